@@ -1,6 +1,6 @@
-"""What all processes of a test session share: folders that are made once, and servers that are started once.
+"""Resources shared by all processes of a test session: folders made once, servers started once.
 
-pytest-xdist gives each process session fixtures of its own; so what is dear lies below one folder, behind locks.
+pytest-xdist gives each process session fixtures of its own; so expensive fixtures lie below one folder, behind locks.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class Commons:
     folder: Path
 
     def made_once(self, name: str, make: Callable[[Path], object]) -> Path:
-        """The folder of that name, which whoever asks first makes by `make(folder)`. Do not write into it."""
+        """Return the folder of that name; the first caller makes it by `make(folder)`. Read-only."""
         folder, whole = self.folder / name, self.folder / f"{name}.whole"
         with self.alone(name):
             if not whole.exists():
@@ -50,21 +50,21 @@ class Commons:
 
     @contextlib.contextmanager
     def served(self, name: str, start: Callable[[Path], Started]) -> Iterator[str]:
-        """The address of a server that whoever asks first starts by `start(a new folder)`; it ends with its last user.
+        """Return a server's address; the first caller starts it by `start(a new folder)`; it ends with its last user.
 
-        It is killed, not asked to stop: what it holds is a test's, and is not kept.
+        It is killed, not stopped: its data are a test's, and are not kept.
         """
-        told = self.folder / f"{name}.json"
+        result = self.folder / f"{name}.json"
         with (self.folder / f"{name}.users").open("w") as users:
             with self.alone(name):
                 fcntl.flock(users, fcntl.LOCK_SH)
-                if not told.exists():
+                if not result.exists():
                     (place := self.folder / f"{name}-{os.getpid()}").mkdir(exist_ok=True)
                     started = start(place)
-                    told.write_text(json.dumps(asdict(started)))
-                    words = [sys.executable, "-S", "-c", _KEEPER, users.name, str(told), str(started.group)]
+                    result.write_text(json.dumps(asdict(started)))
+                    words = [sys.executable, "-S", "-c", _KEEPER, users.name, str(result), str(started.group)]
                     subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
-                address = json.loads(told.read_text())["address"]
+                address = json.loads(result.read_text())["address"]
             yield address
 
     @contextlib.contextmanager

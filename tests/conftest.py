@@ -1,6 +1,6 @@
-"""What all tests may use: a place that the processes of a session share, and the sample, which takes long to make.
+"""Fixtures for all tests: a folder that the processes of a session share, and the sample, which takes long to make.
 
-And what a session did not run, told before its closing line.
+And a summary of the tests that a session did not run, above its closing line.
 """
 
 from collections import Counter

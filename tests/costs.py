@@ -1,7 +1,7 @@
-"""A plugin: `pytest -p tests.costs ...` shows the CPU seconds of each test file and of the dearest tests.
+"""A plugin: `pytest -p tests.costs ...` shows the CPU seconds of each test file and of the most expensive tests.
 
-Those of the process and of the children that it waited for. A server that goes on counts when it ends, or not at all:
-what a session costs as a whole, `time` tells.
+Those of the process and of the children that it waited for. A running server counts when it ends, or not at all:
+the total of a session is shown by `time`.
 """
 
 import os

@@ -47,7 +47,7 @@ class DaskProcesses:
 
 
 def leave(worker: subprocess.Popen) -> None:
-    """As somebody's Ctrl-C or a service manager ends a worker."""
+    """End a worker as Ctrl-C or a service manager does."""
     worker.send_signal(signal.SIGTERM)
     worker.wait(60)
 

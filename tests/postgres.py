@@ -16,8 +16,8 @@ PASSWORD = "hunter2-of-the-database"
 
 def programs() -> Path | None:
     """The folder of initdb and pg_ctl, of the newest version that is installed."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: float(path.parts[4]))
-    return found[-1].parent if found else None
+    result = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"), key=lambda path: float(path.parts[4]))
+    return result[-1].parent if result else None
 
 
 @contextmanager
@@ -32,13 +32,13 @@ def postgres(bin_folder: Path) -> Iterator[str]:
     def call(program: str, *words: str) -> None:
         surroundings = {"PATH": os.environ["PATH"], "PGPASSWORD": PASSWORD, "LC_ALL": "C.UTF-8"}
         command, log = [str(bin_folder / program), *words], folder / "calls.log"
-        with log.open("ab") as said:
+        with log.open("ab") as output:
             done = subprocess.run(
                 command,
                 cwd=folder,
                 env=surroundings,
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 user=user and user[0],
                 group=user and user[1],
             )

@@ -70,7 +70,7 @@ class There(torch.Tensor):
 
 
 class _Elsewhere(TorchDispatchMode):
-    """Sees to what is made or moved: on PRETEND if that is asked for."""
+    """Places created and moved tensors on PRETEND if requested."""
 
     def __enter__(self) -> "_Elsewhere":
         self._lifted = torch._C._only_lift_cpu_tensors()
@@ -119,7 +119,7 @@ def _refuse_mixed(func: Any, args: Any, tensors: list[torch.Tensor]) -> None:
 @contextmanager
 def on_pretend_device() -> Iterator[None]:
     """Inside, PRETEND is the device that Lightning Fabric and device_of find, and tensors can be put there."""
-    found = mock.patch.object(SingleDeviceStrategy, "root_device", property(lambda _: PRETEND))
+    result = mock.patch.object(SingleDeviceStrategy, "root_device", property(lambda _: PRETEND))
     best = mock.patch.object(device, "_best", lambda: PRETEND)
-    with found, best, mock.patch.object(CPUAccelerator, "setup_device"), _Elsewhere():
+    with result, best, mock.patch.object(CPUAccelerator, "setup_device"), _Elsewhere():
         yield

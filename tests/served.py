@@ -17,8 +17,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-class Program:
-    """`python -m MODULE ...`; health: address that answers once it is up, None for one that nobody asks."""
+class ServerProgram:
+    """`python -m MODULE ...`; health: address that answers once it is up, None for one without a check."""
 
     def __init__(self, folder: Path, name: str, words: list[str], surroundings: dict[str, str], health: str | None):
         self.folder, self.log = folder, folder / f"{name}.log"

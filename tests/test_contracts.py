@@ -6,28 +6,30 @@ import ast
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-DOORS = {"av.open": "tasks/media/containers.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
+MEDIA_OPENERS = {"av.open": "tasks/media/containers.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
 """The one file that may call each of what opens foreign media; av.open with mode "w" is no opening."""
 
 
 def calls(source: str) -> list[str]:
     """Dotted names of the calls in a file that open media to read."""
-    found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    names = [ast.unparse(call.func) for call in found if "w" not in [getattr(word, "value", "") for word in call.args]]
-    return [name for name in names if name in (*DOORS, "cv2.VideoCapture", "librosa.load", "decord.AudioReader")]
+    result = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    names = [ast.unparse(call.func) for call in result if "w" not in [getattr(word, "value", "") for word in call.args]]
+    return [
+        name for name in names if name in (*MEDIA_OPENERS, "cv2.VideoCapture", "librosa.load", "decord.AudioReader")
+    ]
 
 
-def test_foreign_media_is_opened_by_one_file_alone():
+def test_foreign_media_is_opened_in_one_module():
     assert calls("with av.open(path) as a, av.open(out, 'w', 'mp4'): cv2.VideoCapture(0)") == [
         "av.open", "cv2.VideoCapture",
     ]  # fmt: skip
-    found = {
+    actual = {
         (name, str(path.relative_to(ROOT)))
         for part in ("schemas", "model", "tasks", "flows")
         for path in (ROOT / part).rglob("*.py")
         for name in calls(path.read_text())
     }
-    assert found == set(DOORS.items())
+    assert actual == set(MEDIA_OPENERS.items())
 
 
 _BEHIND_ADDRESSES = {
@@ -42,27 +44,27 @@ _NEVER = ("s3fs", "upath", "requests", "httpx", "urllib3", "http.client", "ftpli
 
 
 def openers(source: str) -> set[str]:
-    """Which of these packages a file imports."""
-    found: set[str] = set()
+    """Return the packages of these that a file imports."""
+    result: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
-                found |= {one.name for one in names}
+                result |= {one.name for one in names}
             case ast.ImportFrom(module=str(module), names=names):
-                found |= {f"{module}.{one.name}" for one in names}
-    return {one for one in (*_BEHIND_ADDRESSES, *_NEVER) if any(f"{name}.".startswith(f"{one}.") for name in found)}
+                result |= {f"{module}.{one.name}" for one in names}
+    return {one for one in (*_BEHIND_ADDRESSES, *_NEVER) if any(f"{name}.".startswith(f"{one}.") for name in result)}
 
 
-def test_addresses_are_opened_by_one_file_alone():
+def test_addresses_are_opened_in_one_module():
     assert openers("from urllib import request\nfrom fsspec.core import url_to_fs\nimport urllib.parse") == {
         "urllib.request", "fsspec",
     }  # fmt: skip
-    found: dict[str, set[str]] = {}
+    collected: dict[str, set[str]] = {}
     for part in ("schemas", "model", "tasks", "flows"):
         for path in (ROOT / part).rglob("*.py"):
             for one in openers(path.read_text()):
-                found.setdefault(one, set()).add(str(path.relative_to(ROOT)))
-    assert found == _BEHIND_ADDRESSES
+                collected.setdefault(one, set()).add(str(path.relative_to(ROOT)))
+    assert collected == _BEHIND_ADDRESSES
 
 
 _REMOVERS = {"tasks/stores/removal.py", "tasks/ingestion/scratch.py"}
@@ -71,23 +73,23 @@ _REMOVERS = {"tasks/stores/removal.py", "tasks/ingestion/scratch.py"}
 
 def removals(source: str) -> list[str]:
     """Dotted names of the calls in a file that delete folders."""
-    found = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    result = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
     return [
         ast.unparse(one)
-        for one in found
+        for one in result
         if isinstance(one, ast.Attribute) and one.attr in ("rmtree", "rm", "removedirs")
     ]
 
 
-def test_folders_are_deleted_by_one_file_alone():
+def test_folders_are_deleted_in_one_module():
     assert removals("shutil.rmtree(a)\nws.filesystem().rm(b, recursive=True)") == [
         "shutil.rmtree",
         "ws.filesystem().rm",
     ]
-    found = {
+    actual = {
         str(path.relative_to(ROOT))
         for part in ("schemas", "model", "tasks", "flows")
         for path in (ROOT / part).rglob("*.py")
         if removals(path.read_text())
     }
-    assert found == _REMOVERS
+    assert actual == _REMOVERS

@@ -14,11 +14,11 @@ LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 def pins(lock: str) -> dict[str, tuple[str, list[str]]]:
     """Version and hashes by package."""
-    found = {}
+    collected = {}
     for entry in re.split(r"\n(?! )", (ROOT / lock).read_text().strip()):
         name, version = entry.split()[0].split("==")
-        found[name] = version, re.findall(r"--hash=sha256:([0-9a-f]{64})\b", entry)
-    return found
+        collected[name] = version, re.findall(r"--hash=sha256:([0-9a-f]{64})\b", entry)
+    return collected
 
 
 def wanted(part: list[str]) -> dict[str, str]:
@@ -30,12 +30,12 @@ def test_every_package_of_a_lock_has_hashes(lock):
     assert [name for name, (_, hashes) in pins(lock).items() if not hashes] == []
 
 
-def test_of_torch_only_one_wheel_is_allowed():
+def test_torch_has_a_single_locked_wheel():
     """pip would take PyPI's before the one for CPUs, and that does not run without packages that no lock holds."""
     assert len(pins("requirements.lock")["torch"][1]) == 1
 
 
-def test_the_runtime_lock_holds_what_the_project_asks_for_and_no_tool_of_its_development():
+def test_runtime_lock_holds_what_the_project_asks_for_and_no_tool_of_its_development():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     runs, develops = (pins(lock) for lock in LOCKS)
     extras = project["optional-dependencies"]
@@ -48,7 +48,7 @@ def test_every_locked_package_has_its_licence_on_the_page():
     rows = re.findall(
         r"^\| ([a-z0-9-]+) \| ([^|]+) \| (use|development) \|$", (ROOT / "THIRD_PARTY.md").read_text(), re.M
     )
-    told = {name: purpose for name, licence, purpose in rows if licence.strip()}
+    result = {name: purpose for name, licence, purpose in rows if licence.strip()}
     for lock, purpose in zip(LOCKS, ("use", "development"), strict=True):
-        assert {name for name in pins(lock) if told.get(name) != purpose} == set()
-    assert len(told) == sum(len(pins(lock)) for lock in LOCKS)
+        assert {name for name in pins(lock) if result.get(name) != purpose} == set()
+    assert len(result) == sum(len(pins(lock)) for lock in LOCKS)

@@ -27,20 +27,20 @@ def ws(tmp_path_factory):
     return ws
 
 
-def test_the_reading_code_reads_what_stands(ws):
+def test_reading_example_returns_current_rows_and_release(ws):
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    found: dict = {}
-    exec(code.replace("WORKSPACE", ws.root), found)
-    assert sorted(found["clips"]["clip_id"]) == sorted(tables.read(ws, "clips")["clip_id"].to_pylist())
-    assert list(found["clips"]["policy"]).count("another") == 1
-    assert found["newest"]["release_id"] == releases.latest(ws).release_id
+    collected: dict = {}
+    exec(code.replace("WORKSPACE", ws.root), collected)
+    assert sorted(collected["clips"]["clip_id"]) == sorted(tables.read(ws, "clips")["clip_id"].to_pylist())
+    assert list(collected["clips"]["policy"]).count("another") == 1
+    assert collected["newest"]["release_id"] == releases.latest(ws).release_id
     stored = tables.read(ws, "stage1", filter=None).to_pylist()
-    same = next(row for row in stored if row["clip_id"] == found["row"]["clip_id"])
-    np.testing.assert_array_equal(found["landmarks"].ravel(), np.float32(same["landmarks"]).ravel())
-    assert found["landmarks"].shape == (FRAMES, 216, 2)
+    same = next(row for row in stored if row["clip_id"] == collected["row"]["clip_id"])
+    np.testing.assert_array_equal(collected["landmarks"].ravel(), np.float32(same["landmarks"]).ravel())
+    assert collected["landmarks"].shape == (FRAMES, 216, 2)
 
 
-def test_the_folder_as_plain_parquet_holds_what_was_superseded(ws):
-    """What the README warns of: a clip comes twice, once as it was."""
+def test_plain_parquet_holds_superseded_rows(ws):
+    """As the README warns: a clip comes twice, once as it was."""
     read = pd.read_parquet(ws.table_uri("clips"))
     assert len(read) > read["clip_id"].nunique() == SPEAKERS * CLIPS

@@ -21,7 +21,7 @@ process alone.
 """
 
 _FOREIGN: Final = ("botocore.", "aiobotocore.", "aiohttp.", "google.", "azure.")
-"""Packages whose errors are no OSErrors. Told by name: importing them costs more than most commands do."""
+"""Packages whose errors are no OSErrors, listed by name: importing them costs more than most commands do."""
 
 
 _PATIENCE: Final = {"AWS_RETRY_MODE": "standard", "AWS_MAX_ATTEMPTS": "8"}

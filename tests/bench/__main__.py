@@ -90,10 +90,10 @@ def _start_bare(files: list[Path]) -> subprocess.Popen[str]:
 
 
 def _answer_of(process: subprocess.Popen[str]) -> dict[str, Any]:
-    said, complaint = process.communicate()
+    output, complaint = process.communicate()
     if process.returncode:
         raise SystemExit(complaint)
-    return dict(json.loads(said))
+    return dict(json.loads(output))
 
 
 def _run(media: Path, workspace: Path, workers: int) -> dict[str, Any]:

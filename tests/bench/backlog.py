@@ -2,9 +2,9 @@
 
 A million entries are listed, planned against an empty catalog, sliced, and worked off on a standing cluster (scheduler
 and workers in processes of their own) as an ingest does: all of a slice are identified, in bundles, then each is handed
-out for its analysis. Prints the rate, processor time an entry, and what scheduler and driver hold: resident memory as
-the work goes on, and the most calls that the scheduler ever knew. `--analyse` leaves the second step out after so many,
-for on two cores it takes an hour and more: all of the million are listed and identified all the same.
+out for its analysis. Prints the rate, processor time an entry, and what scheduler and driver hold: resident memory over
+time, and the most calls that the scheduler ever held. `--analyse` leaves the second step out after so many,
+since on two cores it takes an hour and more; the whole million is listed and identified in any case.
 """
 
 import argparse
@@ -54,30 +54,30 @@ def main() -> None:
 
 def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> None:
     driver = Watched(os.getpid())
-    print(f"before: driver {driver.told()}; scheduler {Watched(cluster.scheduler.pid).told()}", flush=True)
+    print(f"before: driver {driver.usage()}; scheduler {Watched(cluster.scheduler.pid).usage()}", flush=True)
     plan = plan_run(_listing(entries), {}, "bench", retry_quarantined=False)
-    print(f"{len(plan.fresh):,} entries planned: driver {driver.told()}", flush=True)
+    print(f"{len(plan.fresh):,} entries planned: driver {driver.usage()}", flush=True)
     with open_client(cluster.address, 1, scratch, 3) as client:
-        told = {
-            name: Step(client, cluster.scheduler.pid, name, count)
+        result = {
+            name: BacklogStep(client, cluster.scheduler.pid, name, count)
             for name, count in (("identified", entries), ("analysed", analysed))
         }
         for piece in slices(plan.fresh, {}):
-            with told["identified"] as step:
-                found = _identified(client, piece, step)
-            with told["analysed"] as step:
-                for _ in spread(client, nothing, found[: analysed - step.done], key=lambda raw: f"analyse-{raw.uri}"):
+            with result["identified"] as step:
+                outcome = _identified(client, piece, step)
+            with result["analysed"] as step:
+                for _ in spread(client, nothing, outcome[: analysed - step.done], key=lambda raw: f"analyse-{raw.uri}"):
                     step.advance()
-        most = max(step.most for step in told.values())
+        most = max(step.most for step in result.values())
     print(f"most calls that the scheduler held at once: {most}")
 
 
-def _identified(client: Client, piece: list[RawFile], step: "Step") -> list[RawFile]:
+def _identified(client: Client, piece: list[RawFile], step: "BacklogStep") -> list[RawFile]:
     with patch.object(hashing, "identify_each", names_each):
         return list(identify_files(client, piece, {}, Settings(), step).resolution.originals.values())
 
 
-class Step(ProgressSink):
+class BacklogStep(ProgressSink):
     """One of the two steps: counts what is done, and the time that passes within it; prints from time to time."""
 
     def __init__(self, client: Client, scheduler: int, name: str, count: int) -> None:
@@ -85,7 +85,7 @@ class Step(ProgressSink):
         self._driver, self._scheduler = Watched(os.getpid()), Watched(scheduler)
         self.done, self.most, self._seconds, self._began = 0, 0, 0.0, 0.0
 
-    def __enter__(self) -> "Step":
+    def __enter__(self) -> "BacklogStep":
         self._began = time.perf_counter()
         self._driver.go_on()
         self._scheduler.go_on()
@@ -103,8 +103,8 @@ class Step(ProgressSink):
             self.most = max(self.most, self._client.run_on_scheduler(calls))
         if self.done % self._every == 0:
             rate = self.done / (self._seconds + time.perf_counter() - self._began)
-            told = f"scheduler {self._scheduler.told(self.done)}; driver {self._driver.told(self.done)}"
-            print(f"{self.done:>12,} {self._name}, {rate:.0f} a second: {told}", flush=True)
+            result = f"scheduler {self._scheduler.usage(self.done)}; driver {self._driver.usage(self.done)}"
+            print(f"{self.done:>12,} {self._name}, {rate:.0f} a second: {result}", flush=True)
 
 
 class Watched:
@@ -115,15 +115,15 @@ class Watched:
         self._since, self._taken = self._clock_s(), 0.0
 
     def go_on(self) -> None:
-        """What it takes from here on counts."""
+        """Count the processor time from here on."""
         self._since = self._clock_s()
 
     def pause(self) -> None:
-        """What it takes from here on does not count."""
+        """Stop counting until `go_on`."""
         self._taken += self._clock_s() - self._since
         self._since = self._clock_s()
 
-    def told(self, entries: int | None = None) -> str:
+    def usage(self, entries: int | None = None) -> str:
         """Resident memory and processor time, in words; the time by entry, where their number is given."""
         seconds = self._taken + self._clock_s() - self._since
         each = f"{seconds:.1f} s" if entries is None else f"{1000 * seconds / entries:.2f} ms each"

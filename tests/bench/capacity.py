@@ -1,4 +1,4 @@
-"""What a corpus of so many hours needs: cores, money, storage, memory, and where each part of the design ends.
+"""Costs of a corpus by its hours: cores, money, storage, memory, and the limit of each part of the design.
 
     python -m tests.bench.capacity FILE... --workspace WORKSPACE [--config SETTINGS] [--price 0.04]
 
@@ -138,13 +138,13 @@ def _ends(rates: dict[str, float], room_gib: float) -> None:
         mib_each = (large.mib - small.mib) / (high - low)
         full = room_gib * 1024 / mib_each if mib_each > 0 else math.inf
         slow = high * (part.patience_s / large.seconds) ** (1 / power) if power > 1 else _on_line(small, large, part)
-        told = [f"{large.seconds:.2f}", f"{large.mib:.0f}", f"{power:.2f}"]
+        result = [f"{large.seconds:.2f}", f"{large.mib:.0f}", f"{power:.2f}"]
         for count in (full, slow):
-            told += [f"{count:.2g} {part.per}s", f"{count / rates[part.per]:.2g}"]
-        _row(name, *told)
+            result += [f"{count:.2g} {part.per}s", f"{count / rates[part.per]:.2g}"]
+        _row(name, *result)
 
 
-def _on_line(small: growth.Cost, large: growth.Cost, part: growth.Part) -> float:
+def _on_line(small: growth.Cost, large: growth.Cost, part: growth.GrowthPart) -> float:
     """At how many the line through two costs of a part is at the end of its patience."""
     slope = (large.seconds - small.seconds) / (large.count - small.count)
     return large.count + (part.patience_s - large.seconds) / slope if slope > 0 else math.inf

@@ -1,4 +1,4 @@
-"""Whether a model predicts the same in an environment that holds nothing but its logged requirements.
+"""Compare a model's predictions with those in an environment built from its logged requirements alone.
 
 `python -m tests.bench.elsewhere [FOLDER]`: the models are logged and fetched, then for each a fresh environment is
 built from its requirements.txt by pip, in which `mlflow.pyfunc.load_model("FETCHED FOLDER")` predicts.
@@ -51,16 +51,16 @@ def _apart(tracking: Tracking, version: Version, folder: Path) -> float:
     here, given = _predicted_here(tracking, version, kind, folder)
     python = _environment(folder, fetched / "requirements.txt")
     np.savez(folder / "given.npz", **given)
-    words = [fetched, folder / "given.npz", folder / "told.npy"]
+    words = [fetched, folder / "given.npz", folder / "predicted.npy"]
     surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MLFLOW"))}
-    said = subprocess.run(
+    output = subprocess.run(
         [python, "-I", "-c", FRESH, *map(str, words)], cwd=folder, env=surroundings, stdout=subprocess.PIPE, check=True
     )
-    there = np.load(folder / "told.npy")
+    there = np.load(folder / "predicted.npy")
     difference = float(np.abs(there - here).max()) if there.shape == here.shape else float("inf")
     asked = " ".join((fetched / "requirements.txt").read_text().split())
     print(f"{kind.name}: {asked}; {_installed(python)} packages, shape {there.shape}, apart {difference:.2g}")
-    ours = json.loads(said.stdout)["ours"].values()
+    ours = json.loads(output.stdout)["ours"].values()
     if any(Path(file).is_relative_to(Path(__file__).parents[2]) for file in ours):
         raise SystemExit(f"{kind.name} ran on this checkout's code: {sorted(ours)[0]}")
     return difference

@@ -1,4 +1,4 @@
-"""What the driver's own work costs as a corpus grows: each part at two sizes, in a process of its own.
+"""Cost of the driver's own work as a corpus grows: each part at two sizes, in a process of its own.
 
 `python -m tests.bench.growth PART N` runs one part over N made rows and prints JSON: processor seconds and the memory
 it added to an idle process. No media is read; the rows are made beforehand and are not counted.
@@ -34,7 +34,7 @@ _CHUNK = 2_000
 
 
 @dataclass(frozen=True)
-class Part:
+class GrowthPart:
     """A piece of the driver's work. per: what it grows with, file or clip. make: writes N of them beforehand.
 
     patience_s: what it may take; an hour for what is done once a run, for a commit the time between two of them.
@@ -106,11 +106,11 @@ def _part(number: int) -> DataFile:
 
 
 def _list(ws: Workspace, count: int) -> object:
-    def found() -> Iterator[RawFile]:
+    def listed() -> Iterator[RawFile]:
         for number in range(count):
             yield RawFile(f"/footage/of/some/corpus/{number:09d}.mp4", 10_000_000, f"10000000-{number}", "web")
 
-    return catalog.plan_run(found(), {}, sample.EXTRACTOR, False)
+    return catalog.plan_run(listed(), {}, sample.EXTRACTOR, False)
 
 
 def _append(ws: Workspace, count: int) -> object:
@@ -128,14 +128,14 @@ def _audit(ws: Workspace, count: int) -> object:
 
 
 PARTS = {
-    "list files": Part("file", _nothing, _list),
-    "read catalog": Part("file", _files, lambda ws, count: catalog.read_catalog(ws)),
-    "append to a log": Part("file", _parts, _append, patience_s=30.0),
-    "near-copies, splits": Part("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
-    "audit": Part("clip", _both, _audit),
-    "release": Part("clip", _clips, _release),
-    "drift": Part("clip", _released, lambda ws, count: find_drift(ws, Settings())),
-    "dry run": Part("clip", _clips, lambda ws, count: plan_reroute(ws, load_policy())),
+    "list files": GrowthPart("file", _nothing, _list),
+    "read catalog": GrowthPart("file", _files, lambda ws, count: catalog.read_catalog(ws)),
+    "append to a log": GrowthPart("file", _parts, _append, patience_s=30.0),
+    "near-copies, splits": GrowthPart("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
+    "audit": GrowthPart("clip", _both, _audit),
+    "release": GrowthPart("clip", _clips, _release),
+    "drift": GrowthPart("clip", _released, lambda ws, count: find_drift(ws, Settings())),
+    "dry run": GrowthPart("clip", _clips, lambda ws, count: plan_reroute(ws, load_policy())),
 }
 
 

@@ -1,4 +1,4 @@
-"""How much of the mouth a linear map reads from the pose, with the shipped filter and without.
+"""Correlation of a linear map from pose to mouth opening, with the shipped filter and without.
 
 `python -m tests.bench.leak WORKSPACE`. Everything is fitted on a fold's training speakers and tried on those held
 out: the filter, and a ridge regression of fixed strength from one frame's pose to the mouth opening. Speakers weigh
@@ -32,13 +32,15 @@ def main(root: str, count: int = 3) -> None:
     for sigma, filtered in ((0.0, False), (4.0, False), (8.0, False), (20.0, False), (4.0, True)):
         shape = Stage1Settings().architecture.model_copy(update={"pose_sigma_frames": sigma})
         settings = Stage1Settings(architecture=shape)
-        found: dict[str, list[float]] = {}
+        collected: dict[str, list[float]] = {}
         for fold, held in folds(selection, count):
             train, judged = (read_eval_clips(fold, clips, settings) for clips in ((*fold.train, *fold.val), held))
             for speaker, value in _told(train, judged, shape.pose_components if filtered else 0):
-                found.setdefault(speaker, []).append(value)
-        mean = np.mean([np.mean(values) for values in found.values()])
-        print(f"sigma {sigma:4.1f} {'filtered' if filtered else 'as it is':9s} r {mean:5.2f}  {len(found)} speakers")
+                collected.setdefault(speaker, []).append(value)
+        mean = np.mean([np.mean(values) for values in collected.values()])
+        print(
+            f"sigma {sigma:4.1f} {'filtered' if filtered else 'as it is':9s} r {mean:5.2f}  {len(collected)} speakers"
+        )
 
 
 def _told(

@@ -74,15 +74,15 @@ def _scale(source: Path, target: Path) -> None:
 def _ingest(film: Path, folder: Path) -> tuple[dict[str, object], Counter[str]]:
     words = ["ingest", str(film), "-w", str(folder / "workspace"), "--workers", "1", "--json"]
     peaks: Counter[str] = Counter()
-    with (folder / "said").open("w+") as said:
-        process = subprocess.Popen([sys.executable, "-m", "flows.cli.main", *words], stdout=said)
+    with (folder / "said").open("w+") as output:
+        process = subprocess.Popen([sys.executable, "-m", "flows.cli.main", *words], stdout=output)
         while process.poll() is None:
             _look(psutil.Process(process.pid), peaks)
             time.sleep(0.5)
-        said.seek(0)
+        output.seek(0)
         if process.returncode:
             raise SystemExit(process.returncode)
-        return json.load(said), peaks
+        return json.load(output), peaks
 
 
 def _look(driver: psutil.Process, peaks: Counter[str]) -> None:

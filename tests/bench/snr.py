@@ -1,11 +1,11 @@
-"""Where the SNR of a clip has to lie for what is under its speech to be so and so loud: speech mixed with noise.
+"""Measured SNR of clips against the true level of noise: speech mixed with noise.
 
     python -m tests.bench.snr WORKSPACE --music FILE [--true 8]
 
 Clean clips of the workspace (stage 1, SNR of 30 dB and more; one a speaker) are mixed at known ratios, above 60 Hz and
 over the chunks that hold speech, with white and pink noise, with music and with voices of other speakers. Half of the
-speakers choose the limit that tells ratios below `--true` from those above it with fewest errors; the other half
-say how well it does. Printed as Markdown.
+speakers choose the limit that separates ratios below `--true` from those above it with fewest errors; the other half
+test it. Printed as Markdown.
 """
 
 import argparse
@@ -51,22 +51,22 @@ def main() -> None:
     best = limits[int(np.argmin([sum(both) for both in errors]))]
     print(f"\nBest limit on {len(halves[0])} speakers: {best}\n")
     for limit in sorted({best, np.floor(best), np.ceil(best), 8.0}):
-        told = "; ".join(
+        result = "; ".join(
             f"{len(half)} speakers: {low:.3f} of those below {given.true:g} dB pass, {high:.3f} of those above do not"
             for half, (low, high) in ((h, _errors(m, limit, given.true)) for h, m in zip(halves, measured, strict=True))
         )
-        print(f"limit {limit:g}: {told}")
+        print(f"limit {limit:g}: {result}")
 
 
 def _clean(workspace: Workspace) -> dict[str, Samples]:
     """Sound of one clip of each speaker."""
     clips = tables.read(workspace, "clips", ["uri", "speaker", "start_frame", "frames", "snr_db", "stage1"]).to_pandas()
     clips = clips[clips.stage1 & (clips.snr_db >= 30) & clips.speaker.notna()].sort_values("frames", ascending=False)
-    found = {}
+    collected = {}
     for clip in clips.drop_duplicates("speaker").itertuples():
         start = clip.start_frame * 640
-        found[str(clip.speaker)] = _sound(Path(clip.uri))[start : start + min(clip.frames, _MOST_FRAMES) * 640]
-    return found
+        collected[str(clip.speaker)] = _sound(Path(clip.uri))[start : start + min(clip.frames, _MOST_FRAMES) * 640]
+    return collected
 
 
 def _sound(path: Path) -> Samples:

@@ -102,11 +102,11 @@ def finished(footage, config, commons, cluster, prefect_api) -> Finished:
     def run(folder: Path) -> None:
         where = {"workspace": str(folder / "workspace"), "config": str(config), "dask": cluster}
         state = ingest(str(footage), **where, return_state=True)
-        told = {"flow_run": str(state.state_details.flow_run_id), "summary": state.result()}
-        (folder / "told.json").write_text(json.dumps(told))
+        result = {"flow_run": str(state.state_details.flow_run_id), "summary": state.result()}
+        (folder / "summary.json").write_text(json.dumps(result))
 
     folder = commons.made_once("finished", run)
-    return Finished(folder / "workspace", **json.loads((folder / "told.json").read_text()))
+    return Finished(folder / "workspace", **json.loads((folder / "summary.json").read_text()))
 
 
 @pytest.fixture
@@ -128,8 +128,8 @@ def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture(scope="session")
-def said() -> Callable[..., str]:
-    """said("status", ...) is what a command prints that runs in this process; it must end with `code`, if any."""
+def stdout_of() -> Callable[..., str]:
+    """stdout_of("status", ...) runs a command in this process; it must end with `code`, if any."""
 
     def call(*words: Any, code: int | None = 0) -> str:
         ended = CliRunner().invoke(app, list(map(str, words)))

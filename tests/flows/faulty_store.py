@@ -39,7 +39,7 @@ class FaultyStore:
         self._server.server_close()
 
     def draw_for(self, method: str, path: str) -> str:
-        """What the next request meets."""
+        """Draw the fault of the next request."""
         with self._drawing:
             fault = self._chance.choice(FAULTS[1:]) if self._chance.random() < self.share else PASS
             self.met[fault] += 1
@@ -52,13 +52,13 @@ class FaultyStore:
             connection = http.client.HTTPConnection(self._target, timeout=60)
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            told = answer.status, answer.getheaders(), answer.read()
+            result = answer.status, answer.getheaders(), answer.read()
             connection.close()
-        return told
+        return result
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One request; `store` says what it meets."""
+    """One request; `store` chooses its fault."""
 
     store: FaultyStore
     protocol_version = "HTTP/1.1"
@@ -81,18 +81,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass_on(self, fault: str, body: bytes) -> None:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
-        status, told, content = self.store.forward(self.command, self.path, headers, body)
+        status, result, content = self.store.forward(self.command, self.path, headers, body)
         if fault == ERROR_AFTER:
             self._fail(ERROR)
         elif fault == CUT_AFTER:
             self._hang_up()
         else:
-            self._answer(status, told, content, whole=fault != CUT_MIDWAY)
+            self._answer(status, result, content, whole=fault != CUT_MIDWAY)
 
-    def _answer(self, status: int, told: list, content: bytes, whole: bool) -> None:
-        length = next((value for name, value in told if name.lower() == "content-length"), None)
+    def _answer(self, status: int, message: list, content: bytes, whole: bool) -> None:
+        length = next((value for name, value in message if name.lower() == "content-length"), None)
         self.send_response_only(status)
-        for name, value in told:
+        for name, value in message:
             if name.lower() not in _HOP_BY_HOP:
                 self.send_header(name, value)
         self.send_header("Content-Length", length if self.command == "HEAD" and length else str(len(content)))

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tasks" / "media"))
 
 from tasks.stores import tables
 from tasks.stores.workspace import Workspace
-from tests.tasks.media.media_files import Track, regular, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, write_media
 
 TABLES = {"catalog": "uri", "clips": "clip_id", "stage1": "clip_id", "stage2": "clip_id"}
 
@@ -33,13 +33,13 @@ def head(seed: int, frames: int = 40) -> list[np.ndarray]:
     return [np.roll(portrait, (round(move), round(move / 2)), (1, 0)) for move in sway]
 
 
-def voice(seed: int, seconds: float, rate_hz: int = 16_000) -> Track:
+def voice(seed: int, seconds: float, rate_hz: int = 16_000) -> SoundTrack:
     """Bursts of a buzz with pauses between them."""
     rng = np.random.default_rng(seed)
     times = np.arange(round(seconds * rate_hz)) / rate_hz
     buzz = sum(np.sin(2 * np.pi * rng.uniform(90, 220) * harmonic * times) / harmonic for harmonic in range(1, 12))
     bursts = np.sin(2 * np.pi * rng.uniform(1.5, 3) * times) > -0.2
-    return Track((0.2 * buzz * bursts + rng.normal(0, 0.002, times.size)).astype(np.float32)[None], rate_hz)
+    return SoundTrack((0.2 * buzz * bursts + rng.normal(0, 0.002, times.size)).astype(np.float32)[None], rate_hz)
 
 
 def write_head(path: Path, seed: int, frames: int = 40, **more) -> Path:
@@ -78,16 +78,16 @@ def versions(workspace: Path | str) -> dict[str, int]:
 
 def fingerprints(folder: Path) -> dict[bytes, tuple[str, int]]:
     """Hash and time of change of every regular file below a folder."""
-    found = {}
+    collected = {}
     for here, _, names in os.walk(os.fsencode(folder)):
         for name in names:
             path = os.path.join(here, name)
             if os.path.isfile(path) and not os.path.islink(path):
                 with open(path, "rb") as file:
-                    found[path] = (hashlib.file_digest(file, "sha256").hexdigest(), os.stat(path).st_mtime_ns)
-    return found
+                    collected[path] = (hashlib.file_digest(file, "sha256").hexdigest(), os.stat(path).st_mtime_ns)
+    return collected
 
 
 def people_lines(stderr: str) -> list[str]:
-    """What a command says on stderr to people, without the log's lines for machines."""
+    """Return the stderr lines meant for people, without log lines."""
     return [line for line in stderr.splitlines() if not line.startswith("at=")]

@@ -11,7 +11,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from tests.flows.heads import head, made_unique, voice, write_head
-from tests.tasks.media.media_files import Track, regular, tone, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, tone, write_media
 
 Outcome = tuple[str, str | None] | None
 MEASURED: Outcome = ("measured", None)
@@ -133,7 +133,7 @@ def _lossless(path: Path, side: int) -> None:
 
 
 def _odd_sound(folder: Path) -> dict[str, Outcome]:
-    def write(name: str, seed: int, track: Track, frames: int = 40) -> None:
+    def write(name: str, seed: int, track: SoundTrack, frames: int = 40) -> None:
         write_media(folder / name, regular(frames), track, size=(SIDE, SIDE), pictures=head(seed, frames))
 
     many = tone(1.6, 48_000, 24)

@@ -20,7 +20,7 @@ from tasks.steps.ingest import choose_policy, find_files, publish_release, work_
 def run(
     source: Path | str, settings: Settings, retry_quarantined: bool = False
 ) -> tuple[catalog.IngestPlan, Tally, PublishResult]:
-    """What the flow `ingest` does, in its order and by its own steps."""
+    """Run the steps of the flow `ingest` in its order, without Prefect."""
     policy, plan, tally = store(source, settings, retry_quarantined)
     return plan, tally, publish_release.fn(settings, policy)
 

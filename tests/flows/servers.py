@@ -29,9 +29,9 @@ def start_prefect(folder: Path) -> Started:
     port, log = free_port(), folder / "server.log"
     words = ["-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-services"]
     surroundings = os.environ | {"PREFECT_HOME": str(folder), "PREFECT_SERVER_UI_ENABLED": "false"}
-    with log.open("ab") as told:
+    with log.open("ab") as result:
         process = subprocess.Popen(
-            [sys.executable, *words], env=surroundings, stdout=told, stderr=told, start_new_session=True
+            [sys.executable, *words], env=surroundings, stdout=result, stderr=result, start_new_session=True
         )
     api, end = f"http://127.0.0.1:{port}/api", time.monotonic() + 120
     while not answers(f"{api}/health"):
@@ -43,7 +43,7 @@ def start_prefect(folder: Path) -> Started:
 
 
 def answers(address: str) -> bool:
-    """Whether a server says that all is well there."""
+    """Return True once a server answers its health check."""
     try:
         with urllib.request.urlopen(address, timeout=1) as response:
             return bool(response.status == 200)

@@ -89,7 +89,7 @@ def test_csv_holds_exact_numbers_and_all_reasons(root: str):
         ("\t=1", r"\t=1"),
     ],
 )
-def test_csv_holds_every_name_and_nothing_a_terminal_or_a_spreadsheet_obeys(name: str, shown: str):
+def test_csv_holds_every_name_without_control_codes_or_formulas(name: str, shown: str):
     text = csv_line(["uri", "n"]) + csv_line([name, -0.1]) + csv_line([(name, "b"), None])
     assert all(line.isprintable() for line in text.splitlines())
     read = list(csv.reader(io.StringIO(text, newline="")))
@@ -102,13 +102,13 @@ def test_json_is_an_array_even_when_it_is_empty(root: str):
 
 @pytest.mark.parametrize("columns", [60, 80, 120, 200])
 @pytest.mark.parametrize("kind", ["--files", "--clips"])
-def test_tables_fit_the_terminal_and_hold_nothing_it_would_obey(root: str, kind: str, columns: int):
+def test_tables_fit_the_terminal_and_hold_no_control_codes(root: str, kind: str, columns: int):
     lines = run(root, "list", kind, columns=columns).splitlines()
     assert max(map(len, lines)) <= columns
     assert all(line.isprintable() for line in lines)
 
 
-def test_a_limit_is_told_on_stderr_only(root: str):
+def test_limit_notice_goes_to_stderr_only(root: str):
     result = CliRunner().invoke(app, ["list", "--clips", "--limit", "2", "-w", root])
     assert "2 of 5 rows" in result.stderr
     assert "of 5" not in result.stdout
@@ -131,7 +131,7 @@ def test_explain_names_the_cause_of_a_missing_number(root: str):
     assert "not measured, accepted" in text
 
 
-def test_explain_says_which_streams_are_used_and_what_they_were_chosen_by(root: str):
+def test_explain_shows_used_streams_and_why_they_were_chosen(root: str):
     text = " ".join(run(root, "explain", footage.PLAIN).split())
     assert "picture, h264, used, default, 24.5 changes a second" in text
     assert "sound, aac, not used, default, a" in text
@@ -148,12 +148,12 @@ def test_every_file_is_explained_without_control_characters(root: str, name: str
     assert (answer["kind"], answer["uri"]) == ("file", name)
 
 
-def test_a_clip_as_json(root: str):
+def test_clip_as_json(root: str):
     answer = json.loads(run(root, "explain", footage.clip_id(footage.CLIPS_MADE[0]), "--json"))
     assert (answer["kind"], answer["route"], len(answer["signals"])) == ("clip", "both", len(SIGNAL_NAMES))
 
 
-def test_errors_are_left_to_the_caller(root: str):
+def test_errors_reach_the_caller(root: str):
     for words in (["explain", "nothing-like-it"], ["list", "--reason", "nonsense"], ["report", "--clip", "ffff"]):
         result = CliRunner().invoke(app, [*words, "-w", root])
         assert isinstance(result.exception, HeterodubError)
@@ -175,18 +175,18 @@ def test_doctor_ends_with_1_when_something_is_wrong(root: str, tmp_path: Path):
     assert "->" in text
 
 
-def test_report_prints_only_where_it_is(root: str, tmp_path: Path):
+def test_report_prints_only_its_path(root: str, tmp_path: Path):
     assert run(root, "report").strip() == f"{root}/reports/ingest.html"
     assert run(root, "report", "-o", str(tmp_path / "page.html")).strip() == str(tmp_path / "page.html")
     assert (tmp_path / "page.html").stat().st_size > 10_000
 
 
-def test_the_page_about_runs_is_another_one(root: str):
+def test_trend_report_is_a_separate_page(root: str):
     assert run(root, "report", "--trend").strip() == f"{root}/reports/trend.html"
     run(root, "report", "--trend", "--clip", "ab", code=2)
 
 
-def test_status_shows_what_ran_and_how_it_ended(tmp_path: Path):
+def test_status_shows_runs_and_their_ends(tmp_path: Path):
     ws = footage.make(tmp_path / "ws")
     settings = footage.settings(tmp_path / "ws")
 
@@ -200,18 +200,18 @@ def test_status_shows_what_ran_and_how_it_ended(tmp_path: Path):
         learn(0)
     with recording("retrain", settings):
         text = run(ws.root, "status")
-        told = json.loads(run(ws.root, "status", "--json"))["runs"]
+        summary = json.loads(run(ws.root, "status", "--json"))["runs"]
     rows = [
         line.split() for line in text.splitlines() if "train" in line.split()[1:2] or "retrain" in line.split()[1:2]
     ]
     assert [row[1:3] for row in rows] == [["retrain", "running"], ["train", "failed"], ["train", "done"]]
     assert "ZeroDivisionError at learn" in text
     assert "12 clips, landmark-generator 1" in text
-    assert [one["state"] for one in told] == ["running", "failed", "done"]
+    assert [one["state"] for one in summary] == ["running", "failed", "done"]
 
 
 @pytest.mark.parametrize("words", [["status"], ["list"], ["list", "--clips"], ["explain", footage.BROKEN]])
-def test_small_answers_load_nothing_heavy(root: str, words: list[str]):
+def test_queries_import_nothing_heavy(root: str, words: list[str]):
     script = (
         "import sys, typer\n"
         "from flows.cli.inspect import register\n"

@@ -106,16 +106,16 @@ def planted(finished, config, tmp_path_factory) -> tuple[AuditResult, dict[str, 
 
 
 @pytest.mark.parametrize("named", PLANTS)
-def test_a_planted_row_stops_the_release(named, planted):
+def test_audit_of_a_planted_row_stops_the_release(named, planted):
     result, clips = planted
     (failed, *_) = (one for one in result.failures if named in one.name and clips[named] in one.examples)
-    with pytest.raises(AuditFailedError) as told:
+    with pytest.raises(AuditFailedError) as excinfo:
         replace(result, checks=(failed,)).require()
-    assert named in str(told.value)
-    assert clips[named] in str(told.value)
+    assert named in str(excinfo.value)
+    assert clips[named] in str(excinfo.value)
 
 
-def test_a_speaker_never_ends_in_two_splits(workspace, config):
+def test_speaker_is_never_in_two_splits(workspace, config):
     """Planted before publishing, the splits are put right; planted behind its back, the audit sees it."""
     ws = Workspace.open(str(workspace))
     rows = contents(workspace)["clips"]
@@ -131,7 +131,7 @@ def test_a_speaker_never_ends_in_two_splits(workspace, config):
     assert len(splits) == 1
 
 
-def test_the_command_fails_in_one_line_and_the_flow_is_failed(heterodub, footage, workspace, config):
+def test_failed_audit_is_one_line_and_fails_the_flow(heterodub, footage, workspace, config):
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.sorting import FlowRunSort
 
@@ -140,8 +140,8 @@ def test_the_command_fails_in_one_line_and_the_flow_is_failed(heterodub, footage
     clip = nan_landmark(ws, contents(workspace))
     ran = heterodub("ingest", footage, "-w", workspace, "--config", config, "--json")
     assert (ran.returncode, ran.stdout) == (1, "")
-    told = [line for line in people_lines(ran.stderr) if "error" in line.lower()]
-    assert len(told) == 1 and told[0].startswith("error: nothing was published") and clip in told[0], ran.stderr
+    lines = [line for line in people_lines(ran.stderr) if "error" in line.lower()]
+    assert len(lines) == 1 and lines[0].startswith("error: nothing was published") and clip in lines[0], ran.stderr
     assert "Traceback" not in ran.stderr
     assert releases.latest(ws) == before
     with get_client(sync_client=True) as client:

@@ -91,7 +91,7 @@ def test_two_files_swap_names(place, settings):
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1}
 
 
-def test_a_file_moves_and_another_takes_its_name(place, settings):
+def test_file_moves_and_another_takes_its_name(place, settings):
     films = place / "films"
     (films / "a.mp4").rename(films / "moved.mp4")
     write_head(films / "a.mp4", 310, 30)
@@ -99,7 +99,7 @@ def test_a_file_moves_and_another_takes_its_name(place, settings):
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "moved.mp4": 1}
 
 
-def test_a_copy_takes_over_when_its_original_changes(place, settings):
+def test_copy_takes_over_when_its_original_changes(place, settings):
     films = place / "films"
     shutil.copy(films / "a.mp4", films / "copy.mp4")
     store(films, settings)
@@ -111,7 +111,7 @@ def test_a_copy_takes_over_when_its_original_changes(place, settings):
 
 
 @pytest.mark.parametrize("becomes", ["empty", "noise", "copy", "gone bad"])
-def test_a_file_that_loses_its_content_loses_its_clips(place, settings, becomes):
+def test_file_that_loses_its_content_loses_its_clips(place, settings, becomes):
     path = place / "films" / "a.mp4"
     match becomes:
         case "empty":
@@ -129,7 +129,7 @@ def test_a_file_that_loses_its_content_loses_its_clips(place, settings, becomes)
     assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
 
 
-def test_a_run_that_died_before_its_clean_up_is_cleaned_up_by_the_next(place, settings):
+def test_next_run_cleans_up_after_a_killed_run(place, settings):
     """The catalog already holds the new content, the clips of the old one are still there."""
     ws = Workspace.open(settings.workspace)
     rows = catalog.read_catalog(ws)
@@ -142,7 +142,7 @@ def test_a_run_that_died_before_its_clean_up_is_cleaned_up_by_the_next(place, se
     assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
 
 
-def test_a_file_named_twice_counts_once(place, settings, tmp_path):
+def test_file_named_twice_counts_once(place, settings, tmp_path):
     path = write_head(tmp_path / "new.mp4", 320, 30)
     manifest = tmp_path / "twice.csv"
     manifest.write_text(f"uri,speaker\n{path},ann\n{path},ann\nnew.mp4,ann\n")
@@ -176,9 +176,9 @@ def test_files_that_vanish_midway(place, settings):
     ws = Workspace.open(settings.workspace)
     with open_client(settings.run.dask, 1, ws.scratch(), 3) as client:
         driver.work_through(client, ws, plan.fresh, settings, policy, _Vanishing(films / "y.mp4"))
-    found = states(place)
-    assert found["x.mp4"] == found["y.mp4"] == ("quarantined", "vanished")
-    assert found["z.mp4"] == ("measured", None)
+    result = states(place)
+    assert result["x.mp4"] == result["y.mp4"] == ("quarantined", "vanished")
+    assert result["z.mp4"] == ("measured", None)
     for name, content in kept.items():
         (films / f"{name}.mp4").write_bytes(content)
     plan, tally, _ = run(films, settings)
@@ -203,7 +203,7 @@ def labels(place: Path) -> dict[str, tuple[str, str]]:
     return {str(Path(row["uri"]).relative_to(place / "films")): (row["speaker"], row["split"]) for row in rows}
 
 
-def test_a_file_moved_to_the_right_speaker_s_folder_is_that_speaker_s(place, settings, by_speaker):
+def test_file_moved_to_another_speaker_folder_takes_that_speaker(place, settings, by_speaker):
     _, tally, _ = run(by_speaker, settings)
     before = labels(place)
     assert {path: who for path, (who, _) in before.items()} == {f"alice/{name}.mp4": "alice" for name in "abc"}
@@ -223,15 +223,15 @@ def test_a_file_moved_to_the_right_speaker_s_folder_is_that_speaker_s(place, set
     assert all(Path(row["uri"]).exists() for row in rows)
 
 
-def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_is_mended(place, settings, by_speaker):
+def test_equal_bytes_of_two_speakers_are_refused_until_labels_agree(place, settings, by_speaker):
     store(by_speaker, settings)
     (place / "films" / "bob").mkdir()
     twin = place / "films" / "bob" / "copy.mp4"
     shutil.copy(place / "films" / "alice" / "a.mp4", twin)
     for _ in range(2):
         store(by_speaker, settings)
-        found = states(place)
-        assert found["a.mp4"] == found["copy.mp4"] == ("quarantined", "labels_disagree")
+        result = states(place)
+        assert result["a.mp4"] == result["copy.mp4"] == ("quarantined", "labels_disagree")
         assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
     _, plan, tally = store(by_speaker, settings)
     summary = summarise(Workspace.open(settings.workspace), plan, tally, (), PublishResult(None, False), 1.0)
@@ -244,7 +244,7 @@ def test_equal_bytes_under_two_speakers_are_refused_by_name_and_taken_once_that_
     assert labels(place)["bob/copy.mp4"][0] == "bob"
 
 
-def test_two_rows_that_stand_for_one_content_become_one(place, settings):
+def test_two_rows_of_one_content_become_one(place, settings):
     """A run died between the row of the moved file and that of the old one."""
     ws = Workspace.open(settings.workspace)
     rows = catalog.read_catalog(ws)
@@ -257,7 +257,7 @@ def test_two_rows_that_stand_for_one_content_become_one(place, settings):
     assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1, "z.mp4": 1}
 
 
-def test_a_plan_made_before_the_workspace_was_done_does_no_harm(place, settings):
+def test_plan_made_before_the_workspace_changed_is_harmless(place, settings):
     """Two runs over the same files, one after the other, both planned before: the second adds nothing twice."""
     write_head(place / "films" / "late.mp4", 330, 30)
     policy = choose_policy.fn(settings)

@@ -36,7 +36,7 @@ from tasks.tracking.ledger import moves
 from tests.flows.heads import contents, versions
 from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY
-from tests.served import Program, free_port
+from tests.served import ServerProgram, free_port
 
 pytestmark = pytest.mark.long
 
@@ -75,7 +75,7 @@ class Served(NamedTuple):
     """A server to which everything in prefect.yaml was deployed, with a worker."""
 
     api: str
-    worker: Program
+    worker: ServerProgram
     folder: Path
     prefect: Callable[..., str]
 
@@ -103,8 +103,8 @@ def served(tmp_path_factory) -> Iterator[Served]:
         return ended.stdout
 
     serve = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = Program(folder, "server", serve, surroundings, f"{api}/health")
-    worker = Program(folder, "worker", ["prefect", "worker", "start", "--pool", "heterodub"], surroundings, None)
+    server = ServerProgram(folder, "server", serve, surroundings, f"{api}/health")
+    worker = ServerProgram(folder, "worker", ["prefect", "worker", "start", "--pool", "heterodub"], surroundings, None)
     server.start()
     try:
         prefect("work-pool", "create", "heterodub", "--type", "process")
@@ -143,12 +143,12 @@ def finished(client: SyncPrefectClient, run: FlowRun, log: Path) -> FlowRun:
 
 
 def until(look: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-    """What is seen once it holds; servers do some things seconds later."""
+    """Poll `look` until its result holds; servers do some things seconds later."""
     end = time.monotonic() + 180
-    while not holds(found := look()):
-        assert time.monotonic() < end, found
+    while not holds(result := look()):
+        assert time.monotonic() < end, result
         time.sleep(0.5)
-    return found
+    return result
 
 
 def scheduled(client: SyncPrefectClient, deployment: Any, workspace: str) -> FlowRun:
@@ -163,7 +163,7 @@ def scheduled(client: SyncPrefectClient, deployment: Any, workspace: str) -> Flo
 
 
 def asked_for(client: SyncPrefectClient, name: str, parameters: dict[str, Any], log: Path) -> FlowRun:
-    """A run of a deployment that somebody starts, once it has ended."""
+    """Start a run of a deployment; return it once it has ended."""
     deployment = client.read_deployment_by_name(name)
     return finished(client, client.create_flow_run_from_deployment(deployment.id, parameters=parameters), log)
 
@@ -172,8 +172,8 @@ def summary_of(client: SyncPrefectClient, run: FlowRun) -> str:
     filters = ArtifactFilter(
         flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=["retrain-summary"])
     )
-    (found,) = client.read_artifacts(artifact_filter=filters)
-    return str(found.data)
+    (actual,) = client.read_artifacts(artifact_filter=filters)
+    return str(actual.data)
 
 
 def below(client: SyncPrefectClient, run: FlowRun) -> list[str]:
@@ -207,7 +207,7 @@ def test_every_deployment_has_a_form_with_types_and_descriptions(client):
     assert {name for name, how in strategies.items() if how == "CANCEL_NEW"} == {"retrain"}
 
 
-def test_workers_surroundings_are_those_of_the_command_line(client):
+def test_worker_environment_equals_the_command_line(client):
     deployed = client.read_deployments()
     assert len(deployed) == len(NAMES)
     for one in deployed:
@@ -215,7 +215,7 @@ def test_workers_surroundings_are_those_of_the_command_line(client):
         assert one.job_variables["env"].items() <= _DEFAULTS.items()
 
 
-def test_a_scheduled_retraining_ends_with_a_first_champion(served, client, parameters):
+def test_scheduled_retraining_promotes_a_first_champion(served, client, parameters):
     deployment = client.read_deployment_by_name("retrain/retrain")
     often = IntervalSchedule(interval=timedelta(seconds=30), anchor_date=datetime.now(UTC))
     (made,) = client.create_deployment_schedules(deployment.id, [(often, True)], parameters=parameters)
@@ -231,24 +231,24 @@ def test_a_scheduled_retraining_ends_with_a_first_champion(served, client, param
     assert summary_of(client, run).startswith("**promoted**")
     (move,) = moves(Workspace.open(parameters["workspace"]))
     assert (move.model, move.to_version) == ("landmark-generator", 1)
-    told = {"heterodub.release.published": 1, "heterodub.model.promoted": 1}
-    until(lambda: events(served), lambda found: found == told)
+    result = {"heterodub.release.published": 1, "heterodub.model.promoted": 1}
+    until(lambda: events(served), lambda actual: actual == result)
 
 
-def test_new_files_bring_another_model_to_the_gate(served, client, parameters):
+def test_new_files_lead_to_another_promotion(served, client, parameters):
     make_sample(served.folder / "sample", only=LATER)
     run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
     assert run.state_type == StateType.COMPLETED, served.worker.log.read_text()[-3000:]
-    told = summary_of(client, run)
-    outcome = told.removeprefix("**").partition("**")[0]
-    assert re.search(rf"version 2 {outcome}, champion \d \| \w+", told), told  # and why
+    summary = summary_of(client, run)
+    outcome = summary.removeprefix("**").partition("**")[0]
+    assert re.search(rf"version 2 {outcome}, champion \d \| \w+", summary), summary  # and why
     expected = Counter({"heterodub.release.published": 2, "heterodub.model.promoted": 1})
     expected[f"heterodub.model.{outcome}"] += 1
-    until(lambda: events(served), lambda found: found == expected)
-    assert "1 new clips" in told and "1 new speakers since version 1 (the champion)" in told
+    until(lambda: events(served), lambda result: result == expected)
+    assert "1 new clips" in summary and "1 new speakers since version 1 (the champion)" in summary
 
 
-def test_with_nothing_new_it_does_nothing(served, client, parameters):
+def test_retraining_without_new_footage_does_nothing(served, client, parameters):
     before = versions(parameters["workspace"])
     run = asked_for(client, "retrain/retrain", parameters, served.worker.log)
     assert run.state_type == StateType.COMPLETED
@@ -257,7 +257,7 @@ def test_with_nothing_new_it_does_nothing(served, client, parameters):
     assert versions(parameters["workspace"]) == before
 
 
-def test_the_automation_of_the_docs_pauses_retraining_when_an_audit_fails(served, client, parameters):
+def test_automation_of_the_docs_pauses_retraining_when_an_audit_fails(served, client, parameters):
     page = (ROOT / "docs" / "operations.md").read_text()
     (text,) = re.findall(r"```yaml\n(automations:.*?)```", page, re.DOTALL)
     deployment = client.read_deployment_by_name("retrain/retrain")

@@ -38,28 +38,28 @@ def place(tmp_path_factory):
 
 
 @pytest.mark.long
-def test_the_flow_does_what_it_can_and_says_what_it_could_not(place, prefect_api, shim, monkeypatch):
+def test_dub_flow_reports_failed_jobs_and_does_the_rest(place, prefect_api, shim, monkeypatch):
     """One job's video is missing, another's kills the process that decodes it."""
     monkeypatch.setenv("LD_PRELOAD", str(shim))  # children are given it
     where = {"config": str(place / "short.toml"), "return_state": True}
     state = dub(str(place / "jobs.csv"), str(place / "generator"), "warp", **where)
     assert (state.type, state.name) == (StateType.COMPLETED, "Partial")
-    told = state.result()
-    assert (told["jobs"], told["dubbed"], told["failed"]) == (4, 2, 2)
-    assert [one["error"] is None for one in told["outcomes"]] == [True, False, False, True]
-    assert "SIGSEGV" in told["outcomes"][2]["error"]
+    result = state.result()
+    assert (result["jobs"], result["dubbed"], result["failed"]) == (4, 2, 2)
+    assert [one["error"] is None for one in result["outcomes"]] == [True, False, False, True]
+    assert "SIGSEGV" in result["outcomes"][2]["error"]
     assert sorted(path.name for path in place.glob("*.mp4")) == ["0.mp4", "3.mp4", "head.mp4", "other.mp4"]
     assert (place / "0.mp4").read_bytes() == (place / "3.mp4").read_bytes()
-    json.dumps(told)
+    json.dumps(result)
 
 
-def test_the_command_dubs_one_video_and_says_how_it_went(place, heterodub):
+def test_dub_command_dubs_one_video_and_prints_the_outcome(place, heterodub):
     models = ("--generator", place / "generator", "--translator", "warp", "--config", place / "short.toml")
     words = ("dub", place / "head.mp4", "--speech-from", place / "other.mp4", "-o", place / "out.mp4", *models)
     ended = heterodub(*words, "--json")
     assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)["outcomes"][0]
-    assert (told["frames"], told["translator"]) == (12, "warp")
+    summary = json.loads(ended.stdout)["outcomes"][0]
+    assert (summary["frames"], summary["translator"]) == (12, "warp")
     assert (place / "out.mp4").exists()
 
 
@@ -73,7 +73,7 @@ def test_the_command_dubs_one_video_and_says_how_it_went(place, heterodub):
         (("evaluate", "dub", "{place}/jobs.csv", "-w", "/nowhere"), "no workspace at /nowhere"),
     ],
 )
-def test_what_is_wrong_is_one_line_and_exit_code_1(words, cause, place, heterodub):
+def test_dub_error_is_one_line_and_exit_code_1(words, cause, place, heterodub):
     words = [word.format(place=place) for word in words]
     ended = heterodub(*words, "--generator", place / "generator", "--config", place / "short.toml")
     errors = [line for line in ended.stderr.splitlines() if line.startswith("error:")]

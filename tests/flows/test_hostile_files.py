@@ -20,7 +20,7 @@ from tests.flows.heads import contents, fingerprints
 
 @dataclass(frozen=True)
 class Ran:
-    """What the command was given and what it left."""
+    """Inputs of the command and the workspace it left."""
 
     folder: Path
     workspace: Path
@@ -38,7 +38,7 @@ class Ran:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[tuple[str, list[str]]]:
-    """An address that notes whoever asks."""
+    """An address that records its clients."""
     asked: list[str] = []
 
     class Noting(BaseHTTPRequestHandler):
@@ -84,11 +84,11 @@ def ran(tmp_path_factory, config, shim, server, prefect_api) -> Ran:
 
 
 def test_every_file_found_is_in_the_catalog_once(ran):
-    found = {path_to_uri(path) for path in ran.due}
-    assert set(ran.rows) == found
+    result = {path_to_uri(path) for path in ran.due}
+    assert set(ran.rows) == result
     summary = json.loads(ran.finished.stdout)
     states = ("measured", "rejected_files", "duplicates", "quarantined")
-    assert summary["files"] == len(found) == sum(summary[state] for state in states)
+    assert summary["files"] == len(result) == sum(summary[state] for state in states)
 
 
 def test_every_file_ends_in_one_known_state_with_its_reason(ran):
@@ -110,7 +110,7 @@ def test_every_file_ends_as_it_should(ran):
     assert wrong == {}
 
 
-def test_files_that_kill_are_set_aside_and_say_why(ran):
+def test_killing_files_are_quarantined_with_a_reason(ran):
     assert "SIGSEGV" in ran.row("it CRASHES.mp4")["error"]
     assert ran.row("it HANGS.mp4")["error"].startswith("longer than")
     assert "space" in ran.row("it FILLS.mp4")["error"].lower()
@@ -118,7 +118,7 @@ def test_files_that_kill_are_set_aside_and_say_why(ran):
     assert summary["reasons"]["file: decoder_crashed"] == summary["reasons"]["file: timed_out"] == 1
 
 
-def test_damaged_files_are_named_with_what_was_wrong(ran):
+def test_damaged_files_are_named_with_their_damage(ran):
     cut = [ran.row(f"cut {tenth}.mp4") for tenth in hostile.TENTHS]
     assert {row["state"] for row in cut} == {"measured", "rejected"}
     # the last tenth holds the end of the sound; all others lack pictures, and say so
@@ -130,7 +130,7 @@ def test_nothing_that_files_point_at_was_opened(ran):
     assert ran.asked == []
 
 
-def test_the_trap_works(ran, shim, tmp_path):
+def test_canary_detects_an_opened_file(ran, shim, tmp_path):
     """That the log of baits stays empty means something: opening the bait does show in it."""
     log = tmp_path / "log"
     surroundings = os.environ | {"LD_PRELOAD": str(shim), "SHIM_LOG": str(log)}
@@ -140,11 +140,11 @@ def test_the_trap_works(ran, shim, tmp_path):
     assert "BAIT.mp4" in log.read_text()
 
 
-def test_footage_is_as_it_was(ran):
+def test_footage_is_unchanged(ran):
     assert fingerprints(ran.folder) == ran.before
 
 
-def test_payload_of_the_good_ones_is_whole(ran):
+def test_payload_of_good_files_is_complete(ran):
     rows = contents(ran.workspace)
     admitted = {clip["clip_id"] for clip in rows["clips"] if clip["stage2"]}
     assert {row["clip_id"] for row in rows["stage2"]} == admitted

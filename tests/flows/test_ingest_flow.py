@@ -24,10 +24,10 @@ def of_run(finished) -> FlowRunFilter:
     return FlowRunFilter(id=FlowRunFilterId(any_=[UUID(finished.flow_run)]))
 
 
-def test_the_flow_run_is_completed_and_publishes(finished):
+def test_flow_run_is_completed_and_publishes(finished):
     with get_client(sync_client=True) as client:
-        (told,) = client.read_flow_runs(flow_run_filter=of_run(finished))
-    assert told.state_name == "Completed"
+        (actual,) = client.read_flow_runs(flow_run_filter=of_run(finished))
+    assert actual.state_name == "Completed"
     summary = finished.summary
     assert (summary["files"], summary["measured"], summary["stage1"], summary["stage2"]) == (6, 6, 7, 7)
     assert summary["release"] == releases.latest(Workspace.open(str(finished.workspace))).release_id
@@ -35,8 +35,8 @@ def test_the_flow_run_is_completed_and_publishes(finished):
 
 def test_artifacts_show_the_summary_and_the_reasons(finished):
     with get_client(sync_client=True) as client:
-        found = client.read_artifacts(flow_run_filter=of_run(finished), limit=20, offset=0, sort=ArtifactSort.ID_DESC)
-    shown = {one.key: one.data for one in found}
+        actual = client.read_artifacts(flow_run_filter=of_run(finished), limit=20, offset=0, sort=ArtifactSort.ID_DESC)
+    shown = {one.key: one.data for one in actual}
     summary = {row["what"]: row["value"] for row in json.loads(shown["ingest-summary"])}
     assert summary["release"]
     assert summary["files"].isdigit()
@@ -50,7 +50,7 @@ def test_artifacts_show_the_summary_and_the_reasons(finished):
     assert (drift["corpus"], drift["new clips"], drift["against"]) == ("default", 7, "nothing yet")
 
 
-def test_the_run_is_on_record_step_by_step(finished):
+def test_run_log_records_each_step(finished):
     (run,) = runs(Workspace.open(str(finished.workspace)))
     assert (run.flow, run.state) == ("ingest", "done")
     assert [step.name for step in run.steps if step.corpus is None] == ["find", "analyse", "drift", "publish"]
@@ -63,7 +63,7 @@ def test_the_run_is_on_record_step_by_step(finished):
     assert [step.corpus for step in run.corpora("drift")] == ["default"]
 
 
-def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, workspace, config):
+def test_second_ingest_decodes_and_changes_nothing(heterodub, footage, workspace, config):
     before = versions(workspace)
     ran = heterodub("ingest", footage, "-w", workspace, "--config", config)
     assert ran.returncode == 0, ran.stderr
@@ -74,7 +74,7 @@ def test_the_second_time_nothing_is_decoded_or_changed(heterodub, footage, works
     assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 
-def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, workspace, config, finished):
+def test_only_added_files_are_analysed(heterodub, footage, workspace, config, finished):
     earlier = contents(workspace)
     (added := footage.parent / "added").mkdir()
     write_head(added / "zz-new.mp4", 50)
@@ -88,11 +88,11 @@ def test_a_file_that_is_added_is_the_only_one_worked_on(heterodub, footage, work
     assert [row for row in now["stage1"] if row in earlier["stage1"]] == earlier["stage1"]
 
 
-def test_a_finished_release_reads_the_same_after_more_was_added(footage, workspace, config, cluster, tmp_path):
-    """What an earlier release pins is still there, byte for byte, when the offset of the sound is told anew."""
+def test_release_reads_the_same_after_more_footage(footage, workspace, config, cluster, tmp_path):
+    """An earlier release keeps its bytes when a later listing changes the sound's offset."""
     ws = Workspace.open(str(workspace))
     release = releases.latest(ws)
-    manifest = tmp_path / "told.csv"
+    manifest = tmp_path / "offset.csv"
     manifest.write_text(f"uri,offset\n{footage / 'head1.mkv'},0.2\n{footage / 'head1.mkv'},0.2\n")
     before = _stage1_of(ws, release)
 
@@ -115,7 +115,7 @@ def test_help_names_the_commands(heterodub):
     assert heterodub("ingest", "--help").returncode == 0
 
 
-def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
+def test_user_errors_are_one_line(heterodub, tmp_path, footage):
     bad = tmp_path / "bad.toml"
     bad.write_text("[run]\nworkers = 0\n")
     calls = {
@@ -126,11 +126,11 @@ def test_what_the_user_can_mend_is_one_line(heterodub, tmp_path, footage):
     for part, words in calls.items():
         ran = heterodub(*words)
         assert (ran.returncode, ran.stdout) == (1, ""), words
-        told = [line for line in people_lines(ran.stderr) if "error" in line.lower() or "Traceback" in line]
-        assert len(told) == 1 and told[0].startswith("error: ") and part in told[0], ran.stderr
+        lines = [line for line in people_lines(ran.stderr) if "error" in line.lower() or "Traceback" in line]
+        assert len(lines) == 1 and lines[0].startswith("error: ") and part in lines[0], ran.stderr
 
 
-def test_what_the_user_can_mend_is_an_error_of_ours(prefect_api, tmp_path, footage):
+def test_user_errors_are_project_errors(prefect_api, tmp_path, footage):
     """Of which the command makes one line."""
     with pytest.raises(SettingsError, match="not there"):
         ingest(str(footage), workspace=str(tmp_path / "w"), config=str(tmp_path / "none.toml"))
@@ -138,14 +138,14 @@ def test_what_the_user_can_mend_is_an_error_of_ours(prefect_api, tmp_path, foota
         ingest(str(footage), workspace=str(footage))
 
 
-def test_a_prefect_server_that_is_not_there_is_one_line(heterodub, tmp_path, footage):
+def test_unreachable_prefect_server_is_one_line(heterodub, tmp_path, footage):
     ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", PREFECT_API_URL="http://127.0.0.1:1/api")
     assert (ran.returncode, ran.stdout) == (1, "")
-    (told,) = ran.stderr.splitlines()
-    assert told.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
+    (lines,) = ran.stderr.splitlines()
+    assert lines.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
 
 
-def test_missing_weights_end_the_run_and_blame_no_file(heterodub, tmp_path, footage):
+def test_missing_weights_end_the_run_without_blaming_files(heterodub, tmp_path, footage):
     settings = tmp_path / "v2.toml"
     settings.write_text('backend = "face_mesh_v2"\n')
     ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings, "--workers", 1)

@@ -56,16 +56,16 @@ def start(
 
 
 def wait_for(process: subprocess.Popen, line: str) -> None:
-    for said in process.stdout:
-        if said.startswith(line):
+    for output in process.stdout:
+        if output.startswith(line):
             return
     raise AssertionError(f"it never said {line!r}: {process.stderr.read()[-2000:]}")
 
 
 def finish(process: subprocess.Popen) -> None:
-    said, errors = process.communicate(timeout=600)
+    output, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors[-2000:]
-    assert said.endswith("done\n")
+    assert output.endswith("done\n")
 
 
 def kill_group(process: subprocess.Popen) -> None:
@@ -75,16 +75,16 @@ def kill_group(process: subprocess.Popen) -> None:
 
 def below(process: subprocess.Popen, word: str) -> list[psutil.Process]:
     """Processes that `process` started, directly or not, with a word in their command line."""
-    found = []
+    collected = []
     for each in psutil.Process(process.pid).children(recursive=True):
         with contextlib.suppress(psutil.Error):  # it may just have ended
             if word in " ".join(each.cmdline()):
-                found.append(each)
-    return found
+                collected.append(each)
+    return collected
 
 
 def same_rows(workspace: Path, undisturbed: Path) -> None:
-    found, expected = contents(workspace), contents(undisturbed)
+    actual, expected = contents(workspace), contents(undisturbed)
     assert {table: len(rows) for table, rows in expected.items()} == {
         "catalog": 6,
         "clips": 7,
@@ -92,7 +92,7 @@ def same_rows(workspace: Path, undisturbed: Path) -> None:
         "stage2": 7,
     }
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
 
 
 @pytest.mark.slow
@@ -103,8 +103,8 @@ def test_ten_kills_at_random_moments(footage, config, cluster, complete, tmp_pat
     chance.shuffle(moments)
     for number, (moment, spread_s) in enumerate(moments):
         process = start(footage, config, tmp_path, cluster if number < 7 else None, workers=2)
-        for said in process.stdout:
-            if said.startswith((moment, "publish", "done")):  # fewer files are left each time
+        for line in process.stdout:
+            if line.startswith((moment, "publish", "done")):  # fewer files are left each time
                 time.sleep(chance.uniform(0, spread_s))
                 break
         kill_group(process)
@@ -140,7 +140,7 @@ def test_child_that_decodes_killed_midway(footage, config, undisturbed, tmp_path
     same_rows(tmp_path, undisturbed)
 
 
-def test_workers_that_take_long_to_come_back_are_waited_for(footage, config, undisturbed, tmp_path):
+def test_slow_worker_restarts_are_waited_for(footage, config, undisturbed, tmp_path):
     """Both are lost at once, and the machine is too busy to start others within Dask's patience of 15 s."""
     process = start(footage, config, tmp_path, workers=2)
     wait_for(process, "analyse ")
@@ -161,10 +161,10 @@ def test_workers_that_take_long_to_come_back_are_waited_for(footage, config, und
     same_rows(tmp_path, undisturbed)
 
 
-def test_the_whole_command_killed_and_started_again(heterodub, footage, config, undisturbed, tmp_path, prefect_api):
+def test_whole_command_killed_and_started_again(heterodub, footage, config, undisturbed, tmp_path, prefect_api):
     process = command(footage, config, tmp_path, prefect_api)
-    for said in process.stderr:
-        if said.startswith("analyse: "):
+    for line in process.stderr:
+        if line.startswith("analyse: "):
             break
     time.sleep(4)
     kill_group(process)
@@ -174,15 +174,15 @@ def test_the_whole_command_killed_and_started_again(heterodub, footage, config, 
 
 
 @pytest.mark.slow
-def test_the_prefect_server_gone_midway(footage, config, complete, tmp_path_factory):
+def test_prefect_server_gone_midway(footage, config, complete, tmp_path_factory):
     """However that run ends, it does end, and the next one makes it whole."""
     home, workspace = tmp_path_factory.mktemp("prefect"), tmp_path_factory.mktemp("workspace")
     server = start_prefect(home)
     try:
         # one retry: Prefect's five, each twice as long as the one before, make minutes of waiting for nothing
         process = command(footage, config, workspace, server.address, PREFECT_CLIENT_MAX_RETRIES="1")
-        for said in process.stderr:
-            if said.startswith("analyse: "):
+        for line in process.stderr:
+            if line.startswith("analyse: "):
                 break
     finally:
         os.killpg(server.group, signal.SIGKILL)
@@ -217,12 +217,12 @@ def command(footage: Path, config: Path, workspace: Path, api: str, **more: str)
 
 
 @pytest.mark.parametrize("own_server", [False, True])
-def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, complete, tmp_path, prefect_api, own_server):
+def test_ctrl_c_ends_the_run_with_a_message(footage, config, complete, tmp_path, prefect_api, own_server):
     """A terminal sends it to the whole group, a server that the run started for itself included."""
     server = {"PREFECT_API_URL": "", "PREFECT_HOME": str(tmp_path / "prefect")} if own_server else {}
     process = command(footage, config, tmp_path / "workspace", prefect_api, **server)
-    for said in process.stderr:
-        if said.startswith("analyse: "):
+    for line in process.stderr:
+        if line.startswith("analyse: "):
             break
     family = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGINT)
@@ -234,7 +234,7 @@ def test_ctrl_c_ends_it_and_says_what_that_means(footage, config, complete, tmp_
         complete(tmp_path / "workspace")
 
 
-def test_nothing_lives_on_after_the_driver_is_killed(footage, config, tmp_path):
+def test_no_process_survives_the_driver(footage, config, tmp_path):
     process = start(footage, config, tmp_path)
     wait_for(process, "analysed 1")
     family = psutil.Process(process.pid).children(recursive=True)

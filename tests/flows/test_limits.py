@@ -1,4 +1,4 @@
-"""What one file may cost: memory, time, disk; and two hundred damaged files through the process that decodes."""
+"""Limits of one file: memory, time, disk; and two hundred damaged files through the decoding process."""
 
 import os
 import resource
@@ -78,7 +78,7 @@ def test_forty_damaged_files_of_each_kind(suffix, child, settings, policies, tmp
     assert ends[FileState.REJECTED] > 3, ends  # a part still decodes: there is no face in it
 
 
-def test_a_picture_too_large_for_the_memory_is_refused_for_that(settings, policies, tmp_path):
+def test_picture_too_large_for_the_memory_is_refused_for_that(settings, policies, tmp_path):
     path = _still_film(tmp_path / "wide.mkv", 12288)
     settings = settings.model_copy(update={"limits": LimitSettings(max_pixels=2**28)})
     small = ChildProcess(0.8)
@@ -107,7 +107,7 @@ def _still_film(path: Path, side: int) -> Path:
 
 
 @pytest.mark.long
-def test_a_workspace_on_a_full_disk_ends_the_run_in_one_line(heterodub, footage, config, cluster, tmp_path):
+def test_workspace_on_a_full_disk_ends_the_run_in_one_line(heterodub, footage, config, cluster, tmp_path):
     """And once there is room, the next run completes it."""
     disk, films = tmp_path / "disk", tmp_path / "films.csv"
     disk.mkdir()
@@ -128,7 +128,7 @@ def test_a_workspace_on_a_full_disk_ends_the_run_in_one_line(heterodub, footage,
 
 
 @pytest.mark.long
-def test_a_file_may_not_write_more_than_the_system_allows(footage, config, cluster, tmp_path):
+def test_file_may_not_write_more_than_the_system_allows(footage, config, cluster, tmp_path):
     """The system's limit on file size stops the one film whose crops are larger; all others come out right."""
     limit = 3 * 2**20
 

@@ -26,15 +26,15 @@ def ingested(bucket, settings):
     return run(SOURCE, settings)
 
 
-def test_the_rows_are_those_of_a_local_ingest(ingested, finished):
+def test_rows_equal_a_local_ingest(ingested, finished):
     plan, tally, published = ingested
     assert (len(plan.fresh), tally.files_done, published.is_new) == (6, 6, True)
-    found, expected = portable(WORKSPACE), portable(finished.workspace)
+    actual, expected = portable(WORKSPACE), portable(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
 
 
-def test_a_second_run_decodes_nothing_and_changes_nothing(ingested, settings):
+def test_second_run_decodes_nothing_and_changes_nothing(ingested, settings):
     before = versions(WORKSPACE)
     plan, tally, published = run(SOURCE, settings)
     assert (plan.fresh, plan.unchanged, tally.files) == ((), 6, 0)
@@ -42,27 +42,27 @@ def test_a_second_run_decodes_nothing_and_changes_nothing(ingested, settings):
     assert versions(WORKSPACE) == before
 
 
-def test_the_audit_s_pages_are_in_the_workspace(ingested, bucket):
+def test_audit_s_pages_are_in_the_workspace(ingested, bucket):
     assert bucket.exists("lab/spaces/one/audit/audit.html")
     assert bucket.exists("lab/spaces/one/audit/index.html")
 
 
-def test_every_question_is_answered(ingested, said, tmp_path, policies):
+def test_all_queries_work_on_an_object_store(ingested, stdout_of, tmp_path, policies):
     where = ("-w", WORKSPACE)
-    status = json.loads(said("status", *where, "--json"))
+    status = json.loads(stdout_of("status", *where, "--json"))
     assert (status["workspace"], status["files"]["measured"]) == (WORKSPACE, 6)
-    files = json.loads(said("list", "--files", *where, "--json"))
+    files = json.loads(stdout_of("list", "--files", *where, "--json"))
     assert {row["uri"] for row in files} == {row["uri"] for row in contents(WORKSPACE)["catalog"]}
-    assert "head0.mp4" in said("explain", "films/head0.mp4", *where)
-    assert said("report", *where).strip() == f"{WORKSPACE}/reports/ingest.html"
-    said("report", *where, "-o", tmp_path / "page.html")
+    assert "head0.mp4" in stdout_of("explain", "films/head0.mp4", *where)
+    assert stdout_of("report", *where).strip() == f"{WORKSPACE}/reports/ingest.html"
+    stdout_of("report", *where, "-o", tmp_path / "page.html")
     assert "head0.mp4" in (tmp_path / "page.html").read_text()
-    assert json.loads(said("route", "--policy", policies["picky"], "--dry-run", *where, "--json"))["clips"]
-    findings = json.loads(said("doctor", *where, "--json", code=None))["findings"]
+    assert json.loads(stdout_of("route", "--policy", policies["picky"], "--dry-run", *where, "--json"))["clips"]
+    findings = json.loads(stdout_of("doctor", *where, "--json", code=None))["findings"]
     assert [finding for finding in findings if finding["area"] == "workspace" and finding["remedy"]] == []
 
 
-def test_a_mistyped_bucket_is_an_error_and_is_not_made(bucket):
+def test_mistyped_bucket_is_an_error_and_is_not_made(bucket):
     with pytest.raises(WorkspaceError, match="lbb"):
         Workspace.open("s3://lbb/work", create=True)
     assert not bucket.exists("lbb")
@@ -72,7 +72,7 @@ def test_a_mistyped_bucket_is_an_error_and_is_not_made(bucket):
         list(source_files("s3://footage/nothing"))
 
 
-def test_an_endpoint_where_nobody_answers_is_one_line(heterodub, bucket):
+def test_unreachable_endpoint_is_one_line(heterodub, bucket):
     ran = heterodub("ingest", SOURCE, "-w", WORKSPACE, AWS_ENDPOINT_URL="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1")
     assert ran.returncode == 1
     assert "Traceback" not in ran.stderr
@@ -89,7 +89,7 @@ def test_names_in_a_bucket_are_only_names(bucket, config, footage, tmp_path):
     assert {row["uri"]: row["state"] for row in rows} == {f"s3://footage/odd/{name}": "measured" for name in names}
 
 
-def test_a_manifest_and_a_corpus_file_in_a_bucket_speak_of_what_lies_beside_them(bucket):
+def test_manifest_and_a_corpus_file_in_a_bucket_speak_of_what_lies_beside_them(bucket):
     bucket.pipe_file("footage/list.csv", b"uri,speaker\nfilms/head0.mp4,ada\nfilms/gone.mp4,ben\n")
     here, gone = source_files("s3://footage/list.csv")
     assert (here.uri, here.speaker, here.refusal) == ("s3://footage/films/head0.mp4", "ada", None)

@@ -1,4 +1,4 @@
-"""What commands write to a terminal, as bytes: names of strangers, which hold whatever a file system allows."""
+"""Terminal output of commands, as bytes, for file names that hold whatever a file system allows."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def shown(code: str) -> bytes:
 
 
 def obeyed(output: bytes, colours: bool = False) -> str:
-    """What of an output a terminal would obey; colours and a bar's own codes are left out where they may be."""
+    """Return the control codes in an output; colours and a progress bar's own codes are left out where allowed."""
     text = output.decode("utf-8", "surrogateescape")
     if colours:
         import re
@@ -84,14 +84,14 @@ def obeyed(output: bytes, colours: bool = False) -> str:
 
 
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_nothing_written_by_any_way_is_obeyed(kind):
+def test_output_holds_no_control_codes(kind):
     output = written(KINDS[kind])
     assert obeyed(output) == ""
     assert rb"\x1b]0;owned" in output or b"\\u001b]0;owned" in output
 
 
 @pytest.mark.parametrize("kind", ["rich", "a table", "progress", "Prefect's log"])
-def test_nor_on_a_terminal_where_rich_adds_codes_of_its_own(kind):
+def test_terminal_output_holds_only_control_codes_of_rich(kind):
     output = shown(KINDS[kind])
     assert rb"\x1b]0;owned" in output
     assert rb"\x1b[2J" in output

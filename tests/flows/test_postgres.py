@@ -71,7 +71,7 @@ def rows(login: str, name: str, question: str) -> list[tuple]:
         return list(map(tuple, connection.execute(text(question))))
 
 
-def test_an_ingest_is_kept_by_a_prefect_server_on_postgres(heterodub, database, prefect_on_postgres, config, tmp_path):
+def test_ingest_is_recorded_by_prefect_on_postgres(heterodub, database, prefect_on_postgres, config, tmp_path):
     (tmp_path / "footage").mkdir()
     write_head(tmp_path / "footage" / "head.mkv", 1)
     words = ("ingest", tmp_path / "footage", "-w", tmp_path / "workspace", "--config", config, "--workers", 1, "--json")
@@ -84,7 +84,7 @@ def test_an_ingest_is_kept_by_a_prefect_server_on_postgres(heterodub, database, 
     assert [(name, str(state)) for name, state in runs] == [("ingest", "COMPLETED")]
 
 
-def test_a_training_is_kept_by_mlflow_on_postgres(heterodub, database, prefect_on_postgres, tmp_path):
+def test_training_is_recorded_by_mlflow_on_postgres(heterodub, database, prefect_on_postgres, tmp_path):
     talkers(tmp_path / "workspace", speakers=4, clips=1)
     (tmp_path / "short.toml").write_text(SHORT)
     words = ("train", "stage1", "-w", tmp_path / "workspace", "--config", tmp_path / "short.toml", "--json")
@@ -92,8 +92,8 @@ def test_a_training_is_kept_by_mlflow_on_postgres(heterodub, database, prefect_o
     ran = heterodub(*words, PREFECT_API_URL=prefect_on_postgres, **named)
     assert ran.returncode == 0, ran.stderr
     assert PASSWORD not in ran.stdout + ran.stderr
-    told = json.loads(ran.stdout)
-    assert rows(database, "mlflow", f"select status from runs where run_uuid = '{told['run']}'") == [("FINISHED",)]
+    summary = json.loads(ran.stdout)
+    assert rows(database, "mlflow", f"select status from runs where run_uuid = '{summary['run']}'") == [("FINISHED",)]
     assert rows(database, "mlflow", "select name, version from model_versions") == [("landmark-generator", 1)]
     assert rows(database, "prefect", "select count(*) from log where message like '%hunter2%'") == [(0,)]
     files = [path for path in (tmp_path / "workspace").rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""What a command was given is checked before a server is started or asked: here there is none that could answer."""
+"""Arguments are checked before a server is started or contacted: here none could answer."""
 
 import json
 import os
@@ -90,14 +90,14 @@ def no_server(given, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_mistake_is_named_before_anything_is_started(given, case):
-    words, told = BAD[case]
+def test_preflight_names_a_mistake_before_any_start(given, case):
+    words, result = BAD[case]
     ended = CliRunner().invoke(app, words if "-w" in words or words[0] == "sample" else [*words, "-w", "ws"])
     assert isinstance(ended.exception, HeterodubError) and ended.exit_code != 0, ended.output
-    assert told in str(ended.exception) and "Prefect" not in str(ended.exception)
+    assert result in str(ended.exception) and "Prefect" not in str(ended.exception)
 
 
-def test_a_workspace_that_cannot_be_is_refused_and_one_that_could_be_is_not_made(given):
+def test_preflight_refuses_impossible_workspaces_and_makes_none(given):
     foreign = CliRunner().invoke(app, ["ingest", "FULL", "-w", str(given)])
     assert "not a workspace" in str(foreign.exception)
     below_a_file = CliRunner().invoke(app, ["ingest", "FULL", "-w", str(given / "GONE.csv" / "ws")])
@@ -121,7 +121,7 @@ def test_a_workspace_that_cannot_be_is_refused_and_one_that_could_be_is_not_made
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-def test_a_flow_that_no_command_started_checks_the_same(given, flow, parameters, error, monkeypatch):
+def test_deployed_flow_runs_the_same_preflight(given, flow, parameters, error, monkeypatch):
     """The flow's own function, without the server that would run it. Whatever comes after the check is not reached."""
     module: ModuleType = sys.modules[flow.fn.__module__]
     if flow is ingest:
@@ -130,7 +130,7 @@ def test_a_flow_that_no_command_started_checks_the_same(given, flow, parameters,
         flow.fn(**parameters, workspace=str(given / "ws"))
 
 
-def test_a_mistake_costs_no_heavy_import(given):
+def test_preflight_failure_imports_nothing_heavy(given):
     """In a process of its own: neither Prefect nor a network is loaded for it."""
     asked = [words for words, _ in BAD.values() if words[0] in ("ingest", "train", "takedown", "dub")]
     script = (
@@ -143,6 +143,6 @@ def test_a_mistake_costs_no_heavy_import(given):
     assert json.loads(ran.stdout) == []
 
 
-def test_help_says_what_a_stage_is():
+def test_help_explains_stages():
     assert "landmark generator" in CliRunner().invoke(app, ["benchmark", "--help"], env={"COLUMNS": "120"}).stdout
     assert promote_commands.StageArgument

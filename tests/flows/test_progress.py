@@ -20,7 +20,7 @@ def learn(progress: TrainingProgress, steps: int) -> None:
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_two_trainings_are_shown_one_after_the_other(live, capsys):
+def test_progress_shows_two_trainings_in_turn(live, capsys):
     with TerminalProgress(live) as sink:
         learn(TrainingProgress(sink), 2)
         learn(TrainingProgress(sink), 3)
@@ -32,7 +32,7 @@ def test_two_trainings_are_shown_one_after_the_other(live, capsys):
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_an_ingest_says_how_many_files_and_where_they_went(live, capsys):
+def test_progress_of_an_ingest_shows_counts_and_routes(live, capsys):
     with TerminalProgress(live) as sink:
         for part in (0, 1):  # a large source comes in slices
             sink.phase("identify", 1)
@@ -48,7 +48,7 @@ def test_an_ingest_says_how_many_files_and_where_they_went(live, capsys):
 
 
 @pytest.mark.parametrize("live", [False, True])
-def test_a_dubbing_names_its_job(live, capsys):
+def test_progress_of_a_dubbing_names_its_job(live, capsys):
     with TerminalProgress(live) as sink:
         titled = TitledSink(sink, "1/2 [a].mp4: ")
         titled.advance()  # what a child reports before its phase
@@ -66,12 +66,12 @@ def test_durations_have_a_unit(seconds, text):
     assert duration(seconds) == text
 
 
-def test_a_training_that_had_ended_is_not_said_to_go_on(capsys: pytest.CaptureFixture[str]):
+def test_finished_training_is_not_shown_as_resumed(capsys: pytest.CaptureFixture[str]):
     progress = TrainingProgress(TerminalProgress(live=False))
     progress.on_train_start(60, 60)
     progress.on_train_end(60, "done")
-    said = capsys.readouterr().err
-    assert "to do" not in said and "all 60 steps were taken before; --no-resume starts over" in said
+    captured = capsys.readouterr().err
+    assert "to do" not in captured and "all 60 steps were taken before; --no-resume starts over" in captured
     progress.on_train_start(20, 60)
     assert "train: 40 to do, 20 are done" in capsys.readouterr().err
 

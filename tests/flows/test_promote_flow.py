@@ -52,8 +52,8 @@ def workspace(commons, tmp_path_factory, short, prefect_api) -> str:
 
 
 def champion(workspace: str) -> int | None:
-    found = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_registered_model(MODEL)
-    number = found.aliases.get("champion")
+    result = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_registered_model(MODEL)
+    number = result.aliases.get("champion")
     return None if number is None else int(number)
 
 
@@ -67,7 +67,7 @@ def _register_again(workspace: str) -> None:
 
 
 def _require_page(workspace: str, run: str) -> None:
-    """It lies in the run of the evidence and in that of the challenger's training, shows both, and names nobody."""
+    """It lies in the run of the evidence and in that of the challenger's training, shows both, and names no speaker."""
     client = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
     trained = client.get_model_version(MODEL, "2").run_id
     pages = [Path(client.download_artifacts(one, "promotion/comparison.html")).read_text() for one in (run, trained)]
@@ -107,56 +107,59 @@ async def _answer(workspace: str, values: dict) -> tuple[UUID, str]:
 
 
 @pytest.mark.long
-def test_a_person_decides(workspace, short):
-    """In this order: nobody answers, somebody refuses, somebody approves."""
+def test_approval_decides_the_promotion(workspace, short):
+    """In this order: no answer, a refusal, an approval."""
     patient, hasty = (str(Path(short).with_name(f"{name}.toml")) for name in ("patient", "hasty"))
-    told = promote(workspace=workspace, config=short, policy=hasty)
-    assert (told["outcome"], told["champion"]) == ("refused by a person", None)
-    assert "nobody answered within 2 s" in told["why"]
+    summary = promote(workspace=workspace, config=short, policy=hasty)
+    assert (summary["outcome"], summary["champion"]) == ("refused by a person", None)
+    assert "nobody answered within 2 s" in summary["why"]
 
     def asked(values: dict) -> dict:
         with ThreadPoolExecutor(1) as pool:
             answering = pool.submit(asyncio.run, _answer(workspace, values))
-            found = promote(workspace=workspace, config=short, policy=patient)
+            result = promote(workspace=workspace, config=short, policy=patient)
             run, text = answering.result()
         with pytest.raises(PrefectHTTPStatusError, match="404"), get_client(sync_client=True) as client:
             client.read_flow_run_input(run, text)  # it shows faces, which a takedown would not find there
-        return found
+        return result
 
-    told = asked({"approve": False, "who": "Ada", "reason": "the chin wobbles"})
-    assert told["outcome"] == "refused by a person" and told["why"] == "Ada refused: the chin wobbles"
-    tags = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_run(told["run"]).data.tags
-    assert (tags["outcome"], tags["why"]) == (told["outcome"], told["why"])
+    summary = asked({"approve": False, "who": "Ada", "reason": "the chin wobbles"})
+    assert summary["outcome"] == "refused by a person" and summary["why"] == "Ada refused: the chin wobbles"
+    tags = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_run(summary["run"]).data.tags
+    assert (tags["outcome"], tags["why"]) == (summary["outcome"], summary["why"])
     assert champion(workspace) is None
 
-    told = asked({"approve": True, "who": "Ada", "reason": "it is fine"})
-    assert (told["outcome"], told["champion"]) == ("promoted", 1)
+    summary = asked({"approve": True, "who": "Ada", "reason": "it is fine"})
+    assert (summary["outcome"], summary["champion"]) == ("promoted", 1)
     assert champion(workspace) == 1
 
 
 @pytest.mark.long
-def test_commands_tell_it_all(workspace, short, heterodub, said):
+def test_promotion_commands_print_all_fields(workspace, short, heterodub, stdout_of):
     """After the approval: the same weights, registered by another run, do not win; an override crowns them."""
     _register_again(workspace)
-    told = json.loads(said("promote", "stage1", "-w", workspace, "--config", short, "--json"))
-    assert (told["outcome"], told["champion"], told["challenger"]) == ("kept", 1, 2)
-    assert {check["name"] for check in told["checks"]} >= {
+    summary = json.loads(stdout_of("promote", "stage1", "-w", workspace, "--config", short, "--json"))
+    assert (summary["outcome"], summary["champion"], summary["challenger"]) == ("kept", 1, 2)
+    assert {check["name"] for check in summary["checks"]} >= {
         "primary",
         "beats copy",
         "gain over unpaired audio",
         "jitter",
     }
-    _require_page(workspace, told["run"])
+    _require_page(workspace, summary["run"])
     with pytest.raises(PromotionError, match=r"version 2 was never champion .these were: 1.*--override"):
         rollback("by hand", to=2, workspace=workspace, config=short)
     assert promote(model="2", override=True, reason="by hand", workspace=workspace, config=short)["from_version"] == 1
     assert champion(workspace) == 2
-    rows = json.loads(said("history", "-w", workspace, "--json", "--config", short))
+    rows = json.loads(stdout_of("history", "-w", workspace, "--json", "--config", short))
     assert [(row["version"], row["kind"]) for row in rows] == [(2, "override"), (1, "promote")]
     assert "approved by Ada" in rows[1]["reason"]
-    shown = said("history", "-w", workspace, "--config", short)
+    shown = stdout_of("history", "-w", workspace, "--config", short)
     assert shown.startswith(MODEL) and "override" in shown and "promote" in shown
-    assert json.loads(said("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"] == told["benchmark"]
+    assert (
+        json.loads(stdout_of("benchmark", "-w", workspace, "--config", short, "--json"))["benchmark"]
+        == summary["benchmark"]
+    )
     ended = heterodub("promote", "stage1", "--model", "2", "-w", workspace, "--config", short)
     lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
     assert ended.returncode == 1 and len(lines) == 1 and "is the champion already" in lines[0]

@@ -17,14 +17,16 @@ pytestmark = pytest.mark.long
 TINY = "[stage1]\npreset = 'tiny'\n[stage2]\npreset = 'tiny'\n[stage2.losses]\nperceptual = 0\n"
 
 
-def test_table_4_is_made_written_and_honest_about_its_missing_row(prefect_api, tmp_path):
+def test_table4_is_written_with_its_unmeasured_row(prefect_api, tmp_path):
     (tmp_path / "tiny.toml").write_text(TINY)
     speakers(tmp_path / "w", 7)
-    told = reproduce("table4", minutes=0.01, folds=3, workspace=str(tmp_path / "w"), config=str(tmp_path / "tiny.toml"))
-    assert [Path(path).name for path in told["files"]] == ["table4.md", "table4.csv", "table4.png"]
-    assert Path(told["files"][0]).parent == tmp_path / "w" / "reports" / "reproduction"
-    text = Path(told["files"][0]).read_text()
-    assert text == told["markdown"]
+    summary = reproduce(
+        "table4", minutes=0.01, folds=3, workspace=str(tmp_path / "w"), config=str(tmp_path / "tiny.toml")
+    )
+    assert [Path(path).name for path in summary["files"]] == ["table4.md", "table4.csv", "table4.png"]
+    assert Path(summary["files"][0]).parent == tmp_path / "w" / "reports" / "reproduction"
+    text = Path(summary["files"][0]).read_text()
+    assert text == summary["markdown"]
     assert "without face-recognition loss: not measured: the weight slot weights.vgg_face is empty" in text
     assert "| without gated convolution | " in text
     assert "*LRS2: 5.5806*" in text
@@ -41,7 +43,7 @@ def study(tmp_path) -> Path:
     return tmp_path / "s"
 
 
-def test_a_study_is_made_and_scored_by_commands(study, tmp_path):
+def test_study_is_made_and_scored_by_commands(study, tmp_path):
     key = StudyKey.model_validate_json((study / "key.json").read_text())
     rows = [
         {"item": name, "grades": key.items[name].expected or dict.fromkeys(QUESTIONS, 3), "plays": 1, "seconds": 2}
@@ -54,5 +56,5 @@ def test_a_study_is_made_and_scored_by_commands(study, tmp_path):
     assert shown.exit_code == 0, shown.output
     assert f"| {SYSTEMS[0]} | 3.00 | 3.00 | 3.00 |" in shown.stdout
     assert (tmp_path / "out" / "table2.png").exists()
-    told = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
-    assert (told["raters"], told["agreement"]["sync"]) == (1, None)
+    summary = json.loads(CliRunner().invoke(app, [*call, "--json"]).stdout)
+    assert (summary["raters"], summary["agreement"]["sync"]) == (1, None)

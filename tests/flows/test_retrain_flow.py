@@ -1,4 +1,4 @@
-"""Retraining as flow and command: what is due, what breaks, what goes on. Tests build on each other, in this order."""
+"""Retraining as flow and command: due stages, failures, resumption. Tests build on each other, in this order."""
 
 import json
 from pathlib import Path
@@ -62,15 +62,15 @@ def workspace(tmp_path_factory, prefect_api) -> str:
 
 
 def run(workspace: str, short: Path) -> tuple[dict, list[str]]:
-    """What a retraining tells, and the flows that it started."""
+    """Run a retraining; return its summary and the names of the flows that it started."""
     state = retrain(workspace=workspace, config=str(short), return_state=True)
-    told = state.result(raise_on_failure=False)
+    result = state.result(raise_on_failure=False)
     with get_client(sync_client=True) as client:
         parent = FlowRunFilterParentFlowRunId(any_=[state.state_details.flow_run_id])
         below: list[FlowRun] = client.read_flow_runs(flow_run_filter=FlowRunFilter(parent_flow_run_id=parent))
         names = [client.read_flow(one.flow_id).name for one in below]
-    assert state.is_failed() == isinstance(told, RetrainError)
-    return told.summary if isinstance(told, RetrainError) else told, sorted(names)
+    assert state.is_failed() == isinstance(result, RetrainError)
+    return result.summary if isinstance(result, RetrainError) else result, sorted(names)
 
 
 def outlook(workspace: str, short: Path) -> Outlook:
@@ -81,17 +81,17 @@ def registry(workspace: str) -> MlflowClient:
     return MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
 
 
-def test_a_step_that_fails_leaves_the_champion_and_says_so(workspace, short):
-    told, started = run(workspace, short)
+def test_failed_step_keeps_the_champion_and_is_reported(workspace, short):
+    result, started = run(workspace, short)
     assert started == ["evaluate", "promote", "train"]
-    first, second = told["stages"]
-    assert (told["outcome"], first["outcome"], second["outcome"]) == ("failed", "failed", "unchanged")
+    first, second = result["stages"]
+    assert (result["outcome"], first["outcome"], second["outcome"]) == ("failed", "failed", "unchanged")
     assert f"has no [models.{MODEL}]" in first["reason"] and "no stage2 clip" in second["reason"]
     assert champion(workspace) is None
     assert f"has no [models.{MODEL}]" in Artifact.get("retrain-summary").data
 
 
-def test_the_next_run_goes_on_behind_the_last_step_that_ended_well(workspace, short):
+def test_next_run_resumes_after_the_last_finished_step(workspace, short):
     seen = outlook(workspace, short)
     assert (seen.due, seen.trained, seen.evaluated) == (True, 1, True)
     scores = registry(workspace).get_model_version(MODEL, "1").run_id
@@ -99,14 +99,14 @@ def test_the_next_run_goes_on_behind_the_last_step_that_ended_well(workspace, sh
     assert kept["release"] == seen.release and "rows" not in kept
 
     (short.parent / "policy.toml").write_text(POLICY)
-    told, started = run(workspace, short)
+    result, started = run(workspace, short)
     assert started == ["promote"]
-    assert (told["outcome"], told["stages"][0]["trained"], champion(workspace)) == ("promoted", "before", 1)
+    assert (result["outcome"], result["stages"][0]["trained"], champion(workspace)) == ("promoted", "before", 1)
 
 
-def test_both_are_on_record_with_the_flows_that_they_called(workspace):
-    found = runs(Workspace.open(workspace))
-    second, first = (run for run in found if run.flow == "retrain")
+def test_run_log_holds_retrainings_and_their_subflows(workspace):
+    actual = runs(Workspace.open(workspace))
+    second, first = (run for run in actual if run.flow == "retrain")
     assert (first.state, first.error, second.state) == ("failed", "RetrainError", "done")
     steps = ("decide", "train", "evaluate", "log", "promote", "decide", "report")
     assert [(step.name, step.state) for step in first.steps] == [
@@ -114,19 +114,21 @@ def test_both_are_on_record_with_the_flows_that_they_called(workspace):
     ]
     assert [step.name for step in second.steps] == ["decide", "promote", "decide", "report"]
     assert (second.named("report").facts, second.named("decide").facts["stage"]) == ({"outcome": "promoted"}, "stage2")
-    below = [(run.flow, run.state) for run in reversed(found) if run.parent == first.run]
+    below = [(run.flow, run.state) for run in reversed(actual) if run.parent == first.run]
     assert below == [("train", "done"), ("evaluate", "done"), ("promote", "failed")]
 
 
-def test_without_new_footage_nothing_is_done(workspace, short, said):
+def test_unchanged_footage_starts_nothing(workspace, short, stdout_of):
     before = len(registry(workspace).search_runs(["1"]))
-    told = json.loads(said("retrain", "-w", workspace, "--config", str(short), "--json"))
-    assert told["outcome"] == "unchanged"
-    assert "0 new clips" in told["stages"][0]["reason"] and "version 1 (the champion)" in told["stages"][0]["reason"]
+    summary = json.loads(stdout_of("retrain", "-w", workspace, "--config", str(short), "--json"))
+    assert summary["outcome"] == "unchanged"
+    assert (
+        "0 new clips" in summary["stages"][0]["reason"] and "version 1 (the champion)" in summary["stages"][0]["reason"]
+    )
     assert len(registry(workspace).search_runs(["1"])) == before
 
 
-def test_less_than_the_rule_asks_for_waits_and_more_does_not(workspace, short):
+def test_retraining_waits_until_the_rule_is_met(workspace, short):
     ws = Workspace.open(workspace)
     add_media(ws, 12, 2, 40, stage2=False)
     publish(ws)
@@ -138,17 +140,17 @@ def test_less_than_the_rule_asks_for_waits_and_more_does_not(workspace, short):
     assert seen.due and seen.trained is None and seen.change.clips == 3
 
 
-def test_whoever_learned_from_what_was_taken_down_is_to_be_replaced(workspace, short):
+def test_model_trained_on_taken_down_footage_is_retrained(workspace, short):
     client = registry(workspace)
     client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 1")
     assert "taken down" in outlook(workspace, short).why
     client.delete_model_version_tag(MODEL, "1", TAKEN_DOWN)
 
 
-def test_footage_that_was_tried_and_kept_out_is_not_tried_again(workspace, short):
-    told, started = run(workspace, short)
+def test_rejected_challenger_footage_is_not_tried_again(workspace, short):
+    result, started = run(workspace, short)
     assert started == ["evaluate", "promote", "train"]
-    assert (told["outcome"], told["stages"][0]["version"], champion(workspace)) == ("kept", 2, 1)
+    assert (result["outcome"], result["stages"][0]["version"], champion(workspace)) == ("kept", 2, 1)
     seen = outlook(workspace, short)
     assert not seen.due and seen.since == 2 and "kept out" in seen.why
     other = short.with_name("other.toml")
@@ -156,14 +158,14 @@ def test_footage_that_was_tried_and_kept_out_is_not_tried_again(workspace, short
     assert outlook(workspace, other).since == 1  # other settings have not been tried on it
 
 
-def test_a_corpus_that_is_not_there_stops_the_command_before_anything_is_begun(workspace, short):
+def test_missing_corpus_stops_the_command_before_any_step(workspace, short):
     before = len(runs(Workspace.open(workspace)))
     ended = CliRunner().invoke(app, ["retrain", "/nowhere", "-w", workspace, "--config", str(short)])
     assert isinstance(ended.exception, SourceError) and str(ended.exception).startswith("/nowhere: ")
     assert len(runs(Workspace.open(workspace))) == before
 
 
-def test_a_corpus_that_is_away_at_night_stops_the_flow_before_anything_is_trained(workspace, short):
+def test_unreachable_corpus_stops_the_flow_before_training(workspace, short):
     state = retrain(["/nowhere"], workspace=workspace, config=str(short), return_state=True)
-    told = state.result(raise_on_failure=False)
-    assert isinstance(told, RetrainError) and str(told).startswith("/nowhere: ") and told.summary["stages"] == []
+    result = state.result(raise_on_failure=False)
+    assert isinstance(result, RetrainError) and str(result).startswith("/nowhere: ") and result.summary["stages"] == []

@@ -55,7 +55,7 @@ def _settings(place: Path, config: Path, cluster: str, policy: Path | None) -> S
 
 
 def apply(settings: Settings, policy: Path):
-    """What the flow `route` does, in its order and by its own steps."""
+    """Run the steps of the flow `route` in its order, without Prefect."""
     wanted = load_policy(policy)
     plan = plan_route.fn(settings, wanted)
     applied = apply_route.fn(plan, settings)
@@ -67,50 +67,48 @@ def _server(prefect_api) -> None:
     """The steps leave artifacts."""
 
 
-def test_looking_needs_no_media_and_changes_nothing(heterodub, place, policies):
+def test_dry_run_needs_no_media_and_changes_nothing(heterodub, place, policies):
     before = versions(place / "workspace")
     shutil.rmtree(place / "films")
     workspace = place / "workspace"
     ran = heterodub("route", "--policy", policies["lenient"], "-w", workspace, "--dry-run", "--clips", "--json")
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert told["stage1"] == {
+    summary = json.loads(ran.stdout)
+    assert summary["stage1"] == {
         "before": 0,
         "after": 3,
         "newly_admitted": 3,
         "no_longer_admitted": 0,
         "reasons": {"face_too_small": {"before": 3, "after": 0}},
     }
-    assert {key: told["stage2"][key] for key in ("before", "after", "newly_admitted")} == {
+    assert {key: summary["stage2"][key] for key in ("before", "after", "newly_admitted")} == {
         "before": 3, "after": 3, "newly_admitted": 0,
     }  # fmt: skip
-    assert [(clip["before"], clip["after"]) for clip in told["changed"]] == [("stage2", "both")] * 3
+    assert [(clip["before"], clip["after"]) for clip in summary["changed"]] == [("stage2", "both")] * 3
     assert versions(workspace) == before
 
 
 @pytest.mark.long
-def test_applied_by_the_command_it_gives_the_rows_of_an_ingest_by_that_policy(
-    heterodub, place, policies, config, cluster, tmp_path
-):
+def test_applied_policy_equals_an_ingest_with_that_policy(heterodub, place, policies, config, cluster, tmp_path):
     workspace = place / "workspace"
     first = releases.latest(Workspace.open(str(workspace)))
     stage2 = tables.version(Workspace.open(str(workspace)), "stage2")
     words = ("-w", workspace, "--config", config, "--dask", cluster, "--json")
     ran = heterodub("route", "--policy", policies["lenient"], *words)
     assert ran.returncode == 0, ran.stderr
-    told = json.loads(ran.stdout)
-    assert (told["files_decoded"], told["failed"]) == (3, {})
-    assert told["release"] == releases.latest(Workspace.open(str(workspace))).release_id != first.release_id
+    summary = json.loads(ran.stdout)
+    assert (summary["files_decoded"], summary["failed"]) == (3, {})
+    assert summary["release"] == releases.latest(Workspace.open(str(workspace))).release_id != first.release_id
     assert tables.version(Workspace.open(str(workspace)), "stage2") == stage2
 
     direct = load_settings(config, workspace=str(tmp_path / "direct"), run={"dask": cluster})
     run(place / "films", direct)
-    found, expected = contents(workspace), contents(tmp_path / "direct")
+    actual, expected = contents(workspace), contents(tmp_path / "direct")
     for table in ("clips", "stage1", "stage2"):
-        assert found[table] == expected[table], table
+        assert actual[table] == expected[table], table
 
 
-def test_ingest_follows_the_policy_that_stands(place, settings, policies):
+def test_ingest_uses_the_active_policy(place, settings, policies):
     apply(settings, policies["lenient"])
     assert active_policy(Workspace.open(settings.workspace)).name == "lenient"
     write_head(place / "films" / "d.mp4", 410, 30)
@@ -122,17 +120,17 @@ def test_ingest_follows_the_policy_that_stands(place, settings, policies):
     assert (len(rows["clips"]), len(rows["stage1"]), len(rows["stage2"])) == (4, 4, 4)
 
 
-def test_what_is_no_longer_admitted_goes(place, settings, policies):
+def test_payload_of_refused_clips_is_deleted(place, settings, policies):
     apply(settings, policies["lenient"])
-    told, applied, published = apply(settings, policies["picky"])
-    assert (told["stage1"]["no_longer_admitted"], applied.decoded, published.is_new) == (3, 0, True)
+    summary, applied, published = apply(settings, policies["picky"])
+    assert (summary["stage1"]["no_longer_admitted"], applied.decoded, published.is_new) == (3, 0, True)
     rows = contents(place / "workspace")
     assert (rows["stage1"], len(rows["stage2"])) == ([], 3)
-    told, applied, published = apply(settings, policies["picky"])
-    assert (told["stage1"]["no_longer_admitted"], applied.decoded, published.is_new) == (0, 0, False)
+    summary, applied, published = apply(settings, policies["picky"])
+    assert (summary["stage1"]["no_longer_admitted"], applied.decoded, published.is_new) == (0, 0, False)
 
 
-def test_a_route_that_died_half_way_is_completed_by_the_same_command(place, settings, policies):
+def test_killed_route_is_completed_by_the_same_command(place, settings, policies):
     """The decisions were stored, the payload they dismiss was not taken out yet."""
     ws = Workspace.open(settings.workspace)
     apply(settings, policies["lenient"])
@@ -151,7 +149,7 @@ def test_a_route_that_died_half_way_is_completed_by_the_same_command(place, sett
     assert contents(place / "workspace")["stage1"] == []
 
 
-def test_what_was_decoded_before_a_route_died_is_not_decoded_again(place, settings, policies, monkeypatch):
+def test_killed_route_decodes_no_file_twice(place, settings, policies, monkeypatch):
     """It dies when all is decoded and nothing committed; of one part only the beginning came to the disk."""
     ws = Workspace.open(settings.workspace)
     before, there = versions(place / "workspace"), _payload(ws)
@@ -176,13 +174,13 @@ def _payload(ws: Workspace) -> set[str]:
     return {str(path) for path in Path(ws.path("stage1")).glob("part-*.parquet")}
 
 
-def test_clips_of_a_file_that_is_gone_keep_what_they_had(place, settings, tmp_path):
+def test_clips_of_missing_files_keep_their_payload(place, settings, tmp_path):
     """The policy wants their stage 1, which cannot be made any more, and dismisses their stage 2."""
     wanted = tmp_path / "only1.toml"
     wanted.write_text(ONLY_STAGE1)
     (place / "films" / "b.mp4").unlink()
-    told, applied, published = apply(settings, wanted)
-    assert told["stage1"]["newly_admitted"] == told["stage2"]["no_longer_admitted"] == 3
+    summary, applied, published = apply(settings, wanted)
+    assert summary["stage1"]["newly_admitted"] == summary["stage2"]["no_longer_admitted"] == 3
     assert (applied.decoded, [refusal.reason.value for refusal in applied.failed.values()]) == (2, ["vanished"])
     assert published.is_new
     rows = contents(place / "workspace")

@@ -1,5 +1,5 @@
-"""The acceptance test: the whole embedded sample through the real command, held against its truth file by file; and
-what it is good for: a baseline, which needs picture and sound of the same clip, is trained on it.
+"""The acceptance test: the whole embedded sample through the real command, compared with its truth file by file; and
+a baseline, which needs picture and sound of the same clip, trained on it.
 """
 
 import json
@@ -30,20 +30,20 @@ def workspace(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def ended(sample, workspace, heterodub) -> tuple[Agreement, dict, bool]:
-    """How the sample agrees, the command's summary, and whether the footage is untouched."""
+    """Ingest the sample; return its agreement with the truth, the summary, and True if the footage is unchanged."""
     before = fingerprints(sample)
     ran = heterodub("ingest", sample / "corpus.toml", "-w", workspace, "--json")
     assert ran.returncode == 0, ran.stderr
     return compare(sample, str(workspace)), json.loads(ran.stdout), fingerprints(sample) == before
 
 
-def test_every_file_ends_as_its_truth_says(ended):
+def test_every_sample_file_is_routed_as_expected(ended):
     agreement, summary, _ = ended
     assert summary["files"] == agreement.files
     assert agreement.disagreements == ()
 
 
-def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
+def test_sample_is_released_with_all_splits_and_left_as_it_was(ended):
     _, summary, untouched = ended
     assert summary["release"] and summary["release_is_new"]
     assert not [note for note in summary["notes"] if "no test clips" in note or "no val clips" in note]
@@ -52,9 +52,9 @@ def test_the_sample_is_released_with_all_splits_and_left_as_it_was(ended):
 
 
 @pytest.mark.long
-def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, tmp_path):
-    told = train_baseline("atvgnet", workspace=str(workspace), preset="tiny", steps=4)
-    assert (told["model"], told["version"], told["step"]) == ("atvgnet", 1, 4)
+def test_baseline_is_trained_logged_and_reloaded(ended, workspace, tmp_path):
+    summary = train_baseline("atvgnet", workspace=str(workspace), preset="tiny", steps=4)
+    assert (summary["model"], summary["version"], summary["step"]) == ("atvgnet", 1, 4)
     ws = Workspace.open(str(workspace))
     tracking = open_tracking(Settings().tracking, ws)
     version = named_version(tracking, BASELINE_KINDS["atvgnet"].name, None)
@@ -63,11 +63,11 @@ def test_a_baseline_is_trained_on_it_logged_and_loaded_again(ended, workspace, t
     assert learned_from and {row["clip_id"] for row in learned_from} <= both
     touched = models_trained_on(tracking, ws, {learned_from[0]["media_id"]})
     assert [one.version for one in touched] == [version]  # in a takedown
-    run = tracking.client.get_run(told["run"])
+    run = tracking.client.get_run(summary["run"])
     assert {"loss/landmarks", "val/perceptual_lower", "val/psnr_mouth"} - set(run.data.metrics) <= {"loss/landmarks"}
-    assert {one.path for one in tracking.client.list_artifacts(told["run"], "val")} >= {"val/faces_000004.png"}
+    assert {one.path for one in tracking.client.list_artifacts(summary["run"], "val")} >= {"val/faces_000004.png"}
     given = baseline_example(64)
-    translator, _ = load_baseline(Path(told["folder"]))
+    translator, _ = load_baseline(Path(summary["folder"]))
     known = given["reference_pictures"], given["reference_landmarks"]
     expected = translator.generate(given["pictures"], given["mel"], *known)
     made = load_predictor(tracking, version, tmp_path / "fetched").predict(given)

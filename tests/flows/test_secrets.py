@@ -36,7 +36,7 @@ def objects_with_secret(bucket, root: str) -> list[str]:
 
 
 @pytest.mark.long
-def test_nothing_that_runs_write_holds_a_key_or_password(bucket, commons, config, heterodub, tracker, tmp_path):
+def test_run_outputs_hold_no_secrets(bucket, commons, config, heterodub, tracker, tmp_path):
     talkers(tmp_path / "talkers", speakers=4, clips=1)
     bucket.put(f"{tmp_path}/talkers/", "lab/trained/", recursive=True)
     bucket.copy("footage/films/head1.mkv", "footage/one/head1.mkv")
@@ -69,14 +69,14 @@ def test_nothing_that_runs_write_holds_a_key_or_password(bucket, commons, config
     assert files_with_secret(tmp_path) == []
 
 
-def test_an_address_with_credentials_is_refused_wherever_it_stands(tmp_path, heterodub):
+def test_addresses_with_credentials_are_refused_everywhere(tmp_path, heterodub):
     address = f"s3://someone:{SECRET_KEY}@footage/one"
     (tmp_path / "list.csv").write_text(f"uri\n{address}\n")
     (tmp_path / "corpus.toml").write_text(f"root = '{address}'\n")
     for source in (address, str(tmp_path / "list.csv"), str(tmp_path / "corpus.toml")):
-        with pytest.raises(SourceError, match="credentials") as told:
+        with pytest.raises(SourceError, match="credentials") as excinfo:
             list(source_files(source))
-        assert not holds_secret(str(told.value).encode())
+        assert not holds_secret(str(excinfo.value).encode())
     ran = heterodub("status", HETERODUB_WORKSPACE=address)
     assert ran.returncode == 1 and "credentials" in ran.stderr
     assert not holds_secret(ran.stderr.encode())

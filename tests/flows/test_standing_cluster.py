@@ -17,9 +17,7 @@ def standing(tmp_path):
     processes.close()
 
 
-def test_the_only_worker_leaves_midway_and_another_ends_it_with_the_same_rows(
-    standing, footage, config, finished, tmp_path
-):
+def test_replaced_worker_gives_the_same_rows(standing, footage, config, finished, tmp_path):
     """The workspace is named as seen from the driver's folder, which is none of the workers'."""
     first = standing.worker("first")
     process = start(footage, config, "workspace", standing.address, cwd=tmp_path, PYTHONPATH=str(ROOT))
@@ -27,7 +25,7 @@ def test_the_only_worker_leaves_midway_and_another_ends_it_with_the_same_rows(
     leave(first)
     standing.worker("second")
     finish(process)
-    found, expected = contents(tmp_path / "workspace"), contents(finished.workspace)
+    actual, expected = contents(tmp_path / "workspace"), contents(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
     assert list((tmp_path / "dask").rglob("*.parquet")) == []

@@ -26,37 +26,37 @@ def ingest(source: str, config, workspace: str, store: FaultyStore):
     return start(source, config, workspace, AWS_ENDPOINT_URL=store.address, HETERODUB_RUN__WORKERS="1")
 
 
-def test_a_store_that_stumbles_costs_no_rows(store, config, finished):
+def test_flaky_store_loses_no_rows(store, config, finished):
     store.share = 0.25
     finish(ingest(SOURCE, config, "s3://lab/stumbling", store))
     assert set(store.met) == set(FAULTS), store.met
-    found, expected = portable("s3://lab/stumbling"), portable(finished.workspace)
+    actual, expected = portable("s3://lab/stumbling"), portable(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
 
 
-def test_two_ingests_of_the_same_footage_at_once_leave_the_rows_of_one(store, config, finished):
+def test_concurrent_ingests_of_the_same_footage_leave_single_rows(store, config, finished):
     for process in [ingest(SOURCE, config, "s3://lab/twice", store) for _ in range(2)]:
         finish(process)
-    found, expected = portable("s3://lab/twice"), portable(finished.workspace)
+    actual, expected = portable("s3://lab/twice"), portable(finished.workspace)
     for table, rows in expected.items():
-        assert found[table] == rows, table
+        assert actual[table] == rows, table
     assert set(store.met) == {PASS}
 
 
-def test_two_ingests_at_once_that_meet_the_same_bytes_under_two_names(store, bucket, config, finished):
-    """One of the names stands for them, whoever was first, and the clips are its."""
+def test_concurrent_ingests_of_equal_bytes_under_two_names(store, bucket, config, finished):
+    """One of the names is the original, whichever was first, and has the clips."""
     for name in ("head1.mkv", "head3.mp4"):
         bucket.copy(f"footage/films/{name}", f"footage/copies/copy-of-{name}")
     both = [ingest(source, config, "s3://lab/met", store) for source in (SOURCE, "s3://footage/copies")]
     for process in both:
         finish(process)
-    found, expected = contents("s3://lab/met"), contents(finished.workspace)
-    states = Counter(row["state"] for row in found["catalog"])
+    actual, expected = contents("s3://lab/met"), contents(finished.workspace)
+    states = Counter(row["state"] for row in actual["catalog"])
     assert states == {"measured": 6, "duplicate": 2}
-    stands = {row["media_id"]: row["uri"] for row in found["catalog"] if row["state"] == "measured"}
+    stands = {row["media_id"]: row["uri"] for row in actual["catalog"] if row["state"] == "measured"}
     assert len(stands) == 6
-    assert {row["clip_id"] for row in found["clips"]} == {row["clip_id"] for row in expected["clips"]}
-    assert all(row["uri"] == stands[row["media_id"]] for row in found["clips"])
+    assert {row["clip_id"] for row in actual["clips"]} == {row["clip_id"] for row in expected["clips"]}
+    assert all(row["uri"] == stands[row["media_id"]] for row in actual["clips"])
     for stage in ("stage1", "stage2"):
-        assert [row["clip_id"] for row in found[stage]] == [row["clip_id"] for row in expected[stage]]
+        assert [row["clip_id"] for row in actual[stage]] == [row["clip_id"] for row in expected[stage]]

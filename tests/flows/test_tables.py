@@ -56,12 +56,12 @@ def evaluation() -> dict:
 
 
 def interval(scores) -> dict:
-    found = mean_interval(scores, [str(number) for number in range(len(scores))])
-    return {name: getattr(found, name) for name in ("mean", "low", "high", "clips", "groups", "left_out")}
+    result = mean_interval(scores, [str(number) for number in range(len(scores))])
+    return {name: getattr(result, name) for name in ("mean", "low", "high", "clips", "groups", "left_out")}
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_score_of_every_system_is_there_whole(printed, width):
+def test_score_table_shows_every_score_uncut(printed, width):
     text = printed(width, show_scores, evaluation())
     assert "\u2026" not in text
     for heading in ("lips NME %", "outline NME %", "opening r", "mouth opening std ratio", "velocity error", "sync"):
@@ -72,7 +72,7 @@ def test_every_score_of_every_system_is_there_whole(printed, width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_name_keeps_its_telling_end(printed, width):
+def test_cut_names_keep_their_distinguishing_end(printed, width):
     columns = [
         TableColumn("clip"),
         TableColumn("file", 20, middle=True),
@@ -94,19 +94,19 @@ def test_wide_letters_are_cut_by_cells(printed):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_lineage_tells_files_apart_by_what_differs(printed, width):
+def test_lineage_table_shows_where_paths_differ(printed, width):
     root = "/archive/of/the/institute/with/a/long/name/footage"
     rows = [
         {"media_id": "a" * 64, "uri": f"{root}/{name}", "corpus": "talks", "speaker": "ada", "licence": "CC BY 4.0"}
         for name in ("monday/one.mp4", "tuesday/two.mp4")
     ]
-    told = {"kind": "speaker", "value": "ada", "files": rows, "clips": [], "models": [], "releases": []}
-    text = printed(max(width, 80), show_footage, told | {"benchmarks": {}})
+    result = {"kind": "speaker", "value": "ada", "files": rows, "clips": [], "models": [], "releases": []}
+    text = printed(max(width, 80), show_footage, result | {"benchmarks": {}})
     assert f"files below {root}/" in text and text.count(root) == 1
     assert "monday/one.mp4" in text and "tuesday/two.mp4" in text
 
 
-def test_the_folder_that_paths_share():
+def test_common_folder_of_paths():
     assert common_folder(["/a/b/one.mp4", "/a/b/c/two.mp4"]) == "/a/b/"
     assert common_folder(["/a/b/one.mp4"]) == "/a/b/"
     assert common_folder(["s3://x/one.mp4", "s3://y/two.mp4"]) == common_folder(["/a/x", "/b/x"]) == ""

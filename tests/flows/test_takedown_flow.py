@@ -62,7 +62,7 @@ def manifest(footage, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
-    """The finished ingest with its speakers told, a benchmark, and two models of which one saw the speaker."""
+    """The finished ingest with labelled speakers, a benchmark, and two models of which one saw the speaker."""
     workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("labelled") / "workspace"))
     run(manifest, load_settings(str(config), workspace=str(workspace), run={"dask": cluster}))
     ws = Workspace.open(str(workspace))
@@ -92,7 +92,7 @@ def unpublished(workspace: Path, to: Path) -> Workspace:
 
 
 def _leave_training(folder: Path, clips: list[dict] | None) -> None:
-    """What a training leaves; without clips, one that does not say what it learned from."""
+    """Write a training folder; without clips, one that does not name its footage."""
     folder.mkdir(parents=True)
     (folder / "best.pt").write_bytes(bytes(1000))
     if clips is not None:
@@ -129,7 +129,7 @@ def _log_model(ws: Workspace, clips: list[dict]) -> None:
 def told_in(ws: Workspace, media: set[str]) -> list[Path]:
     """Files of the workspace in which the speaker, one of the films or their content is found."""
     named = [SPEAKER, "head1.mkv", "head2.mov", "elsewhere.mkv"]
-    found = []
+    collected = []
     for path in Path(ws.root).rglob("*"):
         if not path.is_file() or "tombstones" in path.parts or "_delta_log" in path.parts:
             continue
@@ -141,13 +141,13 @@ def told_in(ws: Workspace, media: set[str]) -> list[Path]:
             words = {str(value) for name in texts for value in rows[name].to_pylist()}
             held += [word for word in words if word in media or any(name in word for name in named)]
         if held:
-            found.append(path.relative_to(ws.root))
-    return found
+            collected.append(path.relative_to(ws.root))
+    return collected
 
 
 @pytest.fixture(scope="module")
 def down(labelled, manifest, config):
-    """What was there before, what the dry run said, and what was done."""
+    """State before the takedown, summary of the dry run, and summary of the takedown."""
     ws, settings = Workspace.open(str(labelled)), load_settings(str(config), workspace=str(labelled))
     before = {
         "media": {row["media_id"] for row in tables.read(ws, "clips").to_pylist() if row["speaker"] == SPEAKER},
@@ -155,26 +155,26 @@ def down(labelled, manifest, config):
         "traced": trace(settings, SPEAKER),
         "model": trace(settings, f"{MODEL}/1"),
     }
-    told = preview("speaker", SPEAKER, str(labelled), str(config))
+    result = preview("speaker", SPEAKER, str(labelled), str(config))
     before["told_in"] = told_in(ws, before["media"])
     done = takedown("speaker", SPEAKER, "asked", False, str(labelled), str(config))
-    return ws, settings, before, told, done
+    return ws, settings, before, result, done
 
 
-def test_a_dry_run_says_what_would_go_and_changes_nothing(down):
-    ws, _, before, told, done = down
-    assert told["clips"] == done["clips"] >= 2
-    assert len(told["files"]) == 3  # two films and the copy of one
-    assert [(row["version"], row["clips"] > 0) for row in told["models"]] == [(1, True)]
-    trainings = [(Path(row["folder"]).name, row["known"], row["bytes"] >= 1000) for row in told["trainings"]]
+def test_dry_run_lists_footage_and_changes_nothing(down):
+    ws, _, before, result, done = down
+    assert result["clips"] == done["clips"] >= 2
+    assert len(result["files"]) == 3  # two films and the copy of one
+    assert [(row["version"], row["clips"] > 0) for row in result["models"]] == [(1, True)]
+    trainings = [(Path(row["folder"]).name, row["known"], row["bytes"] >= 1000) for row in result["trainings"]]
     assert trainings == [("stage1-mute", False, True), ("stage1-saw", True, True)]
-    assert told["releases"][-1] == before["release"]
-    assert (told["state"], done["state"]) == ("dry_run", "done")
+    assert result["releases"][-1] == before["release"]
+    assert (result["state"], done["state"]) == ("dry_run", "done")
     assert [run.state for run in runs(ws) if run.flow == "takedown"][-2:] == ["done", "dry_run"]
 
 
-def test_before_it_both_ways_lead_to_the_same(down):
-    _, _, before, told, _ = down
+def test_trace_agrees_in_both_directions(down):
+    _, _, before, result, _ = down
     footage, model = before["traced"], before["model"]
     assert isinstance(footage, TakedownPlan) and isinstance(model, ModelTrace)
     assert [touched.version.number for touched in footage.models] == [1]
@@ -183,28 +183,28 @@ def test_before_it_both_ways_lead_to_the_same(down):
     assert {row["speaker"] for row in model.files} <= {SPEAKER, None}
     assert model.clips == {"train": sorted(row["clip_id"] for row in footage.scope.clips)}
     assert model.release["release_id"] == before["release"] and model.gone == 0
-    assert footage.releases == tuple(told["releases"])
+    assert footage.releases == tuple(result["releases"])
 
 
-def test_its_rows_are_gone_and_what_is_left_is_sound(down):
+def test_takedown_removes_rows_and_keeps_a_sound_store(down):
     ws, settings, before, _, done = down
     for table in ("catalog", "clips", "stage1", "stage2"):
         assert not before["media"] & set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()), table
         assert tables.read(ws, table).num_rows
     assert done["release"] == releases.latest(ws).release_id != before["release"]
-    assert [found for found in check_workspace(settings) if found.health is Health.PROBLEM] == []
+    assert [finding for finding in check_workspace(settings) if finding.health is Health.PROBLEM] == []
     with pytest.raises(NotFoundError, match="takedown"):
         releases.release_clips(ws, releases.find(ws, before["release"]), Stage.STAGE1)
 
 
-def test_its_bytes_are_gone_from_every_file(down):
+def test_takedown_removes_bytes_from_every_file(down):
     ws, _, before, _, done = down
     assert done["files_erased"] > 0
     assert {"catalog", "clips", "stage1", "stage2"} <= {path.parts[0] for path in before["told_in"]}
     assert told_in(ws, before["media"]) == []
 
 
-def test_the_model_that_saw_it_is_tagged_and_its_films_are_gone(down):
+def test_takedown_tags_models_and_deletes_their_films(down):
     ws, settings, _, _, done = down
     from mlflow import MlflowClient
 
@@ -223,8 +223,8 @@ def test_the_model_that_saw_it_is_tagged_and_its_films_are_gone(down):
     assert after.taken_down and after.gone == len(down[2]["media"]) and after.files == ()
 
 
-def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config, cluster):
-    """Neither under its label, nor as files that nobody says anything about."""
+def test_ingest_after_a_takedown_stores_nothing_of_it(down, manifest, footage, config, cluster):
+    """Neither under its label, nor as unlabelled files."""
     ws, _, before, _, _ = down
     files = tables.read(ws, "catalog").num_rows
     settings = load_settings(str(config), workspace=ws.root, run={"dask": cluster})
@@ -236,7 +236,7 @@ def test_a_later_ingest_does_not_bring_it_back(down, manifest, footage, config, 
     assert tables.read(ws, "catalog").num_rows == files
 
 
-def test_doing_it_again_finishes_what_was_left_and_nothing_else(down):
+def test_repeated_takedown_finishes_only_what_was_left(down):
     _, settings, _, _, done = down
     again = take(settings, "speaker", SPEAKER)
     assert (again["takedown"], again["clips"], again["files"]) == (done["takedown"], 0, [])
@@ -245,7 +245,7 @@ def test_doing_it_again_finishes_what_was_left_and_nothing_else(down):
 
 
 @pytest.mark.parametrize("how", ["copied", "with a link"])
-def test_in_a_copy_of_the_workspace_no_model_of_the_original_goes(down, config, tmp_path, how):
+def test_takedown_in_a_copy_spares_models_of_the_original(down, config, tmp_path, how):
     ws = down[0]
     copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
     if how == "with a link":  # its addresses were written anew, and it keeps its trainings where the original does
@@ -258,9 +258,9 @@ def test_in_a_copy_of_the_workspace_no_model_of_the_original_goes(down, config, 
         take(load_settings(str(config), workspace=copy.root), "speaker", SPEAKER, True)
     assert (_everything(ws), _everything(copy)) == before
     if how != "with a link":
-        found = check_tracking(load_settings(str(config), workspace=copy.root))
-        assert [one.health for one in found] == [Health.PROBLEM]
-        assert "moved or copied here" in found[0].detail and "relocate" in found[0].remedy
+        findings = check_tracking(load_settings(str(config), workspace=copy.root))
+        assert [one.health for one in findings] == [Health.PROBLEM]
+        assert "moved or copied here" in findings[0].detail and "relocate" in findings[0].remedy
 
 
 def _everything(ws: Workspace) -> set[Path]:
@@ -269,8 +269,8 @@ def _everything(ws: Workspace) -> set[Path]:
     return {path for path in files if path.parts[0] not in ("metrics", "running")}
 
 
-def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config, tmp_path):
-    """As somebody's own workspace may say, to have files of whoever opens it read or deleted."""
+def test_takedown_spares_version_files_outside_the_workspace(down, config, tmp_path):
+    """A foreign workspace may claim so, to have files of its reader read or deleted."""
     ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
     place, thesis = place_of(load_settings().tracking, ws), tmp_path / "thesis"
     relocate(place, Path(down[0].root))
@@ -287,8 +287,8 @@ def test_a_version_whose_files_are_said_to_lie_elsewhere_keeps_them(down, config
     assert set(thesis.rglob("*")) == before
 
 
-def test_prefect_keeps_neither_who_was_taken_down_nor_why(
-    finished, config, said, prefect_api, commons, tmp_path, monkeypatch
+def test_prefect_stores_neither_name_nor_reason_of_a_takedown(
+    finished, config, stdout_of, prefect_api, commons, tmp_path, monkeypatch
 ):
     from prefect.client.orchestration import get_client
 
@@ -299,13 +299,13 @@ def test_prefect_keeps_neither_who_was_taken_down_nor_why(
     tables.update_columns(ws, "clips", pa.table({"clip_id": of_one, "speaker": [name] * len(of_one)}))
     monkeypatch.setenv("PREFECT_API_URL", prefect_api)
     on_interrupt = signal.getsignal(signal.SIGINT)
-    printed = said("takedown", "--speaker", name, "--reason", reason, "-w", ws.root, "--config", config, "--json")
+    printed = stdout_of("takedown", "--speaker", name, "--reason", reason, "-w", ws.root, "--config", config, "--json")
     signal.signal(signal.SIGINT, on_interrupt)
     APILogWorker.drain_all(timeout=10)
     EventsWorker.drain_all(timeout=10)
     kept = [path.read_bytes() for path in commons.folder.glob("prefect-*/prefect.db*")]
     assert json.loads(printed)["takedown"].encode() in b"".join(kept)
-    assert not any(told in one for told in (name.encode(), reason.encode()) for one in kept)
+    assert not any(result in one for result in (name.encode(), reason.encode()) for one in kept)
 
     takedown("speaker", name, reason, True, ws.root, str(config))  # as a deployment would be given it
     with get_client(sync_client=True) as client:
@@ -314,7 +314,7 @@ def test_prefect_keeps_neither_who_was_taken_down_nor_why(
     assert name not in str(given) and reason not in str(given)
 
 
-def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config, tmp_path):
+def test_doctor_reports_missing_and_changed_model_files(down, config, tmp_path):
     ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
     settings = load_settings(str(config), workspace=ws.root)
     relocate(place_of(settings.tracking, ws), Path(down[0].root))
@@ -327,13 +327,13 @@ def test_doctor_tells_of_models_whose_files_are_gone_or_are_others(down, config,
     shutil.rmtree(gone)
     weights = next(changed.rglob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
-    told = {one.what: one.detail for one in check_tracking(settings) if one.health is Health.PROBLEM}
-    assert set(told) == {f"{MODEL} 1", f"{MODEL} 2, previous"}
-    assert "files are not there" in told[f"{MODEL} 1"] and "not what was logged" in told[f"{MODEL} 2, previous"]
+    findings = {one.what: one.detail for one in check_tracking(settings) if one.health is Health.PROBLEM}
+    assert set(findings) == {f"{MODEL} 1", f"{MODEL} 2, previous"}
+    assert "files are not there" in findings[f"{MODEL} 1"] and "not what was logged" in findings[f"{MODEL} 2, previous"]
 
 
-def test_models_go_as_well_when_told_to_but_no_champion(down):
-    """After the rest is gone: what learned from it is known by ids."""
+def test_with_models_deletes_versions_but_no_champion(down):
+    """After the rows are gone: the trained models are known by ids."""
     from mlflow import MlflowClient
 
     ws, settings = down[:2]
@@ -354,7 +354,7 @@ def test_models_go_as_well_when_told_to_but_no_champion(down):
         trace(settings, f"{MODEL}/1")
 
 
-def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says_so(finished, config, tmp_path):
+def test_takedown_deletes_unfinished_parts_and_marks_the_benchmark(finished, config, tmp_path):
     ws = unpublished(finished.workspace, tmp_path / "workspace")
     frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
     media = frozen.clips[0].media_id
@@ -367,12 +367,12 @@ def test_what_a_killed_writer_left_goes_too_and_a_benchmark_that_lost_clips_says
     pq.write_table(own.filter(pc.not_equal(own["media_id"], media)), other)
 
     uri = next(row["uri"] for row in rows if row["media_id"] == media)
-    told = take(load_settings(str(config), workspace=ws.root), "file", uri)
+    result = take(load_settings(str(config), workspace=ws.root), "file", uri)
     assert not list(Path(ws.root, "stage1").glob(f"*{media}*"))
     assert (of_it.exists(), other.exists()) == (False, True)
-    assert frozen.benchmark in told["benchmarks"]
+    assert frozen.benchmark in result["benchmarks"]
     assert media not in tables.read(ws, "benchmarks", ["media_id"])["media_id"].to_pylist()
-    if left := len(frozen.clips) - told["benchmarks"][frozen.benchmark]:
+    if left := len(frozen.clips) - result["benchmarks"][frozen.benchmark]:
         assert left > 0
         with pytest.raises(PromotionError, match="not whole any more"):
             benchmarks.standing(ws, Stage.STAGE1, frozen.line)
@@ -404,7 +404,7 @@ def _copied(source: Path, target: Path, crf: int | None = None) -> Path:
     return target
 
 
-def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(config, cluster, tmp_path):
+def test_near_copies_are_listed_deleted_and_barred(config, cluster, tmp_path):
     films, later = tmp_path / "films", tmp_path / "later"
     films.mkdir()
     later.mkdir()
@@ -421,9 +421,9 @@ def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(config
     for name in ("alker.mp4", "r.mp4", ".mkv"):
         with pytest.raises(NotFoundError):
             take(settings, "file", name)
-    told = plan(settings, "file", "talker.mp4").summary()
-    assert [Path(row["uri"]).name for row in told["files"]] == ["talker.mp4"]
-    assert sorted(Path(row["uri"]).name for row in told["near_copies"]) == ["remux.mkv", "smaller.mp4"]
+    result = plan(settings, "file", "talker.mp4").summary()
+    assert [Path(row["uri"]).name for row in result["files"]] == ["talker.mp4"]
+    assert sorted(Path(row["uri"]).name for row in result["near_copies"]) == ["remux.mkv", "smaller.mp4"]
 
     done = take(settings, "file", "talker.mp4", with_copies=True)
     assert len(done["files"]) == 3 and tables.read(ws, "catalog", ["uri"]).num_rows == 1
@@ -445,6 +445,6 @@ def test_copies_of_other_bytes_are_named_taken_along_and_do_not_come_back(config
     assert findings == []
 
 
-def test_without_that_nothing_is_kept_of_what_is_recognised(down):
+def test_takedown_without_near_copies_stores_no_fingerprint(down):
     rows = tables.read(down[0], "tombstones", ["kind"])["kind"].to_pylist()
     assert set(rows) == {"speaker", "media", "begun", "done"}

@@ -45,7 +45,7 @@ def mlflow(workspace) -> MlflowClient:
     return MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
 
 
-def test_the_run_holds_what_the_model_came_from(trained, mlflow):
+def test_train_run_holds_the_lineage(trained, mlflow):
     run = mlflow.get_run(trained["run"])
     assert run.info.status == "FINISHED"
     assert run.data.params["schedule.max_steps"] == "6"
@@ -54,60 +54,63 @@ def test_the_run_holds_what_the_model_came_from(trained, mlflow):
     assert {"loss/l1", "fusion/sound", "val/loss"} <= set(run.data.metrics)
 
 
-def test_the_run_holds_pictures_and_a_film(trained, mlflow):
+def test_train_run_holds_pictures_and_a_film(trained, mlflow):
     names = [Path(one.path).name for one in mlflow.list_artifacts(trained["run"], "val")]
     assert any(name.startswith("landmarks_000003") for name in names)
     assert any(name.startswith("opening_000006") for name in names)
     assert [name for name in names if name.endswith(".mp4")] == [next(n for n in names if n.startswith("film_000006"))]
 
 
-def test_the_model_is_registered_once(trained, workspace, short, mlflow):
+def test_train_registers_the_model_once(trained, workspace, short, mlflow):
     again = train(workspace=str(workspace), config=short)
     assert (again["run"], again["version"]) == (trained["run"], trained["version"])
     assert len(mlflow.search_model_versions("name = 'landmark-generator'")) == 1
 
 
 @pytest.mark.long
-def test_another_seed_is_another_version(trained, workspace, short):
+def test_another_seed_registers_another_version(trained, workspace, short):
     other = train(workspace=str(workspace), config=short, seed=1)
     assert other["version"] == trained["version"] + 1
 
 
 @pytest.mark.parametrize("named", ["run", "version", "folder"])
-def test_it_is_scored_beside_its_controls_however_it_is_named(trained, workspace, short, mlflow, named):
-    told = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
-    json.dumps(told)
-    systems = {mean["system"] for mean in told["means"]}
+def test_evaluate_scores_beside_controls_for_every_model_reference(trained, workspace, short, mlflow, named):
+    summary = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
+    json.dumps(summary)
+    systems = {mean["system"] for mean in summary["means"]}
     assert systems == {"paired audio", "unpaired audio", "silent audio", "copy", "mean face", "ground truth"}
-    assert {row["speaker"] for row in told["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
-    assert told["speakers"] == 3
-    run = mlflow.get_run(told["run"])
-    means = {(mean["system"], mean["score"]): mean["interval"]["mean"] for mean in told["means"]}
+    assert {row["speaker"] for row in summary["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
+    assert summary["speakers"] == 3
+    run = mlflow.get_run(summary["run"])
+    means = {(mean["system"], mean["score"]): mean["interval"]["mean"] for mean in summary["means"]}
     assert run.data.metrics["paired/nme_lips"] == pytest.approx(means["paired audio", "nme_lips"])
-    assert (run.data.tags["release"], run.data.tags["benchmark"]) == (told["release"], told["evaluated_on"].split()[1])
+    assert (run.data.tags["release"], run.data.tags["benchmark"]) == (
+        summary["release"],
+        summary["evaluated_on"].split()[1],
+    )
     versions = {"folder": None, "run": str(trained["version"]), "version": str(trained["version"])}
     assert run.data.tags.get("version") == versions[named]
-    assert [verdict["control"] for verdict in told["verdicts"]] == ["copy", "unpaired audio"]
+    assert [verdict["control"] for verdict in summary["verdicts"]] == ["copy", "unpaired audio"]
 
 
-def test_folds_judge_every_speaker_but_those_of_the_test_split(workspace, short, prefect_api):
-    told = evaluate(folds=2, workspace=str(workspace), config=short)
-    judged = {row["speaker"] for row in told["rows"]}
+def test_folds_score_every_speaker_outside_the_test_split(workspace, short, prefect_api):
+    summary = evaluate(folds=2, workspace=str(workspace), config=short)
+    judged = {row["speaker"] for row in summary["rows"]}
     assert judged == {f"speaker {number}" for number in range(12) if number % 4 != 2}
 
 
 @pytest.mark.long
 def test_more_stage_1_footage_is_compared_on_the_same_speakers(workspace, short, prefect_api, mlflow):
-    told = ablate_data(folds=2, workspace=str(workspace), config=short)
-    assert told["added_clips"] > 0
-    half, more = ({row["score"] for row in told[part]["means"]} for part in ("half", "more"))
+    summary = ablate_data(folds=2, workspace=str(workspace), config=short)
+    assert summary["added_clips"] > 0
+    half, more = ({row["score"] for row in summary[part]["means"]} for part in ("half", "more"))
     assert half == more
-    assert set(told["gains"]) == {"nme_lips", "nme_outline", "nme"}
-    kept = mlflow.get_run(told["run"]).data.metrics
-    assert kept["gain/nme_lips"] == told["gains"]["nme_lips"]["mean"]
+    assert set(summary["gains"]) == {"nme_lips", "nme_outline", "nme"}
+    kept = mlflow.get_run(summary["run"]).data.metrics
+    assert kept["gain/nme_lips"] == summary["gains"]["nme_lips"]["mean"]
 
 
-def test_what_is_wrong_is_one_line(heterodub, workspace, short):
+def test_train_error_is_one_line(heterodub, workspace, short):
     ended = heterodub("train", "stage1", "--release", "r-none", "-w", workspace, "--config", short)
     lines = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
     assert ended.returncode == 1
@@ -116,7 +119,7 @@ def test_what_is_wrong_is_one_line(heterodub, workspace, short):
     assert "Traceback" not in ended.stderr
 
 
-def test_what_is_wrong_is_an_error_of_ours(workspace, short, prefect_api):
+def test_train_error_is_a_project_error(workspace, short, prefect_api):
     """Of which the command makes one line."""
     with pytest.raises(TrackingError, match="landmark-generator"):
         evaluate(model="99", workspace=str(workspace), config=short)
@@ -125,7 +128,7 @@ def test_what_is_wrong_is_an_error_of_ours(workspace, short, prefect_api):
 
 
 @pytest.mark.long
-def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, prefect_api, mlflow):
+def test_torchrun_with_two_processes_equals_one(workspace, tmp_path, prefect_api, mlflow):
     """The command is started twice; the first process leads, and it alone tracks and registers."""
     config = tmp_path / "exact.toml"
     config.write_text(SHORT + "[stage1.architecture]\ndropout = 0.0\n")
@@ -144,12 +147,12 @@ def test_torchrun_s_two_processes_come_to_what_one_does(workspace, tmp_path, pre
     assert (two["step"], two["version"]) == (one["step"], one["version"] + 1)
     assert mlflow.get_run(two["run"]).data.params["devices"] == "2"
     assert two["best_loss"] == pytest.approx(one["best_loss"], rel=2e-3)
-    alone, shared = (load_generator(Path(told["folder"]))[0].state_dict() for told in (one, two))
+    alone, shared = (load_generator(Path(result["folder"]))[0].state_dict() for result in (one, two))
     for name, value in alone.items():
         torch.testing.assert_close(shared[name], value, atol=5e-3, rtol=0.05)
 
 
-def test_what_torchrun_must_not_start_is_refused(monkeypatch):
+def test_commands_that_torchrun_must_not_start_are_refused(monkeypatch):
     for name, value in {"TORCHELASTIC_RUN_ID": "x", "RANK": "0", "WORLD_SIZE": "2"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TrainingError, match="torchrun started 2 processes in all, but the settings say devices = 1"):

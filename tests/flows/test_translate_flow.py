@@ -20,7 +20,7 @@ from tasks.stores.workspace import Workspace
 from tasks.tracking.lineage import models_trained_on
 from tasks.tracking.store import open_tracking
 from tests.tasks.stores.sample_rows import clip_id, media_id
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
 
 SHORT = """
 [stage2]
@@ -45,8 +45,8 @@ def short(tmp_path_factory) -> str:
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("sitters") / "workspace"
-    sitters(folder)
+    folder = tmp_path_factory.mktemp("face_release") / "workspace"
+    face_release(folder)
     return folder
 
 
@@ -60,7 +60,7 @@ def mlflow(workspace) -> MlflowClient:
     return MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db")
 
 
-def test_the_run_names_what_it_learned_by_and_shows_faces(trained, mlflow):
+def test_train_run_names_its_losses_and_shows_faces(trained, mlflow):
     run = mlflow.get_run(trained["run"])
     assert run.info.status == "FINISHED"
     assert run.data.params["perception"].startswith("EfficientNet-Lite0")
@@ -78,7 +78,7 @@ def _behind(mlflow: MlflowClient, run: str) -> set[tuple[str, str, str]]:
     return {(row["clip_id"], row["media_id"], row["split"]) for row in rows}
 
 
-def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_path):
+def test_finetuned_translator_is_scored_by_name(trained, workspace, short, mlflow, tmp_path):
     tuned = finetune(clip_id(2), workspace=str(workspace), config=short)
     assert (tuned["model"], tuned["version"]) == (FINETUNED, 1)
     assert [one.version for one in mlflow.search_model_versions("name = 'landmark-translator'")] == [1]
@@ -98,16 +98,18 @@ def test_it_is_tuned_and_scored_by_name(trained, workspace, short, mlflow, tmp_p
         require_model(settings, TRANSLATOR, f"{FINETUNED}/1", may_be_folder=False)
     traced = trace(settings, f"{FINETUNED}/1")
     assert clip_id(2) in traced.clips["test"]
-    found = models_trained_on(open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)})
-    assert [(one.version.name, one.clips) for one in found] == [(FINETUNED, 1)]
-    told = evaluate("stage2", model=tuned["run"], workspace=str(workspace), config=short, references=4)
-    assert told["evaluated_on"].startswith("benchmark b")
-    assert {row["system"] for row in told["rows"]} == {
+    result = models_trained_on(
+        open_tracking(settings.tracking, ws := Workspace.open(str(workspace))), ws, {media_id(2)}
+    )
+    assert [(one.version.name, one.clips) for one in result] == [(FINETUNED, 1)]
+    summary = evaluate("stage2", model=tuned["run"], workspace=str(workspace), config=short, references=4)
+    assert summary["evaluated_on"].startswith("benchmark b")
+    assert {row["system"] for row in summary["rows"]} == {
         "generated",
         "copy",
         "warp",
         "nearest frame oracle",
         "ground truth",
     }
-    assert "LPIPS" in told["not_measured"]
-    assert told["tuned_on"] == [clip_id(2)]
+    assert "LPIPS" in summary["not_measured"]
+    assert summary["tuned_on"] == [clip_id(2)]

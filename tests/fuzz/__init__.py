@@ -1,1 +1,1 @@
-"""`make fuzz`: what strangers may hand in, damaged by chance, put through the functions that take it."""
+"""`make fuzz`: untrusted inputs, damaged at random, put through the functions that read them."""

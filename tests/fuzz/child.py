@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.fuzz.door import Door
-from tests.fuzz.doors import doors
+from tests.fuzz.target import FuzzTarget
+from tests.fuzz.targets import targets
 
 _MEMORY: Final = 6 << 30
 """Bytes of address space: a claim of more ends in a MemoryError, as under the limits of the program itself."""
@@ -34,7 +34,7 @@ _MOVES: Final = ("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "o
 
 
 class Watch:
-    """Notes what a door does that reading an input does not need. An audit hook stays, so it is put to rest."""
+    """Notes what a target does that reading an input does not need. An audit hook stays, so it is put to rest."""
 
     def __init__(self, home: Path) -> None:
         self._home, self.seen, self.awake = os.path.realpath(home), list[str](), False
@@ -57,31 +57,31 @@ class Watch:
         return real.startswith((self._home + os.sep, "/dev/")) or real == self._home
 
 
-def renew(door: Door, folder: Path) -> None:
-    """Put a door's sound input into a folder, in place of what lay there."""
+def renew(target: FuzzTarget, folder: Path) -> None:
+    """Put a target's sound input into a folder, in place of what lay there."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    door.make(folder)
+    target.make(folder)
 
 
-def damage(door: Door, name: str, seed: str, number: int, folder: Path) -> None:
+def damage(target: FuzzTarget, name: str, seed: str, number: int, folder: Path) -> None:
     """Make the input of that number. The same words give the same input."""
-    renew(door, folder)
+    renew(target, folder)
     chance = random.Random(f"{seed} {name} {number}")
-    if door.draws:
+    if target.draws:
         (folder / "draw").write_text(str(chance.random()))
     else:
-        door.damage(folder, chance)
+        target.damage(folder, chance)
 
 
-def take(door: Door, folder: Path, watch: Watch) -> dict[str, str]:
-    """What became of an input: a result, a refusal, or something else."""
+def take(target: FuzzTarget, folder: Path, watch: Watch) -> dict[str, str]:
+    """Return the outcome of an input: a result, a refusal, or something else."""
     watch.seen.clear()
     watch.awake = True
     try:
-        door.take(folder)
+        target.take(folder)
         outcome = {"outcome": "result", "what": ""}
-    except door.raises as error:
+    except target.raises as error:
         outcome = {"outcome": "refused", "what": f"{type(error).__name__}: {error}"[:300]}
     except BaseException as error:  # noqa: BLE001 - that is what is looked for
         outcome = {"outcome": type(error).__name__, "what": traceback.format_exc()[-3000:]}
@@ -93,23 +93,23 @@ def take(door: Door, folder: Path, watch: Watch) -> dict[str, str]:
 
 
 def outcomes(home: Path, seed: str, work: Sequence[tuple[str, int, int]]) -> Iterator[dict[str, Any]]:
-    """Each input as it begins, by door and number, then what became of it. All lies in `home`.
+    """Each input as it begins, by target and number, then what became of it. All lies in `home`.
 
-    Raises: RuntimeError - a door does not take its own undamaged input, so what is found there says nothing.
+    Raises: RuntimeError - a target does not take its own undamaged input, so what is found there says nothing.
     """
     (home / "sound").mkdir(exist_ok=True)
-    all_doors, watch, place = doors(home / "sound"), Watch(home), home / "input"
+    all_targets, watch, place = targets(home / "sound"), Watch(home), home / "input"
     for name, first, last in work:
-        door = all_doors[name]
-        renew(door, place)
-        if (told := take(door, place, watch))[
+        target = all_targets[name]
+        renew(target, place)
+        if (result := take(target, place, watch))[
             "outcome"
-        ] == "refused" and not door.draws:  # imports what is imported late, too
-            raise RuntimeError(f"{name}: {told}")
+        ] == "refused" and not target.draws:  # imports what is imported late, too
+            raise RuntimeError(f"{name}: {result}")
         for number in range(first, last):
-            damage(door, name, seed, number, place)
-            yield {"door": name, "number": number}
-            yield take(door, place, watch)
+            damage(target, name, seed, number, place)
+            yield {"target": name, "number": number}
+            yield take(target, place, watch)
 
 
 def main(home: Path, seed: str, work: list[tuple[str, int, int]]) -> None:

@@ -1,4 +1,4 @@
-"""Puts inputs through a door in a child process, which may crash or hang, and gathers what should not have happened."""
+"""Puts inputs through a target in a child process, which may crash or hang, and collects wrong outcomes."""
 
 import json
 import os
@@ -23,14 +23,14 @@ _ALLOWED: Final = ("result", "refused")
 ROOT: Final = Path(__file__).parents[2]
 
 Work = tuple[str, int, int]
-"""A door, and the numbers of its first input and of the one behind its last."""
+"""A target, and the numbers of its first input and of the one behind its last."""
 
 
 @dataclass(frozen=True)
-class Finding:
-    """How an input ended: its door, seed and number make it again."""
+class FuzzFinding:
+    """Outcome of one input; target, seed and number reproduce it."""
 
-    door: str
+    target: str
     seed: str
     number: int
     outcome: str
@@ -38,17 +38,17 @@ class Finding:
 
     def __str__(self) -> str:
         last = self.what.strip().splitlines()[-1] if self.what.strip() else ""
-        return f"{self.door}, seed {self.seed}, input {self.number}: {self.outcome}: {last}"
+        return f"{self.target}, seed {self.seed}, input {self.number}: {self.outcome}: {last}"
 
 
 @dataclass
 class Report:
-    """What became of a door's inputs."""
+    """Counts of the outcomes of a target's inputs."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[FuzzFinding] = field(default_factory=list)
 
-    def add(self, one: Finding) -> None:
+    def add(self, one: FuzzFinding) -> None:
         """Count an input, and keep it where it did not end as it should."""
         self.counts[one.outcome if one.outcome in _ALLOWED else "found"] += 1
         if one.outcome not in _ALLOWED:
@@ -56,7 +56,7 @@ class Report:
 
 
 def fuzz(home: Path, names: Sequence[str], seed: str, first: int, last: int) -> dict[str, Report]:
-    """Put inputs through doors; those that kill or hang the child cost it alone, and a new one goes on behind."""
+    """Put inputs through targets; those that kill or hang the child cost it alone, and a new one continues."""
     reports = {name: Report() for name in names}
     (home / "outside").mkdir(parents=True, exist_ok=True)
     (home / "inside").mkdir(exist_ok=True)
@@ -72,33 +72,33 @@ def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, Report]) -
     words = [sys.executable, "-B", "-m", "tests.fuzz.child", str(home / "inside"), seed, json.dumps(todo)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:
         begun: tuple[str, int] | None = None
-        for told in _lines(child, home):
-            if told is None:
+        for result in _lines(child, home):
+            if result is None:
                 child.kill()
                 child.wait()
                 if begun is None:
                     raise RuntimeError(f"no input was reached: {(home / 'errors').read_text()[-3000:]}")
-                door, number = begun
-                reports[door].add(Finding(door, seed, number, "crash or hang", f"exit code {child.returncode}"))
-                left = [one[0] for one in todo].index(door)
-                return [(door, number + 1, todo[left][2]), *todo[left + 1 :]]
-            if "door" in told:
-                begun = told["door"], told["number"]
+                target, number = begun
+                reports[target].add(FuzzFinding(target, seed, number, "crash or hang", f"exit code {child.returncode}"))
+                left = [one[0] for one in todo].index(target)
+                return [(target, number + 1, todo[left][2]), *todo[left + 1 :]]
+            if "target" in result:
+                begun = result["target"], result["number"]
             elif begun:
-                reports[begun[0]].add(Finding(*begun[:1], seed, begun[1], told["outcome"], told["what"]))
+                reports[begun[0]].add(FuzzFinding(*begun[:1], seed, begun[1], result["outcome"], result["what"]))
                 if elsewhere := _elsewhere(home):
-                    reports[begun[0]].add(Finding(*begun[:1], seed, begun[1], "wrote elsewhere", elsewhere))
+                    reports[begun[0]].add(FuzzFinding(*begun[:1], seed, begun[1], "wrote elsewhere", elsewhere))
     return []
 
 
 def _elsewhere(home: Path) -> str:
     """Files beside the folder that inputs lie in; empty where there are none but ours."""
-    found = {str(path.relative_to(home)) for one in ("", "outside") for path in (home / one).iterdir()}
-    return ", ".join(sorted(found - {"errors", "inside", "outside", "outside/kept"}))
+    result = {str(path.relative_to(home)) for one in ("", "outside") for path in (home / one).iterdir()}
+    return ", ".join(sorted(result - {"errors", "inside", "outside", "outside/kept"}))
 
 
 def _lines(child: subprocess.Popen[bytes], home: Path) -> Iterator[dict[str, Any] | None]:
-    """What the child says; None once it is silent for too long, or has died midway. Ends where it ends well."""
+    """Yield the child's lines; None once it is silent for too long or has died. Ends where it ends well."""
     assert child.stdout
     assert child.stderr
     limit, rest, errors = _START_S, b"", (home / "errors").open("wb")
@@ -127,15 +127,15 @@ def _lines(child: subprocess.Popen[bytes], home: Path) -> Iterator[dict[str, Any
                     yield json.loads(line)
 
 
-def keep(finding: Finding, folder: Path) -> Path:
+def keep(finding: FuzzFinding, folder: Path) -> Path:
     """Make a finding's input again and keep it, with what was found."""
     from tests.fuzz.child import damage
-    from tests.fuzz.doors import doors
+    from tests.fuzz.targets import targets
 
-    place = folder / f"{finding.door.replace(' ', '-')}-{finding.seed}-{finding.number}"
+    place = folder / f"{finding.target.replace(' ', '-')}-{finding.seed}-{finding.number}"
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     (folder / "sound").mkdir(exist_ok=True)
-    damage(doors(folder / "sound")[finding.door], finding.door, finding.seed, finding.number, place / "input")
+    damage(targets(folder / "sound")[finding.target], finding.target, finding.seed, finding.number, place / "input")
     (place / "found.txt").write_text(f"{finding}\n\n{finding.what}\n")
     return place

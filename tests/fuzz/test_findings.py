@@ -1,4 +1,4 @@
-"""What the fuzz found once: each ends as a refusal now."""
+"""Former findings of the fuzzer: each ends as a refusal now."""
 
 import json
 import shutil
@@ -29,14 +29,14 @@ from tasks.stores import tables
 from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
 from tasks.tracking.kinds import generator_example
-from tests.fuzz.doors import _KEY
-from tests.fuzz.model_doors import _save_generator, _train
+from tests.fuzz.model_targets import _save_generator, _train
+from tests.fuzz.targets import _KEY
 from tests.tasks.inspect import footage
 
 
 @pytest.mark.parametrize("read", [load_settings, load_policy, load_promotion_policy, load_corpus])
 @pytest.mark.parametrize("content", [b"a = " + b"[" * 5000, b"a = '\xff'", b"a = \x00"])
-def test_toml_that_is_none_or_has_no_end_of_brackets(tmp_path, read, content):
+def test_malformed_and_deeply_nested_toml_is_refused(tmp_path, read, content):
     (tmp_path / "x.toml").write_bytes(content)
     with pytest.raises((SettingsError, SourceError), match=r"x\.toml|is not a known field"):
         read(tmp_path / "x.toml")
@@ -51,14 +51,14 @@ def test_toml_that_is_none_or_has_no_end_of_brackets(tmp_path, read, content):
         (read_videos, "clip,system,video,source\n1,ours,{},s.mp4\n1,theirs,b.mp4,s.mp4\n"),
     ],
 )
-def test_names_that_no_file_has_and_addresses_with_secrets(tmp_path, read, lines, named):
+def test_impossible_names_and_secret_addresses_are_refused(tmp_path, read, lines, named):
     (tmp_path / "x.csv").write_text(lines.format(named))
     with pytest.raises(SourceError, match="row 1") as caught:
         read(tmp_path / "x.csv")
     assert "secret" not in str(caught.value)
 
 
-def test_a_card_that_is_no_text(tmp_path):
+def test_binary_card_is_refused(tmp_path):
     _save_generator(tmp_path)
     (tmp_path / CARD).write_bytes(b"\xff" + (tmp_path / CARD).read_bytes())
     with pytest.raises(ModelFileError, match="holds no landmark generator"):
@@ -66,7 +66,7 @@ def test_a_card_that_is_no_text(tmp_path):
 
 
 @pytest.mark.parametrize("claim", [{"width": 4_000_000}, {"width": 64}, {"time_blocks": 1_000_000_000}])
-def test_a_card_that_claims_another_size_than_its_weights_have(tmp_path, claim):
+def test_card_with_other_sizes_than_its_weights_is_refused(tmp_path, claim):
     """Nothing of that size is made: it would take all memory there is, or never end."""
     _save_generator(tmp_path)
     card = json.loads((tmp_path / CARD).read_text())
@@ -90,13 +90,13 @@ def test_a_card_that_claims_another_size_than_its_weights_have(tmp_path, claim):
         ("reference", np.full((1, 216, 2), 1j), "reference: numbers"),
     ],
 )
-def test_arrays_that_are_no_clip(tmp_path, name, values, says):
+def test_arrays_of_no_clip_are_refused(tmp_path, name, values, says):
     _save_generator(tmp_path)
     with pytest.raises(ValueError, match=says):
         predict_clip(load_generator(tmp_path)[0], **(dict(generator_example()) | {name: values}))
 
 
-def test_landmarks_that_are_no_numbers():
+def test_non_finite_landmarks_are_refused():
     with pytest.raises(ValueError, match="numbers of shape"):
         require(8, np.zeros((1, 8, 8, 3), np.uint8), np.full((1, 216, 2), "x"))
 
@@ -119,8 +119,8 @@ def _in_log(ws: Workspace, table: str, change) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def test_a_log_that_names_a_file_outside_the_workspace(ws, tmp_path):
-    """A workspace of strangers must not show, or hand on, what lies elsewhere on this machine."""
+def test_delta_log_naming_a_file_outside_is_refused(ws, tmp_path):
+    """An untrusted workspace must not show or copy files elsewhere on this machine."""
     (file, *_) = tables.file_names(ws, "clips")
     (tmp_path / "elsewhere.parquet").write_bytes((tmp_path / "ws" / "clips" / file).read_bytes())
     _in_log(ws, "clips", lambda add: add.update(path="../../elsewhere.parquet"))
@@ -130,13 +130,13 @@ def test_a_log_that_names_a_file_outside_the_workspace(ws, tmp_path):
         status(footage.settings(tmp_path / "ws"))
 
 
-def test_a_log_without_numbers_of_rows(ws):
+def test_delta_log_without_row_counts_is_read(ws):
     _in_log(ws, "clips", lambda add: add.pop("stats"))
     with pytest.raises(WorkspaceError, match="lacks its size"):
         tables.size(ws, "clips")
 
 
-def test_a_log_that_does_not_say_whose_payload_it_names(ws):
+def test_delta_log_without_payload_owner_is_refused(ws):
     _in_log(ws, "stage1", lambda add: add.update(stats='{"numRecords": 1}'))
     with pytest.raises(WorkspaceError, match="whose file"):
         tables.media_in_files(ws, "stage1")
@@ -151,14 +151,14 @@ def test_a_log_that_does_not_say_whose_payload_it_names(ws):
         {"forms": [["a", "b", "c"]]},
     ],
 )
-def test_a_key_whose_parts_do_not_fit_together(tmp_path, change):
+def test_inconsistent_study_key_is_refused(tmp_path, change):
     (tmp_path / "key.json").write_text(json.dumps(_KEY | change))
     with pytest.raises(SourceError, match=r"key\.json"):
         read_key(tmp_path / "key.json")
 
 
 @pytest.mark.parametrize("counts", ["", "[1]", "[" * 5000, "null"])
-def test_a_release_whose_counts_are_no_json(ws, tmp_path, counts):
+def test_release_with_malformed_counts_is_refused(ws, tmp_path, counts):
     row = tables.read(ws, "releases").to_pylist()[0] | {"counts": counts, "sequence": 9, "release_id": "x"}
     tables.append_rows(ws, "releases", pa.Table.from_pylist([row], tables.read(ws, "releases").schema))
     for ask in (lambda: status(footage.settings(tmp_path / "ws")), lambda: releases.latest(ws)):
@@ -166,7 +166,7 @@ def test_a_release_whose_counts_are_no_json(ws, tmp_path, counts):
             ask()
 
 
-def test_a_standing_policy_that_is_none(ws):
+def test_malformed_active_policy_is_refused(ws):
     ws.filesystem().pipe_file(ws.path("policy.json"), b'{"name": 1}')
     with pytest.raises(WorkspaceError, match=r"policy\.json"):
         active_policy(ws)
@@ -195,7 +195,7 @@ def test_rows_to_be_deleted_from_a_damaged_file(ws, tmp_path):
         lambda kept: kept.update(module=None),
     ],
 )
-def test_a_checkpoint_whose_values_are_not_of_this_training(tmp_path, change):
+def test_checkpoint_whose_values_are_not_of_this_training(tmp_path, change):
     _train(tmp_path, 2)
     kept = torch.load(tmp_path / LAST, weights_only=True)
     change(kept)

@@ -13,20 +13,20 @@ def moved(points, angle, scale, shift):
     return points @ turn.T + shift
 
 
-def test_there_and_back_is_exact():
+def test_face_frame_round_trip_is_exact():
     points = talk(50)[0].astype(np.float64)
     frame = FaceFrame.of(points)
     assert np.abs(frame.leave(frame.enter(points)) - points).max() < 1e-10
 
 
 @pytest.mark.parametrize(("angle", "scale", "shift"), [(0.3, 1, 0), (0, 2.5, 0), (-1.2, 0.4, (90, -40))])
-def test_shift_turn_and_size_of_the_head_do_not_show(angle, scale, shift):
+def test_face_frame_ignores_shift_rotation_and_scale(angle, scale, shift):
     points = face()[None]
     there = moved(points, angle, scale, shift)
     np.testing.assert_allclose(FaceFrame.of(there).enter(there), FaceFrame.of(points).enter(points), atol=1e-12)
 
 
-def test_lips_and_outline_do_not_place_the_frame():
+def test_face_frame_ignores_lips_and_outline():
     points = face()[None]
     other = points.copy()
     other[:, LIPS] += 30
@@ -42,7 +42,7 @@ def test_eyes_on_one_place_are_refused():
         FaceFrame.of(points)
 
 
-def test_smoothing_keeps_what_is_slow_and_takes_what_is_fast():
+def test_smoothing_is_a_low_pass():
     time = np.arange(200)
     slow, fast = np.sin(2 * np.pi * time / 150), np.sin(2 * np.pi * time / 6)
     kept = smooth((slow + fast)[:, None], 4.0)[:, 0]

@@ -18,7 +18,7 @@ with atomic_path(Path(sys.argv[1])) as partial:
 """
 
 
-def test_what_a_killed_writer_left_is_cleared_and_a_living_one_s_is_not(tmp_path):
+def test_leftovers_of_dead_writers_are_removed_only(tmp_path):
     out = tmp_path / "out [1].mp4"
     assert subprocess.run([sys.executable, "-c", KILLED, str(out)]).returncode == -9
     assert len(list(tmp_path.iterdir())) == 1
@@ -29,7 +29,7 @@ def test_what_a_killed_writer_left_is_cleared_and_a_living_one_s_is_not(tmp_path
     assert sorted(tmp_path.iterdir()) == sorted([ours, other])
 
 
-def test_a_block_that_breaks_leaves_what_was_there(tmp_path):
+def test_failed_write_keeps_the_previous_file(tmp_path):
     out = tmp_path / "out"
     out.write_text("before")
     with pytest.raises(RuntimeError), atomic_path(out) as partial:

@@ -110,7 +110,7 @@ def test_measures_do_not_change_with_tilt_and_size(degrees):
     np.testing.assert_allclose(interocular(face), [180.0])
 
 
-def test_a_blink_moves_no_eye_centre():
+def test_blink_moves_no_eye_centre():
     face = synthetic_face()
     left, right = eye_centres(face)
     assert (left.tolist(), right.tolist()) == ([-30.0, 0.0], [30.0, 0.0])

@@ -37,7 +37,7 @@ def test_stereo_is_refused():
 
 
 @pytest.mark.parametrize("sample", [0, 80 * 160, 37 * 160, 3 * 160, 99 * 160])
-def test_a_click_peaks_in_the_column_that_is_centred_on_it(sample):
+def test_click_peaks_in_the_column_that_is_centred_on_it(sample):
     clip = np.zeros(25 * SAMPLES_PER_FRAME, np.float32)
     clip[sample] = 1.0
     energy = np.exp(log_mel(clip, 25)).sum(axis=1)
@@ -48,7 +48,7 @@ def test_a_click_peaks_in_the_column_that_is_centred_on_it(sample):
 
 @pytest.mark.parametrize("level", [1.0, 0.1, 1e-3, 1e-5])
 @pytest.mark.parametrize("frames", [1, 20, 250])
-def test_the_numbers_are_those_of_librosa(frames, level):
+def test_mel_equals_librosa(frames, level):
     samples = noise(frames, level)
     shape = {"n_fft": 640, "win_length": 640, "hop_length": 160, "n_mels": 80}
     expected = librosa.feature.melspectrogram(y=samples, sr=16_000, power=1.0, **shape)

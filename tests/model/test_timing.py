@@ -40,7 +40,7 @@ def test_seconds_go_to_the_nearest_frame(seconds, frames):
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_the_window_is_200_ms_around_the_frame_s_first_column(frame):
+def test_window_is_200_ms_around_the_frame_s_first_column(frame):
     first, end = mel_window(frame)
     assert end - first == MEL_CONTEXT_COLUMNS == 20
     assert (first + end) / 2 == mel_columns(frame)

@@ -1,4 +1,4 @@
-"""What is taken out of addresses, and which are refused."""
+"""Removal of secrets from addresses, and refusal of addresses with secrets."""
 
 import pytest
 
@@ -42,7 +42,7 @@ KEY = "wJalr/XUtn+FEMI/K7"
         ("https://h/x?sv=1&sig=a%2Fb", "https://h/x?...", True),
     ],
 )
-def test_credentials_are_told_from_what_looks_like_them(given, clean, refused):
+def test_credentials_are_distinguished_from_lookalikes(given, clean, refused):
     assert without_password(f"'{given}' failed") == f"'{clean}' failed"
     assert without_passwords({"a": [given, 1, None]}) == {"a": [clean, 1, None]}
     trouble = trouble_with(given)
@@ -50,14 +50,14 @@ def test_credentials_are_told_from_what_looks_like_them(given, clean, refused):
     assert trouble is None or clean in trouble
 
 
-def test_a_container_of_azure_is_no_user():
+def test_container_of_azure_is_no_user():
     assert trouble_with("abfss://films@account.dfs.core.windows.net/a.mp4") is None
     assert trouble_with("abfss://films@elsewhere.example/a.mp4") is not None
     assert trouble_with("https://films@account.dfs.core.windows.net/a.mp4") is not None
 
 
 @pytest.mark.parametrize("given", ["https://h/x?token=abc", "https://abc@h/x", "s3://abc:def@bucket/x"])
-def test_no_list_and_no_setting_keeps_what_opens_a_door(given):
+def test_lists_and_settings_keep_no_credentials(given):
     film = {"video": "a.mp4", "speech": "a.wav", "out": "o.mp4"}
     for record, fields in (
         (DubJob, [film | {name: given} for name in ("video", "speech", "appearance_from")]),
@@ -71,7 +71,7 @@ def test_no_list_and_no_setting_keeps_what_opens_a_door(given):
     assert "abc" not in str(MediaRefusedError(FileReason.UNREADABLE, f"404, url='{given}'"))
 
 
-def test_a_sentence_on_the_command_line_may_name_a_page_but_holds_no_key():
+def test_command_line_texts_may_name_pages_but_no_keys():
     assert trouble_with_word("asked for, see https://tickets.example/show?id=4") is None
     assert trouble_with_word("https://tickets.example/show?id=4") is not None
     assert trouble_with_word("see s3://key:secret@bucket/x") is not None

@@ -16,14 +16,14 @@ from schemas.display import base_name, readable_path, visible
         ("\x00\x7f", r"\x00\x7f"),
     ],
 )
-def test_what_a_terminal_would_obey_is_shown_as_an_escape(raw: str, shown: str):
+def test_control_characters_are_escaped(raw: str, shown: str):
     assert visible(raw) == shown
 
 
-def test_a_path_that_is_no_text_shows_its_bytes():
+def test_undecodable_path_shows_its_bytes():
     assert readable_path("file:///footage/caf%E9%20x.mp4") == r"/footage/caf\xe9 x.mp4"
 
 
-def test_the_last_part_of_paths_and_uris():
+def test_last_part_of_paths_and_uris():
     assert base_name("/a/b c.mp4") == "b c.mp4"
     assert base_name("s3://bucket/a/b.mp4") == "b.mp4"

@@ -27,7 +27,7 @@ def with_limit(stage: Stage, line: str) -> Policy:
     return parse_model(Policy, text(**{stage.value: line}), "mine.toml")
 
 
-def test_the_default_policy_loads():
+def test_default_policy_loads():
     policy = load_policy()
     assert policy.name == "default"
     assert len(policy.rules()) > 30
@@ -51,7 +51,7 @@ def test_every_limit_is_documented(model):
     assert [name for name, field in model.model_fields.items() if not field.description] in ([], ["stage1", "stage2"])
 
 
-def test_no_reason_is_known_to_the_table_alone():
+def test_every_reason_of_the_table_is_used():
     assert set(REASON_OF) == {field for _, field in LIMITS}
 
 
@@ -60,13 +60,13 @@ def test_every_reason_has_a_sentence():
     assert all(sentence == sentence.strip() and sentence for sentence in EXPLANATIONS.values())
 
 
-def test_that_stage_one_has_sound_is_asked_even_of_nothing_else():
+def test_empty_policy_still_requires_sound_for_stage_one():
     (rule,) = parse_model(Policy, text(), "mine.toml").rules()
     assert (rule.stage, rule.signal, rule.missing_reason) == (Stage.STAGE1, "level_dbfs", ClipReason.NO_SOUND)
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("min_snr = 5", r"stage1\.min_snr is not a known field"),
         ("min_sharpness = 1.0", r"stage1\.min_sharpness is not a known field"),
@@ -81,8 +81,8 @@ def test_that_stage_one_has_sound_is_asked_even_of_nothing_else():
         ("accept_missing = ['snr']", r"accept_missing.*no such signal: snr; known are .*snr_db"),
     ],
 )
-def test_what_is_wrong_is_named(line, said):
-    with pytest.raises(SettingsError, match=said) as error:
+def test_invalid_fields_are_named(line, message):
+    with pytest.raises(SettingsError, match=message) as error:
         parse_model(Policy, text(stage1=line), "mine.toml")
     assert "mine.toml" in str(error.value)
 
@@ -92,7 +92,7 @@ def test_whole_numbers_are_numbers():
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("name = ", "not TOML"),
         ('name = "x"\n[stage1]\n[stage2]', "version is missing"),
@@ -100,14 +100,14 @@ def test_whole_numbers_are_numbers():
         ('name = "x"\nversion = 1\n[stage1]', "stage2 is missing"),
     ],
 )
-def test_a_broken_file_is_refused(tmp_path, content, said):
+def test_broken_file_is_refused(tmp_path, content, message):
     path = tmp_path / "policy.toml"
     path.write_text(content)
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=message):
         load_policy(path)
 
 
-def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path):
+def test_missing_or_binary_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"none\.toml: No such file"):
         load_policy(tmp_path / "none.toml")
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe")
@@ -115,7 +115,7 @@ def test_a_file_that_is_not_there_or_not_text_is_named(tmp_path):
         load_policy(tmp_path / "bytes.toml")
 
 
-def test_the_hash_is_of_the_content():
+def test_hash_is_of_the_content():
     eight = with_limit(Stage.STAGE1, "min_snr_db = 8")
     assert eight.hash == with_limit(Stage.STAGE1, "min_snr_db = 8.0  # a note").hash
     assert len(eight.hash) == 12
@@ -128,7 +128,7 @@ def test_the_hash_is_of_the_content():
     assert len({eight.hash, *(other.hash for other in others)}) == 5
 
 
-def test_a_policy_survives_being_stored():
+def test_policy_round_trips_through_storage():
     policy = load_policy()
     again = Policy.model_validate(json.loads(policy.model_dump_json()))
     assert again == policy
@@ -147,7 +147,7 @@ def test_a_policy_survives_being_stored():
         ("max_landmark_jitter = 0.1", ClipReason.LANDMARKS_JITTER),
     ],
 )
-def test_what_a_missing_signal_is_refused_for_and_that_it_can_be_accepted(field, missing):
+def test_missing_signal_has_its_own_reason_and_can_be_accepted(field, missing):
     signal = field.split(" ")[0].removeprefix("min_").removeprefix("max_").removeprefix("abs_")
     asked, *_ = with_limit(Stage.STAGE1, field).rules()
     accepted, *_ = with_limit(Stage.STAGE1, f"{field}\naccept_missing = ['{signal}']").rules()

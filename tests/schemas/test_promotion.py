@@ -12,7 +12,7 @@ def written(tmp_path, text: str):
     return path
 
 
-def test_the_default_policy_rules_the_landmark_generator():
+def test_default_policy_covers_the_landmark_generator():
     policy = load_promotion_policy()
     rule = policy.rule("landmark-generator")
     assert rule.primary == "nme_lips" and rule.minimum_effect > 0
@@ -21,7 +21,7 @@ def test_the_default_policy_rules_the_landmark_generator():
         policy.rule("nobody")
 
 
-def test_the_hash_follows_the_content_and_not_the_layout(tmp_path):
+def test_hash_follows_the_content_and_not_the_layout(tmp_path):
     text = DEFAULT_PROMOTION.read_text()
     same = load_promotion_policy(written(tmp_path, text + "\n# a comment\n"))
     assert same.hash == load_promotion_policy().hash
@@ -42,11 +42,11 @@ def test_the_hash_follows_the_content_and_not_the_layout(tmp_path):
         (DEFAULT_PROMOTION.read_text().replace("minimum_effect = 0.02", "minimum_effect = nan"), "minimum_effect"),
     ],
 )
-def test_a_wrong_policy_is_named(tmp_path, text, cause):
+def test_wrong_policy_is_named(tmp_path, text, cause):
     with pytest.raises(SettingsError, match=cause.replace("[", r"\[")):
         load_promotion_policy(written(tmp_path, text))
 
 
-def test_a_missing_policy_is_named(tmp_path):
+def test_missing_policy_is_named(tmp_path):
     with pytest.raises(SettingsError, match="nowhere"):
         load_promotion_policy(tmp_path / "nowhere.toml")

@@ -1,4 +1,4 @@
-"""Clips for the baselines: painted faces (tests/model/stage2/faces.py) whose mouths open as loud as their sound is."""
+"""Clips for the baselines: drawn faces (tests/model/stage2/faces.py) whose mouths open with the sound level."""
 
 import numpy as np
 import torch
@@ -33,8 +33,8 @@ def batch(augmentation=PLAIN, start: int = 8, seed: int = 1, lost=(), side: int 
 
 
 def faces() -> np.ndarray:
-    found = [talk(20, seed)[0] for seed in range(4)]
-    return np.concatenate([FaceFrame.of(one).enter(one) for one in found])
+    result = [talk(20, seed)[0] for seed in range(4)]
+    return np.concatenate([FaceFrame.of(one).enter(one) for one in result])
 
 
 def module(name: BaselineName, settings: BaselineSettings = SETTINGS) -> BaselineTrainingModule:

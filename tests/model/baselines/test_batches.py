@@ -16,7 +16,7 @@ from tests.model.baselines.talkers import PLAIN, batch, make_av_batch, talker
 from tests.model.talking import talk
 
 
-def test_a_frame_s_window_is_that_of_the_timing():
+def test_mel_window_of_a_frame_matches_the_timing():
     mel = talk(12)[2]
     windows = mel_windows(mel, 12)
     assert windows.shape == (12, 80, 20)
@@ -26,7 +26,7 @@ def test_a_frame_s_window_is_that_of_the_timing():
 
 
 @pytest.mark.parametrize(("frames", "spoil", "says"), [(11, 0.0, "need a mel of"), (12, np.nan, "not finite")])
-def test_a_mel_that_is_not_the_clip_s_is_refused(frames, spoil, says):
+def test_mel_of_another_length_is_refused(frames, spoil, says):
     mel = talk(12)[2]
     mel[3, 3] += spoil
     with pytest.raises(ValueError, match=says):
@@ -38,7 +38,7 @@ def test_sound_and_picture_of_two_lengths_are_refused():
         AVClip(talker().face_clip, talker().mel_TMK[:29])
 
 
-def test_a_batch_is_what_was_stored():
+def test_batch_equals_the_stored_clip():
     made, clip = batch(), talker(3)
     run = slice(8, 8 + SHOWN_FRAMES)
     true = clip.face_clip.pictures_TSS3[run].transpose(0, 3, 1, 2) / 255
@@ -64,7 +64,7 @@ def test_false_sound_and_reference_are_of_another_time():
         assert any(known)
 
 
-def test_led_landmarks_lie_where_the_reference_s_face_frame_puts_them():
+def test_driving_landmarks_lie_in_the_reference_face_frame():
     made = batch()
     frame = FaceFrame.of(made.known_NPXY[:1].double().numpy())
     back = frame.leave(made.led_NLPXY[0, :SHOWN_FRAMES].double().numpy())
@@ -72,7 +72,7 @@ def test_led_landmarks_lie_where_the_reference_s_face_frame_puts_them():
     assert np.allclose(frame.leave(made.rest_NPXY[:1].double().numpy()), made.known_NPXY[:1], atol=1e-4)
 
 
-def test_all_of_a_row_is_mirrored_or_none_of_it():
+def test_mirroring_applies_to_a_whole_row():
     plain, turned = batch(), batch(PictureAugmentation(hflip_prob=1, color_jitter=0))
     assert np.array_equal(turned.shown_NFCSS, plain.shown_NFCSS.flip(-1))
     assert np.array_equal(turned.known_NCSS, plain.known_NCSS.flip(-1))
@@ -80,7 +80,7 @@ def test_all_of_a_row_is_mirrored_or_none_of_it():
     assert np.allclose(turned.placed_NFPXY[..., 0], 1 - plain.placed_NFPXY[:, :, MIRRORED, 0], atol=1e-4)
 
 
-def test_lost_frames_are_neither_shown_nor_counted():
+def test_lost_frames_are_neither_input_nor_target():
     made = batch(lost=(9, 15))
     assert made.counts_NL[0].tolist() == [True, False, True, True, True, True, True, False]
     true = talker(3).face_clip.pictures_TSS3[10:15].transpose(0, 3, 1, 2) / 255

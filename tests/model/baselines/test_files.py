@@ -22,17 +22,17 @@ def saved(folder, name="atvgnet"):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_it_comes_back_as_it_was(tmp_path, name):
+def test_saved_model_loads_unchanged(tmp_path, name):
     translator, card = saved(tmp_path / "model", name)
-    again, told = load_baseline(tmp_path / "model")
+    again, result = load_baseline(tmp_path / "model")
     given = baseline_example(64)
     given = [given[key] for key in ("pictures", "mel", "reference_pictures", "reference_landmarks")]
-    assert told == card
+    assert result == card
     assert np.array_equal(again.generate(*given), translator.generate(*given))
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, CARD])
-def test_a_damaged_file_is_refused(tmp_path, name):
+def test_damaged_file_is_refused(tmp_path, name):
     saved(tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-40])
     with pytest.raises(ModelFileError, match=r"holds no baseline|does not hold what its card says"):

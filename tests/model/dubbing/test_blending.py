@@ -1,4 +1,4 @@
-"""What is shown of a generated crop: whole mouths, both chins, no eyes, no seam, no step of light."""
+"""Blending of a generated crop: whole mouths, both chins, no eyes, no seam, no brightness step."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def at(raster, points):
     return raster[rows, columns]
 
 
-def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead():
+def test_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead():
     (_, closed), (_, opened) = still(0, SIDE), still(12, SIDE)
     lower = opened.copy()
     lower[OUTLINE][15:25, 1] += 8
@@ -30,7 +30,7 @@ def test_the_mask_covers_the_mouth_and_both_chins_and_leaves_eyes_and_forehead()
     assert shape[0].max() == shape[:, 0].max() == shape[:, -1].max() == 0
 
 
-def test_the_cheeks_beside_the_ears_are_the_source_s():
+def test_cheeks_near_the_ears_stay_the_source():
     """Hair or a jaw line that a reference frame has there must not come into the picture."""
     _, points = still(6, SIDE)
     shape = star(points, points, SIDE)
@@ -40,7 +40,7 @@ def test_the_cheeks_beside_the_ears_are_the_source_s():
     assert at(shape, jaw[17:23] * 0.85 + middle * 0.15).min() > 0.1
 
 
-def test_what_the_translator_did_not_paint_is_not_shown():
+def test_pixels_outside_the_generated_region_are_not_shown():
     _, points = still(10, SIDE)
     shares, in_blend = shown(points[None], points[None], SIDE)
     assert (shares[in_blend < 0.1] == 0).all()
@@ -48,7 +48,7 @@ def test_what_the_translator_did_not_paint_is_not_shown():
     assert (shares[0] <= star(points, points, SIDE) + 1e-6).all()
 
 
-def test_a_blend_is_taken_apart_again():
+def test_blend_is_invertible():
     pictures, points = still(10, SIDE)
     source = pictures.astype(np.float32) / 255
     fresh = np.clip(source[::-1] * 0.5 + 0.2, 0, 1)  # another picture altogether
@@ -56,36 +56,36 @@ def test_a_blend_is_taken_apart_again():
     blended = (1 - share) * source + share * fresh
     shares, in_blend = shown(points[None], points[None], SIDE)
     still_there = np.zeros_like(shares)  # no border, so no light to match
-    found = unblended(blended[None], pictures[None], in_blend, still_there)[0]
+    result = unblended(blended[None], pictures[None], in_blend, still_there)[0]
     inside = share[..., 0] > 0.6
-    assert np.abs(found - fresh)[inside].max() < 12 / 255  # the share is known on a coarse raster
-    assert np.abs(found - source)[share[..., 0] == 0].max() < 1 / 255
+    assert np.abs(result - fresh)[inside].max() < 12 / 255  # the share is known on a coarse raster
+    assert np.abs(result - source)[share[..., 0] == 0].max() < 1 / 255
 
 
-def test_a_step_of_light_at_the_border_goes_and_the_mouth_moves_with_it():
+def test_brightness_step_at_the_border_is_removed():
     pictures, points = still(20, SIDE)
     source = pictures.astype(np.float32) / 255
     share = mask.soft(points[None], SIDE)[0, ..., None]
     lighter = (1 - share) * source + share * np.clip(source + 0.08, 0, 1)
     shares, in_blend = shown(points[None], points[None], SIDE)
-    found = unblended(lighter[None], pictures[None], in_blend, shares)[0]
+    result = unblended(lighter[None], pictures[None], in_blend, shares)[0]
     fine = np.kron(shares[0], np.ones((COARSE, COARSE)))
-    off = (found - source)[(fine > 0.1) & (fine < 0.9)]
+    off = (result - source)[(fine > 0.1) & (fine < 0.9)]
     assert abs(off.mean()) < 0.012
     lips = points[LIPS].mean(axis=0).astype(int)
-    assert np.abs(found[lips[1], lips[0]] - source[lips[1], lips[0]]).max() < 0.03
+    assert np.abs(result[lips[1], lips[0]] - source[lips[1], lips[0]]).max() < 0.03
 
 
-def test_no_seam_gradients_along_the_border_are_those_of_the_source():
+def test_border_gradients_equal_the_source():
     pictures, points = still(20, SIDE)
     source = pictures.astype(np.float32) / 255
     share = mask.soft(points[None], SIDE)[0, ..., None]
     other_light = np.clip(source + np.array([0.16, 0.1, -0.1]), 0, 1)
     blended = (1 - share) * source + share * other_light
     shares, in_blend = shown(points[None], points[None], SIDE)
-    found = unblended(blended[None], pictures[None], in_blend, shares)[0]
+    result = unblended(blended[None], pictures[None], in_blend, shares)[0]
     fine = np.kron(shares[0], np.ones((COARSE, COARSE)))[..., None]
-    whole = source + fine * (found - source)
+    whole = source + fine * (result - source)
     hard = np.where(fine > 0.5, other_light, source)  # what a seam would be
 
     def steepness(picture):

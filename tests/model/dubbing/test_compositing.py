@@ -40,18 +40,18 @@ def test_samples_outside_of_the_change_stay_to_the_bit(left, top, halved):
 
 
 @pytest.mark.parametrize(("matrix", "full"), [(1, False), (5, False), (6, True), (2, False), (9, False)])
-def test_a_change_of_colour_is_what_ffmpeg_makes_of_it(matrix, full):
+def test_change_of_colour_is_what_ffmpeg_makes_of_it(matrix, full):
     before, after = (np.full((16, 16, 3), colour, np.uint8) for colour in ((90, 120, 60), (140, 100, 110)))
-    scaler, found = VideoReformatter(), []
+    scaler, collected = VideoReformatter(), []
     named = {2: 5, 6: 5}.get(matrix, matrix)
     for picture in (before, after):
         frame = VideoFrame.from_ndarray(picture, "rgb24")
-        found.append(
+        collected.append(
             scaler.reformat(
                 frame, format="yuv444p", dst_colorspace=named, dst_color_range=2 if full else 1
             ).to_ndarray()[:, 4, 4]
         )
-    given = Planes(*(np.full((16, 16), value, np.uint8) for value in found[0]), halved=False)
+    given = Planes(*(np.full((16, 16), value, np.uint8) for value in collected[0]), halved=False)
     lay_in(given, Colours(matrix, full), 0, 0, after.astype(np.float32) - before)
     made = np.array([given.luma[4, 4], given.blueness[4, 4], given.redness[4, 4]], int)
-    assert np.abs(made - found[1]).max() <= 1
+    assert np.abs(made - collected[1]).max() <= 1

@@ -1,4 +1,4 @@
-"""Which face is dubbed, how much of the dubbing shows, and which pictures tell whose face it is."""
+"""Choice of the face to dub, blend weights over time, and choice of the reference frames."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,13 @@ def test_faces_of_a_shot_are_numbered_by_size():
     assert nth_face([small, large, other_shot], 3) == []
 
 
-def test_a_face_that_was_lost_and_found_again_keeps_its_number():
+def test_face_that_was_lost_and_found_again_keeps_its_number():
     before, after, other = track(0, 20), track(40, 20), track(0, 60, size=0.6)
     assert nth_face([other, after, before], 1) == [before, after]
     assert nth_face([other, after, before], 2) == [other]
 
 
-def test_the_lost_tail_of_a_track_is_no_part_of_it_and_gaps_are_bridged():
+def test_lost_tail_of_a_track_is_no_part_of_it_and_gaps_are_bridged():
     seen = [True] * 10 + [False] * 3 + [True] * 4 + [False] * 3
     given = track(tracked=seen)
     given.points_TPXY[13:] += 6
@@ -39,7 +39,7 @@ def test_the_lost_tail_of_a_track_is_no_part_of_it_and_gaps_are_bridged():
     np.testing.assert_allclose(kept.points_TPXY[11] - kept.points_TPXY[9], 3.0, atol=1e-4)
 
 
-def test_the_dubbing_fades_towards_what_is_lost_or_turned_and_not_at_the_ends():
+def test_dubbing_fades_towards_lost_or_turned_faces_only():
     seen = [True] * 8 + [False] + [True] * 11
     yaw = np.zeros(20)
     yaw[19] = -70
@@ -49,7 +49,7 @@ def test_the_dubbing_fades_towards_what_is_lost_or_turned_and_not_at_the_ends():
     assert shown[16:].tolist() == [0.75, 0.5, 0.25, 0]
 
 
-def test_a_covered_mouth_is_left_alone_and_is_no_reference():
+def test_covered_mouth_is_not_dubbed_and_no_reference():
     hidden = [False] * 8 + [True] * 3 + [False] * 9
     given = track(occluded=hidden)
     shown = strength(given, max_yaw_deg=50, fade_frames=1)
@@ -59,7 +59,7 @@ def test_a_covered_mouth_is_left_alone_and_is_no_reference():
         reference_pictures(track(occluded=[True] * 20), 3)
 
 
-def test_without_a_fade_it_is_all_or_nothing():
+def test_without_fade_the_weight_is_binary():
     seen = [True] * 5 + [False] + [True] * 5
     assert set(strength(track(pictures=11, tracked=seen), 50, 0).tolist()) == {0.0, 1.0}
 
@@ -80,6 +80,6 @@ def test_fewer_pictures_than_references_are_all_taken():
     assert reference_pictures(track(pictures=3), 8).tolist() == [0, 1, 2]
 
 
-def test_a_face_that_was_never_seen_shows_nothing():
+def test_face_that_was_never_seen_shows_nothing():
     with pytest.raises(ValueError, match="visible in no picture"):
         reference_pictures(track(tracked=[False] * 20), 4)

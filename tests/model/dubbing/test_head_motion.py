@@ -18,7 +18,7 @@ SHOWN = slice(OUTLINE.start + 8, OUTLINE.stop - 8)
 
 
 def wanted(head: Turning) -> MouthTargets:
-    """What a mouth that says nothing is asked to do on the head."""
+    """Return the target landmarks of a silent mouth on the moving head."""
     frames = len(head.seen)
     still = turning(1).rest
     said = FaceFrame.of(still).enter(still)[:, PREDICTED].repeat(frames, axis=0).astype(np.float32)
@@ -27,24 +27,24 @@ def wanted(head: Turning) -> MouthTargets:
 
 
 def off(head: Turning, points) -> np.ndarray:
-    """How far points lie from where the head has them with its mouth at rest, (T, P), shares of the eyes' distance."""
+    """Distance of points from the head at rest, (T, P), in shares of the eyes' distance."""
     return np.linalg.norm((wanted(head).wanted_NPXY - head.rest)[:, points], axis=-1) / INTEROCULAR_PX
 
 
 @pytest.mark.parametrize("swing", SWINGS)
 @pytest.mark.parametrize("points", [SHOWN, CORNERS], ids=["jaw", "mouth"])
-def test_no_frame_s_jaw_or_mouth_lags_behind_the_head(swing, points):
+def test_jaw_and_mouth_follow_the_head_in_every_frame(swing, points):
     apart = off(turning(**swing), points)
     assert np.sqrt((apart**2).mean(axis=1)).max() < 0.025
     assert apart.max() < 0.035
 
 
 @pytest.mark.parametrize("swing", [{}, {"yaw_deg": 30, "pitch_deg": 8}])
-def test_the_old_mouth_s_opening_is_not_taken_over(swing):
+def test_source_mouth_opening_is_not_carried_over(swing):
     head = turning(talks=1.0, noise=0.3, **swing)
     chin = slice(OUTLINE.start + 17, OUTLINE.start + 23)
-    found = (wanted(head).wanted_NPXY - head.rest)[:, chin, 1].mean(axis=1)
+    result = (wanted(head).wanted_NPXY - head.rest)[:, chin, 1].mean(axis=1)
     own = (head.seen - head.rest)[:, chin, 1].mean(axis=1)
-    follows = np.polyfit(head.opening, found, 1)[0] / np.polyfit(head.opening, own, 1)[0]
+    follows = np.polyfit(head.opening, result, 1)[0] / np.polyfit(head.opening, own, 1)[0]
     assert abs(follows) < 0.15
-    assert found.std() < 0.35 * own.std()
+    assert result.std() < 0.35 * own.std()

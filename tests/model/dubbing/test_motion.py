@@ -24,7 +24,7 @@ def spoken() -> Spoken:
     return Spoken(FaceFrame.of(other).enter(other)[:, PREDICTED].astype(np.float32), GRID)
 
 
-def test_pieces_equal_one_pass(measured, spoken):
+def test_chunked_landmarks_equal_one_pass(measured, spoken):
     whole = wanted_landmarks(spoken, measured, TIMES, slice(0, 50), Smoothing(1.2, 3))
     for start, stop in ((0, 7), (7, 8), (8, 50)):
         part = wanted_landmarks(spoken, measured, TIMES, slice(start, stop), Smoothing(1.2, 3))
@@ -32,29 +32,29 @@ def test_pieces_equal_one_pass(measured, spoken):
         np.testing.assert_allclose(part.source_NPXY, whole.source_NPXY[start:stop], atol=1e-4)
 
 
-def test_the_mouth_opens_as_the_speech_has_it_and_the_rest_is_the_picture_s(measured, spoken):
-    found = wanted_landmarks(spoken, measured, TIMES, slice(0, 50), Smoothing(0, 10))
-    np.testing.assert_allclose(found.source_NPXY, measured, atol=1e-3)
-    np.testing.assert_allclose(found.wanted_NPXY[:, POSE], measured[:, POSE], atol=1e-3)
+def test_mouth_follows_the_speech_and_the_rest_the_picture(measured, spoken):
+    result = wanted_landmarks(spoken, measured, TIMES, slice(0, 50), Smoothing(0, 10))
+    np.testing.assert_allclose(result.source_NPXY, measured, atol=1e-3)
+    np.testing.assert_allclose(result.wanted_NPXY[:, POSE], measured[:, POSE], atol=1e-3)
     other = talk(45, seed=2)[0]
     said = at_times(mouth_opening(other), GRID, TIMES)
-    assert np.corrcoef(mouth_opening(found.wanted_NPXY), said)[0, 1] > 0.99
-    assert abs(np.corrcoef(mouth_opening(found.wanted_NPXY), mouth_opening(measured))[0, 1]) < 0.4
+    assert np.corrcoef(mouth_opening(result.wanted_NPXY), said)[0, 1] > 0.99
+    assert abs(np.corrcoef(mouth_opening(result.wanted_NPXY), mouth_opening(measured))[0, 1]) < 0.4
 
 
-def test_the_mouth_stands_where_the_picture_has_it(measured, spoken):
+def test_mouth_position_follows_the_picture(measured, spoken):
     """Stage 1's mouth beside the face's middle, too wide and tilted, comes to lie on the true one's place."""
     wrong = spoken.points_GPXY.copy()
     wrong[:, 40:] = (wrong[:, 40:] - wrong[:, 40:].mean(axis=(0, 1))) @ [[1.2, 0.3], [-0.3, 1.2]] + [0.3, 1.2]
-    found = wanted_landmarks(Spoken(wrong, GRID), measured, TIMES, slice(0, 50), Smoothing(0, 10)).wanted_NPXY
+    result = wanted_landmarks(Spoken(wrong, GRID), measured, TIMES, slice(0, 50), Smoothing(0, 10)).wanted_NPXY
     corners = [SLICES["lip_upper_outer"].start, SLICES["lip_upper_outer"].stop - 1]
-    off = (found - measured)[:, corners].mean(axis=0)
+    off = (result - measured)[:, corners].mean(axis=0)
     assert np.abs(off).max() < 2
 
 
-def test_the_jaw_moves_and_the_ears_stand(measured, spoken):
-    found = wanted_landmarks(spoken, measured, TIMES, slice(0, 50), Smoothing(0, 10))
-    off = np.abs(found.wanted_NPXY - found.source_NPXY)[:, OUTLINE].max(axis=(0, 2))
+def test_jaw_moves_and_ears_stay(measured, spoken):
+    result = wanted_landmarks(spoken, measured, TIMES, slice(0, 50), Smoothing(0, 10))
+    off = np.abs(result.wanted_NPXY - result.source_NPXY)[:, OUTLINE].max(axis=(0, 2))
     assert off[[0, 1, 38, 39]].max() == 0
     assert off[20] > 1
 
@@ -63,6 +63,6 @@ def test_jitter_is_smoothed_and_steady_movement_is_not_held_back(spoken):
     still = np.repeat(talk(1, seed=1)[0], 50, axis=0)
     moving = still + np.linspace(0, 40, 50)[:, None, None]
     noise = np.random.default_rng(0).normal(0, 1, moving.shape)
-    found = wanted_landmarks(spoken, moving + noise, TIMES, slice(8, 42), Smoothing(2, 8)).source_NPXY
-    assert np.abs(found - moving[8:42]).std() < 0.5
-    assert abs((found - moving[8:42]).mean()) < 0.05
+    result = wanted_landmarks(spoken, moving + noise, TIMES, slice(8, 42), Smoothing(2, 8)).source_NPXY
+    assert np.abs(result - moving[8:42]).std() < 0.5
+    assert abs((result - moving[8:42]).mean()) < 0.05

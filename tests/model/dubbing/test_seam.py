@@ -32,7 +32,7 @@ def drawn(points: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("speed", [{"yaw_deg": 16}, {"yaw_deg": 26}])
-def test_every_frame_has_the_one_jaw_line_that_the_source_has(speed):
+def test_every_frame_has_a_single_jaw_line(speed):
     head = turning(60, **speed)
     middle = (head.seen.max(axis=1) + head.seen.min(axis=1)) / 2
 
@@ -42,9 +42,9 @@ def test_every_frame_has_the_one_jaw_line_that_the_source_has(speed):
     landmarks = wanted(head)
     source, target = placed(landmarks.source_NPXY), placed(landmarks.wanted_NPXY)
     pictures = np.stack([drawn(points) for points in placed(head.seen)])
-    told = slice(None, None, 10)
+    result = slice(None, None, 10)
     translator = WarpTranslator(SIDE)
-    known = translator.appearance(pictures[told], placed(head.seen)[told].astype(np.float32))
+    known = translator.appearance(pictures[result], placed(head.seen)[result].astype(np.float32))
     frames = slice(20, 40)
     blended = translator.translate(
         known, pictures[frames], source[frames].astype(np.float32), target[frames].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Which picture stands when: every rule of length, steady and unsteady rates, and values between frames."""
+"""Schedule of source pictures: every length rule, steady and variable rates, and interpolation between frames."""
 
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ def planned(ticks, seconds, length, lasts=40):
 
 
 @pytest.mark.parametrize("seconds", ["0.1", "0.4", "3"])
-def test_as_long_as_the_picture_whatever_is_spoken(seconds):
+def test_length_picture_keeps_the_picture_length(seconds):
     plan = planned(UNSTEADY, seconds, "picture", lasts=77)
     assert plan.ticks_N.tolist() == UNSTEADY.tolist()
     assert plan.lasts_N.tolist() == [40, 15, 85, 10, 150, 77]
@@ -25,14 +25,14 @@ def test_as_long_as_the_picture_whatever_is_spoken(seconds):
 
 
 @pytest.mark.parametrize("length", ["speech", "loop"])
-def test_a_longer_picture_is_cut_off_where_the_speech_ends(length):
+def test_length_speech_cuts_a_longer_picture(length):
     plan = planned(STEADY, "0.25", length)
     assert plan.source_N.tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert plan.end_s == Fraction(1, 4)
     assert plan.lasts_N[-1] == 10
 
 
-def test_the_last_picture_of_a_shorter_one_stands():
+def test_length_speech_holds_the_last_picture():
     plan = planned(STEADY, "0.5", "speech")
     assert plan.source_N.tolist() == [*range(10), 9, 9, 9]
     assert plan.ticks_N.tolist() == [40 * n for n in range(13)]
@@ -40,7 +40,7 @@ def test_the_last_picture_of_a_shorter_one_stands():
     assert plan.follows_N[1:].all()
 
 
-def test_a_shorter_picture_begins_again():
+def test_length_loop_repeats_a_shorter_picture():
     plan = planned(UNSTEADY, "1", "loop", lasts=100)
     assert plan.source_N.tolist() == [*range(6), *range(6), *range(5)]
     assert plan.ticks_N[6:12].tolist() == [400 + tick for tick in UNSTEADY]
@@ -48,21 +48,21 @@ def test_a_shorter_picture_begins_again():
     assert plan.end_s == 1
 
 
-def test_a_speech_of_nothing_leaves_one_frame():
+def test_empty_speech_leaves_one_frame():
     assert planned(STEADY, "0", "speech").frames == 1
 
 
 @pytest.mark.parametrize("ticks", [[], [5, 10], [0, 10, 10], [0, 20, 10]])
-def test_times_that_do_not_rise_from_nothing_are_refused(ticks):
+def test_times_not_rising_from_zero_are_refused(ticks):
     with pytest.raises(ValueError, match="rise from 0"):
         planned(np.array(ticks, np.int64), "1", "picture")
 
 
-def test_values_between_known_times_lie_on_straight_lines():
+def test_interpolation_is_linear_between_known_times():
     values = np.array([[0.0, 10.0], [4.0, 20.0], [4.0, 0.0]])
-    found = at_times(values, np.array([0.0, 1.0, 3.0]), np.array([-1.0, 0.25, 1.0, 2.0, 9.0]))
-    assert found.tolist() == [[0, 10], [1, 12.5], [4, 20], [4, 10], [4, 0]]
+    result = at_times(values, np.array([0.0, 1.0, 3.0]), np.array([-1.0, 0.25, 1.0, 2.0, 9.0]))
+    assert result.tolist() == [[0, 10], [1, 12.5], [4, 20], [4, 10], [4, 0]]
 
 
-def test_one_known_time_stands_for_all():
+def test_single_known_time_is_held():
     assert at_times(np.array([[7.0]]), np.array([2.0]), np.array([0.0, 5.0])).tolist() == [[7.0], [7.0]]

@@ -23,34 +23,35 @@ def eval_clips():
 
 
 @pytest.fixture(scope="module")
-def sat(eval_clips):
+def clip_scores(eval_clips):
     return score_generator(generator(), eval_clips, 3, mean_CXY=np.zeros((100, 2)))
 
 
-def of(sat, system, clip="clip0"):
-    return next(row for row in sat if (row.system, row.clip_id) == (system, clip))
+def of(clip_scores, system, clip="clip0"):
+    return next(row for row in clip_scores if (row.system, row.clip_id) == (system, clip))
 
 
-def test_every_clip_sits_for_every_system(sat):
-    assert len(sat) == 3 * 6
-    assert len({(row.clip_id, row.system) for row in sat}) == 18
+def test_every_clip_is_scored_with_every_system(clip_scores):
+    assert len(clip_scores) == 3 * 6
+    assert len({(row.clip_id, row.system) for row in clip_scores}) == 18
 
 
-def test_the_truth_has_no_error_and_its_own_movement(sat):
-    metrics = of(sat, "ground truth").metrics
+def test_ground_truth_has_no_error_and_its_own_movement(clip_scores):
+    metrics = of(clip_scores, "ground truth").metrics
     assert metrics["nme"] == pytest.approx(0, abs=1e-9)
     assert metrics["mouth_opening_corr"] == pytest.approx(1)
     assert metrics["mouth_opening_std_ratio"] == pytest.approx(1)
 
 
-def test_a_copy_does_not_move(sat):
-    assert of(sat, "copy").metrics["mouth_opening_std_ratio"] == pytest.approx(0, abs=0.01)
-    assert of(sat, "copy").metrics["mouth_opening_corr"] is None
+def test_copy_does_not_move(clip_scores):
+    assert of(clip_scores, "copy").metrics["mouth_opening_std_ratio"] == pytest.approx(0, abs=0.01)
+    assert of(clip_scores, "copy").metrics["mouth_opening_corr"] is None
 
 
-def test_other_sound_and_silence_change_what_the_generator_says(sat):
+def test_unpaired_and_silent_audio_change_the_prediction(clip_scores):
     errors = {
-        system: of(sat, system).metrics["nme_lips"] for system in ("paired audio", "unpaired audio", "silent audio")
+        system: of(clip_scores, system).metrics["nme_lips"]
+        for system in ("paired audio", "unpaired audio", "silent audio")
     }
     assert len({round(error, 6) for error in errors.values()}) == 3
 
@@ -70,7 +71,7 @@ def test_references_are_tracked_spread_and_not_scored(eval_clips):
     assert (one, three) == (59, 57)
 
 
-def test_the_mean_face_must_be_given(eval_clips):
+def test_mean_face_must_be_given(eval_clips):
     with pytest.raises(ValueError, match="mean face"):
         score_generator(generator(), eval_clips[:1], 1)
 
@@ -88,7 +89,7 @@ def test_reductions_are_paired_by_speaker():
     assert card.speakers == 3
 
 
-def test_borrowed_sound_fits_shorter_and_longer_clips(eval_clips):
+def test_unpaired_audio_is_fitted_to_the_clip_length(eval_clips):
     for clip in (eval_clips[0], eval_clips[2]):
         others = [one for one in eval_clips if one is not clip]
         assert (

@@ -43,41 +43,41 @@ def seen(eval_window):
     return lambda _: (eval_window.landmarks, np.ones(12, bool))
 
 
-def test_told_frames_are_not_judged(eval_window):
+def test_reference_frames_are_not_scored(eval_window):
     assert eval_window.references.tolist() == [0, 6, 12, 19]
     assert eval_window.scored.sum() == 10
     assert not eval_window.scored[[6 - 4, 12 - 4]].any()
 
 
-def test_a_clip_that_is_all_told_is_refused(eval_window):
+def test_clip_of_reference_frames_only_is_refused(eval_window):
     with pytest.raises(ValueError, match="no frame is left to score"):
         make_eval_window(eval_window.clip, FRAMES, 12)
 
 
-def test_the_truth_is_perfect(eval_window, answers, lite0):
-    found = score(eval_window, answers["ground truth"], lite0, seen(eval_window))
-    assert (found.perceptual_lower, found.perceptual_heldout_mouth) == (0, 0)
-    assert found.psnr_lower == pytest.approx(100)
-    assert found.ssim_mouth == pytest.approx(1)
-    assert (found.sharpness_lower, found.flicker, found.face_found_frac) == (1, 1, 1)
-    assert found.mouth_opening_corr == pytest.approx(1)
-    assert found.nme_lips == 0
+def test_ground_truth_scores_perfectly(eval_window, answers, lite0):
+    scores = score(eval_window, answers["ground truth"], lite0, seen(eval_window))
+    assert (scores.perceptual_lower, scores.perceptual_heldout_mouth) == (0, 0)
+    assert scores.psnr_lower == pytest.approx(100)
+    assert scores.ssim_mouth == pytest.approx(1)
+    assert (scores.sharpness_lower, scores.flicker, scores.face_found_frac) == (1, 1, 1)
+    assert scores.mouth_opening_corr == pytest.approx(1)
+    assert scores.nme_lips == 0
 
 
-def test_a_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):
+def test_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):
     warp, copy = (score(eval_window, answers[system], lite0) for system in ("warp", "copy"))
     assert warp.psnr_mouth > copy.psnr_mouth
     assert warp.mouth_opening_corr is None  # nobody looked
 
 
-def test_a_copy_stands_still_and_blur_is_no_detail(eval_window, answers, lite0):
+def test_copy_stands_still_and_blur_is_no_detail(eval_window, answers, lite0):
     still = np.repeat(answers["ground truth"][:1], 12, axis=0)
     assert score(eval_window, still, lite0).flicker == 0
     blurred = gaussian_filter(answers["ground truth"], (0, 1.5, 1.5, 0))
     assert score(eval_window, blurred, lite0).sharpness_mouth < 0.5
 
 
-def test_told_frames_have_no_part_in_flicker_and_frechet_distances(eval_window, answers, lite0):
+def test_reference_frames_are_left_out_of_flicker_and_frechet(eval_window, answers, lite0):
     """There a copy shows the truth itself: spoiled or perfect, they say nothing of what was made."""
     true, spoiled = answers["ground truth"], answers["ground truth"].copy()
     spoiled[[6 - 4, 12 - 4]] = 0
@@ -89,15 +89,17 @@ def test_told_frames_have_no_part_in_flicker_and_frechet_distances(eval_window, 
     assert np.array_equal(one["motion"][0], one["frames"][1] - one["frames"][0])
 
 
-def test_without_two_frames_in_a_row_there_is_no_flicker():
+def test_flicker_needs_two_consecutive_frames():
     pictures = np.random.default_rng(0).random((5, 8, 8, 3), np.float32)
     everywhere, every_other = np.ones((5, 8, 8), bool), np.arange(5) % 2 == 0
     assert flicker(pictures, pictures, everywhere, every_other) is None
 
 
-def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_window, answers, lite0, capsys):
+def test_landmark_scores_come_with_the_detected_fraction(eval_window, answers, lite0, capsys):
     half = score(eval_window, answers["ground truth"], lite0, lambda _: (eval_window.landmarks, np.arange(12) % 2 == 0))
-    assert half.face_found_frac == pytest.approx(0.4)  # 4 of the 10 judged frames: two of the six even ones are told
+    assert half.face_found_frac == pytest.approx(
+        0.4
+    )  # 4 of the 10 judged frames: two of the six even ones are reference frames
     assert half.nme_lips == 0
     rows = [ClipScores("1", "a", system, asdict(half)) for system in ("generated", "copy")]
     summary = {"stage": "stage2", "model": "m 1", "evaluated_on": "a test", "release": "r", "references": 4}
@@ -105,7 +107,7 @@ def test_scores_of_faces_found_again_stand_beside_the_share_that_was_found(eval_
     assert "face found" in capsys.readouterr().out
 
 
-def test_the_oracle_never_shows_the_frame_itself(eval_window):
+def test_nearest_frame_oracle_excludes_the_frame_itself(eval_window):
     chosen = _oracle(eval_window)
     assert (chosen != np.arange(eval_window.span.start, eval_window.span.stop)).all()
     landmarks = eval_window.clip.face_clip.landmarks_TPXY
@@ -113,14 +115,14 @@ def test_the_oracle_never_shows_the_frame_itself(eval_window):
     assert np.abs(landmarks[chosen] - eval_window.landmarks).mean() < other
 
 
-def test_a_face_that_is_not_found_again_has_no_correlation(eval_window, answers, lite0):
-    found = score(
+def test_undetected_face_has_no_correlation(eval_window, answers, lite0):
+    scores = score(
         eval_window, answers["ground truth"], lite0, lambda _: (0 * eval_window.landmarks, np.zeros(12, bool))
     )
-    assert (found.face_found_frac, found.mouth_opening_corr) == (0, None)
+    assert (scores.face_found_frac, scores.mouth_opening_corr) == (0, None)
 
 
-def test_a_report_puts_generated_crops_beside_their_controls(eval_window, answers, lite0):
+def test_report_puts_generated_crops_beside_their_controls(eval_window, answers, lite0):
     true, copy = (clip_scores(eval_window, "", answers[system], lite0).metrics for system in ("ground truth", "copy"))
     rows = [
         ClipScores(clip, speaker, system, metrics)

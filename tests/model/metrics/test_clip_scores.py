@@ -14,13 +14,13 @@ def row(speaker: str, error: float | None, clip_id: str = "c") -> ClipScores:
 ROWS = [row("a", 0.1), row("a", 0.3, "d"), row("b", 0.6), row("c", None)]
 
 
-def test_speakers_weigh_the_same_and_none_is_no_zero():
+def test_speakers_have_equal_weight_and_none_is_not_zero():
     assert by_speaker(ROWS, "error") == pytest.approx({"a": 0.2, "b": 0.6})
     assert over_speakers(ROWS, "error") == pytest.approx(0.4)
     assert over_speakers([row("c", None)], "error") is None
 
 
-def test_pairs_are_those_that_both_have():
+def test_pairs_need_both_values():
     others = [row("b", 1.0), row("c", 2.0), row("a", 3.0)]
     assert paired(ROWS, others, "error") == (pytest.approx([0.2, 0.6]), [3.0, 1.0])
 
@@ -30,14 +30,14 @@ def features(seed: int, shift: float = 0.0) -> dict[str, list[np.ndarray]]:
     return {name: [draw.normal(shift, 1, (40, 3)), draw.normal(shift, 1, (20, 3))] for name in "abcd"}
 
 
-def test_a_pooled_score_is_of_all_pictures_and_leaves_out_one_speaker_at_a_time():
+def test_pooled_score_is_jackknifed_over_speakers():
     made, true = features(0, 1), features(1)
-    found = frechet_over_speakers(made, true)
+    result = frechet_over_speakers(made, true)
     flat = [np.concatenate([part for parts in one.values() for part in parts]) for one in (made, true)]
-    assert found.interval.mean == pytest.approx(frechet_distance(*flat))
-    assert set(found.parts) == set("abcd")
-    assert found.interval.low < found.interval.mean < found.interval.high
-    assert found.interval.clips == 8
+    assert result.interval.mean == pytest.approx(frechet_distance(*flat))
+    assert set(result.parts) == set("abcd")
+    assert result.interval.low < result.interval.mean < result.interval.high
+    assert result.interval.clips == 8
 
 
 def test_differences_are_paired_by_speaker():
@@ -51,7 +51,7 @@ def test_differences_are_paired_by_speaker():
     assert gained.low > 0
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_incomparable_scores_are_refused():
     pooled = frechet_over_speakers(features(0), features(1))
     with pytest.raises(ValueError, match="no difference"):
         difference(pooled, mean_over_speakers({"a": 1.0}))

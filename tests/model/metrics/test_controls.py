@@ -12,12 +12,12 @@ GAPS = 12 + 6 * np.sin(np.arange(40) * 0.7)
 ALL = np.ones(40, np.bool_)
 
 
-def test_a_copied_reference_is_right_wherever_the_mouth_is_as_in_the_reference():
+def test_copied_reference_has_no_error_on_equal_mouths():
     clip = moved(talking(np.full(40, 9.0)))
     assert np.allclose(copy_reference(clip[5:6], clip), clip)
 
 
-def test_the_error_of_a_copied_reference_by_hand():
+def test_error_of_a_copied_reference_by_hand():
     clip = moved(talking(GAPS))
     copied = copy_reference(face(12.0)[None], clip)
     error = np.linalg.norm(copied - clip, axis=-1) / np.linalg.norm(clip[:, 85] - clip[:, 0], axis=-1)[:, None]
@@ -39,7 +39,7 @@ def test_several_references_are_averaged_in_the_face_frame():
     assert np.allclose(copy_reference(references, clip), clip)
 
 
-def test_the_mean_face_counts_every_clip_once():
+def test_mean_face_counts_every_clip_once():
     clips = [moved(talking(np.full(frames, gap)), seed=frames) for frames, gap in ((5, 6.0), (30, 12.0))]
     place = PREDICTED.tolist().index(SLICES["lip_lower_inner"].start)
     # 60 px below the eyes, and the mean of the two gaps
@@ -47,7 +47,7 @@ def test_the_mean_face_counts_every_clip_once():
     assert np.allclose(mean_face(clips), resting_face(face(9.0)[None]))
 
 
-def test_baselines_do_not_move_and_err_on_lips():
+def test_controls_do_not_move_and_err_on_lips():
     clip = moved(talking(GAPS))
     for worn in (copy_reference(clip[:1], clip), apply_pose(mean_face([talking(GAPS[:7])]), clip)):
         scores = score_clip(worn, clip, ALL)
@@ -56,7 +56,7 @@ def test_baselines_do_not_move_and_err_on_lips():
         assert scores.nme_lips > 0.005
 
 
-def test_what_cannot_be_worn_is_refused():
+def test_unusable_references_are_refused():
     clip = talking(GAPS)
     with pytest.raises(ValueError, match="at least one frame"):
         copy_reference(clip[:0], clip)

@@ -1,4 +1,4 @@
-"""Costs that can be told by hand."""
+"""Costs that can be computed by hand."""
 
 import time
 
@@ -15,12 +15,12 @@ def floats(mib: int) -> torch.Tensor:
     return torch.zeros(mib * MIB // 4)
 
 
-def test_what_takes_twice_as_long_is_told_apart():
+def test_latency_resolves_a_factor_of_two():
     one, two = latencies_ms([lambda: time.sleep(0.002), lambda: time.sleep(0.006)], turns=5)
     assert 2 <= one < two
 
 
-def test_parameters_are_what_is_learned():
+def test_parameter_count_is_of_trainable_weights():
     assert parameters(nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4))) == 3 * 4 + 4 + 2 * 4
 
 

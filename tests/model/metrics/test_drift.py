@@ -10,7 +10,7 @@ NAN = np.nan
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_without_missing_values_it_is_the_kolmogorov_smirnov_statistic(seed: int):
+def test_distance_without_missing_values_is_kolmogorov_smirnov(seed: int):
     draw = np.random.default_rng(seed)
     before, now = draw.normal(0, 1, 80).round(1), draw.normal(0.4, 1.5, 50).round(1)  # rounded: many are equal
     assert drift_distance(before, now) == pytest.approx(ks_2samp(before, now).statistic)
@@ -38,7 +38,7 @@ def refused(values: np.ndarray, limit: float, upper: bool, absence_counts: bool)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_it_is_the_most_that_any_limit_changes(seed: int):
+def test_distance_is_the_largest_change_by_any_limit(seed: int):
     """Whichever way a limit cuts, and whether or not it holds absence against a clip."""
     draw = np.random.default_rng(seed)
     before, now = draw.integers(0, 9, 40).astype(float), draw.integers(2, 12, 25).astype(float)
@@ -49,7 +49,7 @@ def test_it_is_the_most_that_any_limit_changes(seed: int):
     assert max(changes) == pytest.approx(drift_distance(before, now))
 
 
-def test_nothing_has_no_distance():
+def test_empty_samples_have_no_distance():
     with pytest.raises(ValueError, match="0 and 1"):
         drift_distance(np.array([]), np.array([1.0]))
 
@@ -61,7 +61,7 @@ def test_clips_of_one_file_count_little():
     assert effective_count(np.array([])) == 0
 
 
-def test_chance_seldom_reaches_what_it_is_said_to_reach():
+def test_chance_level_is_seldom_exceeded():
     """Two draws of files from one source, each file with one value for all of its clips: the worst there is."""
     draw, passed, trials = np.random.default_rng(0), 0, 400
     for _ in range(trials):

@@ -33,8 +33,8 @@ def covered(speakers: int, by_speaker: bool, trials: int = 400) -> float:
     hits = 0
     for trial in range(trials):
         scores, groups = simulated(speakers, np.random.default_rng(trial))
-        found = mean_interval(scores, groups if by_speaker else None, QUICK)
-        hits += found.low <= 1 <= found.high
+        interval = mean_interval(scores, groups if by_speaker else None, QUICK)
+        hits += interval.low <= 1 <= interval.high
     return hits / trials
 
 
@@ -44,37 +44,37 @@ def test_ninety_of_a_hundred_intervals_hold_the_truth(speakers):
     assert 0.85 <= covered(speakers, by_speaker=True) <= 0.95
 
 
-def test_clips_that_are_not_independent_must_not_be_taken_as_such():
+def test_dependent_clips_widen_the_interval():
     assert covered(20, by_speaker=False) < 0.75
 
 
-def test_two_groups_by_hand():
+def test_interval_of_two_groups_by_hand():
     # a group is drawn 0, 1 or 2 times: the mean is 1, 2 or 3
-    found = mean_interval([1.0, 3.0, 3.0, 1.0], ["a", "b", "b", "a"], Resampling(level=0.5))
-    assert found == Interval(2.0, 1.0, 3.0, clips=4, groups=2, left_out=0)
+    interval = mean_interval([1.0, 3.0, 3.0, 1.0], ["a", "b", "b", "a"], Resampling(level=0.5))
+    assert interval == Interval(2.0, 1.0, 3.0, clips=4, groups=2, left_out=0)
 
 
-def test_a_speaker_weighs_by_the_number_of_clips():
-    found = mean_interval([1.0, 3.0, 3.0, 3.0], ["a", "b", "b", "b"])
-    assert (found.mean, found.low, found.high) == (2.5, 1.0, 3.0)
+def test_speaker_weighs_by_the_number_of_clips():
+    interval = mean_interval([1.0, 3.0, 3.0, 3.0], ["a", "b", "b", "b"])
+    assert (interval.mean, interval.low, interval.high) == (2.5, 1.0, 3.0)
 
 
 def test_many_clips_give_the_interval_of_the_textbook():
     scores = np.random.default_rng(1).normal(5, 2, 30)
-    found = mean_interval(scores.tolist(), how=Resampling(resamples=20_000))
+    interval = mean_interval(scores.tolist(), how=Resampling(resamples=20_000))
     half = student.ppf(0.975, 29) * scores.std(ddof=1) / np.sqrt(30)
-    assert found.mean == pytest.approx(scores.mean())
-    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.05)
+    assert interval.mean == pytest.approx(scores.mean())
+    assert (interval.high - interval.low) / 2 == pytest.approx(half, rel=0.05)
 
 
-def test_tails_are_cut_further_out_the_fewer_the_groups():
+def test_few_groups_widen_the_quantiles():
     # Phi(t(0.025, 9) * sqrt(10 / 9)) = Phi(-2.2622 * 1.0541)
     assert expanded_tail(0.025, 10) == pytest.approx(0.00855, abs=2e-5)
     assert expanded_tail(0.025, 5) < expanded_tail(0.025, 10) < expanded_tail(0.025, 100) < 0.025
     assert expanded_tail(0.025, 10**6) == pytest.approx(0.025, rel=1e-3)
 
 
-def test_the_same_seed_gives_the_same_interval_in_any_order_of_clips():
+def test_same_seed_gives_the_same_interval_in_any_order_of_clips():
     scores, groups = simulated(9, np.random.default_rng(3))
     order = np.random.default_rng(4).permutation(len(scores))
     shuffled = mean_interval([scores[i] for i in order], [groups[i] for i in order])
@@ -84,9 +84,9 @@ def test_the_same_seed_gives_the_same_interval_in_any_order_of_clips():
     assert mean_interval(scores, groups, Resampling(seed=1)) != first
 
 
-def test_what_was_not_measured_is_left_out_and_counted():
-    found = mean_interval([None, 1.0, 2.0, None, 3.0], ["x", "a", "b", "b", "c"])
-    assert (found.mean, found.clips, found.groups, found.left_out) == (2.0, 3, 3, 2)
+def test_unmeasured_values_are_left_out_and_counted():
+    interval = mean_interval([None, 1.0, 2.0, None, 3.0], ["x", "a", "b", "b", "c"])
+    assert (interval.mean, interval.clips, interval.groups, interval.left_out) == (2.0, 3, 3, 2)
     paired = difference_interval([1.0, None, 4.0, 5.0], [0.0, 1.0, None, 3.0])
     assert (paired.mean, paired.clips, paired.left_out) == (1.5, 2, 2)
 
@@ -97,21 +97,21 @@ def test_one_group_has_a_mean_and_no_interval():
     assert mean_interval([], []) == Interval(None, None, None, 0, 0, 0)
 
 
-def test_pairs_take_out_what_clips_have_in_common():
+def test_paired_difference_removes_common_clip_effects():
     draw = np.random.default_rng(5)
     hardness = draw.normal(10, 3, 60)
     baseline, candidate = hardness.tolist(), (hardness - 0.2 + draw.normal(0, 0.1, 60)).tolist()
-    found = difference_interval(candidate, baseline)
-    assert found.mean == pytest.approx(np.mean(candidate) - np.mean(baseline))
-    assert -0.25 < found.low < found.high < -0.15
+    interval = difference_interval(candidate, baseline)
+    assert interval.mean == pytest.approx(np.mean(candidate) - np.mean(baseline))
+    assert -0.25 < interval.low < interval.high < -0.15
     alone = mean_interval(candidate)
-    assert alone.high - alone.low > 10 * (found.high - found.low)
+    assert alone.high - alone.low > 10 * (interval.high - interval.low)
 
 
-def test_a_reduction_is_that_of_the_means():
+def test_reduction_is_of_the_means():
     baseline = [1.0, 2.0, 3.0, 6.0]
-    found = reduction_interval([0.75 * value for value in baseline], baseline, ["a", "a", "b", "c"])
-    assert (found.mean, found.low, found.high) == pytest.approx((0.25, 0.25, 0.25))
+    interval = reduction_interval([0.75 * value for value in baseline], baseline, ["a", "a", "b", "c"])
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((0.25, 0.25, 0.25))
     assert reduction_interval([1.0, 5.0], [2.0, 2.0]).mean == pytest.approx(-0.5)
 
 
@@ -123,8 +123,8 @@ def test_reductions_hold_the_truth():
         gains = {group: draw.normal(0.3, 0.1) for group in dict.fromkeys(groups)}
         baseline = [1 + value for value in scores]
         candidate = [(1 - gains[group]) * value for value, group in zip(baseline, groups, strict=True)]
-        found = reduction_interval(candidate, baseline, groups, QUICK)
-        hits += found.low <= 0.3 <= found.high
+        interval = reduction_interval(candidate, baseline, groups, QUICK)
+        hits += interval.low <= 0.3 <= interval.high
     assert 0.85 <= hits / 300 <= 0.95
 
 
@@ -149,12 +149,12 @@ def test_wrong_input_is_refused():
         Resampling(resamples=0)
 
 
-def test_a_gain_is_compared_with_another_s_gain():
+def test_gain_is_compared_with_another_s_gain():
     """Own error over its control's: 1 - 6/10 against 1 - 8/10."""
     groups = ["a", "a", "b", "b", "c", "c"]
-    found = gain_difference_interval(([6.0] * 6, [10.0] * 6), ([8.0] * 6, [10.0] * 6), groups)
-    assert found.mean == pytest.approx(0.2)
-    assert found.low == pytest.approx(0.2) and found.high == pytest.approx(0.2)
+    interval = gain_difference_interval(([6.0] * 6, [10.0] * 6), ([8.0] * 6, [10.0] * 6), groups)
+    assert interval.mean == pytest.approx(0.2)
+    assert interval.low == pytest.approx(0.2) and interval.high == pytest.approx(0.2)
     with pytest.raises(ValueError, match="never negative"):
         gain_difference_interval(([6.0], [-1.0]), ([8.0], [10.0]))
 
@@ -162,9 +162,9 @@ def test_a_gain_is_compared_with_another_s_gain():
 def test_jackknife_of_a_mean_is_students():
     values = np.array([1.0, 2, 4, 8])
     without = [float(np.delete(values, one).mean()) for one in range(4)]
-    found = jackknife_interval(float(values.mean()), without, clips=4)
+    interval = jackknife_interval(float(values.mean()), without, clips=4)
     reach = student.ppf(0.975, 3) * values.std(ddof=1) / 2
-    assert (found.low, found.high) == pytest.approx((values.mean() - reach, values.mean() + reach))
+    assert (interval.low, interval.high) == pytest.approx((values.mean() - reach, values.mean() + reach))
 
 
 def test_jackknife_of_one_group_has_no_interval():
@@ -177,7 +177,7 @@ def test_jackknife_refuses_what_is_not_finite():
         jackknife_interval(1.0, [float("nan"), 1.0], 2)
 
 
-def test_an_interval_as_text():
+def test_interval_as_text():
     whole, alone = Interval(0.5, 0.25, 0.75, 4, 4, 0), Interval(0.5, None, None, 1, 1, 0)
     assert whole.format() == "0.50 (0.25 to 0.75)"
     assert whole.format("+.1f", scale=100, unit=" %") == "+50.0 % (+25.0 to +75.0)"

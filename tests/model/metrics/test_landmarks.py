@@ -19,7 +19,7 @@ def numbers(scores) -> dict:
     return {name: value for name, value in asdict(scores).items() if name != "missing"}
 
 
-def test_the_truth_scores_perfectly_on_a_moving_head():
+def test_truth_scores_perfectly_on_a_moving_head():
     scores = score_clip(moved(TRUE), moved(TRUE), ALL)
     assert scores.nme == scores.nme_lips == scores.nme_outline == scores.velocity_error == 0
     assert scores.mouth_opening_corr == pytest.approx(1)
@@ -73,7 +73,7 @@ def test_velocity_error_of_still_lips_is_the_speed_of_the_true_ones():
     assert scores.mouth_opening_std_ratio == pytest.approx(0)
 
 
-def test_a_constant_mistake_has_no_velocity():
+def test_constant_error_has_no_velocity_error():
     predicted = TRUE.copy()
     predicted[:, LIPS] += [7.0, -2.0]
     assert score_clip(predicted, TRUE, ALL).velocity_error == pytest.approx(0)
@@ -85,7 +85,7 @@ def test_trembling_is_jitter():
     assert score_clip(predicted, TRUE, ALL).jitter > 1.1
 
 
-def test_a_copied_mouth_stands_still_though_the_head_turns_aside():
+def test_copied_mouth_stands_still_though_the_head_turns_aside():
     true = TRUE.copy()
     true[:, :, 0] *= (1 + 0.4 * np.sin(np.arange(50) / 5))[:, None]
     scores = score_clip(copy_reference(true[:1], true), true, ALL)
@@ -110,7 +110,7 @@ def test_frames_that_were_not_tracked_do_not_count():
     assert wanted.frames == 47
 
 
-def test_no_step_leads_over_a_gap():
+def test_velocity_skips_untracked_gaps():
     gaps = np.repeat([8.0, 20.0], 25)  # the mouth jumps once, while nobody looks
     tracked = ALL.copy()
     tracked[25] = False
@@ -132,13 +132,13 @@ def test_still_mouths_have_no_correlation():
 
 
 @pytest.mark.parametrize(("share", "moves"), [(0.99, False), (1.01, True)])
-def test_a_mouth_moves_from_the_limit_on(share, moves):
+def test_mouth_moves_from_the_limit_on(share, moves):
     amplitude_px = share * LEAST_MOTION * UNIT_PX
     scores = score_clip(talking(12 + amplitude_px * np.tile([-1.0, 1.0], 25)), TRUE, ALL)
     assert (scores.mouth_opening_corr is not None) is moves
 
 
-def test_too_few_frames_leave_only_what_they_can_tell():
+def test_too_few_frames_leave_motion_scores_undefined():
     none = score_clip(TRUE, TRUE, ~ALL)
     assert set(numbers(none).values()) == {0, None}
 
@@ -153,7 +153,7 @@ def test_too_few_frames_leave_only_what_they_can_tell():
         assert (scores.mouth_opening_std_ratio is not None) is measured
 
 
-def test_what_is_no_prediction_is_refused():
+def test_invalid_predictions_are_refused():
     lost = TRUE.copy()
     lost[4, SLICES["outline"].start, 0] = np.nan
     for predicted, tracked in ((TRUE[:40], ALL), (TRUE[:, :100], ALL), (TRUE, ALL[:40]), (TRUE, ALL.astype(int))):
@@ -165,7 +165,7 @@ def test_what_is_no_prediction_is_refused():
         score_clip(TRUE, np.zeros_like(TRUE), ALL)
 
 
-def test_nothing_given_is_changed():
+def test_inputs_are_not_modified():
     predicted, true = talking(GAPS[::-1]).astype(np.float32), TRUE.astype(np.float32)
     before = predicted.copy(), true.copy()
     score_clip(predicted, true, ALL)

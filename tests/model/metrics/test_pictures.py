@@ -16,7 +16,7 @@ def everywhere(pictures):
     return np.ones(pictures.shape[:3], bool)
 
 
-def test_psnr_is_that_of_the_region(true):
+def test_psnr_is_of_the_region(true):
     made, region = true.copy(), np.zeros(true.shape[:3], bool)
     region[:, :8] = True
     made[:, :8] += 0.1
@@ -29,7 +29,7 @@ def test_ssim_of_equals_is_one_and_of_noise_is_not(true):
     assert region_mean(ssim_maps(true[::-1].copy(), true), everywhere(true)) < 0.5
 
 
-def test_sharpness_goes_with_the_square_of_contrast(true):
+def test_sharpness_scales_with_the_squared_contrast(true):
     assert sharpness(true / 2, true, everywhere(true)) == pytest.approx(0.25, rel=1e-3)
     assert sharpness(true, 0 * true, everywhere(true)) is None
 
@@ -40,7 +40,7 @@ def test_flicker_is_change_over_change(true):
     assert flicker(true, 0 * true, everywhere(true)) is None
 
 
-def test_an_empty_region_is_refused(true):
+def test_empty_region_is_refused(true):
     with pytest.raises(ValueError, match="no pixel"):
         psnr_db(true, true, ~everywhere(true))
 

@@ -16,14 +16,14 @@ KRIPPENDORFF = [
 """Four observers, twelve units: Klaus Krippendorff, Computing Krippendorff's Alpha-Reliability, 2011, section C."""
 
 
-def test_the_mean_is_that_of_all_grades():
-    found = crossed_interval([[1, 2], [3, None]])
-    assert found.mean == pytest.approx(2)
-    assert (found.groups, found.clips, found.left_out) == (2, 2, 1)
-    assert found.low < 2 < found.high
+def test_crossed_mean_is_over_all_grades():
+    interval = crossed_interval([[1, 2], [3, None]])
+    assert interval.mean == pytest.approx(2)
+    assert (interval.groups, interval.clips, interval.left_out) == (2, 2, 1)
+    assert interval.low < 2 < interval.high
 
 
-def test_it_is_wider_than_if_every_grade_were_a_trial_of_its_own():
+def test_crossed_interval_is_wider_than_independent_grades():
     draw = np.random.default_rng(0)
     grades = draw.normal(3, 1, (8, 1)) + draw.normal(0, 1, (1, 10)) + draw.normal(0, 0.3, (8, 10))
     alone, crossed = mean_interval(grades.ravel().tolist()), crossed_interval(grades.tolist())
@@ -43,21 +43,21 @@ def test_ragged_grades_are_refused():
         crossed_interval([[1, 2], [1]])
 
 
-def test_it_holds_the_truth_about_as_often_as_it_says():
+def test_crossed_interval_has_its_nominal_coverage():
     """Raters and clips both vary; 200 simulated studies."""
     draw, held = np.random.default_rng(1), 0
     for _ in range(200):
         grades = 3 + draw.normal(0, 0.5, (10, 1)) + draw.normal(0, 0.5, (1, 12)) + draw.normal(0, 0.5, (10, 12))
-        found = crossed_interval(grades.tolist())
-        held += found.low < 3 < found.high
+        interval = crossed_interval(grades.tolist())
+        held += interval.low < 3 < interval.high
     assert held / 200 > 0.88
 
 
-def test_the_authors_example():
+def test_agreement_matches_the_published_example():
     assert krippendorff_alpha(KRIPPENDORFF) == pytest.approx(0.815, abs=5e-4)
 
 
-def test_agreement_is_one_and_its_contrary_is_below_nought():
+def test_full_agreement_is_one_and_disagreement_negative():
     assert krippendorff_alpha([[1, 2, 5], [1, 2, 5]]) == 1
     # by hand: values 1, 5 twice each; every pair within a unit disagrees, and of 6 pairs at large 4 do
     assert krippendorff_alpha([[1, 5], [5, 1]]) == pytest.approx(1 - (2 * 2 / 4) / (4 / 6))
@@ -68,7 +68,7 @@ def test_near_grades_disagree_less_than_far_ones():
     assert 1 > krippendorff_alpha(near) > krippendorff_alpha(far)
 
 
-def test_where_it_is_not_defined():
+def test_undefined_agreement_is_none():
     assert krippendorff_alpha([[3, 3], [3, 3]]) is None  # nothing varies
     assert krippendorff_alpha([[1, 2, 3]]) is None  # nobody to agree with
     assert krippendorff_alpha([]) is None
@@ -76,6 +76,6 @@ def test_where_it_is_not_defined():
         krippendorff_alpha([[1, 2], [1]])
 
 
-def test_chance_is_about_nought():
+def test_random_grades_have_agreement_near_zero():
     draw = np.random.default_rng(0)
     assert abs(krippendorff_alpha(draw.integers(1, 6, (4, 2000)).tolist())) < 0.03

@@ -17,7 +17,7 @@ SPEAKERS = [str(number) for number in range(8)]
         ((0.5, 1.4), None, "not better than copy: 5.0 % less error"),
     ],
 )
-def test_the_whole_interval_decides(factors, better, says):
+def test_verdict_needs_the_whole_interval(factors, better, says):
     control = [0.1] * len(SPEAKERS)
     own = [0.1 * factors[number % 2] for number in range(len(SPEAKERS))]
     verdict = control_verdict("copy", "nme_lips", reduction_interval(own, control, SPEAKERS), "error")
@@ -35,12 +35,12 @@ def test_the_whole_interval_decides(factors, better, says):
         ([0.1, 0.1], [0.0, 0.0], ["a", "b"], "it is relative to an error of 0"),
     ],
 )
-def test_what_cannot_be_told_says_why(own, control, speakers, says):
+def test_undecidable_verdict_names_its_cause(own, control, speakers, says):
     verdict = control_verdict("copy", "nme", reduction_interval(own, control, speakers))
     assert verdict.better is None and says in verdict.text
 
 
-def test_a_mean_of_one_speaker_is_a_figure_without_an_interval():
+def test_mean_of_one_speaker_is_a_figure_without_an_interval():
     assert "one speaker" in mean_interval([1.0, 2.0], ["ada", "ada"]).why_missing()
     assert mean_interval([1.0, 2.0], ["ada", "bo"]).why_missing() is None
 
@@ -57,6 +57,6 @@ def test_means_of_the_systems_that_were_scored():
     assert (report.improvements, report.verdicts, report.no_interval) == ((), (), None)
 
 
-def test_a_report_of_nothing_says_so():
+def test_report_of_nothing_says_so():
     report = make_report([], SPEC)
     assert (report.clips, report.means, report.no_interval) == (0, (), "nothing could be measured")

@@ -12,7 +12,7 @@ def lite0() -> Lite0:
     return Lite0()
 
 
-def test_it_has_five_stages_and_trainings_see_four(lite0):
+def test_lite0_has_five_stages_and_losses_use_four(lite0):
     picture = torch.rand(1, 3, 64, 64)
     stages = lite0(picture)
     assert [stage.shape[-1] for stage in stages] == [32, 16, 8, 4, 2]
@@ -21,7 +21,7 @@ def test_it_has_five_stages_and_trainings_see_four(lite0):
     assert all(torch.equal(one, other) for one, other in zip(seen, stages, strict=False))
 
 
-def test_it_is_frozen_and_lets_gradients_pass(lite0):
+def test_lite0_is_frozen_and_passes_gradients(lite0):
     assert not any(value.requires_grad for value in lite0.train().parameters())
     assert not lite0.training
     made = torch.rand(2, 3, 32, 32, requires_grad=True)
@@ -37,7 +37,7 @@ def test_equal_pictures_are_no_distance_apart_and_noise_is_some(lite0):
     assert (perceptual_distance(lite0, little, true) < perceptual_distance(lite0, much, true)).all()
 
 
-def test_its_weights_know_pictures(lite0):
+def test_lite0_weights_are_pretrained(lite0):
     """Weights that were not loaded would see nothing: their maps would hardly depend on the picture."""
     flat, edges = torch.full((1, 3, 64, 64), 0.5), torch.zeros(1, 3, 64, 64)
     edges[..., ::8] = 1

@@ -48,7 +48,7 @@ def file(tmp_path_factory):
     return path
 
 
-def test_a_file_of_weights_makes_the_network(file):
+def test_weights_file_makes_the_network(file):
     network = open_vgg("VGG-19", "weights.vgg19", file)
     stages = network(torch.rand(1, 3, 32, 32))
     assert [stage.shape[1] for stage in stages] == [64, 128, 256, 512, 512]
@@ -56,21 +56,21 @@ def test_a_file_of_weights_makes_the_network(file):
     assert "vgg19.pth, sha256" in network.name
 
 
-def test_an_empty_slot_says_what_to_do():
+def test_empty_weight_slot_names_the_remedy():
     with pytest.raises(WeightsMissingError, match=r"weights\.vgg19 is not set.*perception = 'lite0'"):
         open_perception(PictureLosses(perception="vgg19"), WeightSettings())
     with pytest.raises(WeightsMissingError, match=r"weights\.vgg_face is not set"):
         open_perception(PictureLosses(face_recognition=True), WeightSettings())
 
 
-def test_a_file_that_is_not_there_or_something_else(tmp_path, file):
+def test_missing_or_foreign_weights_file_is_refused(tmp_path, file):
     with pytest.raises(WeightsMissingError, match="there is no file"):
         open_vgg("VGG-19", "weights.vgg19", tmp_path / "none.pth")
     with pytest.raises(WeightsMissingError, match="does not hold the weights of VGG-16"):
         open_vgg("VGG-16", "weights.vgg_face", file)
 
 
-def test_what_is_used_is_named(file):
+def test_perceptual_network_is_named(file):
     names = [one.name for one in open_perception(PictureLosses(), WeightSettings())]
     assert len(names) == 1
     assert names[0].startswith("EfficientNet-Lite0")
@@ -109,7 +109,7 @@ def test_vggface_is_read_as_it_is_published(tmp_path):
         (lambda: [torch.zeros(1)], "no names"),
     ],
 )
-def test_what_is_not_vggface_is_refused(tmp_path, wrong, says):
+def test_other_weights_than_vggface_are_refused(tmp_path, wrong, says):
     with pytest.raises(WeightsMissingError, match=r"weights\.vgg_face: .*does not hold the weights of VGG-16"):
         opened(wrong(), tmp_path / "w.pth")
     with pytest.raises(WeightsMissingError, match=f"(?s){says}"):

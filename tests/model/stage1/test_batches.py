@@ -30,7 +30,7 @@ def test_mirroring_twice_changes_nothing_and_mouths_open_as_before():
     np.testing.assert_allclose(mouth_opening(mirror(clip.points_TPXY)), mouth_opening(clip.points_TPXY), atol=1e-5)
 
 
-def test_louder_is_a_shift_and_silence_stays_silent():
+def test_gain_augmentation_shifts_the_log_mel():
     mel = scale_mel(np.full((40, 80), -5.0))
     mel[:10] = -1.0
     louder = _disturbed(mel, Augmentation(gain_db=6, tilt_db=0, noise=0), np.random.default_rng(0))
@@ -45,7 +45,7 @@ def test_dropped_sound_is_silence():
     assert (_disturbed(mel, Augmentation(drop_sound=1.0), np.random.default_rng(0)) == -1).all()
 
 
-def test_another_tract_moves_a_band_and_leaves_silence():
+def test_vtlp_moves_bands_and_keeps_silence():
     mel = np.full((40, 80), -1.0, np.float32)
     mel[20:, 40] = 1.0
     how = Augmentation(gain_db=0, tilt_db=0, noise=0, vtlp_std=0.1)
@@ -55,7 +55,7 @@ def test_another_tract_moves_a_band_and_leaves_silence():
     assert (_disturbed(mel, how, np.random.default_rng(0))[:20] == -1).all()
 
 
-def test_another_tempo_keeps_sound_and_face_together():
+def test_speed_perturb_keeps_audio_and_face_aligned():
     """Pose and mel are ramps of time here, so what was played can be read off."""
     landmarks, tracked, mel = talk(100)
     clip = prepare(mel, landmarks, tracked, 4.0)
@@ -74,7 +74,7 @@ def test_another_tempo_keeps_sound_and_face_together():
     assert len(rates) == 6 and min(rates) < 1 < max(rates)
 
 
-def test_a_tempo_ends_with_the_clip_and_lost_frames_stay_lost():
+def test_speed_perturb_stays_in_the_clip_and_keeps_lost_frames():
     landmarks, tracked, mel = talk(40)
     tracked[35] = False
     clip = prepare(mel, landmarks, tracked, 4.0)

@@ -15,7 +15,7 @@ def test_targets_come_back_to_source_pixels():
     assert np.abs(clip.frame.leave(clip.target) - landmarks[:, PREDICTED]).max() < 1e-3
 
 
-def test_the_mouth_does_not_show_in_the_pose():
+def test_pose_features_do_not_contain_the_mouth():
     landmarks, tracked, mel = talk(60)
     other = landmarks.copy()
     other[:, PREDICTED] += np.random.default_rng(1).normal(0, 20, other[:, PREDICTED].shape)
@@ -33,7 +33,7 @@ def test_silence_surrounds_the_clip_and_becomes_minus_one():
 
 
 @pytest.mark.parametrize("what", ["nan in mel", "infinite landmark", "short mel", "long flags", "nothing tracked"])
-def test_what_cannot_be_used_is_refused(what):
+def test_unusable_clips_are_refused(what):
     landmarks, tracked, mel = talk(10)
     match what:
         case "nan in mel":

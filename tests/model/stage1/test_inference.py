@@ -22,7 +22,7 @@ def predicted(made, landmarks, mel, **more):
 
 
 @pytest.mark.parametrize("piece", [1, 7, 40, 119])
-def test_a_clip_in_pieces_is_a_clip_in_one_pass(monkeypatch, piece):
+def test_chunked_prediction_equals_one_pass(monkeypatch, piece):
     landmarks, _, mel = talk(120)
     made = generator()
     whole = predicted(made, landmarks, mel)
@@ -30,7 +30,7 @@ def test_a_clip_in_pieces_is_a_clip_in_one_pass(monkeypatch, piece):
     assert np.abs(predicted(made, landmarks, mel) - whole).max() < 0.01
 
 
-def test_what_stands_where_the_mouth_is_predicted_does_not_matter():
+def test_input_mouth_points_do_not_change_the_prediction():
     landmarks, _, mel = talk(40)
     made, other = generator(), landmarks.copy()
     other[:, PREDICTED] = np.random.default_rng(0).normal(0, 50, other[:, PREDICTED].shape)
@@ -43,7 +43,7 @@ def test_pose_points_come_back_untouched():
     assert (predicted(generator(), landmarks, mel)[:, POSE] == landmarks[:, POSE]).all()
 
 
-def test_other_sound_gives_other_lips():
+def test_other_audio_gives_other_lips():
     landmarks, _, mel = talk(40)
     assert (
         np.abs(predicted(generator(), landmarks, mel) - predicted(generator(), landmarks, mel[::-1].copy())).max() > 1
@@ -62,20 +62,20 @@ def card(**changes):
     return GeneratorCard(**given | changes)
 
 
-def test_a_saved_generator_predicts_the_same(tmp_path):
+def test_saved_generator_predicts_the_same(tmp_path):
     landmarks, _, mel = talk(40)
     made = generator()
     made.set_pose_filter(np.random.default_rng(0).normal(size=(232, 232)).astype(np.float32))
     save_model(tmp_path / "model", made, card())
-    loaded, told = load_generator(tmp_path / "model")
-    assert told == card()
+    loaded, result = load_generator(tmp_path / "model")
+    assert result == card()
     assert (predicted(loaded, landmarks, mel) == predicted(made, landmarks, mel)).all()
 
 
 @pytest.mark.parametrize("harm", ["no weights", "no card", "cut weights", "other shape", "other contract", "pickle"])
-def test_files_that_are_not_what_they_say_are_refused(tmp_path, harm):
+def test_mislabelled_files_are_refused(tmp_path, harm):
     save_model(tmp_path, generator(), card())
-    weights, told = tmp_path / WEIGHTS, json.loads((tmp_path / CARD).read_text())
+    weights, summary = tmp_path / WEIGHTS, json.loads((tmp_path / CARD).read_text())
     match harm:
         case "no weights":
             weights.unlink()
@@ -84,11 +84,11 @@ def test_files_that_are_not_what_they_say_are_refused(tmp_path, harm):
         case "cut weights":
             weights.write_bytes(weights.read_bytes()[:-100])
         case "other shape":
-            told["architecture"]["width"] = 24
-            (tmp_path / CARD).write_text(json.dumps(told))
+            summary["architecture"]["width"] = 24
+            (tmp_path / CARD).write_text(json.dumps(summary))
         case "other contract":
-            told["contract"]["sample_rate_hz"] = 22050
-            (tmp_path / CARD).write_text(json.dumps(told))
+            summary["contract"]["sample_rate_hz"] = 22050
+            (tmp_path / CARD).write_text(json.dumps(summary))
         case "pickle":
             torch.save(generator().state_dict(), weights)
     expected = "sample_rate_hz: 22050, not 16000" if harm == "other contract" else str(tmp_path)

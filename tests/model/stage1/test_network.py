@@ -39,7 +39,7 @@ def test_lengths_that_do_not_fit_are_refused():
         generator()(**given | {"mel_BCM": given["mel_BCM"][:, :-4]})
 
 
-def test_fusion_sums_to_one_whatever_is_learned():
+def test_fusion_weights_sum_to_one():
     made = generator()
     with torch.no_grad():
         made.fusion_logits.copy_(torch.tensor([3.0, -8.0, 0.5]))
@@ -47,7 +47,7 @@ def test_fusion_sums_to_one_whatever_is_learned():
     assert (made.fusion > 0).all()
 
 
-def test_an_untrained_generator_answers_the_mean_reference():
+def test_untrained_generator_predicts_the_mean_reference():
     torch.manual_seed(0)
     given = inputs()
     rest = given["reference_BRPXY"].mean(1)
@@ -56,7 +56,7 @@ def test_an_untrained_generator_answers_the_mean_reference():
     torch.testing.assert_close(made(**given), expected)
 
 
-def test_references_count_in_any_order_and_unused_ones_not_at_all():
+def test_references_are_order_free_and_padding_is_ignored():
     given, made = inputs(), generator()
     turned = given | {"reference_BRPXY": given["reference_BRPXY"].flip(1)}
     torch.testing.assert_close(made(**given), made(**turned), atol=1e-5, rtol=1e-4)
@@ -68,8 +68,8 @@ def test_references_count_in_any_order_and_unused_ones_not_at_all():
 
 
 @pytest.mark.parametrize(("frame", "sees"), [(20, range(16, 24))])
-def test_the_mel_window_is_200_ms(frame, sees):
-    """With no convolution along time, a frame hears its 20 columns and no other."""
+def test_mel_window_is_200_ms(frame, sees):
+    """With no convolution along time, a frame depends on its 20 columns and no other."""
     torch.manual_seed(0)
     made = LandmarkGenerator(SHAPE.model_copy(update={"time_kernel": 1, "time_blocks": 0}))
     for head in (made.face, made.lips):
@@ -81,7 +81,7 @@ def test_the_mel_window_is_200_ms(frame, sees):
     assert heard == list(range(4 * frame, 4 * frame + 20))
 
 
-def test_no_frame_looks_further_than_reach():
+def test_receptive_field_is_bounded_by_reach():
     given, made = inputs(frames=90), generator()
     pose = given["pose_BTPXY"].clone().requires_grad_()
     made(**given | {"pose_BTPXY": pose})[:, 45].sum().backward()
@@ -91,7 +91,7 @@ def test_no_frame_looks_further_than_reach():
     assert seen.max() > 45
 
 
-def test_what_the_pose_filter_takes_out_is_not_seen():
+def test_filtered_pose_components_do_not_reach_the_network():
     given, made = inputs(), generator()
     made.set_pose_filter(np.zeros((232, 232), np.float32))
     other = given | {"pose_BTPXY": torch.randn_like(given["pose_BTPXY"])}

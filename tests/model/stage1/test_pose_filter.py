@@ -1,4 +1,4 @@
-"""The pose filter: a mouth that leaks into the pose is told by no linear map of what is left."""
+"""The pose filter: no linear map of the filtered pose predicts the mouth that leaked into it."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def fitted(parts, components):
     return moments.filter(components)
 
 
-def told(train, test, pose_filter):
+def opening_correlation(train, test, pose_filter):
     """Correlation of the opening with what a ridge regression makes of filtered pose, on other clips."""
 
     def seen(clip):
@@ -36,13 +36,13 @@ def told(train, test, pose_filter):
     return np.mean([np.corrcoef(seen(clip) @ weights + 1e-9 * np.arange(150), opening(clip))[0, 1] for clip in test])
 
 
-def test_a_leak_is_seen_without_the_filter_and_not_with_it():
+def test_pose_filter_removes_the_mouth_leak():
     train, test = clips(2.0, range(8)), clips(2.0, range(20, 26))
-    assert told(train, test, np.eye(COORDINATES)) > 0.9
-    assert abs(told(train, test, fitted(train, 10))) < 0.2
+    assert opening_correlation(train, test, np.eye(COORDINATES)) > 0.9
+    assert abs(opening_correlation(train, test, fitted(train, 10))) < 0.2
 
 
-def test_the_turning_head_stays_visible():
+def test_pose_filter_keeps_the_turning_head():
     train = clips(2.0, range(8))
     pose = train[0].pose_TPXY.reshape(-1, COORDINATES)
     pose = pose - pose.mean(0)
@@ -51,7 +51,7 @@ def test_the_turning_head_stays_visible():
     assert np.corrcoef(pose[:, nose], kept[:, nose])[0, 1] > 0.95
 
 
-def test_filtering_twice_is_filtering_once():
+def test_pose_filter_is_idempotent():
     made = fitted(clips(2.0, range(4)), 6).astype(float)
     np.testing.assert_allclose(made @ made, made, atol=1e-4)
 

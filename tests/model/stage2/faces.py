@@ -1,4 +1,4 @@
-"""Pictures of made faces: skin, lips and the dark between them, painted where their landmarks are. Truth is known."""
+"""Pictures of synthetic faces: skin, lips and the dark between them, drawn at their landmarks. Truth is known."""
 
 import numpy as np
 import torch

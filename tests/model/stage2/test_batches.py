@@ -22,20 +22,20 @@ def batch(seed: int = 0, augmentation=PLAIN, one: FaceClip | None = None):
     return make_batch([Window(0, 6, 2, seed)], [one or clip()], ["a"], 2, 3, SHAPE, augmentation)
 
 
-def test_a_batch_is_what_was_stored():
+def test_batch_equals_the_stored_clip():
     made, one = batch(), clip()
     assert np.allclose(made.target_BWW.numpy(), one.pictures_TSS3[6:8, 16:, 8:56].transpose(0, 3, 1, 2) / 255)
     assert made.frames == 2
     assert made.warped_BKWW.shape == (2, 6, 48, 48)
 
 
-def test_the_same_seed_draws_the_same_and_another_does_not():
+def test_same_seed_draws_the_same_and_another_does_not():
     one, again, other = batch(5), batch(5), batch(6)
     assert np.array_equal(one.reference_NRCWW, again.reference_NRCWW)
     assert not np.array_equal(one.reference_NRCWW, other.reference_NRCWW)
 
 
-def test_nothing_hidden_of_the_window_is_in_its_inputs():
+def test_inputs_hold_no_hidden_pixels():
     one = clip()
     spoiled = one.pictures_TSS3.copy()
     spoiled[5:9, 44:52, 26:38] = 255  # mouths of the window and its context; references are elsewhere
@@ -46,13 +46,13 @@ def test_nothing_hidden_of_the_window_is_in_its_inputs():
     assert not np.array_equal(made.target_BWW, other.target_BWW)
 
 
-def test_some_windows_are_shown_no_warped_frames():
+def test_warp_dropout_leaves_windows_without_warped_frames():
     always, never = (batch(augmentation=PLAIN.model_copy(update={"warp_dropout": share})) for share in (1, 0))
     assert (always.warped_BKWW == 0).all() and (never.warped_BKWW > 0).any()
     assert np.array_equal(always.inputs_BCWW, never.inputs_BCWW)
 
 
-def test_the_mouth_s_box_lies_around_the_lips_of_the_window():
+def test_mouth_s_box_lies_around_the_lips_of_the_window():
     one = clip()
     lips = one.landmarks_TPXY[6:8, LIPS] - (8, 16)  # the window begins there
     for (left, top, side), points in zip(batch(one=one).mouths_B3.tolist(), lips, strict=True):
@@ -60,28 +60,28 @@ def test_the_mouth_s_box_lies_around_the_lips_of_the_window():
         assert side < 30 and left + side <= 48 and top + side <= 48
 
 
-def test_frames_apart_are_no_frames_of_the_window():
+def test_references_are_not_frames_of_the_window():
     draw = np.random.default_rng(0)
     for _ in range(20):
-        told = frames_apart(np.ones(30, bool), np.array([10, 11]), 4, draw)
-        assert len(set(told)) == 4
-        assert np.abs(told[:, None] - [10, 11]).min() >= 5
+        result = frames_apart(np.ones(30, bool), np.array([10, 11]), 4, draw)
+        assert len(set(result)) == 4
+        assert np.abs(result[:, None] - [10, 11]).min() >= 5
     assert frames_apart(np.ones(3, bool), np.array([1, 2]), 4, draw).tolist() == [0]
 
 
-def test_runs_are_tracked_and_near():
+def test_temporal_runs_are_tracked_and_consecutive():
     tracked = np.array([1, 1, 0, 1, 0, 1, 1, 1], bool)
     assert tracked_run(tracked, 3, 2).tolist() == [5, 6]
     assert tracked_run(tracked, 1, 2).tolist() == [0, 1]
     assert tracked_run(tracked, 3, 4).tolist() == [3] * 4  # there is no such run
 
 
-def test_a_clip_without_two_tracked_frames_in_a_row_still_trains():
+def test_clip_without_two_tracked_frames_in_a_row_still_trains():
     made = batch(one=clip(14, lost=np.arange(1, 14, 2)))
     assert np.array_equal(made.target_BWW[0], made.target_BWW[1])
 
 
-def test_a_mirrored_face_has_its_left_eye_on_the_left():
+def test_mirrored_face_has_its_left_eye_on_the_left():
     pictures, landmarks = speaker(3, 2)
     turned, points = _varied(
         pictures, landmarks, PictureAugmentation(hflip_prob=1, color_jitter=0), np.random.default_rng(0)
@@ -94,6 +94,6 @@ def test_a_mirrored_face_has_its_left_eye_on_the_left():
     assert np.allclose(back, landmarks, atol=1e-4)
 
 
-def test_a_clip_in_which_nobody_was_tracked_is_refused():
+def test_clip_without_tracked_frames_is_refused():
     with pytest.raises(ValueError, match="no frame of the clip was tracked"):
         clip(5, lost=range(5))

@@ -8,7 +8,7 @@ from model.stage2.composite import CHANNELS, LINES, composite, drawn, in_context
 from tests.model.stage2.faces import SIDE, speaker
 
 
-def test_only_hidden_pixels_differ_so_the_input_is_the_same():
+def test_composite_is_independent_of_hidden_pixels():
     pictures, landmarks = speaker(0)
     hidden = mask.hidden(landmarks, SIDE)
     other = np.where(hidden[..., None], 255 - pictures, pictures)
@@ -17,12 +17,12 @@ def test_only_hidden_pixels_differ_so_the_input_is_the_same():
     assert not np.array_equal(composite(pictures, landmarks, landmarks), composite(seen, landmarks, landmarks))
 
 
-def test_the_old_mouth_and_jaw_do_not_show_when_others_are_wanted():
+def test_composite_does_not_show_the_source_mouth_and_jaw():
     pictures, landmarks = speaker(0)
-    found = landmarks.copy()
-    found[:, LIPS] += 3
-    found[:, OUTLINE] += 3
-    assert np.array_equal(composite(pictures, found, landmarks), composite(pictures, landmarks, landmarks))
+    result = landmarks.copy()
+    result[:, LIPS] += 3
+    result[:, OUTLINE] += 3
+    assert np.array_equal(composite(pictures, result, landmarks), composite(pictures, landmarks, landmarks))
 
 
 def test_lines_lie_on_the_landmarks_and_nowhere_else():
@@ -43,7 +43,7 @@ def test_landmarks_outside_the_window_are_not_drawn():
     assert not drawn(speaker(0)[1][:1] + 10 * SIDE, SIDE).any()
 
 
-def test_the_context_is_that_of_the_neighbours():
+def test_composite_context_is_the_neighbouring_frames():
     inputs = np.arange(5, dtype=np.float32)[:, None, None, None] * np.ones((1, CHANNELS, 2, 2), np.float32)
     around = in_context(inputs, 2)[:, ::CHANNELS, 0, 0]
     assert around[0].tolist() == [0, 0, 0, 1, 2]

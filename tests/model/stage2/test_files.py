@@ -32,24 +32,24 @@ def saved(folder, **more):
     return translator, discriminators, card
 
 
-def test_it_comes_back_as_it_was(tmp_path):
+def test_saved_model_loads_unchanged(tmp_path):
     translator, discriminators, card = saved(tmp_path / "model")
-    again, told = load_translator(tmp_path / "model")
-    assert told == card
+    again, result = load_translator(tmp_path / "model")
+    assert result == card
     assert all(torch.equal(again.state_dict()[name], value) for name, value in translator.state_dict().items())
     back = load_discriminators(tmp_path / "model").state_dict()
     assert all(torch.equal(back[name], value) for name, value in discriminators.state_dict().items())
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, CARD])
-def test_a_damaged_file_is_refused(tmp_path, name):
+def test_damaged_file_is_refused(tmp_path, name):
     saved(tmp_path)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-40])
     with pytest.raises(ModelFileError):
         load_translator(tmp_path)
 
 
-def test_missing_discriminators_are_told(tmp_path):
+def test_missing_discriminators_are_reported(tmp_path):
     saved(tmp_path)
     (tmp_path / DISCRIMINATORS).unlink()
     with pytest.raises(ModelFileError, match=DISCRIMINATORS):
@@ -59,11 +59,11 @@ def test_missing_discriminators_are_told(tmp_path):
 @pytest.mark.parametrize(
     "claim", [{"width": 2**24}, {"embedding_dim": 2**40}, {"side_px": 32 * 2**30}, {"blocks": 10**9}]
 )
-def test_a_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path, claim):
+def test_card_that_claims_a_network_larger_than_any_memory_is_refused(tmp_path, claim):
     """Before the network is made, not when memory ends."""
     saved(tmp_path)
-    told = json.loads((tmp_path / CARD).read_text())
-    (tmp_path / CARD).write_text(json.dumps(told | {"architecture": told["architecture"] | claim}))
+    summary = json.loads((tmp_path / CARD).read_text())
+    (tmp_path / CARD).write_text(json.dumps(summary | {"architecture": summary["architecture"] | claim}))
     with pytest.raises(ModelFileError):
         load_translator(tmp_path)
 

@@ -1,4 +1,4 @@
-"""A translator in use: pieces equal one pass, hidden pixels do not matter, and what is not painted is the source."""
+"""Translator inference: chunks equal one pass, hidden pixels do not matter, pixels outside the mask are the source."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def translated(translator, pictures, landmarks, known=None):
 
 
 @pytest.mark.parametrize("size", [3, 16])
-def test_pieces_with_their_context_equal_one_pass(translator, clip, whole, size):
+def test_chunks_with_context_equal_one_pass(translator, clip, whole, size):
     pictures, landmarks = clip
     for start in range(0, 24, size):
         low, high = max(0, start - translator.context), min(24, start + size + translator.context)
@@ -40,23 +40,23 @@ def test_pieces_with_their_context_equal_one_pass(translator, clip, whole, size)
         assert np.abs(piece - whole[start : start + size]).max() < 1 / 255
 
 
-def test_pieces_without_their_context_do_not(translator, clip, whole):
+def test_chunks_without_context_differ(translator, clip, whole):
     alone = translated(translator, clip[0][10:12], clip[1][10:12])
     assert np.abs(alone - whole[10:12]).max() > 1 / 255
 
 
-def test_hidden_pixels_of_the_source_change_nothing_that_is_painted(translator, clip, whole):
+def test_hidden_source_pixels_do_not_change_the_output(translator, clip, whole):
     pictures, landmarks = clip
     spoiled = np.where(mask.hidden(landmarks, SIDE)[..., None], 255 - pictures, pictures)
     painted = mask.soft(landmarks, SIDE) >= 1
     assert np.array_equal(translated(translator, spoiled, landmarks)[painted], whole[painted])
 
 
-def test_the_rest_is_the_source(clip, whole):
+def test_output_outside_the_mask_is_the_source(clip, whole):
     outside = mask.soft(clip[1], SIDE) == 0
     assert np.array_equal(whole[outside], clip[0][outside] / np.float32(255))
 
 
-def test_another_speakers_frames_give_another_face(translator, clip, whole):
+def test_references_of_another_speaker_change_the_face(translator, clip, whole):
     other = translator.appearance(*speaker(7, 3))
     assert np.abs(translated(translator, *clip, other) - whole).mean() > 0.01

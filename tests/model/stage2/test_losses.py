@@ -14,7 +14,7 @@ from model.stage2.losses import (
 )
 
 
-def test_restraint_is_the_distance_from_the_nearest_warped_frame():
+def test_warp_consistency_is_the_l1_to_the_nearest_warped_frame():
     torch.manual_seed(1)
     warped, share = torch.rand(2, 6, 16, 16), torch.zeros(2, 16, 16)
     share[:, 4:12, 4:12] = 1
@@ -25,7 +25,7 @@ def test_restraint_is_the_distance_from_the_nearest_warped_frame():
     assert warp_consistency(elsewhere, warped, share) == 0
 
 
-def test_restraint_leaves_windows_without_warped_frames_alone():
+def test_warp_consistency_ignores_windows_without_warped_frames():
     painted, share = torch.full((2, 3, 16, 16), 0.5), torch.ones(2, 16, 16)
     warped = torch.full((2, 6, 16, 16), 0.25)
     warped[1] = 0
@@ -33,7 +33,7 @@ def test_restraint_leaves_windows_without_warped_frames_alone():
     assert warp_consistency(painted, 0 * warped, share) == 0
 
 
-def test_the_pyramid_is_the_error_where_there_is_a_blend():
+def test_multiscale_l1_counts_only_the_blended_region():
     true, share = torch.rand(1, 3, 16, 16), torch.zeros(1, 16, 16)
     share[:, 8:] = 1
     assert multiscale_l1(true + 0.25, true, share) == pytest.approx(0.25, abs=1e-6)
@@ -43,7 +43,7 @@ def test_the_pyramid_is_the_error_where_there_is_a_blend():
     assert multiscale_l1(true + 1, true, 0 * share) == 0
 
 
-def test_the_hinge_stops_at_its_margin():
+def test_hinge_loss_is_zero_beyond_the_margin():
     def verdict(value: float):
         return [[torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), float(value))]]
 
@@ -56,7 +56,7 @@ def test_the_hinge_stops_at_its_margin():
     assert adversarial_loss(verdict(0.5)) == -0.5
 
 
-def test_matching_looks_at_all_but_the_verdict():
+def test_feature_matching_uses_all_but_the_last_layer():
     made = [[torch.ones(1, 1, 2, 2), torch.ones(1, 1, 2, 2)]]
     true = [[torch.full((1, 1, 2, 2), 3.0), torch.full((1, 1, 2, 2), 9.0)]]
     assert feature_matching_loss(made, true) == 2

@@ -29,12 +29,12 @@ def test_neither_mouth_nor_jaw_moves_the_region(landmarks):
     assert np.array_equal(mask.soft(landmarks, SIDE), mask.soft(other, SIDE))
 
 
-def test_the_head_moves_the_region(landmarks):
+def test_head_moves_the_region(landmarks):
     moved = mask.hidden(landmarks + np.array([5, 3]), SIDE)
     assert np.array_equal(moved[:, 3:, 5:], mask.hidden(landmarks, SIDE)[:, :-3, :-5])
 
 
-def test_the_blend_is_nothing_outside_and_all_at_the_mouth(landmarks):
+def test_blend_is_nothing_outside_and_all_at_the_mouth(landmarks):
     soft, hidden = mask.soft(landmarks, SIDE), mask.hidden(landmarks, SIDE)
     assert (soft[~hidden] == 0).all()
     assert soft[0][tuple(landmarks[0, LIPS][:, ::-1].astype(int).T)].min() > 0.9
@@ -42,13 +42,13 @@ def test_the_blend_is_nothing_outside_and_all_at_the_mouth(landmarks):
     assert np.abs(np.diff(fine, axis=1)).max() < 0.5
 
 
-def test_a_head_at_the_edge_fades_out_at_the_window(landmarks):
+def test_head_at_the_edge_fades_out_at_the_window(landmarks):
     columns = mask.window(SIDE)[1]
     soft = mask.soft(landmarks + np.array([SIDE / 4, 0]), SIDE)
     assert (soft[:, :, columns.stop :] == 0).all()
     assert (soft[:, :, columns.stop - 1] < 0.2).all()
 
 
-def test_a_side_that_does_not_fit_is_refused():
+def test_side_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="multiple of 8"):
         mask.window(100)

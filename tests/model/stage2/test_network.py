@@ -27,7 +27,7 @@ def given(architecture: TranslatorArchitecture, frames: int = 4):
     return inputs, torch.rand(frames // 2, 1, 3 + LINES, W, W), torch.rand(frames, 3 * architecture.candidates, W, W), 2
 
 
-def test_before_the_first_step_it_shows_the_nearest_warped_frame():
+def test_untrained_translator_shows_the_nearest_warped_frame():
     torch.manual_seed(1)
     inputs, known, warped, frames = given(SHAPE)
     painted = LandmarkTranslator(SHAPE)(inputs, known, warped, frames)
@@ -38,7 +38,7 @@ def test_before_the_first_step_it_shows_the_nearest_warped_frame():
 
 
 @pytest.mark.parametrize("change", [{"candidates": 0}, {"gated": False}, {"context": 0}, {"candidates": 1}])
-def test_every_switch_makes_another_network_that_paints(change):
+def test_every_architecture_switch_gives_a_working_network(change):
     architecture = SHAPE.model_copy(update=change)
     translator = LandmarkTranslator(architecture)
     assert translator(*given(architecture)).shape == (4, 3, W, W)
@@ -49,8 +49,8 @@ def test_every_switch_makes_another_network_that_paints(change):
     assert plain != {name: value.shape for name, value in translator.state_dict().items()}
 
 
-def test_another_speaker_s_vector_paints_another_picture_from_the_start():
-    """By more than a step of 8 bits all over the painted region, before anything was learned."""
+def test_another_embedding_changes_the_untrained_output():
+    """By more than a step of 8 bits all over the generated region, before training."""
     architecture = Stage2Settings().architecture
     pairs = [speaker(seed, 4, architecture.side_px) for seed in (0, 1)]
     torch.manual_seed(0)
@@ -65,21 +65,21 @@ def test_another_speaker_s_vector_paints_another_picture_from_the_start():
 
 
 @pytest.mark.parametrize("gated", [True, False])
-def test_layers_pass_signals_on_as_strong_as_they_came(gated):
+def test_layers_preserve_signal_scale_at_init(gated):
     torch.manual_seed(0)
     maps = torch.randn(1, 16, 32, 32)
     layers = torch.nn.Sequential(*(Conv(16, 16, 3, gated=gated) for _ in range(5)))
     assert 0.3 < layers(maps).square().mean().sqrt() < 3
 
 
-def test_the_vector_is_the_mean_over_any_number_of_frames():
+def test_embedding_is_the_mean_over_references():
     embedder = LandmarkTranslator(SHAPE).embedder
     frames = torch.rand(1, 3, 3 + LINES, W, W)
     one_by_one = torch.stack([embedder(frames[:, [number]]) for number in range(3)]).mean(dim=0)
     assert torch.allclose(embedder(frames), one_by_one, atol=1e-5)
 
 
-def test_discriminators_judge_frames_and_runs_at_each_scale():
+def test_discriminators_score_frames_and_runs_at_each_scale():
     architecture = DiscriminatorArchitecture(width=4, layers=2, scales=2)
     single, runs = Discriminators(architecture, 2)(torch.rand(4, 3, W, W), torch.rand(4, LINES, W, W))
     assert [len(opinion[-1]) for opinion in single] == [4, 4]
@@ -87,13 +87,13 @@ def test_discriminators_judge_frames_and_runs_at_each_scale():
     assert single[0][-1].shape[-1] == 2 * single[1][-1].shape[-1]
 
 
-def test_the_temporal_discriminator_can_be_switched_off():
+def test_temporal_discriminator_can_be_switched_off():
     discriminators = Discriminators(DiscriminatorArchitecture(width=4, layers=2, temporal=False), 2)
     assert discriminators(torch.rand(2, 3, W, W), torch.rand(2, LINES, W, W))[1] == []
     assert not any(name.startswith("temporal") for name in discriminators.state_dict())
 
 
-def test_the_temporal_discriminator_sees_the_order_of_frames():
+def test_temporal_discriminator_sees_the_order_of_frames():
     discriminators = Discriminators(DiscriminatorArchitecture(width=4, layers=2, scales=1), 2).eval()
     pictures, lines = torch.rand(2, 3, W, W), torch.rand(2, LINES, W, W)
     forward, backward = (

@@ -1,4 +1,4 @@
-"""What all four networks learn, and what stays: the embedder in fine-tuning, everything when a loss is no number."""
+"""Training of all four networks; the embedder is frozen in fine-tuning, and a non-finite loss changes nothing."""
 
 from dataclasses import replace
 
@@ -73,20 +73,20 @@ def test_fine_tuning_leaves_the_embedder_as_it_is(batch):
             assert torch.equal(shipped[TRANSLATOR_NETWORK][name], value)
 
 
-def test_a_start_is_taken_up_by_discriminators_too():
+def test_initial_weights_reach_the_discriminators_too():
     begun = module(SETTINGS.model_copy(update={"seed": 5})).weights()
     taken = module(start=begun).weights()[DISCRIMINATORS]
     assert all(torch.equal(taken[name], value) for name, value in begun[DISCRIMINATORS].items())
 
 
-def test_restraint_keeps_it_near_the_warped_frame(batch):
+def test_warp_consistency_keeps_the_output_near_the_warp(batch):
     """Of two trainings, the one that is held back more moves less; the plain form has nothing to keep to."""
 
     def learned(weight: float) -> float:
         one = module(Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump() | {"warp_consistency": weight}))
         for step in range(20):
-            told = one.training_step(batch, step)
-        return told["warp_consistency"].item()
+            result = one.training_step(batch, step)
+        return result["warp_consistency"].item()
 
     assert learned(30.0) < 0.7 * learned(1e-6)
     plain = Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump(), architecture={"candidates": 0})
@@ -94,7 +94,7 @@ def test_restraint_keeps_it_near_the_warped_frame(batch):
 
 
 @pytest.mark.parametrize(("candidates", "share"), [(0, 0.5), (2, 0.9)])
-def test_it_learns_its_batch(candidates, share):
+def test_translator_overfits_one_batch(candidates, share):
     """From grey, and from a warped frame, which is right already but for a little."""
     schedule = {"max_steps": 60, "eval_interval": 60}
     how = {
@@ -104,14 +104,14 @@ def test_it_learns_its_batch(candidates, share):
     }
     settings = Stage2Settings(preset="tiny", **how)
     one, batch = module(settings), batch_for(settings)
-    told = [float(one.training_step(batch, step)["multiscale_l1"]) for step in range(60)]
-    assert told[-1] < share * told[0], (told[0], told[-1])
+    result = [float(one.training_step(batch, step)["multiscale_l1"]) for step in range(60)]
+    assert result[-1] < share * result[0], (result[0], result[-1])
 
 
-def test_the_mouth_counts_by_itself(batch):
+def test_mouth_loss_is_weighted_separately(batch):
     plain = {"disc_start_step": 99, "perceptual": 0, "warp_consistency": 0}
-    told = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(batch, 0)
-    assert told["total"].item() == pytest.approx((told["multiscale_l1"] + 2 * told["mouth_multiscale_l1"]).item())
+    result = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(batch, 0)
+    assert result["total"].item() == pytest.approx((result["multiscale_l1"] + 2 * result["mouth_multiscale_l1"]).item())
     assert "mouth_multiscale_l1" not in module(
         Stage2Settings(preset="tiny", losses=plain | {"mouth": 0})
     ).training_step(batch, 0)
@@ -120,7 +120,7 @@ def test_the_mouth_counts_by_itself(batch):
         other = replace(batch, target_BWW=batch.target_BWW.clone())
         other.target_BWW[0, :, row, left : left + side] -= 0.3
         now = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(other, 0)
-        changed[name] = {key: float((now[key] - told[key]).abs()) for key in ("multiscale_l1", "mouth_multiscale_l1")}
+        changed[name] = {key: float((now[key] - result[key]).abs()) for key in ("multiscale_l1", "mouth_multiscale_l1")}
     assert min(changed["inside"].values()) > 1e-4
     assert changed["outside"]["multiscale_l1"] > 1e-4 and changed["outside"]["mouth_multiscale_l1"] == 0
 
@@ -131,7 +131,7 @@ def test_discriminators_wait_for_their_step(batch):
     assert {"discriminators", "spatial", "temporal"} <= one.training_step(batch, 1).keys()
 
 
-def test_a_loss_that_is_no_number_changes_nothing(batch):
+def test_non_finite_loss_changes_no_weights(batch):
     one = module()
     before = weights(one)
     broken = make_batch([Window(0, 3, 2, 1)], [clip()], ["a"], 2, 3, SETTINGS.architecture, PLAIN)
@@ -141,12 +141,12 @@ def test_a_loss_that_is_no_number_changes_nothing(batch):
     assert all(torch.equal(value, before[name]) for name, value in weights(one).items())
 
 
-def test_state_and_restore_go_on_as_if_nothing_had_happened(batch):
+def test_state_dict_round_trip_resumes_exactly(batch):
     one, other = module(), module(SETTINGS.model_copy(update={"seed": 9}))
     one.training_step(batch, 0)
     other.load_state_dict(one.state_dict())
-    told, again = one.training_step(batch, 1), other.training_step(batch, 1)
-    assert {name: float(value) for name, value in told.items()} == {k: float(v) for k, v in again.items()}
+    result, again = one.training_step(batch, 1), other.training_step(batch, 1)
+    assert {name: float(value) for name, value in result.items()} == {k: float(v) for k, v in again.items()}
 
 
 class Seeing(torch.nn.Module):
@@ -166,16 +166,16 @@ class Seeing(torch.nn.Module):
 
 @pytest.mark.parametrize(("precision", "frozen"), [("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)])
 def test_frozen_networks_work_in_the_trainings_number_format(batch, precision, frozen):
-    """Discriminators that judge, and feature networks, are most of a step; what is learned from stays in 32 bits."""
+    """Frozen discriminators and feature networks are most of a step; the losses stay in 32 bits."""
     settings = SETTINGS.model_copy(update={"losses": SETTINGS.losses.model_copy(update={"perceptual": 1.0})})
     seeing, heard = Seeing(), set()
     fabric = Fabric(devices=1, accelerator="cpu", precision=precision)
     one = TranslatorTrainingModule(fabric, settings, [seeing], lambda *_: ValidationResult({}))
     scales = network(one, DISCRIMINATORS).spatial.scales
     scales[0].verdict.register_forward_hook(lambda _, given, made: heard.add(made.dtype))
-    told = one.training_step(batch, 0)
+    result = one.training_step(batch, 0)
     assert seeing.formats == heard == {frozen}
-    assert {value.dtype for value in told.values()} == {torch.float32}
+    assert {value.dtype for value in result.values()} == {torch.float32}
 
 
 def test_feature_networks_do_not_work_in_fp16():

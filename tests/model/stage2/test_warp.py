@@ -1,4 +1,4 @@
-"""Warped references: lips land where they are wanted, the nearest frame is taken, and nothing outside changes."""
+"""Warped references: lips land at the target, the nearest frame is taken, and nothing outside changes."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from model.stage2.warp import WarpTranslator, nearest, warped
 from tests.model.stage2.faces import SIDE, speaker, still
 
 
-def test_no_change_wanted_is_the_window_itself():
+def test_warp_to_the_same_landmarks_is_the_identity():
     picture, points = still(10)
     rows, columns = mask.window(SIDE)
     assert np.abs(warped(picture[None], points[None], points)[0] - picture[rows, columns] / 255).max() < 1e-3
 
 
-def test_an_open_mouth_is_closed_to_the_picture_of_a_closed_one():
+def test_warp_closes_an_open_mouth():
     opened, closed = still(25, 2 * SIDE), still(3, 2 * SIDE)
     rows, columns = mask.window(2 * SIDE)
     box = np.zeros((2 * SIDE, 2 * SIDE), bool)
@@ -27,7 +27,7 @@ def test_an_open_mouth_is_closed_to_the_picture_of_a_closed_one():
     assert np.abs(after - truth)[inside].mean() < 0.5 * np.abs(before - truth)[inside].mean()
 
 
-def test_several_frames_at_once_are_as_one_by_one():
+def test_warp_of_a_batch_equals_single_frames():
     pictures, landmarks = speaker(1)
     at_once = warped(pictures[:3], landmarks[:3], landmarks[5])
     one_by_one = [warped(pictures[i : i + 1], landmarks[i : i + 1], landmarks[5])[0] for i in range(3)]
@@ -35,7 +35,7 @@ def test_several_frames_at_once_are_as_one_by_one():
     assert np.abs(at_once[0] - at_once[2]).max() > 0.1
 
 
-def test_the_nearest_frame_is_that_of_the_same_mouth():
+def test_nearest_frame_has_the_same_mouth():
     points = np.stack([still(opening)[1] for opening in (2, 9, 16, 23)])
     assert nearest(points, points[[2, 0]], 2)[:, 0].tolist() == [2, 0]
     assert nearest(points, points[:1] * 1.3 + 4, 1).tolist() == [[0]]  # nearer to the camera is no other pose
@@ -51,7 +51,7 @@ def test_pixels_outside_the_blend_are_the_source():
     assert made.min() >= 0 and made.max() <= 1
 
 
-def test_nothing_that_is_hidden_is_seen():
+def test_warp_uses_no_hidden_pixels():
     translator = WarpTranslator(SIDE)
     pictures, landmarks = speaker(1)
     known = translator.appearance(pictures[:3], landmarks[:3])
@@ -60,7 +60,7 @@ def test_nothing_that_is_hidden_is_seen():
 
 
 @pytest.mark.parametrize("spoil", ["shape", "side", "number"])
-def test_what_does_not_fit_is_refused(spoil):
+def test_mismatched_shapes_are_refused(spoil):
     translator = WarpTranslator(SIDE)
     pictures, landmarks = speaker(1)
     if spoil == "shape":

@@ -1,4 +1,4 @@
-"""Clips of talkers whose speech tells their mouth: a random curve opens the mouth and makes some bands loud."""
+"""Clips of talkers whose speech determines their mouth: a random curve opens the mouth and makes some bands loud."""
 
 import numpy as np
 

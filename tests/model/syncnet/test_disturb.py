@@ -1,4 +1,4 @@
-"""Disturbances: a mirrored mouth is a mouth, a moved voice a voice, and neither tells windows of a clip apart."""
+"""Disturbances: a mirrored mouth is a mouth, a moved voice a voice, and neither distinguishes windows of a clip."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def batch() -> WindowPairs:
     return sample_pairs([[clip(60, seed)] for seed in range(8)], 8, 6, np.random.default_rng(0))
 
 
-def test_a_mirrored_mouth_lies_point_on_point_on_the_mirror_image():
+def test_mirrored_mouth_lies_point_on_point_on_the_mirror_image():
     lips = torch.from_numpy(face(9.0)[LIPS])  # symmetric about x = 0
     assert torch.allclose(lips[other_way_round()] * torch.tensor([-1.0, 1.0]), lips)
     left_corner = SLICES["lip_upper_outer"].start - LIPS.start
@@ -41,14 +41,14 @@ def test_mirrored_clips_are_mirrored_as_a_whole_and_twice_is_not_at_all():
     assert all(mirrored)
 
 
-def test_noise_is_as_large_as_it_says():
+def test_noise_has_the_given_standard_deviation():
     pairs = batch()
     changed = disturb(pairs, np.random.default_rng(1), replace(NOTHING, mel_noise=0.5, lip_noise=0.2))
     assert (changed.mel_NCM - pairs.mel_NCM).std().item() == pytest.approx(0.5, rel=0.02)
     assert (changed.lips_NFLXY - pairs.lips_NFLXY).std().item() == pytest.approx(0.2, rel=0.02)
 
 
-def test_a_voice_is_moved_as_a_whole():
+def test_pitch_shift_moves_the_whole_spectrum():
     pairs = batch()
     changed = disturb(pairs, np.random.default_rng(2), replace(NOTHING, pitch_bands=3))
     shifts = set()
@@ -60,14 +60,14 @@ def test_a_voice_is_moved_as_a_whole():
     assert len(shifts) > 2
 
 
-def test_nothing_is_nothing():
+def test_zero_strength_changes_nothing():
     pairs = batch()
     same = disturb(pairs, np.random.default_rng(0), NOTHING)
     assert torch.equal(same.mel_NCM, pairs.mel_NCM)
     assert torch.equal(same.lips_NFLXY, pairs.lips_NFLXY)
 
 
-def test_times_and_clips_stay_and_the_seed_decides():
+def test_augmentation_is_seeded_and_keeps_times():
     pairs = batch()
     first, again, other = (disturb(pairs, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert torch.equal(first.start_N, pairs.start_N)
@@ -77,7 +77,7 @@ def test_times_and_clips_stay_and_the_seed_decides():
     assert not torch.equal(first.lips_NFLXY, other.lips_NFLXY)
 
 
-def test_the_clips_themselves_are_not_touched():
+def test_augmentation_does_not_modify_its_input():
     made = SyncClip.of(*raw_clip(60, seed=9))
     before = made.mel_SM.copy(), made.lips_TLXY.copy()
     disturb(sample_pairs([[made]], 1, 40, np.random.default_rng(0)), np.random.default_rng(0))

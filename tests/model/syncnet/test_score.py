@@ -1,4 +1,4 @@
-"""The score of talkers the scorer has never met: in time, late, of another sound, and where there is none."""
+"""The sync score of unseen talkers: in time, late, with another sound, and without a score."""
 
 from dataclasses import replace
 
@@ -16,17 +16,17 @@ from tests.model.syncnet.talkers import clip, raw_clip
 UNSEEN = range(100, 106)
 
 
-def test_lips_in_time_score_and_those_of_another_sound_do_not(trained):
+def test_sync_score_separates_matching_audio(trained):
     scorer, _ = trained
     own = [score_sync(scorer, clip(100, seed)) for seed in UNSEEN]
     false = [score_sync(scorer, replace(clip(100, seed), mel_SM=clip(100, seed + 50).mel_SM)) for seed in UNSEEN]
-    assert min(found.score for found in own) > 1
-    assert max(abs(found.score) for found in false) < 0.5
-    assert all(found.own > found.other for found in own)
+    assert min(result.score for result in own) > 1
+    assert max(abs(result.score) for result in false) < 0.5
+    assert all(result.own > result.other for result in own)
 
 
 @pytest.mark.parametrize("late", [-7, 0, 3, 15])
-def test_the_offset_is_how_late_the_sound_is(trained, late):
+def test_offset_is_how_late_the_sound_is(trained, late):
     assert [score_sync(trained[0], clip(100, seed, late)).offset_frames for seed in UNSEEN] == [late] * len(UNSEEN)
 
 
@@ -35,7 +35,7 @@ def test_late_sound_scores_less(trained):
     assert late.score < in_time.score - 1
 
 
-def test_the_score_does_not_grow_with_the_length(trained):
+def test_score_does_not_grow_with_the_length(trained):
     short, long = (
         np.mean([score_sync(trained[0], clip(frames, seed)).score for seed in UNSEEN]) for frames in (60, 240)
     )
@@ -49,7 +49,7 @@ def test_articulation_head_and_mouth_do_not_change_it(trained):
     assert turned.score == pytest.approx(plain.score, abs=1e-3)
 
 
-def test_the_definition_by_its_own_words(trained):
+def test_sync_score_matches_its_definition(trained):
     scorer, made = trained[0], clip(60, 111)
     every = np.arange(56)
     with torch.no_grad():
@@ -59,10 +59,10 @@ def test_the_definition_by_its_own_words(trained):
         )
     own = [likeness[i, i].item() for i in every]
     other = [likeness[i, j].item() for i in every for j in every if abs(i - j) >= 10]
-    found = score_sync(scorer, made)
-    assert found.own == pytest.approx(np.mean(own), abs=1e-5)
-    assert found.other == pytest.approx(np.mean(other), abs=1e-5)
-    assert found.score == pytest.approx((np.mean(own) - np.mean(other)) / np.std(other), rel=1e-4)
+    result = score_sync(scorer, made)
+    assert result.own == pytest.approx(np.mean(own), abs=1e-5)
+    assert result.other == pytest.approx(np.mean(other), abs=1e-5)
+    assert result.score == pytest.approx((np.mean(own) - np.mean(other)) / np.std(other), rel=1e-4)
 
 
 def test_frames_that_were_not_tracked_do_not_count(trained):
@@ -73,7 +73,7 @@ def test_frames_that_were_not_tracked_do_not_count(trained):
     assert score_sync(trained[0], SyncClip.of(points, tracked, mel)) == wanted
 
 
-def test_a_face_that_is_found_late_keeps_its_time(trained):
+def test_late_detected_face_keeps_its_time(trained):
     points, tracked, mel = raw_clip(100, seed=116, late=3)
     tracked[:12] = False
     assert score_sync(trained[0], SyncClip.of(points, tracked, mel)).offset_frames == 3
@@ -90,7 +90,7 @@ def test_scoring_amid_training_drops_nothing_and_leaves_the_mode(trained):
         scorer.eval()
 
 
-def test_what_has_no_score_says_why(trained):
+def test_missing_sync_score_names_its_cause(trained):
     scorer = trained[0]
     points, tracked, mel = raw_clip(60, seed=113)
     still = SyncClip.of(moved(talking(np.full(60, 9.0))), tracked, mel)
@@ -104,7 +104,7 @@ def test_what_has_no_score_says_why(trained):
     assert isinstance(score_sync(scorer, clip(LEAST_FRAMES, 114)), SyncScore)
 
 
-def test_a_scorer_that_knows_nothing_tells_nothing():
+def test_untrained_scorer_scores_near_zero():
     torch.manual_seed(1)
     scores = [score_sync(SyncScorer(width=16), clip(100, seed)).score for seed in UNSEEN]
     assert abs(np.mean(scores)) < 0.3

@@ -25,11 +25,11 @@ def test_embeddings_have_length_1():
         assert torch.allclose(embedded.norm(dim=-1), torch.ones(18))
 
 
-def test_the_default_is_small():
+def test_default_is_small():
     assert sum(parameter.numel() for parameter in SyncScorer().parameters()) <= 300_000
 
 
-def test_a_window_is_embedded_as_if_it_were_alone():
+def test_window_is_embedded_as_if_it_were_alone():
     scorer, pairs = SyncScorer(width=16).eval(), batch()
     assert torch.allclose(scorer.embed_mel(pairs.mel_NCM)[3:4], scorer.embed_mel(pairs.mel_NCM[3:4]), atol=1e-6)
     assert torch.allclose(scorer.embed_lips(pairs.lips_NFLXY)[3:4], scorer.embed_lips(pairs.lips_NFLXY[3:4]), atol=1e-6)
@@ -45,7 +45,7 @@ def blind_scorer() -> SyncScorer:
     return scorer
 
 
-def test_the_loss_of_guessing_by_hand():
+def test_contrastive_loss_of_chance_by_hand():
     pairs = replace(batch(2), clip_N=torch.tensor([0, 0, 0, 1, 1, 2]), start_N=torch.tensor([0, 10, 20, 0, 10, 0]))
     everywhere = math.log(6)
     within = (3 * math.log(3) + 2 * math.log(2) + math.log(1)) / 6
@@ -68,16 +68,16 @@ def test_every_weight_learns():
     assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for parameter in scorer.parameters())
 
 
-def test_training_finds_what_belongs_together(trained):
+def test_training_learns_matching_pairs(trained):
     _, losses = trained
     assert np.mean(losses[-20:]) < 0.6 * np.mean(losses[:5])
 
 
-def test_the_recipe_that_is_described_is_the_one_that_is_used():
-    """The figures of the scorer's description are of these numbers: whoever changes them measures anew."""
-    told = " ".join(scorer_module.__doc__.split())
+def test_documented_training_settings_are_the_defaults():
+    """The figures of the scorer's description are of these numbers: measure again after a change."""
+    result = " ".join(scorer_module.__doc__.split())
     recipe = (
         f"{STANDARD.steps} steps of {STANDARD.clips} speakers with {STANDARD.windows} windows each, AdamW, half a "
         f"cosine down from {STANDARD.learning_rate:.0e}, weight decay {STANDARD.weight_decay}"
     )
-    assert recipe.replace("e-03", "e-3") in told
+    assert recipe.replace("e-03", "e-3") in result

@@ -13,7 +13,7 @@ from tests.model.metrics.faces import moved, talking
 from tests.model.syncnet.talkers import clip, raw_clip
 
 
-def test_a_window_is_as_long_as_what_the_generator_hears():
+def test_window_length_equals_the_generator_input():
     assert mel_columns(WINDOW_FRAMES) == MEL_CONTEXT_COLUMNS
 
 
@@ -27,7 +27,7 @@ def test_windows_of_lips_and_speech_start_at_the_same_time():
     assert np.array_equal(made.mel_at(starts)[2], made.mel_SM[100:])
 
 
-def test_who_speaks_and_how_loud_is_taken_out():
+def test_normalisation_removes_speaker_and_level():
     points, tracked, mel = raw_clip(40, seed=1)
     mel /= 2  # no part of it 70 dB under the loudest
     plain = SyncClip.of(points, tracked, mel)
@@ -49,7 +49,7 @@ def test_normalised_clips_have_mean_0_and_spread_1():
     assert made.mel_SM.std() == pytest.approx(1, abs=1e-3)
 
 
-def test_quiet_below_70_db_is_all_the_same():
+def test_levels_below_70_db_are_clamped():
     points, tracked, mel = raw_clip(40, seed=4)
     deeper = mel.copy()
     mel[:40] = mel.max() - 9
@@ -66,7 +66,7 @@ def test_windows_keep_out_of_frames_that_were_not_tracked():
     assert not made.lips_TLXY[12].any()
 
 
-def test_still_lips_and_silence_are_known():
+def test_still_lips_and_silence_are_detected():
     points, tracked, mel = raw_clip(30, seed=6)
     still = SyncClip.of(moved(talking(np.full(30, 9.0))), tracked, mel)
     silent = SyncClip.of(points, tracked, np.full_like(mel, -11.5))
@@ -103,7 +103,7 @@ def test_pairs_are_windows_of_one_time_of_different_speakers():
         assert np.array_equal(source[0].mel_at(starts), pairs.mel_NCM[mine].numpy())
 
 
-def test_the_same_seed_draws_the_same_pairs():
+def test_same_seed_draws_the_same_pairs():
     speakers = [[clip(40, seed)] for seed in range(4)]
     first, again, other = (sample_pairs(speakers, 2, 5, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first.mel_NCM, again.mel_NCM)
@@ -111,7 +111,7 @@ def test_the_same_seed_draws_the_same_pairs():
     assert not torch.equal(first.mel_NCM, other.mel_NCM)
 
 
-def test_clips_that_teach_nothing_are_passed_over():
+def test_clips_without_usable_windows_are_skipped():
     points, tracked, mel = raw_clip(30, seed=7)
     silent = SyncClip.of(points, tracked, np.full_like(mel, -11.5))
     good = clip(9, seed=8)
@@ -121,7 +121,7 @@ def test_clips_that_teach_nothing_are_passed_over():
         sample_pairs([[silent]], 5, 20, np.random.default_rng(0))
 
 
-def test_a_speaker_with_many_clips_is_drawn_as_often_as_one_with_few():
+def test_speaker_with_many_clips_is_drawn_as_often_as_one_with_few():
     many, few = [clip(30, seed) for seed in range(9)], [clip(30, seed=20)]
     draw = np.random.default_rng(0)
     batches = [sample_pairs([many, few], 1, 1, draw) for _ in range(200)]
@@ -130,7 +130,7 @@ def test_a_speaker_with_many_clips_is_drawn_as_often_as_one_with_few():
     assert 75 <= drawn <= 125  # 100, give or take 3.5 standard deviations
 
 
-def test_what_does_not_go_together_is_refused():
+def test_mismatched_clips_are_refused():
     points, tracked, mel = raw_clip(30, seed=9)
     for wrong in ((points[:29], tracked, mel), (points, tracked, mel[:-1]), (points, tracked.astype(int), mel)):
         with pytest.raises(ValueError, match="do not go with"):

@@ -17,7 +17,7 @@ def recipe(seed=0, **changes):
     return DataSettings(**given | changes), seed
 
 
-def test_the_same_number_is_the_same_batch_whoever_asks_and_in_whatever_order():
+def test_batch_is_a_pure_function_of_its_number():
     one, other = WindowSampler(clips(40), *recipe()), WindowSampler(list(reversed(clips(40))), *recipe())
     wanted = [37, 3, 12, 3]
     assert [one.batch(number) for number in wanted] == [other.batch(number) for number in wanted]
@@ -27,7 +27,7 @@ def test_another_seed_is_another_order():
     assert WindowSampler(clips(40), *recipe()).batch(0) != WindowSampler(clips(40), *recipe(seed=1)).batch(0)
 
 
-def test_an_epoch_takes_every_clip_about_as_often_as_it_is_long():
+def test_epoch_takes_every_clip_about_as_often_as_it_is_long():
     plan = WindowSampler([*clips(20, 64), ClipInfo("long", 640, "x")], *recipe(batch_size=4))
     seen = [window.clip for number in range(plan.batches_per_epoch) for window in plan.batch(number)]
     counts = np.bincount(seen, minlength=21)
@@ -49,7 +49,7 @@ def test_epochs_differ():
     assert plan.batch(0) != plan.batch(plan.batches_per_epoch)
 
 
-def test_a_group_is_all_that_batches_mix():
+def test_batches_mix_clips_of_one_group_only():
     """Batches in a row touch few clips, though the epoch holds all: what a reader must keep is bounded."""
     plan = WindowSampler(clips(400), *recipe(buffer_frames=1000))
     for start in range(0, plan.batches_per_epoch - 3, 7):
@@ -76,7 +76,7 @@ def test_balance_evens_out_speakers():
     assert share_of_often(1.0) < 0.5
 
 
-def test_few_windows_of_each_clip_bring_every_speaker_sooner():
+def test_windows_per_clip_limit_reaches_every_speaker_sooner():
     """Windows of two frames: a group of ten clips would else last for 62 steps of eight."""
     all_of_it, few = (WindowSampler(clips(400), *recipe(window_frames=2, windows_per_clip=most)) for most in (0, 4))
     assert all_of_it.batches_per_epoch == 400 * 50 // 8
@@ -89,7 +89,7 @@ def test_few_windows_of_each_clip_bring_every_speaker_sooner():
     assert clips_met(few) > 100
 
 
-def test_few_windows_leave_the_balance_as_it_is():
+def test_windows_per_clip_limit_keeps_the_balance():
     uneven = [ClipInfo(f"a{number}", 100, "often") for number in range(90)]
     uneven += [ClipInfo(f"b{number}", 100, f"seldom {number}") for number in range(10)]
     for balance in (0.0, 0.7):

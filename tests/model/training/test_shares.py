@@ -1,4 +1,4 @@
-"""How often an epoch meets each speaker: as often as the balance means it to, however much footage each has."""
+"""Share of each speaker in an epoch: set by the balance, however much footage each has."""
 
 import numpy as np
 import pytest
@@ -35,14 +35,14 @@ def meant(clips: list[ClipInfo], balance: float) -> dict[str, float]:
 
 def shares(plan: WindowSampler, epochs: int) -> dict[str, float]:
     """Of the windows of some epochs, those of each speaker."""
-    found: dict[str, float] = {clip.speaker: 0.0 for clip in plan.clips}
+    result: dict[str, float] = {clip.speaker: 0.0 for clip in plan.clips}
     for number in range(epochs * plan.batches_per_epoch):
         for window in plan.batch(number):
-            found[plan.clips[window.clip].speaker] += 1
-    return {speaker: count / sum(found.values()) for speaker, count in found.items()}
+            result[plan.clips[window.clip].speaker] += 1
+    return {speaker: count / sum(result.values()) for speaker, count in result.items()}
 
 
-def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
+def test_balance_bounds_the_share_of_a_large_speaker():
     """600 clips of one speaker beside one clip each of nine: 0.7 means 600^0.3 parts beside nine."""
     clips = [ClipInfo(f"a{number}", 64, "often") for number in range(600)]
     clips += [ClipInfo(f"b{number}", 64, f"seldom {number}") for number in range(9)]
@@ -53,13 +53,13 @@ def test_one_speaker_with_much_footage_has_the_share_that_the_balance_means():
 
 @pytest.mark.parametrize("most", [0, 3])
 @pytest.mark.parametrize("seed", range(6))
-def test_shares_are_those_that_were_meant(seed, most):
+def test_speaker_shares_match_the_balance(seed, most):
     draw = np.random.default_rng(seed)
     clips, balance = crowd(draw), float(draw.choice([0.0, 0.3, 0.7, 1.0]))
     plan = WindowSampler(clips, *recipe(balance=balance, windows_per_clip=most, batch_size=1, window_frames=8))
-    wanted, found = meant(clips, balance), shares(plan, 1)
+    wanted, result = meant(clips, balance), shares(plan, 1)
     for speaker, share in wanted.items():
-        assert found[speaker] == pytest.approx(share, abs=1 / plan.batches_per_epoch)
+        assert result[speaker] == pytest.approx(share, abs=1 / plan.batches_per_epoch)
 
 
 def test_clips_that_one_epoch_leaves_out_come_in_others():

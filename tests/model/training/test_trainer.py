@@ -1,4 +1,4 @@
-"""The loop and its optimizers: what is no number ends a training and is told, and all processes go the same way."""
+"""The trainer and its optimizers: a non-finite number ends a training with an error, and all processes act alike."""
 
 import threading
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def engine(scale: float | None = None) -> Fabric:
     return Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
 
 
-def test_a_gradient_that_is_no_number_ends_it_with_the_batchs_clips(tmp_path):
+def test_non_finite_gradient_ends_training_and_names_the_clips(tmp_path):
     fabric = engine()
     module = SquareRootModule(fabric, [1.0] * 8)
     with pytest.raises(
@@ -90,7 +90,7 @@ def test_a_gradient_that_is_no_number_ends_it_with_the_batchs_clips(tmp_path):
     assert torch.equal(module.ema_network.weight, torch.ones(3))
 
 
-def test_steps_that_a_loss_scale_skips_are_no_error(tmp_path):
+def test_steps_skipped_by_the_loss_scale_are_no_error(tmp_path):
     """A scale of 2^127 overflows until it was halved often enough, and then there is learning."""
     fabric = engine(HUGE)
     module = SquareRootModule(fabric, [1.0] * 60, 60)
@@ -100,13 +100,13 @@ def test_steps_that_a_loss_scale_skips_are_no_error(tmp_path):
     assert fabric.strategy.precision.scaler.get_scale() < HUGE
 
 
-def test_a_gradient_that_no_loss_scale_makes_finite_ends_it(tmp_path):
+def test_gradient_never_finite_under_scaling_ends_training(tmp_path):
     fabric = engine(8.0)
     with pytest.raises(TrainingError, match=r"step \d+: .* gradient is nan at a loss scale of 1"):
         fitted(fabric, SquareRootModule(fabric, [1.0] * 60, 60), tmp_path, (0.0, 2.0, 3.0), steps=60, patience=0)
 
 
-def test_a_resumed_training_goes_on_with_the_loss_scale_it_had(tmp_path):
+def test_resumed_training_restores_the_loss_scale(tmp_path):
     fabric = engine(HUGE)
     fitted(fabric, SquareRootModule(fabric, [1.0] * 60, 60), tmp_path, STEEP, steps=30, patience=0)
     reached = fabric.strategy.precision.scaler.get_scale()
@@ -119,9 +119,9 @@ def test_a_resumed_training_goes_on_with_the_loss_scale_it_had(tmp_path):
 class Rank(Fabric):
     """One of several processes, here a thread: what the first broadcasts, all have."""
 
-    def __init__(self, number: int, meet: threading.Barrier, told: list) -> None:
+    def __init__(self, number: int, meet: threading.Barrier, message: list) -> None:
         super().__init__(accelerator="cpu", devices=1)
-        self.number, self.meet, self.told = number, meet, told
+        self.number, self.meet, self.sent = number, meet, message
 
     global_rank = property(lambda self: self.number)
     is_global_zero = property(lambda self: self.number == 0)
@@ -131,19 +131,19 @@ class Rank(Fabric):
 
     def broadcast(self, obj, src=0):
         if self.number == src:
-            self.told[:] = [obj]
+            self.sent[:] = [obj]
         self.meet.wait()
-        received = self.told[0]
+        received = self.sent[0]
         self.meet.wait()
         return received
 
 
 def ended(folder, losses, minutes=None):
-    """How a training ends on two processes that find these validation losses."""
-    meet, told, results = threading.Barrier(2, timeout=5), [], {}
+    """Return how a training ends on two processes with these validation losses."""
+    meet, collected, results = threading.Barrier(2, timeout=5), [], {}
 
     def work(number: int) -> None:
-        fabric, batch = Rank(number, meet, told), Batch(torch.ones(3))
+        fabric, batch = Rank(number, meet, collected), Batch(torch.ones(3))
         schedule = pace(8, 100, 2, minutes[number] if minutes else None)
         module = SquareRootModule(fabric, losses[number])
         try:
@@ -160,7 +160,7 @@ def ended(folder, losses, minutes=None):
     return results
 
 
-def test_the_first_processs_verdict_is_everybodys(tmp_path):
+def test_rank_zero_validation_result_is_shared(tmp_path):
     """By a rounding, one process may find a step better and the other one worse."""
     first, other = [3.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0], [3.0, 2.0, 1.0, 1.0, 0.5, 0.4, 0.3, 0.2]
     results = ended(tmp_path, [first, other])
@@ -168,11 +168,11 @@ def test_the_first_processs_verdict_is_everybodys(tmp_path):
     assert (results[0].step, results[0].best_step, results[0].best_loss) == (4, 2, 1.0)
 
 
-def test_a_verdict_that_is_no_number_ends_all(tmp_path):
+def test_non_finite_validation_ends_all_ranks(tmp_path):
     """Else the others would wait for the one that ended."""
     assert set(ended(tmp_path, [[float("nan")] * 8, [1.0] * 8]).values()) == {"step 1: the validation loss is nan"}
 
 
-def test_the_first_processs_clock_is_everybodys(tmp_path):
+def test_rank_zero_clock_is_shared(tmp_path):
     results = ended(tmp_path, [[1.0] * 8] * 2, minutes=[1e-9, 1e9])
     assert {number: result.step for number, result in results.items()} == {0: 1, 1: 1}

@@ -34,7 +34,7 @@ def models() -> list[type[BaseModel]]:
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.__name__)
-def test_every_field_says_what_it_is(model):
+def test_every_field_is_documented(model):
     silent = [name for name, field in model.model_fields.items() if not field.description and name not in SECTIONS]
     assert silent == []
 
@@ -58,7 +58,7 @@ def test_every_field_says_what_it_is(model):
         ("backend = 'dlib'", "backend", "'dlib'", "'face_mesh_v1', 'face_mesh_v2' or 'face_alignment'"),
     ],
 )
-def test_a_bad_value_is_named_with_its_field_and_what_would_be_right(toml, text, field, value, right):
+def test_bad_value_is_named_with_its_field_and_what_would_be_right(toml, text, field, value, right):
     with pytest.raises(SettingsError) as error:
         load_settings(toml(text))
     assert f"{field} = {value}" in str(error.value)
@@ -73,12 +73,12 @@ def test_all_bad_values_are_named_at_once(toml):
 @pytest.mark.parametrize(
     ("text", "field"), [("colour = 1", "colour"), ("[clips]\nmin_seconds = 1", "clips.min_seconds")]
 )
-def test_an_unknown_key_is_refused_by_name(toml, text, field):
+def test_unknown_key_is_refused_by_name(toml, text, field):
     with pytest.raises(SettingsError, match=f"{field} is not a known field"):
         load_settings(toml(text))
 
 
-def test_an_unknown_name_in_a_known_section_of_the_environment_is_refused(monkeypatch):
+def test_unknown_name_in_a_known_section_of_the_environment_is_refused(monkeypatch):
     monkeypatch.setenv("HETERODUB_RUN__WORKRS", "3")
     with pytest.raises(SettingsError, match=r"run\.workrs is not a known field"):
         load_settings()
@@ -102,9 +102,9 @@ def test_file_environment_and_override_each_beat_the_one_before(toml, monkeypatc
     assert (set_outside.workspace, set_outside.run.workers) == ("from-environment", 4)
     assert (set_outside.backend, set_outside.run.commit_files) == ("face_mesh_v2", 5)
 
-    told = load_settings(path, workspace="told", backend=None, run={"workers": 7})
-    assert (told.workspace, told.backend) == ("told", "face_mesh_v2")
-    assert (told.run.workers, told.run.commit_files) == (7, 5)
+    result = load_settings(path, workspace="override", backend=None, run={"workers": 7})
+    assert (result.workspace, result.backend) == ("override", "face_mesh_v2")
+    assert (result.run.workers, result.run.commit_files) == (7, 5)
 
 
 def test_heterodub_toml_in_the_working_folder_is_read(tmp_path):
@@ -124,7 +124,7 @@ corpora = ["/data/mine.toml", "s3://theirs/corpus.toml"]
 
 
 def test_heterodub_toml_that_was_only_found_sets_no_addresses(tmp_path, monkeypatch):
-    """It lies in the folder one stands in, which may be a stranger's footage."""
+    """It lies in the working folder, which may be untrusted footage."""
     (tmp_path / "heterodub.toml").write_text(ADDRESSES)
     with pytest.raises(SettingsError, match=r"retrain\.corpora, run\.dask, tracking\.uri, workspace.*--config"):
         load_settings()
@@ -133,20 +133,20 @@ def test_heterodub_toml_that_was_only_found_sets_no_addresses(tmp_path, monkeypa
     assert load_settings().tracking.uri == "http://theirs:5000"
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere\.toml is not there"):
         load_settings(tmp_path / "nowhere.toml")
 
 
 @pytest.mark.parametrize("content", [b"workspace = ", b"workspace = '\xff'"])
-def test_a_file_that_is_not_toml_is_named(tmp_path, content):
+def test_file_that_is_not_toml_is_named(tmp_path, content):
     path = tmp_path / "broken.toml"
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=r"broken\.toml"):
         load_settings(path)
 
 
-def test_settings_travel_and_are_a_key():
+def test_settings_pickle_and_hash():
     settings = Settings(workspace="somewhere", run={"workers": 2})
     again = pickle.loads(pickle.dumps(settings))
     assert type(again) is Settings
@@ -168,7 +168,7 @@ def test_settings_travel_and_are_a_key():
         ({"tracking": {"uri": "http://host:5000"}}, False, False),
     ],
 )
-def test_which_settings_change_the_extractor_and_which_the_release(change, extractor, release):
+def test_extractor_and_release_hash_their_settings(change, extractor, release):
     before, after = Settings(), Settings(**change)
     assert (before.extractor != after.extractor) is extractor
     assert (before.hash != after.hash) is release
@@ -185,13 +185,13 @@ def test_every_clip_setting_counts_for_the_extractor():
 
 
 @pytest.mark.parametrize("name", ["HETERODUB_RUN_WORKERS", "HETERODUB_WORKSPAC", "HETERODUB_BACKENDS__X"])
-def test_a_variable_that_sets_nothing_is_named(monkeypatch, name):
+def test_variable_that_sets_nothing_is_named(monkeypatch, name):
     monkeypatch.setenv(name, "8")
     with pytest.raises(SettingsError, match=rf"{name} sets nothing.*HETERODUB_RUN__WORKERS"):
         load_settings()
 
 
-def test_a_variable_for_the_tests_is_no_setting(monkeypatch):
+def test_variable_for_the_tests_is_no_setting(monkeypatch):
     monkeypatch.setenv("HETERODUB_CORPORA", "/corpora")
     load_settings()
 
@@ -203,8 +203,8 @@ def test_relative_paths_are_taken_from_here_before_settings_travel(tmp_path):
     assert Settings(workspace="s3://lab/space").rooted().workspace == "s3://lab/space"
 
 
-def test_a_secret_in_an_address_is_in_no_error(toml, monkeypatch):
+def test_secret_in_an_address_is_in_no_error(toml, monkeypatch):
     for text in ("workspace = 's3://me:hunter2/x@lab'", "[tracking]\nuri = 'postgres://me:hunter2@host/db'"):
-        with pytest.raises(SettingsError) as told:
+        with pytest.raises(SettingsError) as excinfo:
             load_settings(toml(text))
-        assert "hunter2" not in str(told.value)
+        assert "hunter2" not in str(excinfo.value)

@@ -44,17 +44,17 @@ def test_paths_are_relative_to_the_manifest_and_defaults_are_filled_in(tmp_path)
         ("video,speech,out\n", "no job"),
     ],
 )
-def test_a_bad_manifest_is_refused_before_anything_is_done(text, cause, tmp_path):
+def test_bad_manifest_is_refused_before_anything_is_done(text, cause, tmp_path):
     with pytest.raises(SourceError, match=cause):
         read_jobs(written(tmp_path, text))
 
 
-def test_a_manifest_that_is_not_there_is_refused(tmp_path):
+def test_missing_manifest_is_refused(tmp_path):
     with pytest.raises(SourceError, match=r"no-jobs\.csv"):
         read_jobs(tmp_path / "no-jobs.csv")
 
 
-def test_a_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_path):
+def test_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_path):
     write_media(tmp_path / "faceless.mp4", regular(8))
     rows = [(head, "one.mp4"), ("faceless.mp4", "two.mp4"), ("gone.mp4", "three.mp4"), (head, "four.mp4")]
     text = "video,speech,out\n" + "".join(f"{video},{speech},{out}\n" for video, out in rows)
@@ -68,19 +68,19 @@ def test_a_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_pa
     assert outcomes[1].summary()["error"] == outcomes[1].error
 
 
-def test_models_that_are_not_there_are_an_error_before_the_first_job(head, speech, settings, tmp_path):
+def test_missing_models_are_an_error_before_the_first_job(head, speech, settings, tmp_path):
     jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
     with pytest.raises((ModelFileError, WorkspaceError), match=r"none-such|workspace"):
         dub_jobs(jobs, str(tmp_path / "none-such"), "warp", settings, ProgressSink())
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_translator_that_is_not_there_is_refused(folder, settings, tmp_path):
+def test_missing_translator_is_refused(folder, settings, tmp_path):
     with pytest.raises((ModelFileError, WorkspaceError), match=r"nobody|workspace"):
         find_models(settings, str(folder), "nobody", tmp_path)
 
 
-def test_a_generator_of_another_backend_is_refused(generator, models, head, speech, settings, tmp_path):
+def test_generator_of_another_backend_is_refused(generator, models, head, speech, settings, tmp_path):
     save_model(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
     jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
     with pytest.raises(ModelFileError, match="face_mesh_v2@x"):

@@ -24,10 +24,10 @@ def phone(tmp_path_factory):
 
 
 @pytest.mark.parametrize("suffix", [*OUTPUT_FORMATS, ".MKV"])
-def test_the_container_is_the_one_that_the_name_says(suffix, phone, speech, models, backend, settings, tmp_path):
+def test_container_is_the_one_that_the_name_says(suffix, phone, speech, models, backend, settings, tmp_path):
     out = tmp_path / "new" / f"out{suffix}"
-    told = dub(DubJob(video=str(phone), speech=str(speech), out=str(out)), models, backend, settings)
-    assert (told.out, told.dubbed) == (str(out), len(TIMES_MS))
+    summary = dub(DubJob(video=str(phone), speech=str(speech), out=str(out)), models, backend, settings)
+    assert (summary.out, summary.dubbed) == (str(out), len(TIMES_MS))
     with av.open(str(out)) as film:
         assert OUTPUT_FORMATS[suffix.lower()] in film.format.name
         assert [stream.codec_context.name for stream in film.streams] == ["h264", "aac"]
@@ -37,7 +37,7 @@ def test_the_container_is_the_one_that_the_name_says(suffix, phone, speech, mode
     assert SourceVideo.open(out, settings.limits).comment().startswith("synthetic")
 
 
-def test_a_cut_speech_is_said_in_seconds_and_what_fits_is_not(head, speech, models, backend, settings, tmp_path):
+def test_cut_speech_is_reported_in_seconds(head, speech, models, backend, settings, tmp_path):
     def made(length):
         job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), length=length)
         return dub(job, models, backend, settings)

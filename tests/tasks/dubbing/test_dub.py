@@ -19,14 +19,14 @@ from tests.tasks.faces.covered import passing, talker
 from tests.tasks.media.media_files import regular, tone, write_media
 
 
-def seen(path):
+def decoded_pictures(path):
     """(N, H, W, 3) pictures as decoded, and their times in seconds."""
     with av.open(str(path)) as film:
         frames = list(film.decode(film.streams.video[0]))
         return np.stack([frame.to_ndarray(format="rgb24") for frame in frames]), [frame.time for frame in frames]
 
 
-def heard(path):
+def decoded_sound(path):
     """(C, N) samples and their rate; the encoder's own delay is taken off, as players do."""
     with av.open(str(path)) as film:
         stream = film.streams.audio[0]
@@ -40,10 +40,10 @@ def dubbed(head, speech, models, backend, settings, tmp_path_factory):
     return out, dub(DubJob(video=str(head), speech=str(speech), out=str(out)), models, backend, settings)
 
 
-def test_the_output_has_the_source_s_size_times_and_length(dubbed, head):
-    out, told = dubbed
-    pictures, times = seen(out)
-    before, times_before = seen(head)
+def test_output_has_the_source_s_size_times_and_length(dubbed, head):
+    out, result = dubbed
+    pictures, times = decoded_pictures(out)
+    before, times_before = decoded_pictures(head)
     assert pictures.shape == before.shape
     assert times == pytest.approx(times_before)
     with av.open(str(out)) as film:
@@ -51,11 +51,11 @@ def test_the_output_has_the_source_s_size_times_and_length(dubbed, head):
         assert (video.codec_context.name, voice.codec_context.name) == ("h264", "aac")
         assert video.average_rate == 25
         assert abs(float(voice.duration * voice.time_base) - 1.0) < 0.05
-    assert (told.frames, told.dubbed, told.seconds) == (25, 25, 1.0)
+    assert (result.frames, result.dubbed, result.seconds) == (25, 25, 1.0)
 
 
-def test_the_mouth_changed_and_nothing_else_did(dubbed, head):
-    pictures, before = seen(dubbed[0])[0].astype(int), seen(head)[0].astype(int)
+def test_dub_changes_only_the_mouth(dubbed, head):
+    pictures, before = decoded_pictures(dubbed[0])[0].astype(int), decoded_pictures(head)[0].astype(int)
     off = np.abs(pictures - before).mean(axis=(0, 3))
     assert off[150:, :].max() > 12 or off.max() > 12
     assert off[:60].mean() < 3
@@ -63,7 +63,7 @@ def test_the_mouth_changed_and_nothing_else_did(dubbed, head):
     assert rows.min() > 60
 
 
-def test_the_file_says_that_it_is_synthetic_and_by_what(dubbed):
+def test_output_metadata_declares_synthetic_and_models(dubbed):
     with av.open(str(dubbed[0])) as film:
         comment = film.metadata["comment"]
     assert comment.startswith("synthetic")
@@ -71,16 +71,16 @@ def test_the_file_says_that_it_is_synthetic_and_by_what(dubbed):
     assert "landmarks=landmark-generator of a test; translator=warp" in comment
 
 
-def test_the_summary_says_where_the_time_went(dubbed):
-    told = dubbed[1].summary()
-    assert told["frames"] == told["dubbed"] + told["passed_through"]
-    assert {"decode", "faces", "stage 1", "translate", "compose", "encode"} <= set(told["seconds_by"])
-    assert max(told["seconds_by"].values()) <= told["took_s"]  # passes go side by side, so a sum may be more
-    assert told["realtime_factor"] > 0
+def test_summary_holds_seconds_by_pass(dubbed):
+    result = dubbed[1].summary()
+    assert result["frames"] == result["dubbed"] + result["passed_through"]
+    assert {"decode", "faces", "stage 1", "translate", "compose", "encode"} <= set(result["seconds_by"])
+    assert max(result["seconds_by"].values()) <= result["took_s"]  # passes go side by side, so a sum may be more
+    assert result["realtime_factor"] > 0
 
 
 @pytest.mark.parametrize("chunk", [1, 3, 512])
-def test_the_pictures_do_not_depend_on_how_many_are_worked_on_at_once(chunk, laid, painted):
+def test_output_does_not_depend_on_the_chunk_size(chunk, laid, painted):
     for whole, part in zip(laid, painted(chunk), strict=True):
         assert np.abs(whole.astype(int) - part).max() <= 1
 
@@ -117,7 +117,7 @@ def laid(painted):
     return painted(4)
 
 
-def test_a_translator_that_looks_at_neighbours_sees_them_across_chunks(painted, models):
+def test_translator_context_crosses_chunks(painted, models):
     def off(translator):
         using = Models(models.generator, models.card, translator, models.names)
         pairs = zip(painted(512, using), painted(3, using), strict=True)
@@ -160,8 +160,8 @@ def test_pictures_without_the_face_pass_through_untouched_and_are_counted(
     blank = np.full((256, 256, 3), 90, np.uint8)
     pictures = [blank] * 8 + head_pictures(2, 16) + [blank] * 6
     video = write_media(tmp_path / "some.mp4", regular(30), size=(256, 256), pictures=pictures)
-    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
-    assert told.passed_through == 14
+    result, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    assert result.passed_through == 14
     with av.open(str(video)) as film:
         before = [frame.to_ndarray() for frame in film.decode(video=0)]
     same = [bool((one == other).all()) for one, other in zip(frames, before, strict=True)]
@@ -173,30 +173,31 @@ def painted_of(models, backend, settings, monkeypatch):
     def work(video, speech, out, **options):
         taken = []
         monkeypatch.setattr("tasks.dubbing.dub.composite", watched_by(taken))
-        told = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
-        return told, taken
+        summary = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
+        return summary, taken
 
     return work
 
 
-def test_a_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path, painted_of):
+def test_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path, painted_of):
     pictures = passing(talker("ada", 50), "ada", "hand", 20, 28)
     video = write_media(tmp_path / "covered.mp4", regular(50), size=(320, 320), pictures=pictures)
-    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    result, frames = painted_of(video, speech, tmp_path / "out.mp4")
     with av.open(str(video)) as film:
         before = [frame.to_ndarray() for frame in film.decode(video=0)]
     same = np.array([bool((one == other).all()) for one, other in zip(frames, before, strict=True)])
     assert same[20:28].all()
     assert not same[:10].any()
     assert not same[38:].any()
-    assert told.covered == told.passed_through == same.sum() <= 20
-    assert told.summary()["covered"] == told.covered
+    assert result.covered == result.passed_through == same.sum() <= 20
+    assert result.summary()["covered"] == result.covered
     assert any(
-        note == f"something lies over the mouth in {told.covered} frames, which are left alone" for note in told.notes
+        note == f"something lies over the mouth in {result.covered} frames, which are left alone"
+        for note in result.notes
     )
 
 
-def test_a_mouth_that_is_never_seen_is_an_error_that_says_so(speech, tmp_path, painted_of):
+def test_never_visible_mouth_is_an_error(speech, tmp_path, painted_of):
     pictures = passing(talker("ada", 25), "ada", "mask", -99, 99)
     video = write_media(tmp_path / "masked.mp4", regular(25), size=(320, 320), pictures=pictures)
     with pytest.raises(DubbingError, match="lies over the mouth"):
@@ -204,7 +205,7 @@ def test_a_mouth_that_is_never_seen_is_an_error_that_says_so(speech, tmp_path, p
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_path):
+def test_audio_and_video_are_in_sync(models, backend, settings, tmp_path):
     at, rate_hz = 17, 48_000
     pictures = head_pictures(1, 30)
     pictures[at] = pictures[at].copy()
@@ -218,9 +219,9 @@ def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_pa
     click[0, round(at / 30 * rate_hz) :][:200] = 0.9
     speech = write_wav(tmp_path / "click.wav", click, rate_hz)
     dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
-    after, times = seen(tmp_path / "out.mp4")
+    after, times = decoded_pictures(tmp_path / "out.mp4")
     flash_s = times[int(after[:, 4:20, 4:20].mean(axis=(1, 2, 3)).argmax())]
-    samples, rate = heard(tmp_path / "out.mp4")
+    samples, rate = decoded_sound(tmp_path / "out.mp4")
     click_s = int(np.abs(samples[0]).argmax()) / rate
     assert abs(click_s - flash_s) < 1 / 30
 
@@ -228,13 +229,13 @@ def test_a_click_sounds_when_the_flash_is_seen(models, backend, settings, tmp_pa
 @pytest.mark.parametrize(
     ("length", "frames", "seconds"), [("picture", 25, 1.0), ("speech", 38, 1.5), ("loop", 38, 1.5)]
 )
-def test_the_three_rules_of_length(length, frames, seconds, head, speech, models, backend, settings, tmp_path):
+def test_length_rules(length, frames, seconds, head, speech, models, backend, settings, tmp_path):
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), length=length)
-    told = dub(job, models, backend, settings)
-    assert (told.frames, told.dubbed, told.seconds) == (frames, frames, seconds)
-    pictures, _ = seen(tmp_path / "out.mp4")
+    summary = dub(job, models, backend, settings)
+    assert (summary.frames, summary.dubbed, summary.seconds) == (frames, frames, seconds)
+    pictures, _ = decoded_pictures(tmp_path / "out.mp4")
     assert len(pictures) == frames
-    before, _ = seen(head)
+    before, _ = decoded_pictures(head)
     shown = before[24] if length == "speech" else before[37 - 25]
     if frames > 25:
         assert np.abs(pictures[37][:50].astype(int) - shown[:50]).mean() < 4
@@ -243,18 +244,18 @@ def test_the_three_rules_of_length(length, frames, seconds, head, speech, models
 @pytest.mark.parametrize("seconds", [0.2, 3.0])
 def test_short_and_silent_speech_is_dubbed_too(seconds, head, models, backend, settings, tmp_path):
     speech = write_wav(tmp_path / "quiet.wav", np.zeros((2, round(16_000 * seconds))))
-    told = dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
-    assert told.dubbed == 25
-    assert any("silent" in note for note in told.notes)
-    assert any("shorter than the picture" in note for note in told.notes) == (seconds < 1)
-    assert np.abs(heard(tmp_path / "out.mp4")[0]).max() < 1e-3
+    summary = dub(DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
+    assert summary.dubbed == 25
+    assert any("silent" in note for note in summary.notes)
+    assert any("shorter than the picture" in note for note in summary.notes) == (seconds < 1)
+    assert np.abs(decoded_sound(tmp_path / "out.mp4")[0]).max() < 1e-3
 
 
-def test_a_portrait_that_is_turned_by_a_flag_stays_turned_and_is_dubbed_where_its_face_is(speech, tmp_path, painted_of):
+def test_rotated_portrait_stays_rotated_and_is_dubbed(speech, tmp_path, painted_of):
     lying = [np.ascontiguousarray(np.rot90(picture, 1)[:, :240]) for picture in head_pictures(0, 12)]
     video = write_media(tmp_path / "phone.mp4", regular(12), size=(240, 256), pictures=lying, rotation=(-90, False))
-    told, frames = painted_of(video, speech, tmp_path / "out.mp4")
-    assert told.dubbed == 12
+    result, frames = painted_of(video, speech, tmp_path / "out.mp4")
+    assert result.dubbed == 12
     with av.open(str(tmp_path / "out.mp4")) as after, av.open(str(video)) as before:
         one, other = next(after.decode(video=0)), next(before.decode(video=0))
         assert one.rotation == other.rotation != 0
@@ -275,19 +276,19 @@ def test_odd_sizes_are_kept(size, speech, models, backend, settings, tmp_path):
         assert film.streams.video[0].pix_fmt == "yuv444p"
 
 
-def test_a_variable_rate_keeps_its_times(speech, models, backend, settings, tmp_path):
+def test_variable_rate_keeps_its_times(speech, models, backend, settings, tmp_path):
     times = [0, 40, 55, 130, 133, 250, 300, 420, 460, 500]
     video = write_media(tmp_path / "vfr.mp4", times, size=(256, 256), pictures=head_pictures(0, 10))
     dub(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models, backend, settings)
-    assert [round(1000 * time) for time in seen(tmp_path / "out.mp4")[1]] == times
+    assert [round(1000 * time) for time in decoded_pictures(tmp_path / "out.mp4")[1]] == times
 
 
 @pytest.mark.parametrize("layout", [1, 2, 6])
-def test_the_sound_keeps_its_channels(layout, head, models, backend, settings, tmp_path):
+def test_sound_keeps_its_channels(layout, head, models, backend, settings, tmp_path):
     sound = write_media(tmp_path / "sound.mkv", regular(25), tone(1.0, channels=layout))
     job = DubJob(video=str(head), speech=str(sound), out=str(tmp_path / "out.mp4"))
     dub(job, models, backend, settings)
-    samples, rate = heard(tmp_path / "out.mp4")
+    samples, rate = decoded_sound(tmp_path / "out.mp4")
     assert (len(samples), rate) == (layout, 48_000)
     middle = samples[:, rate // 4 : rate // 2]
     assert (np.sqrt((middle**2).mean(axis=1)) > 0.2).sum() == layout or layout == 6

@@ -10,7 +10,7 @@ from tests.tasks.media.media_files import regular, write_media
 from tests.tasks.media.test_interlace import comb_of, woven
 
 
-def test_a_dub_of_combed_footage_is_not_combed(speech, models, backend, settings, tmp_path):
+def test_dub_of_combed_footage_is_not_combed(speech, models, backend, settings, tmp_path):
     moments = [np.roll(head_pictures(3, 1)[0], round(5 * np.sin(k / 3)), 1) for k in range(24)]
     source = [woven(*pair) for pair in zip(moments[::2], moments[1::2], strict=True)]
     options = {"preset": "ultrafast", "crf": "10", "x264-params": "tff=1"}

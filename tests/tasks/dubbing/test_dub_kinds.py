@@ -1,4 +1,4 @@
-"""What a dub keeps of sources of every kind: shape, colours, depth, times; and what it says where it cannot."""
+"""Source properties that a dub keeps (shape, colours, depth, times), and notes where it cannot."""
 
 from fractions import Fraction
 
@@ -45,7 +45,7 @@ def outside(one, other):
 
 
 @pytest.mark.parametrize("aspect", [Fraction(4, 3), Fraction(3, 4)])
-def test_an_anamorphic_source_keeps_its_aspect_and_the_face_its_place(aspect, dubbed, tmp_path):
+def test_anamorphic_source_keeps_its_aspect_and_the_face_its_place(aspect, dubbed, tmp_path):
     size = (192, 256) if aspect > 1 else (256, 192)
     squashed = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in head_pictures(0, 12)]
     frames = [as_samples(picture, "yuv420p", 5) for picture in squashed]
@@ -93,7 +93,7 @@ def test_hdr_is_dubbed_as_hdr(transfer, dubbed, tmp_path):
     assert any("mastering" in note for note in result.notes)
 
 
-def test_a_source_that_changes_size_is_dubbed_in_each_size_s_proportions(dubbed, tmp_path):
+def test_source_that_changes_size_is_dubbed_in_each_size_s_proportions(dubbed, tmp_path):
     whole = head_pictures(0, 20)
     tall = [np.ascontiguousarray(picture[:, 40:216]) for picture in whole]
     parts = [
@@ -138,7 +138,7 @@ def written(path):
         return stream.average_rate, level, end, float(stream.duration * stream.time_base)
 
 
-def test_a_clock_that_is_given_for_a_rate_does_not_reach_the_encoder(dubbed, tmp_path):
+def test_bogus_frame_rate_does_not_reach_the_encoder(dubbed, tmp_path):
     path = tmp_path / "clock.webm"
     with av.open(str(path), "w") as out:
         video = out.add_stream("libvpx", rate=1000)
@@ -155,7 +155,7 @@ def test_a_clock_that_is_given_for_a_rate_does_not_reach_the_encoder(dubbed, tmp
     assert level <= LEVEL_5_2
 
 
-def test_the_last_picture_stands_as_long_as_it_did(dubbed, tmp_path):
+def test_last_picture_keeps_its_duration(dubbed, tmp_path):
     times = [*regular(10), 900]
     path = write_media(tmp_path / "slow.mp4", times, size=(256, 256), pictures=head_pictures(0, 11))
     with av.open(str(path)) as film:
@@ -168,7 +168,7 @@ def test_the_last_picture_stands_as_long_as_it_did(dubbed, tmp_path):
     assert result.seconds == pytest.approx(float(lasts), abs=0.002)
 
 
-def test_a_dub_shows_no_background_that_alpha_hides(dubbed, tmp_path):
+def test_dub_shows_no_background_that_alpha_hides(dubbed, tmp_path):
     frames = []
     for picture in head_pictures(0, 8):
         alpha = np.zeros((256, 256, 1), np.uint8)

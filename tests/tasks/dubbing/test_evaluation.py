@@ -1,4 +1,4 @@
-"""Scores of finished dubbings: they tell a dubbed mouth from one that was left as it was, and say what failed."""
+"""Scores of finished dubbings: they separate a dubbed mouth from an unchanged one, and name failures."""
 
 import json
 from dataclasses import replace
@@ -46,7 +46,7 @@ def judged(models, backend, settings, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def delivered(models, backend, settings, tmp_path_factory):
-    """What an evaluation with models that leave the mouth alone says of files that were delivered before: one dubbed by
+    """Evaluation of finished files by models that leave the mouth unchanged: one dubbed by
     the warp, one that is no video, and one that is of another length. With their bytes before and after.
     """
     folder = tmp_path_factory.mktemp("delivered")
@@ -70,7 +70,7 @@ def delivered(models, backend, settings, tmp_path_factory):
     return scores, before, after
 
 
-def test_delivered_files_are_scored_as_they_are_and_nothing_of_the_user_s_is_written(delivered, judged):
+def test_finished_files_are_scored_read_only(delivered, judged):
     scores, before, after = delivered
     assert after == before
     dubbed, fresh = row(scores[0], "unpaired", "dubbed"), row(judged["warp"], "unpaired", "dubbed")
@@ -81,7 +81,7 @@ def test_delivered_files_are_scored_as_they_are_and_nothing_of_the_user_s_is_wri
     assert scores[0].notes == {}
 
 
-def test_files_that_are_no_dubbing_of_the_job_are_not_judged_and_say_why(delivered):
+def test_files_of_other_jobs_are_not_scored_with_a_reason(delivered):
     _, torn, short = delivered[0]
     assert [name for name in torn.failed if "(unpaired)" in name]
     assert "b.mp4" in "".join(torn.failed.values())
@@ -89,7 +89,7 @@ def test_files_that_are_no_dubbing_of_the_job_are_not_judged_and_say_why(deliver
     assert {one.system.partition("/")[0] for one in short.rows} == {"paired"}
 
 
-def test_an_output_that_is_not_there_is_judged_out_of_scratch_with_a_note(judged):
+def test_missing_output_is_rendered_to_scratch_with_a_note(judged):
     (note,) = judged["warp"].notes.values()
     assert "out-head.mp4 is missing" in note
 
@@ -98,13 +98,13 @@ def row(scores, setting, system):
     return next(one.metrics for one in scores.rows if one.system == f"{setting}/{system}")
 
 
-def test_both_settings_have_the_dubbing_beside_the_source_and_its_mouth_at_rest(judged):
+def test_both_settings_hold_dubbed_source_and_copy(judged):
     assert {one.system for one in judged["warp"].rows} == set(DUB_REPORT.systems)
     assert row(judged["warp"], "paired", "dubbed")["passed_through"] == 0
     json.dumps(judged["warp"].summary())
 
 
-def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
+def test_unchanged_mouth_scores_as_the_source(judged):
     dubbed, source = (row(judged["idle"], "unpaired", system) for system in ("dubbed", "source"))
     assert dubbed["nme_lips"] == pytest.approx(source["nme_lips"], rel=0.15)
     assert dubbed["mouth_opening_std_ratio"] == pytest.approx(source["mouth_opening_std_ratio"], rel=0.3)
@@ -113,19 +113,19 @@ def test_a_mouth_that_was_left_alone_scores_as_the_source_does(judged):
     )
 
 
-def test_beside_the_error_of_faces_found_again_stands_how_many_were(judged, capsys):
+def test_landmark_errors_come_with_the_detected_fraction(judged, capsys):
     """The made head is found in all frames of a dubbing; of its source and the mouth at rest none is looked for."""
-    found = {
+    result = {
         system: row(judged["warp"], "paired", system).get("face_found_frac") for system in ("dubbed", "source", "copy")
     }
-    assert found == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
+    assert result == {"dubbed": pytest.approx(1, abs=0.05), "source": None, "copy": None}
     show_dub_scores(judged["warp"].summary())
     assert "face found" in capsys.readouterr().out
 
 
-def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_path_factory, judged):
-    """Told all of its frames, a dubbing has nothing left to be scored on."""
-    folder = tmp_path_factory.mktemp("told")
+def test_reference_frames_are_not_scored(models, backend, settings, tmp_path_factory, judged):
+    """A dubbing with all frames as references has none left to be scored on."""
+    folder = tmp_path_factory.mktemp("references")
     video = write_head(folder / "head.mp4", 0, 12)
     all_told = settings.model_copy(update={"dub": settings.dub.model_copy(update={"references": 64})})
     job = DubJob(video=str(video), speech=str(video), out=str(folder / "out.mp4"))
@@ -134,23 +134,23 @@ def test_frames_that_were_told_are_not_scored(models, backend, settings, tmp_pat
     assert row(scores, "paired", "dubbed")["face_found_frac"] == pytest.approx(1, abs=0.1)
 
 
-def test_what_could_not_be_judged_is_named_with_its_reason(judged):
+def test_unscored_jobs_are_named_with_their_reason(judged):
     assert sorted(judged["warp"].failed) == [name for name in sorted(judged["warp"].failed) if "mute.mp4" in name]
     assert len(judged["warp"].failed) == 2
     assert any("sound" in why for why in judged["warp"].failed.values())
 
 
-def test_the_scores_end_in_a_verdict_and_say_what_was_left_out(judged):
-    told = judged["warp"].summary()
-    assert (told["state"], judged["warp"].evaluated) == ("partial", 2)  # the mute one is named in `failed`
-    assert [verdict["control"] for verdict in told["verdicts"]] == ["paired/copy", "unpaired/copy"]
-    assert all("one video, and an interval needs two" in verdict["text"] for verdict in told["verdicts"])
-    assert "one video" in told["no_interval"]
+def test_scores_hold_verdicts_and_omissions(judged):
+    result = judged["warp"].summary()
+    assert (result["state"], judged["warp"].evaluated) == ("partial", 2)  # the mute one is named in `failed`
+    assert [verdict["control"] for verdict in result["verdicts"]] == ["paired/copy", "unpaired/copy"]
+    assert all("one video, and an interval needs two" in verdict["text"] for verdict in result["verdicts"])
+    assert "one video" in result["no_interval"]
     nothing = replace(judged["warp"], rows=())
     assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", ())
 
 
-def test_they_are_judged_in_the_sandbox_as_well(generator, models, settings, tmp_path):
+def test_evaluation_runs_in_the_sandbox(generator, models, settings, tmp_path):
     save_model(tmp_path / "generator", generator, models.card)
     video = write_head(tmp_path / "head.mp4", 0, 50)
     speech = write_wav(tmp_path / "speech.wav", voice(1, 2).samples)

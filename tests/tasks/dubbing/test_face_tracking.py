@@ -13,7 +13,7 @@ from tests.tasks.media.media_files import regular, write_media
 
 
 @pytest.mark.parametrize("fps", [25, 50])
-def test_a_dissolve_ends_a_track_and_its_frames_belong_to_nobody(fps, backend, settings, tmp_path):
+def test_dissolve_ends_a_track_and_drops_its_frames(fps, backend, settings, tmp_path):
     pictures = joined(talker("ada"), talker("dora"), "dissolve")
     every = fps // 25
     shown = [picture for picture in pictures for _ in range(every)]

@@ -30,7 +30,7 @@ from tasks.training.run_dirs import dubbings
 
 
 class Phases(ProgressSink):
-    """Counts what each phase tells."""
+    """Counts the messages of each phase."""
 
     def __init__(self):
         self.frames = {}
@@ -76,19 +76,19 @@ def dubbed(place, head, speech, out, backend, seconds=0.5):
     return dub(job, place[1], backend, place[0], phases), phases.frames
 
 
-def test_it_is_tuned_once_and_says_so(place, head, speech, backend, tmp_path):
-    told, frames = dubbed(place, head, speech, tmp_path / "one.mp4", backend)
-    assert told.translator == "landmark-translator of a test, tuned on 0.5 s of this face"
+def test_finetuning_runs_once_and_is_reported(place, head, speech, backend, tmp_path):
+    result, frames = dubbed(place, head, speech, tmp_path / "one.mp4", backend)
+    assert result.translator == "landmark-translator of a test, tuned on 0.5 s of this face"
     assert frames["fine-tune"] == 3
     (made,) = tunings(place)
     card = load_translator(made / "model")[1]
     assert (card.release, len(card.tuned_on)) == ("r-none", 1)
     ws, media = Workspace.open(place[0].workspace), fingerprint(Path(head))
-    assert [(found.folder, found.is_known) for found in training_folders(ws, {media}, ())] == [(made, True)]
+    assert [(outcome.folder, outcome.is_known) for outcome in training_folders(ws, {media}, ())] == [(made, True)]
     assert training_folders(ws, {"of another video"}, ()) == ()
     again, frames = dubbed(place, head, speech, tmp_path / "two.mp4", backend)
     assert frames["fine-tune"] == 0
-    assert again.translator == told.translator
+    assert again.translator == result.translator
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
     _, frames = dubbed(place, head, speech, tmp_path / "three.mp4", backend, 0.6)
     assert frames["fine-tune"] == 3  # other pictures are learned from
@@ -99,7 +99,7 @@ def tunings(place):
     return list(dubbings(Workspace.open(place[0].workspace)).iterdir())
 
 
-def test_it_is_tuned_in_the_sandbox_as_well(place, models, generator, head, speech, tmp_path):
+def test_finetuning_runs_in_the_sandbox(place, models, generator, head, speech, tmp_path):
     save_model(tmp_path / "generator", generator, models.card)
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"), finetune=0.7)
     before = len(tunings(place)) if dubbings(Workspace.open(place[0].workspace)).exists() else 0
@@ -110,7 +110,7 @@ def test_it_is_tuned_in_the_sandbox_as_well(place, models, generator, head, spee
     assert len(tunings(place)) == before + 1
 
 
-def test_what_cannot_be_tuned_is_an_error(place, models, settings, head, speech, backend, tmp_path):
+def test_impossible_finetuning_is_an_error(place, models, settings, head, speech, backend, tmp_path):
     out = tmp_path / "out.mp4"
     with pytest.raises(DubbingError, match="warp has nothing to tune"):
         dubbed((place[0], models), head, speech, out, backend)
@@ -122,7 +122,7 @@ def test_what_cannot_be_tuned_is_an_error(place, models, settings, head, speech,
         DubJob(video="a", speech="b", out="c", finetune=2, appearance_from="d")
 
 
-def test_the_first_seconds_are_those_with_a_face_over_as_many_shots_as_they_take():
+def test_finetuning_seconds_are_counted_over_frames_with_a_face():
     def face(first, strength):
         count = len(strength)
         points, seen = np.zeros((count, 216, 2), np.float32), np.ones(count, bool)
@@ -131,6 +131,6 @@ def test_the_first_seconds_are_those_with_a_face_over_as_many_shots_as_they_take
 
     followed = Followed(Fraction(1, 10), np.arange(30), 1, [])  # ten pictures a second
     faces = [face(5, [0, 1, 1, 0, 1]), face(15, [1] * 10)]
-    told = first_seconds(faces, followed, 0.6)
-    assert [one.references for one in told] == [(6, 7, 8, 9), (15, 16, 17)]
+    result = first_seconds(faces, followed, 0.6)
+    assert [one.references for one in result] == [(6, 7, 8, 9), (15, 16, 17)]
     assert first_seconds([face(5, [0, 0, 1])], followed, 9) == []

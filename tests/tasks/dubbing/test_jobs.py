@@ -1,4 +1,4 @@
-"""What is wrong with a job is known before anything dear is done, and said in words that name the mistake."""
+"""Mistakes in a job are reported before any expensive work, by messages that name them."""
 
 import os
 import shutil
@@ -60,7 +60,7 @@ def job(files, video="film.mp4", speech="speech.wav", out="out.mp4", **more):
 
 @pytest.mark.parametrize("video", ["film.mp4", "mute.mp4", "film.gif"])
 @pytest.mark.parametrize("speech", ["speech.wav", "speech.m4a", "film.mp4"])
-def test_what_can_be_dubbed_passes(files, video, speech):
+def test_valid_job_passes(files, video, speech):
     assert input_faults(job(files, video, speech), LIMITS) == ()
 
 
@@ -85,7 +85,7 @@ def test_swapped_arguments_are_named(files, video, speech):
         ("speech.wav", "sound and no picture"),
     ],
 )
-def test_a_video_that_is_none_is_named_with_its_cause(files, video, cause):
+def test_invalid_video_is_named_with_its_cause(files, video, cause):
     (said,) = input_faults(job(files, video), LIMITS)
     assert said.startswith(f"{files}/{video}: ")
     assert cause in said
@@ -105,20 +105,20 @@ def test_a_video_that_is_none_is_named_with_its_cause(files, video, cause):
         ("header_only.wav", "no sound of it decodes"),
     ],
 )
-def test_a_speech_that_is_none_is_named_with_its_cause(files, speech, cause):
+def test_invalid_speech_is_named_with_its_cause(files, speech, cause):
     (said,) = input_faults(job(files, speech=speech), LIMITS)
     assert said.startswith(f"{files}/{speech}: ")
     assert cause in said
 
 
-def test_all_that_is_wrong_is_said_at_once(files):
+def test_all_mistakes_are_reported_at_once(files):
     said = input_faults(job(files, "none.mp4", "notes.txt", appearance_from=f"{files}/nobody.png"), LIMITS)
     assert [one.partition(":")[0].rpartition("/")[2] for one in said] == ["none.mp4", "notes.txt", "nobody.png"]
     assert input_faults(job(files, appearance_from=f"{files}/picture.png"), LIMITS) == ()
 
 
 @pytest.mark.parametrize("out", ["a.mp4", "A.MP4", "b.m4v", "c.MOV", "d.mkv", "new/folder/e.mp4"])
-def test_containers_that_are_written_pass_and_nothing_is_made(files, out):
+def test_supported_containers_pass_and_nothing_is_created(files, out):
     before = sorted(files.iterdir())
     assert list(output_faults(job(files, out=out))) == []
     assert sorted(files.iterdir()) == before
@@ -139,7 +139,7 @@ def test_places_that_cannot_be_written_are_refused(files):
 
 
 @pytest.mark.parametrize("kind", ["same", "dotted", "hard link", "soft link", "lender"])
-def test_a_source_is_never_an_output(files, kind, tmp_path):
+def test_source_is_never_an_output(files, kind, tmp_path):
     out = tmp_path / "linked.mp4"
     if kind == "hard link":
         os.link(files / "film.mp4", out)
@@ -154,7 +154,7 @@ def test_a_source_is_never_an_output(files, kind, tmp_path):
     assert "the source itself" in "".join(output_faults(asked))
 
 
-def test_a_source_by_its_address_is_one_too(files):
+def test_source_by_its_address_is_one_too(files):
     asked = DubJob(video=f"file://{files}/film.mp4", speech=f"{files}/speech.wav", out=f"{files}/film.mp4")
     assert "the source itself" in "".join(output_faults(asked))
 
@@ -210,7 +210,7 @@ def manifest(tmp_path, *rows):
     return path
 
 
-def test_rows_that_meet_in_one_file_refuse_the_manifest(files, tmp_path):
+def test_rows_with_one_output_refuse_the_manifest(files, tmp_path):
     film, speech = files / "film.mp4", files / "speech.wav"
     with pytest.raises(SourceError, match="rows 1 and 2 both write"):
         read_jobs(manifest(tmp_path, (film, speech, "a.mp4"), (film, speech, "x/../a.mp4")))
@@ -218,7 +218,7 @@ def test_rows_that_meet_in_one_file_refuse_the_manifest(files, tmp_path):
         read_jobs(manifest(tmp_path, (film, speech, "a.mp4"), (files / "mute.mp4", speech, film)))
 
 
-def test_every_bad_row_is_known_before_the_first_is_worked_on(files, tmp_path):
+def test_all_bad_rows_are_reported_before_the_first_job(files, tmp_path):
     film, speech = files / "film.mp4", files / "speech.wav"
     rows = [(film, speech, "a.mp4"), (speech, film, "b.mp4"), (film, "none.wav", "c.mp4"), (film, speech, "d.avi")]
     faults = check_jobs(read_jobs(manifest(tmp_path, *rows)), Settings())
@@ -228,7 +228,7 @@ def test_every_bad_row_is_known_before_the_first_is_worked_on(files, tmp_path):
     assert "d.avi" in faults[3]
 
 
-def test_where_every_row_is_bad_no_model_is_looked_for(files, tmp_path):
+def test_all_bad_rows_skip_the_model_lookup(files, tmp_path):
     jobs = read_jobs(manifest(tmp_path, (files / "speech.wav", files / "film.mp4", "b.mp4")))
     (ended,) = dub_jobs(jobs, "/no/such/model", "warp", Settings(), ProgressSink())
     assert "swap" in ended.error

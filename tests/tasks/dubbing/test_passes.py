@@ -20,7 +20,7 @@ def numbers(most, made, broken=None, closed=None):
             closed.append(True)
 
 
-def test_all_come_in_order_from_another_thread():
+def test_items_arrive_in_order_from_another_thread():
     names = []
 
     def named():
@@ -32,14 +32,14 @@ def test_all_come_in_order_from_another_thread():
     assert threading.current_thread().name not in names
 
 
-def test_what_breaks_breaks_behind_the_items_before_it():
+def test_error_arrives_after_the_items_before_it():
     taken = []
     with pytest.raises(ValueError, match="no more"):
         taken.extend(ahead(numbers(9, [], broken=5), 3))
     assert taken == [0, 1, 2, 3, 4]
 
 
-def test_no_more_than_asked_for_are_made_and_who_stops_taking_stops_the_thread():
+def test_prefetch_is_bounded_and_stops_with_its_consumer():
     made, closed, before = [], [], threading.active_count()
     with closing(ahead(numbers(1000, made, closed=closed), 3)) as items:
         assert next(items) == 0
@@ -48,7 +48,7 @@ def test_no_more_than_asked_for_are_made_and_who_stops_taking_stops_the_thread()
     assert threading.active_count() == before
 
 
-def test_a_stopwatch_adds_up_threads_and_keeps_their_nesting_apart():
+def test_stopwatch_sums_threads_and_separates_nesting():
     stopwatch = PassMonitor()
     held, go_on = threading.Event(), threading.Event()
 

@@ -22,7 +22,7 @@ def other(tmp_path_factory):
     return path
 
 
-def test_a_picture_lends_its_face(other, backend, settings, tmp_path):
+def test_picture_is_an_appearance_source(other, backend, settings, tmp_path):
     shown = load_references(other, backend, settings, 64, tmp_path)
     assert shown.pictures.shape == (1, 64, 64, 3)
     assert shown.landmarks.shape == (1, 216, 2)
@@ -30,13 +30,13 @@ def test_a_picture_lends_its_face(other, backend, settings, tmp_path):
     assert shown.pictures[..., 0].mean() > 1.5 * shown.pictures[..., 1].mean()
 
 
-def test_a_video_lends_its_face(head, backend, settings, tmp_path):
+def test_video_is_an_appearance_source(head, backend, settings, tmp_path):
     shown = load_references(head, backend, settings, 64, tmp_path)
     assert shown.pictures.shape == (3, 64, 64, 3)
     assert (shown.pictures.reshape(3, -1).std(axis=1) > 10).all()
 
 
-def test_what_is_lent_is_what_is_seen(other, head, speech, models, backend, settings, tmp_path):
+def test_appearance_source_supplies_the_references(other, head, speech, models, backend, settings, tmp_path):
     out = {}
     for name, lender in (("own", None), ("lent", str(other))):
         job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / f"{name}.mp4"), appearance_from=lender)
@@ -45,7 +45,7 @@ def test_what_is_lent_is_what_is_seen(other, head, speech, models, backend, sett
     assert out["own"] != out["lent"]
 
 
-def test_a_lender_without_a_face_is_refused(head, speech, models, backend, settings, tmp_path):
+def test_appearance_source_without_a_face_is_refused(head, speech, models, backend, settings, tmp_path):
     faceless = write_media(tmp_path / "blocks.mp4", regular(8))
     with pytest.raises(MediaRefusedError) as caught:
         load_references(faceless, backend, settings, 64, tmp_path)

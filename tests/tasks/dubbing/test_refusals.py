@@ -12,7 +12,7 @@ from tests.tasks.media.media_files import regular, write_media
 
 
 @pytest.mark.parametrize("wrong", ["no face", "no video", "no speech", "speech is a picture", "face 4", "no folder"])
-def test_what_cannot_be_dubbed_is_a_clear_error_and_leaves_nothing(
+def test_impossible_dubbing_is_a_clear_error_without_leftovers(
     wrong, head, speech, models, backend, settings, tmp_path
 ):
     job = {"video": str(head), "speech": str(speech), "out": str(tmp_path / "out.mp4")}
@@ -33,7 +33,7 @@ def test_what_cannot_be_dubbed_is_a_clear_error_and_leaves_nothing(
     assert not list(tmp_path.glob(".*partial"))
 
 
-def test_a_dubbing_that_breaks_midway_leaves_what_was_there(head, speech, models, backend, settings, tmp_path):
+def test_broken_dubbing_keeps_the_previous_output(head, speech, models, backend, settings, tmp_path):
     (tmp_path / "out.mp4").write_text("what was there before")
 
     class Breaks(WarpTranslator):
@@ -53,7 +53,7 @@ def test_a_dubbing_that_breaks_midway_leaves_what_was_there(head, speech, models
     assert (tmp_path / "out.mp4").read_text() == "what was there before"
 
 
-def test_the_source_is_never_written_to(head, speech, models, backend, settings, tmp_path):
+def test_source_is_never_written_to(head, speech, models, backend, settings, tmp_path):
     video = shutil.copy(head, tmp_path / "own.mp4")
     with pytest.raises(DubbingError, match="source itself"):
         dub(DubJob(video=str(video), speech=str(speech), out=str(video)), models, backend, settings)

@@ -129,19 +129,19 @@ def base(dubbed, settings):
     ],
 )
 def test_key_follows_from_what_changes_the_output_and_nothing_else(changes, section, is_same, base, dubbed):
-    job, found, settings = base
+    job, result, settings = base
     if "appearance_from" in changes:
         changes = {"appearance_from": str(dubbed / changes["appearance_from"])}
     dump = settings.model_dump()
     merged = {name: dump[name] | more if isinstance(more, dict) else more for name, more in section.items()}
     changed = Settings.model_validate(dump | merged)
-    assert (dub_key(job.model_copy(update=changes), found, changed) == dub_key(*base)) is is_same
+    assert (dub_key(job.model_copy(update=changes), result, changed) == dub_key(*base)) is is_same
 
 
 def test_key_needs_inputs_that_can_be_read(base):
-    job, found, settings = base
+    job, result, settings = base
     with pytest.raises(MediaRefusedError):
-        dub_key(job.model_copy(update={"speech": "/no/such/file.wav"}), found, settings)
+        dub_key(job.model_copy(update={"speech": "/no/such/file.wav"}), result, settings)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"key": "k", "sha256": 1, "dubbed": {}}', b"\xff" * 99, None])

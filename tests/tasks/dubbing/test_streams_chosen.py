@@ -12,7 +12,7 @@ from tasks.media.sniff import sniff
 from tasks.media.source_video import SourceVideo
 from tasks.media.speech import SpeechSource
 from tests.tasks.dubbing.conftest import write_wav
-from tests.tasks.media.media_files import Part, Track, draw, regular, remux, tone, write_media
+from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, regular, remux, tone, write_media
 from tests.tasks.media.test_speech import write_sound
 
 DEFAULT, NONE = Disposition.default, Disposition(0)
@@ -40,15 +40,15 @@ def _tones(folder, *hertz):
 )
 def test_speech_is_the_default_sound_of_a_video(settings, tmp_path, flags, hertz):
     one, two = _tones(tmp_path, 400, 600)
-    path = remux(tmp_path / "a.mkv", Part(one, 0), Part(one, 1, flags[0]), Part(two, 1, flags[1]))
+    path = remux(tmp_path / "a.mkv", StreamPart(one, 0), StreamPart(one, 1, flags[0]), StreamPart(two, 1, flags[1]))
     assert probe(path, sniff(path), settings.limits).sound_stream == (1 if hertz == 400 else 2)
     assert _loudest_hz(path, settings, tmp_path) == hertz
 
 
-def test_a_silent_sound_is_no_speech(settings, tmp_path):
+def test_silent_stream_is_not_chosen(settings, tmp_path):
     silent = write_media(tmp_path / "silent.mkv", regular(25), tone(1, level=0.0))
     (heard,) = _tones(tmp_path, 600)
-    path = remux(tmp_path / "a.mkv", Part(silent, 0), Part(silent, 1, DEFAULT), Part(heard, 1))
+    path = remux(tmp_path / "a.mkv", StreamPart(silent, 0), StreamPart(silent, 1, DEFAULT), StreamPart(heard, 1))
     assert _loudest_hz(path, settings, tmp_path) == 600
 
 
@@ -74,32 +74,34 @@ def test_floating_point_over_full_scale_is_not_cut(settings, tmp_path):
 
 
 @pytest.mark.parametrize("late_s", [(1.75e9, 1.75e9), (0, 1.75e9), (1.75e9, 0)])
-def test_a_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
+def test_video_whose_clocks_begin_in_wall_time(settings, tmp_path, late_s):
     line = np.zeros((1, 48_000), np.float32)
     line[0, 24_000:24_100] = 0.9
-    plain = write_media(tmp_path / "p.mkv", regular(25), Track(line))
-    path = remux(tmp_path / "a.mkv", *(Part(plain, number, late_s=late_s[number]) for number in (0, 1)))
+    plain = write_media(tmp_path / "p.mkv", regular(25), SoundTrack(line))
+    path = remux(tmp_path / "a.mkv", *(StreamPart(plain, number, late_s=late_s[number]) for number in (0, 1)))
     film = SourceVideo.open(path, settings.limits)
     assert len(list(film.pictures())) == 25
     with SpeechSource.open(path, settings.limits, tmp_path) as speech:
         assert np.argmax(np.abs(speech.samples(0, RATE))) == pytest.approx(8000, abs=100)
 
 
-def test_the_film_is_the_stream_that_moves(settings, tmp_path):
+def test_moving_video_stream_is_chosen(settings, tmp_path):
     size = (320, 192)
     still = write_media(tmp_path / "s.mp4", regular(40), pictures=[draw(3, *size)] * 40, size=size)
     small = write_media(tmp_path / "f.mp4", regular(40))
-    film = SourceVideo.open(remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(small, 0)), settings.limits)
+    film = SourceVideo.open(
+        remux(tmp_path / "a.mkv", StreamPart(still, 0, DEFAULT), StreamPart(small, 0)), settings.limits
+    )
     assert (film.look().width, len(list(film.looks()))) == (160, 1)
 
 
-def test_a_film_without_a_face_gives_way_to_the_next(head, speech, settings, models, backend, tmp_path):
+def test_stream_without_a_face_gives_way_to_the_next(head, speech, settings, models, backend, tmp_path):
     with av.open(str(head)) as source:
         count = source.streams.video[0].frames
     size = (640, 384)
     moving = [draw(number, *size) for number in range(count)]
     other = write_media(tmp_path / "o.mp4", regular(count), pictures=moving, size=size)
-    video = remux(tmp_path / "a.mkv", Part(other, 0, DEFAULT), Part(head, 0))
+    video = remux(tmp_path / "a.mkv", StreamPart(other, 0, DEFAULT), StreamPart(head, 0))
     assert SourceVideo.open(video, settings.limits).facts.picture_stream == 0
     out = tmp_path / "out.mp4"
     dub(DubJob(video=str(video), speech=str(speech), out=str(out)), models, backend, settings)

@@ -1,4 +1,4 @@
-"""What footage for one stage alone is worth: both parts are judged on the same speakers, and only one is shown more."""
+"""Ablation of single-stage footage: both arms are scored on the same speakers, and only one has the added clips."""
 
 import pytest
 
@@ -45,7 +45,7 @@ def test_both_parts_are_evaluated_on_the_same_speakers_and_one_is_shown_more():
     assert summary["more"]["frechet"] == {}  # of one model's pictures alone
 
 
-def test_nothing_to_add_is_an_error():
+def test_ablation_without_added_clips_is_an_error():
     with pytest.raises(TrainingError, match="nothing to add"):
         ablate_data(selection(lambda _: True), 2, trial)
 

@@ -1,4 +1,4 @@
-"""What fine-tuning is worth: judged on what was not learned, and refused where nothing is left."""
+"""Evaluation of fine-tuning: scored on frames that were held out, and refused where none are left."""
 
 import pytest
 
@@ -13,27 +13,29 @@ from tasks.training.clip_selection import find_release, select
 from tasks.training.run import run_training
 from tasks.training.stage2 import translator_spec
 from tests.tasks.tracking.conftest import with_tables
-from tests.tasks.training.recorder import Recorder
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
+from tests.tasks.training.recorder import RecordingCallback
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w", 2)
+    workspace = face_release(tmp_path_factory.mktemp("face_release") / "w", 2)
     stage2 = Stage2Settings(preset="tiny", schedule={"max_steps": 2, "eval_interval": 2}, losses={"perceptual": 0})
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     folder = tmp_path_factory.mktemp("t") / "t"
-    model = run_training(translator_spec(selection, stage2, WeightSettings()), folder, Recorder()).model
+    model = run_training(translator_spec(selection, stage2, WeightSettings()), folder, RecordingCallback()).model
     return workspace, Settings(workspace=workspace.root, stage2=stage2), selection, model
 
 
-def test_it_is_judged_on_the_rest_of_the_clip_and_logged(made, empty_database):
+def test_finetuned_model_is_scored_on_the_rest_of_the_clip(made, empty_database):
     workspace, settings, selection, model = made
     short = settings.stage2.model_copy(
         update={"finetuning": settings.stage2.finetuning.model_copy(update={"seconds": 0.4, "steps": 2})}
     )
     settings = settings.model_copy(update={"stage2": short})
-    scores = compare_finetuning(workspace, settings, selection, selection.val, model, "the val split", Recorder())
+    scores = compare_finetuning(
+        workspace, settings, selection, selection.val, model, "the val split", RecordingCallback()
+    )
     before, after = scores.rows
     assert (before.system, after.system) == ("generated", "fine-tuned")
     assert before.metrics["frames"] == after.metrics["frames"] == 14
@@ -46,7 +48,7 @@ def test_it_is_judged_on_the_rest_of_the_clip_and_logged(made, empty_database):
     assert run.data.tags["release"] == selection.release_id
 
 
-def test_nothing_is_left_to_judge(made):
+def test_clip_without_held_out_frames_is_an_error(made):
     workspace, settings, selection, model = made
     with pytest.raises(TrainingError, match=r"no clip has 10 frames to score beyond its first 2 s"):
-        compare_finetuning(workspace, settings, selection, selection.val, model, "the val split", Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, model, "the val split", RecordingCallback())

@@ -1,4 +1,4 @@
-"""Evaluations are MLflow runs of their own: scores by the field's names, what was judged on what, and tables."""
+"""Evaluations are MLflow runs of their own: scores by the field's names, model and data, and tables."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def ws(tmp_path, empty_database) -> Workspace:
     return with_tables(Workspace.open(str(tmp_path / "ws"), create=True), empty_database)
 
 
-def test_a_run_holds_scores_tags_and_tables(ws):
+def test_run_holds_scores_tags_and_tables(ws):
     settings = Settings(workspace=ws.root)
     run_id = log_evaluation(settings, **SCORES)
     client = open_tracking(settings.tracking, ws).client
@@ -73,5 +73,5 @@ def test_scores_are_not_lost_with_the_store(tmp_path, caplog):
         ("mean face", "jitter", "mean_face/jitter"),
     ],
 )
-def test_names_are_those_of_the_field(system, score, name):
+def test_metric_names_are_the_field_names(system, score, name):
     assert metric_name(system, score) == name

@@ -11,7 +11,7 @@ FACE = (178.0, 81.0, 272.0, 175.0)
 
 
 @pytest.mark.parametrize("layout", [SHORT_RANGE, FULL_RANGE])
-def test_the_face_is_found_where_it_is(astronaut, layout):
+def test_detector_locates_the_face(astronaut, layout):
     (face,) = FaceDetector(layout)(astronaut)
     assert overlap(face.box, FACE) > 0.6
     assert face.score > 0.5
@@ -24,14 +24,14 @@ def test_no_face_in_grey_noise_or_nothing(layout):
     assert FaceDetector(layout)(np.zeros((1, 1, 3), dtype=np.uint8)) == []
 
 
-def test_a_part_of_the_picture_gives_pixels_of_the_whole(astronaut):
+def test_detection_in_a_crop_is_in_full_picture_pixels(astronaut):
     detect = FaceDetector()
     (face,) = detect(astronaut, (100, 20, 400, 300))
     assert overlap(face.box, FACE) > 0.6
     assert detect(astronaut, (300, 300, 512, 512)) == []
 
 
-def test_a_turned_face_has_that_roll(astronaut):
+def test_turned_face_has_that_roll(astronaut):
     detect = FaceDetector()
     (upright,) = detect(astronaut)
     clockwise = cv2.getRotationMatrix2D((224, 125), -30, 1)
@@ -81,7 +81,7 @@ def test_largest_first(search, paste):
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_talking_head_costs_one_look(paste):
+def test_talking_head_needs_one_detector_call(paste):
     search = FaceSearch()
     search._far = no_look
     assert len(search(paste(640, 480, (200, 50, 400)))) == 1
@@ -102,7 +102,7 @@ def test_tiles_cover_the_picture_and_overlap(width, height):
 
 
 @pytest.mark.parametrize(("width", "height", "count"), [(512, 512, 4), (1920, 1080, 2), (1080, 1920, 2), (640, 480, 4)])
-def test_every_face_too_small_for_one_look_stands_wholly_in_a_tile(width, height, count):
+def test_every_small_face_lies_wholly_in_a_tile(width, height, count):
     parts = tiles(width, height)
     assert len(parts) == count
     face = int(0.2 * max(width, height)) - 1

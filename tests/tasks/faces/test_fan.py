@@ -54,9 +54,9 @@ def test_points_move_with_region_and_picture(backend, astronaut):
 
 
 @pytest.mark.slow
-def test_the_detector_is_loaded_and_asked(backend):
-    found = backend.detect(np.zeros((64, 64, 3), dtype=np.uint8))
-    assert all(0 <= face.score <= 1 for face in found)
+def test_backend_loads_and_calls_the_detector(backend):
+    result = backend.detect(np.zeros((64, 64, 3), dtype=np.uint8))
+    assert all(0 <= face.score <= 1 for face in result)
     assert backend.name == "face_alignment@1.5.0"
 
 
@@ -77,7 +77,7 @@ def test_missing_weights_name_both_files_and_their_place(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_weights_are_found_in_torchs_cache(tmp_path, monkeypatch, weights):
+def test_weights_are_read_from_the_torch_cache(tmp_path, monkeypatch, weights):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     cache = tmp_path / "hub" / "checkpoints"
     cache.mkdir(parents=True)

@@ -62,20 +62,20 @@ def test_speech_blinks_light_and_a_beard_are_no_cover(followed, ada, change):
     assert not mouth_occluded(followed(pictures), FRAMES).any()
 
 
-def test_a_mask_is_seen_even_if_it_is_never_off(followed, ada):
+def test_permanent_mask_is_detected(followed, ada):
     pictures = passing(ada[:30], "ada", "mask", -FRAMES, 2 * FRAMES)
     assert mouth_occluded(followed(pictures), 30).all()
 
 
-def test_what_was_seen_before_tells_a_cover_that_lasts_as_long_as_the_clip(followed, ada):
+def test_earlier_track_reveals_a_cover_over_the_whole_clip(followed, ada):
     patches = followed(passing(ada, "ada", "hand", 38, 2 * FRAMES))
     before, after = patches.between(0, 36), patches.between(42, FRAMES)
     assert not mouth_occluded(after, FRAMES - 42).any()
     assert mouth_occluded(after, FRAMES - 42, before).all()
 
 
-def test_a_long_track_is_judged_as_its_parts_are(followed, ada):
-    """Twelve seconds and more are judged in stretches, each beside the one before."""
+def test_long_track_equals_its_parts(followed, ada):
+    """Twelve seconds and more are processed in stretches, each with the one before."""
     once = followed(passing(ada, "ada", "microphone", FIRST, STOP))
     clean = followed(ada)
     rounds = 13
@@ -89,5 +89,5 @@ def test_a_long_track_is_judged_as_its_parts_are(followed, ada):
     assert not occluded[: (rounds - 1) * FRAMES].any()
 
 
-def test_without_patches_nothing_is_known_to_lie_over_the_mouth():
+def test_no_patches_give_no_occlusion():
     assert mouth_occluded(FacePatches(), 5).tolist() == [False] * 5

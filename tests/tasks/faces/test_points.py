@@ -19,7 +19,7 @@ from tasks.faces.points import (
 
 @pytest.mark.parametrize(("controls", "count"), [(MESH, 468), (MESH, 478), (IBUG68, 68)])
 @pytest.mark.parametrize("seed", range(3))
-def test_same_as_resampling_each_boundary(controls, count, seed):
+def test_curves_equal_resampling_each_boundary(controls, count, seed):
     points = np.random.default_rng(seed).uniform(0, 500, size=(count, 2))
     mapped = CurveMap(controls)(points)
     assert (mapped.shape, mapped.dtype) == ((216, 2), np.float32)
@@ -39,7 +39,7 @@ def test_other_boundaries_are_refused(controls):
         CurveMap(controls)
 
 
-def test_a_boundary_without_points_is_refused():
+def test_boundary_without_points_is_refused():
     with pytest.raises(ValueError, match="boundaries"):
         CurveMap({**MESH, "outline": ()})
 

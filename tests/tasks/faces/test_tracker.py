@@ -1,4 +1,4 @@
-"""Who is who from frame to frame: on a real face with a real backend, and on drawn geometry for the corner cases."""
+"""Face tracking: on a real face with a real backend, and on drawn geometry for the corner cases."""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,15 +17,15 @@ EMPTY = np.full((480, 640, 3), 90, dtype=np.uint8)
 
 
 @dataclass
-class Stage:
-    """A backend whose faces are told to it: squares (x, y, side). It counts the work it is asked to do."""
+class ScriptedBackend:
+    """A backend with given faces: squares (x, y, side). It counts its calls."""
 
     faces: list[tuple[float, float, float]] = field(default_factory=list)
     unseen: bool = False  # the detector sees nothing, the landmark network does
     score: float = 1.0
     detections: int = 0
     looks: int = 0
-    name: str = "stage"
+    name: str = "scripted"
 
     def detect(self, rgb: Picture) -> list[Detection]:
         self.detections += 1
@@ -62,16 +62,16 @@ def ids(faces: list[FaceObservation]) -> list[int]:
 
 
 @pytest.fixture
-def stage() -> Stage:
-    return Stage([(300, 200, 100)])
+def scripted() -> ScriptedBackend:
+    return ScriptedBackend([(300, 200, 100)])
 
 
 @pytest.fixture
-def tracker(stage: Stage) -> FaceTracker:
-    return FaceTracker(stage, CLIPS)
+def tracker(scripted: ScriptedBackend) -> FaceTracker:
+    return FaceTracker(scripted, CLIPS)
 
 
-def test_a_real_face_is_followed_lost_and_found(mesh, paste):
+def test_real_face_is_tracked_lost_and_recovered(mesh, paste):
     tracker = FaceTracker(mesh, ClipSettings())
     moving = [paste(640, 480, (100 + 4 * step, 80, 300)) for step in range(8)]
     followed = [tracker.step(frame, cut=False) for frame in moving]
@@ -115,36 +115,36 @@ def test_same_frames_same_answer(mesh, paste):
         assert all((a.points == b.points).all() for a, b in zip(one, other, strict=True))
 
 
-def test_the_detector_runs_first_and_then_at_intervals(tracker, stage):
+def test_detector_runs_first_and_then_at_intervals(tracker, scripted):
     run(tracker, 1 + 2 * EVERY)
-    assert stage.detections == 3
+    assert scripted.detections == 3
 
 
-def test_the_detector_runs_when_a_face_is_lost(tracker, stage):
+def test_detector_runs_when_a_face_is_lost(tracker, scripted):
     run(tracker, 2)
-    stage.faces = []
+    scripted.faces = []
     run(tracker, 1)
-    assert stage.detections == 2
+    assert scripted.detections == 2
 
 
-def test_a_cut_ends_every_track(tracker):
+def test_cut_ends_every_track(tracker):
     assert ids(run(tracker, 3)[-1]) == [0]
     assert ids(tracker.step(EMPTY, cut=True)) == [1]
 
 
 @pytest.mark.parametrize(("missing", "number"), [(1, 0), (9, 0), (10, 1), (30, 1)])
-def test_only_short_losses_are_bridged(tracker, stage, missing, number):
+def test_only_short_losses_are_bridged(tracker, scripted, missing, number):
     run(tracker, 3)
-    faces, stage.faces = stage.faces, []
+    faces, scripted.faces = scripted.faces, []
     lost = run(tracker, missing)
     assert [len(seen) for seen in lost] == [1] * min(missing, 9) + [0] * (missing - 9)
-    stage.faces = faces
+    scripted.faces = faces
     assert ids(run(tracker, EVERY)[-1]) == [number]
 
 
-def test_a_low_score_is_a_loss_but_keeps_the_good_points(tracker, stage):
+def test_low_score_is_a_loss_but_keeps_the_good_points(tracker, scripted):
     (before,) = run(tracker, 3)[-1]
-    stage.score, stage.faces = 0.3, [(310, 200, 100)]
+    scripted.score, scripted.faces = 0.3, [(310, 200, 100)]
     (lost,) = tracker.step(EMPTY, cut=False)
     assert not lost.tracked
     assert lost.score == pytest.approx(0.3)
@@ -153,88 +153,88 @@ def test_a_low_score_is_a_loss_but_keeps_the_good_points(tracker, stage):
 
 
 @pytest.mark.parametrize("elsewhere", [(370, 200, 100), (300, 200, 20), (300, 200, 8), (300, 5, 100)])
-def test_points_that_jump_or_shrink_or_leave_are_not_believed(tracker, stage, elsewhere):
+def test_jumping_shrinking_or_leaving_points_are_rejected(tracker, scripted, elsewhere):
     run(tracker, 2)
-    stage.faces, stage.unseen = [elsewhere], True
+    scripted.faces, scripted.unseen = [elsewhere], True
     (face,) = tracker.step(EMPTY, cut=False)
     assert not face.tracked
     np.testing.assert_allclose(face.points.mean(axis=0), [300, 200], atol=5)
 
 
-def test_points_that_are_no_numbers_are_not_believed(tracker, stage, monkeypatch):
+def test_non_finite_points_are_rejected(tracker, scripted, monkeypatch):
     run(tracker, 2)
     broken = replace(drawn(300, 200, 100, 1.0), points=np.full((216, 2), np.nan, dtype=np.float32))
-    monkeypatch.setattr(stage, "landmarks", lambda rgb, region: broken)
+    monkeypatch.setattr(scripted, "landmarks", lambda rgb, region: broken)
     assert [face.tracked for face in tracker.step(EMPTY, cut=False)] == [False]
 
 
 def test_new_faces_are_taken_up_to_the_limit_largest_first():
-    stage = Stage([(100, 100, 40), (300, 100, 90), (500, 100, 60)])
-    tracker = FaceTracker(stage, ClipSettings(max_faces=2))
+    scripted = ScriptedBackend([(100, 100, 40), (300, 100, 90), (500, 100, 60)])
+    tracker = FaceTracker(scripted, ClipSettings(max_faces=2))
     sizes = [float(np.ptp(face.points[:, 0])) for face in tracker.step(EMPTY, cut=False)]
     assert sizes == pytest.approx([90, 60])
 
 
-def test_a_second_face_that_comes_later_gets_the_next_number(tracker, stage):
+def test_second_face_that_comes_later_gets_the_next_number(tracker, scripted):
     run(tracker, 2)
-    stage.faces.append((500, 300, 80))
+    scripted.faces.append((500, 300, 80))
     assert ids(run(tracker, EVERY)[-1]) == [0, 1]
 
 
 def test_two_tracks_that_meet_on_one_face_become_one():
-    stage = Stage([(210, 200, 100), (290, 200, 100)])
-    tracker = FaceTracker(stage, CLIPS)
+    scripted = ScriptedBackend([(210, 200, 100), (290, 200, 100)])
+    tracker = FaceTracker(scripted, CLIPS)
     assert ids(tracker.step(EMPTY, cut=False)) == [0, 1]
-    stage.faces = [(250, 200, 100)]  # the one face that both regions still see
+    scripted.faces = [(250, 200, 100)]  # the one face that both regions still see
     (face,) = tracker.step(EMPTY, cut=False)
     assert (face.track, face.tracked) == (0, True)
 
 
-def test_a_lost_track_takes_over_the_younger_one_on_its_face():
-    stage = Stage([(300, 200, 100)])
-    tracker = FaceTracker(stage, CLIPS)
+def test_lost_track_absorbs_the_younger_one_on_its_face():
+    scripted = ScriptedBackend([(300, 200, 100)])
+    tracker = FaceTracker(scripted, CLIPS)
     run(tracker, 2)
-    stage.faces = [(420, 200, 100)]  # too far to be the same: a new track, while the old one waits
+    scripted.faces = [(420, 200, 100)]  # too far to be the same: a new track, while the old one waits
     assert ids(run(tracker, 1)[-1]) == [0, 1]
-    stage.faces = [(380, 200, 100)]
+    scripted.faces = [(380, 200, 100)]
     run(tracker, 1)
-    stage.faces = [(335, 200, 100)]
+    scripted.faces = [(335, 200, 100)]
     (face,) = tracker.step(EMPTY, cut=False)
     assert (face.track, face.tracked) == (0, True)
     np.testing.assert_allclose(box(face.points), [285, 150, 385, 250], atol=0.1)
 
 
-def test_a_doubled_detection_makes_one_track():
-    stage = Stage([(300, 200, 100), (304, 203, 104)])
-    assert ids(FaceTracker(stage, CLIPS).step(EMPTY, cut=False)) == [0]
+def test_doubled_detection_makes_one_track():
+    scripted = ScriptedBackend([(300, 200, 100), (304, 203, 104)])
+    assert ids(FaceTracker(scripted, CLIPS).step(EMPTY, cut=False)) == [0]
 
 
-def test_a_detection_without_a_face_makes_no_track():
-    stage = Stage([(300, 200, 100)], score=0.2)
-    assert FaceTracker(stage, CLIPS).step(EMPTY, cut=False) == []
+def test_detection_without_a_face_makes_no_track():
+    scripted = ScriptedBackend([(300, 200, 100)], score=0.2)
+    assert FaceTracker(scripted, CLIPS).step(EMPTY, cut=False) == []
 
 
-def test_a_repeated_frame_costs_nothing(tracker, stage):
+def test_repeated_frame_costs_nothing(tracker, scripted):
     (first,) = run(tracker, 3)[-1]
-    work = (stage.detections, stage.looks)
+    work = (scripted.detections, scripted.looks)
     for _ in range(50):
         (again,) = tracker.step(EMPTY, cut=False, same_as_last=True)
-    assert (stage.detections, stage.looks) == work
+    assert (scripted.detections, scripted.looks) == work
     assert (again.track, again.tracked) == (0, True)
     assert (again.points == first.points).all()
 
 
-def test_a_lost_face_ends_during_a_frozen_picture(tracker, stage):
+def test_lost_face_ends_during_a_frozen_picture(tracker, scripted):
     run(tracker, 3)
-    stage.faces = []
+    scripted.faces = []
     run(tracker, 1)
     frozen = [tracker.step(EMPTY, cut=False, same_as_last=True) for _ in range(12)]
     assert [len(faces) for faces in frozen] == [1] * 8 + [0] * 4
 
 
-def test_a_repeated_frame_after_a_cut_is_measured(tracker, stage):
+def test_repeated_frame_after_a_cut_is_measured(tracker, scripted):
     assert ids(tracker.step(EMPTY, cut=True, same_as_last=True)) == [0]
-    assert stage.detections == 1
+    assert scripted.detections == 1
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +242,7 @@ def crop(astronaut):
     return cv2.resize(astronaut[25:225, 124:324], (128, 128), interpolation=cv2.INTER_AREA)
 
 
-def test_a_real_face_is_found_where_it_is(mesh, crop, astronaut):
+def test_detector_locates_a_real_face(mesh, crop, astronaut):
     landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([crop] * 2))
     assert there.all()
     face = mesh.landmarks(astronaut, mesh.first_region(mesh.detect(astronaut)[0])).points
@@ -250,7 +250,7 @@ def test_a_real_face_is_found_where_it_is(mesh, crop, astronaut):
     assert np.linalg.norm(landmarks[1] - expected, axis=1).mean() < 0.06 * float(interocular(expected))
 
 
-def test_where_there_is_none_none_is_found(mesh, crop):
+def test_detector_finds_nothing_without_a_face(mesh, crop):
     landmarks, there = find_landmarks(mesh, ClipSettings(), np.stack([np.full_like(crop, 90)] * 2))
     assert not there.any()
     assert not landmarks.any()

@@ -64,7 +64,7 @@ def test_one_face_is_followed_throughout(follow, name, tall):
 
 
 @pytest.mark.parametrize(("name", "faces"), [("dj_two_children.mp4", 2), ("aniportrait_lyl_sidebyside.mp4", 2)])
-def test_several_faces_are_told_apart(follow, name, faces):
+def test_several_faces_keep_separate_tracks(follow, name, faces):
     seen = follow(name)
     assert all([face.track for face in now] == list(range(faces)) for now in seen)
     for now in seen:
@@ -77,7 +77,7 @@ def test_no_face_where_none_is(follow, name):
     assert not any(follow(name))
 
 
-def test_a_talking_mouth_opens_and_closes(follow):
+def test_talking_mouth_opens_and_closes(follow):
     points = np.stack([faces[0].points for faces in follow("grid_lbax4n.mpg", 75)])
     opening = mouth_opening(points)
     assert opening.min() < 0.05

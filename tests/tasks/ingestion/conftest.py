@@ -38,11 +38,11 @@ def settings_in(folder: Path) -> Settings:
 
 
 def analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
-    """What a worker makes of a job, in this process."""
+    """Analyse a job in this process, as a worker does."""
     workspace = Workspace.open(settings.workspace)
     with unfinished_parts(workspace) as outgoing:
-        found = analyse(job, settings, policy, outgoing)
-        return replace(found, parts=keep_parts(job, settings, workspace, outgoing))
+        result = analyse(job, settings, policy, outgoing)
+        return replace(result, parts=keep_parts(job, settings, workspace, outgoing))
 
 
 def job_of(path: Path, **more) -> FileJob:
@@ -68,5 +68,5 @@ def two_workers(tmp_path_factory) -> Iterator[Client]:
     """A local cluster that finds the tests' own work; a worker that is killed is replaced."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.getcwd())
-        with open_client(None, 2, tmp_path_factory.mktemp("scratch"), 3) as found:
-            yield found
+        with open_client(None, 2, tmp_path_factory.mktemp("scratch"), 3) as result:
+            yield result

@@ -56,7 +56,7 @@ def names_of(bundle: Sequence[RawFile], settings: Settings, bad: str) -> list[st
 
 
 def nothing(item: object) -> None:
-    """What the bench of a backlog does with a file."""
+    """Do nothing with a file, for the backlog benchmark."""
 
 
 def names_each(bundle: Sequence[RawFile], settings: Settings) -> list[str]:
@@ -65,5 +65,5 @@ def names_each(bundle: Sequence[RawFile], settings: Settings) -> list[str]:
 
 
 def calls(dask_scheduler: Any) -> int:
-    """How many calls the scheduler knows; runs there."""
+    """Return the number of calls that the scheduler knows; runs there."""
     return len(dask_scheduler.tasks)

@@ -1,4 +1,4 @@
-"""What a file that has taken its decoder over would try. Each returns what it got; where it is refused, OSError."""
+"""Attacks by a file that has taken over its decoder. Each returns its loot; where it is refused, OSError."""
 
 import ctypes
 import errno
@@ -114,7 +114,7 @@ def read_parent_memory() -> None:
 
 
 def system_call(number: int) -> None:
-    """With arguments that no call takes: only whether it is there at all is asked."""
+    """Invalid arguments: only the existence of the call is tested."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.syscall(number, -1, 0, 0, 0, 0) < 0 and ctypes.get_errno() in (errno.EPERM, errno.ENOSYS):
         raise OSError(ctypes.get_errno(), "refused")
@@ -136,13 +136,13 @@ def raise_limit() -> None:
 
 
 def threads() -> int:
-    found: list[int] = []
-    workers = [threading.Thread(target=found.append, args=(number,)) for number in range(4)]
+    collected: list[int] = []
+    workers = [threading.Thread(target=collected.append, args=(number,)) for number in range(4)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    return len(found)
+    return len(collected)
 
 
 def own_place() -> int:

@@ -58,15 +58,15 @@ def film_of(picture: np.ndarray, path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("file", "expected"), [("ada-clean.mp4", "both"), ("dora-blink.mp4", "reject")])
-def test_films_of_the_sample_are_routed_as_is_right(analysed, media, file, expected):
+def test_sample_films_are_routed_as_expected(analysed, media, file, expected):
     try:
-        found = routes(analysed(media / file))
+        result = routes(analysed(media / file))
     except MediaRefusedError:
-        found = (False, False)
-    assert found == ROUTES[expected]
+        result = (False, False)
+    assert result == ROUTES[expected]
 
 
-def test_a_face_behind_a_headset_is_for_neither_stage_and_without_it_for_stage_two(analysed, tmp_path):
+def test_face_behind_a_headset_is_refused_by_both_stages(analysed, tmp_path):
     face = skimage.data.astronaut()[..., :3]
     assert routes(analysed(film_of(face[:300, 60:380], tmp_path / "seen.mp4"))) == (False, True)
     hidden = analysed(film_of(behind_headset(face)[:300, 60:380], tmp_path / "hidden.mp4"))
@@ -77,7 +77,7 @@ def test_a_face_behind_a_headset_is_for_neither_stage_and_without_it_for_stage_t
     )
 
 
-def test_a_cat_s_face_is_for_neither_stage(analysed, tmp_path):
+def test_cat_face_is_refused_by_both_stages(analysed, tmp_path):
     assert routes(analysed(film_of(skimage.data.chelsea()[:, 40:340], tmp_path / "cat.mp4"))) == (False, False)
 
 
@@ -98,15 +98,15 @@ def _shortest(count: int) -> list[dict[str, str]]:
 @needs_corpora
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_real_footage_is_routed_as_people_would(analysed):
+def test_real_footage_is_routed_as_labelled(analysed):
     wrong = {"stage1": [], "stage2": []}
     rows = _shortest(6)
     for row in rows:
         try:
-            found = routes(analysed(Path(CORPORA or "") / "media" / row["file"]))
+            result = routes(analysed(Path(CORPORA or "") / "media" / row["file"]))
         except MediaRefusedError:
-            found = (False, False)
-        for stage, one, other in zip(wrong, found, ROUTES[row["expected"]], strict=True):
+            result = (False, False)
+        for stage, one, other in zip(wrong, result, ROUTES[row["expected"]], strict=True):
             if one is not other:
                 wrong[stage].append(row["file"])
     assert len(rows) >= 15

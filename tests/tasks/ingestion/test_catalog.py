@@ -1,4 +1,4 @@
-"""Which files a run works on, and what row a file ends with."""
+"""Selection of the files to analyse, and their catalog rows."""
 
 import dataclasses
 from typing import Any
@@ -36,7 +36,7 @@ def plan(*raws: RawFile, known=(), retry: bool = False, extractor: str = EXTRACT
     return plan_run(raws, {row["uri"]: row for row in known}, extractor, retry, lambda uris: frozenset())
 
 
-def test_a_new_file_is_work_and_a_done_one_is_not():
+def test_new_files_are_planned_and_done_ones_are_not():
     assert plan(RAW).fresh == (RAW,)
     done = plan(RAW, known=[measured()])
     assert (done.fresh, done.relabelled, done.unchanged) == ((), (), 1)
@@ -44,7 +44,7 @@ def test_a_new_file_is_work_and_a_done_one_is_not():
 
 
 @pytest.mark.parametrize("change", [{"stamp": "100-2"}, {"offset_s": 0.2}])
-def test_a_changed_file_is_work(change):
+def test_changed_file_is_work(change):
     changed = dataclasses.replace(RAW, **change)
     assert plan(changed, known=[measured()]).fresh == (changed,)
 
@@ -55,14 +55,14 @@ def test_another_extractor_makes_everything_work():
 
 @pytest.mark.parametrize("label", ["corpus", "speaker", "licence", "consent", "language"])
 def test_another_label_is_not_work_but_is_noted(label):
-    told = dataclasses.replace(RAW, **{label: "other"})
-    found = plan(told, known=[measured()])
-    assert (found.fresh, found.relabelled, found.unchanged) == ((), (told,), 0)
-    assert relabelled_row(told, measured()) == measured() | {label: "other"}
+    result = dataclasses.replace(RAW, **{label: "other"})
+    outcome = plan(result, known=[measured()])
+    assert (outcome.fresh, outcome.relabelled, outcome.unchanged) == ((), (result,), 0)
+    assert relabelled_row(result, measured()) == measured() | {label: "other"}
 
 
 @pytest.mark.parametrize("reason", sorted(FileReason))
-def test_what_is_tried_again(reason):
+def test_retryable_states(reason):
     known = [quarantined(reason)]
     assert bool(plan(RAW, known=known).fresh) is (reason in RETRIED)
     assert bool(plan(RAW, known=known, retry=True).fresh) is (reason in QUARANTINE_REASONS)
@@ -70,11 +70,11 @@ def test_what_is_tried_again(reason):
     assert not plan(refused, known=known, retry=True).fresh
 
 
-def test_what_is_retried_is_quarantined():
+def test_retry_quarantined_selects_quarantined_files():
     assert RETRIED <= QUARANTINE_REASONS
 
 
-def test_a_copy_is_done_as_long_as_its_original_is():
+def test_copy_is_done_while_its_original_is():
     copy = dataclasses.replace(RAW, uri="/b.mp4")
     known = [measured(), duplicate_row(copy, EXTRACTOR, "m1", "/a.mp4")]
     assert plan(RAW, copy, known=known).fresh == ()
@@ -86,14 +86,14 @@ def test_a_copy_is_done_as_long_as_its_original_is():
     assert plan(copy, known=[rejected, known[1]]).fresh == ()
 
 
-def test_who_a_file_counts_for():
+def test_file_counts_for_its_labels():
     assert speaker_key(RAW, "m1") == "s1"
     assert speaker_key(dataclasses.replace(RAW, speaker=None), "m1") == "file:m1"
     assert speaker_key(dataclasses.replace(RAW, speaker=""), "m1") == "file:m1"
 
 
 @pytest.mark.parametrize("reason", sorted(FileReason))
-def test_a_refused_file_s_row(reason):
+def test_refused_file_s_row(reason):
     row = refused_row(RAW, EXTRACTOR, MediaRefusedError(reason, "in its own words"))
     state = FileState.QUARANTINED if reason in QUARANTINE_REASONS else FileState.REJECTED
     assert (row["state"], row["reason"], row["error"]) == (state, reason, "in its own words")
@@ -103,7 +103,7 @@ def test_a_refused_file_s_row(reason):
     assert stored.to_pylist()[0]["uri"] == "/a.mp4"
 
 
-def test_a_copy_s_row_names_the_original():
+def test_copy_s_row_names_the_original():
     row = duplicate_row(RAW, EXTRACTOR, "m1", "/z.mp4")
     assert (row["state"], row["reason"], row["error"]) == ("duplicate", "same_bytes", "same bytes as /z.mp4")
     assert catalog_table([row]).num_rows == 1

@@ -63,7 +63,7 @@ def test_news_is_messages_while_it_works_and_each_gives_it_more_time(child):
     assert call(child, child_work.count, 2, 0) == 2  # nobody listens
 
 
-def test_who_hears_says_how_long_the_rest_may_take(child):
+def test_progress_listener_sets_the_remaining_time(child):
     call(child, child_work.pid)
     assert child.run(child_work.count, 2, 0.5, time_limit_s=60, on_message=lambda number: 30.0) == 2
     with pytest.raises(MediaRefusedError) as error:
@@ -71,7 +71,7 @@ def test_who_hears_says_how_long_the_rest_may_take(child):
     assert (error.value.reason, error.value.detail) == (FileReason.TIMED_OUT, "longer than 0 s")
 
 
-def test_what_is_left_unsaid_when_the_listener_fails_is_not_taken_for_the_next_answer(child):
+def test_pending_messages_are_not_taken_for_the_next_answer(child):
     def fail(number):
         raise KeyError("of the listener")
 
@@ -80,7 +80,7 @@ def test_what_is_left_unsaid_when_the_listener_fails_is_not_taken_for_the_next_a
     assert call(child, child_work.echo, "next") == "next"
 
 
-def test_variables_are_the_child_s_alone(child):
+def test_environment_variables_are_set_in_the_child_only(child):
     other = ChildProcess(1.0, TESTS, {"HETERODUB_TEST": "seen"})
     try:
         assert (call(other, os.getenv, "HETERODUB_TEST"), os.getenv("HETERODUB_TEST")) == ("seen", None)
@@ -88,57 +88,57 @@ def test_variables_are_the_child_s_alone(child):
         other.close()
 
 
-def test_a_refusal_arrives_as_it_was_and_the_child_goes_on(child):
+def test_refusal_arrives_unchanged_and_the_child_survives(child):
     before = call(child, child_work.pid)
-    found = refusal(child, child_work.refuse, "99999 x 99999")
-    assert (found.reason, found.detail) == (FileReason.PICTURE_TOO_LARGE, "99999 x 99999")
+    result = refusal(child, child_work.refuse, "99999 x 99999")
+    assert (result.reason, result.detail) == (FileReason.PICTURE_TOO_LARGE, "99999 x 99999")
     assert call(child, child_work.pid) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE])
-def test_a_crash_is_named_by_its_signal_and_costs_one_call(child, number):
+def test_crash_is_named_by_its_signal_and_costs_one_call(child, number):
     before = call(child, child_work.pid)
-    found = refusal(child, child_work.crash, int(number), "last words of a decoder")
-    assert found.reason is FileReason.DECODER_CRASHED
-    assert signal.Signals(number).name in found.detail
-    assert "last words of a decoder" in found.detail
+    result = refusal(child, child_work.crash, int(number), "last words of a decoder")
+    assert result.reason is FileReason.DECODER_CRASHED
+    assert signal.Signals(number).name in result.detail
+    assert "last words of a decoder" in result.detail
     assert call(child, child_work.pid) != before
     assert not alive(before)
 
 
-def test_last_words_are_those_of_the_end_and_bounded(child):
-    found = refusal(child, child_work.crash, int(signal.SIGSEGV), "x" * 100_000 + " the end")
-    assert found.detail.endswith("the end")
-    assert len(found.detail) < 400
+def test_crash_output_is_the_bounded_tail(child):
+    result = refusal(child, child_work.crash, int(signal.SIGSEGV), "x" * 100_000 + " the end")
+    assert result.detail.endswith("the end")
+    assert len(result.detail) < 400
 
 
-def test_an_exit_is_named_by_its_code(child):
-    found = refusal(child, child_work.leave, 7)
-    assert found.reason is FileReason.DECODER_CRASHED
-    assert "exit code 7" in found.detail
+def test_exit_is_named_by_its_code(child):
+    result = refusal(child, child_work.leave, 7)
+    assert result.reason is FileReason.DECODER_CRASHED
+    assert "exit code 7" in result.detail
 
 
-def test_a_kill_from_outside_is_taken_for_the_machine_s_want_of_memory(child):
+def test_sigkill_is_reported_as_out_of_memory(child):
     assert refusal(child, child_work.crash, int(signal.SIGKILL)).reason is FileReason.OUT_OF_MEMORY
 
 
 def test_work_beyond_its_time_is_killed_and_the_next_call_has_a_new_child(child):
     before = call(child, child_work.pid)
-    found = refusal(child, child_work.sleep, 600, time_limit_s=0.3)
-    assert found.reason is FileReason.TIMED_OUT
+    result = refusal(child, child_work.sleep, 600, time_limit_s=0.3)
+    assert result.reason is FileReason.TIMED_OUT
     assert not alive(before)
     assert call(child, child_work.pid) != before
 
 
-def test_a_hog_gets_no_more_memory_than_it_may_have(child):
+def test_memory_limit_is_enforced(child):
     assert call(child, child_work.hog, 0.25) == 16
-    found = refusal(child, child_work.hog, 4)
-    assert found.reason is FileReason.OUT_OF_MEMORY
-    assert "1 GiB" in found.detail
+    result = refusal(child, child_work.hog, 4)
+    assert result.reason is FileReason.OUT_OF_MEMORY
+    assert "1 GiB" in result.detail
     assert call(child, child_work.echo, 5) == 5
 
 
-def test_an_error_keeps_its_name_and_text(child):
+def test_error_keeps_its_name_and_text(child):
     with pytest.raises(RuntimeError, match=r"ValueError: 7 is no shape"):
         call(child, child_work.fail, ValueError, "7 is no shape")
     with pytest.raises(OSError, match="No space") as error:
@@ -146,18 +146,18 @@ def test_an_error_keeps_its_name_and_text(child):
     assert (error.value.errno, error.value.filename) == (errno.ENOSPC, "/full")
 
 
-def test_what_ends_the_run_is_not_mistaken_for_the_file_s_fault(child):
+def test_run_errors_are_not_file_errors(child):
     with pytest.raises(WeightsMissingError, match="weights of x are not at y"):
         call(child, child_work.missing_weights)
 
 
-def test_a_result_that_cannot_travel_does_not_hang(child):
+def test_unpicklable_result_does_not_hang(child):
     with pytest.raises(RuntimeError, match="lock has no plain form"):
         call(child, child_work.lock)
     assert call(child, child_work.echo, 1) == 1
 
 
-def test_a_child_that_died_between_calls_is_replaced(child):
+def test_child_that_died_between_calls_is_replaced(child):
     first = call(child, child_work.pid)
     os.kill(first, signal.SIGKILL)
     while alive(first):
@@ -165,7 +165,7 @@ def test_a_child_that_died_between_calls_is_replaced(child):
     assert call(child, child_work.pid) != first
 
 
-def test_what_is_prepared_is_done_first_and_its_answer_is_nobody_s(child):
+def test_preparation_runs_first_and_its_result_is_dropped(child):
     child.prepare(child_work.echo, "unheard")
     child.prepare(child_work.leave, 1)  # there is a child already
     assert call(child, child_work.echo, 1) == 1
@@ -173,31 +173,31 @@ def test_what_is_prepared_is_done_first_and_its_answer_is_nobody_s(child):
 
 
 @pytest.mark.parametrize("arguments", [(child_work.refuse, "x"), (child_work.fail, ValueError, "x")])
-def test_a_preparation_that_fails_is_no_file_s_fault(child, arguments):
+def test_preparation_that_fails_is_no_file_s_fault(child, arguments):
     child.prepare(*arguments)
     assert call(child, child_work.echo, 1) == 1
 
 
-def test_a_preparation_that_hangs_does_not_hang_the_run(child):
+def test_preparation_that_hangs_does_not_hang_the_run(child):
     child.prepare(child_work.sleep, 600)
     assert refusal(child, child_work.echo, 1, time_limit_s=0.3).reason is FileReason.TIMED_OUT
     assert call(child, child_work.echo, 1) == 1
 
 
-def test_what_a_killed_child_left_on_disk_goes_with_it(child, tmp_path, monkeypatch):
+def test_files_of_a_killed_child_are_removed(child, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert call(child, child_work.spool, 0).startswith(str(tmp_path))
     assert refusal(child, child_work.spool, 600, time_limit_s=1).reason is FileReason.TIMED_OUT
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_is_not_the_child_s_business(child):
+def test_child_ignores_ctrl_c(child):
     first = call(child, child_work.pid)
     os.kill(first, signal.SIGINT)
     assert call(child, child_work.pid) == first
 
 
-def test_the_child_ends_with_a_parent_that_is_killed(child):
+def test_child_ends_with_a_parent_that_is_killed(child):
     script = (
         "import sys, time\n"
         "from tests.tasks.ingestion import child_work\n"
@@ -223,7 +223,7 @@ def test_closing_ends_the_child_and_may_be_done_twice(child):
     assert not alive(first)
 
 
-def test_nothing_is_left_behind_over_many_calls_and_deaths(child):
+def test_many_calls_and_crashes_leak_nothing(child):
     call(child, child_work.echo, 0)
     files, processes = len(os.listdir("/proc/self/fd")), _children()
     for number in range(50):

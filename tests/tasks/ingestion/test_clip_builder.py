@@ -43,7 +43,7 @@ def steady(count: int, start: int = 0, track: int = 0, shot: int = 0):
         (2000, [250] * 8),
     ],
 )  # fmt: skip
-def test_where_a_track_of_n_frames_is_cut(count, lengths):
+def test_clip_boundaries_by_track_length(count, lengths):
     drafts, builder = build(steady(count))
     assert [draft.frames for draft in drafts] == lengths
     starts = [draft.start_frame for draft in drafts]
@@ -60,7 +60,7 @@ def test_frames_of_clips_are_in_order(count):
 
 
 @pytest.mark.parametrize("count", [25, 251, 510, 1003])
-def test_looks_belong_to_their_clip_and_come_every_fifth_frame(count):
+def test_looks_belong_to_their_clip_every_fifth_frame(count):
     drafts, _ = build(steady(count))
     frames = [frame for draft in drafts for frame in draft.content]
     looks = [number for number, frame in enumerate(frames) if frame.look is not None]
@@ -71,7 +71,7 @@ def test_looks_belong_to_their_clip_and_come_every_fifth_frame(count):
 
 @pytest.mark.parametrize("seconds", [(1.0, 10.0), (2.0, 4.0), (0.4, 3.0)])
 @pytest.mark.parametrize("count", range(1, 260, 23))
-def test_no_clip_is_shorter_or_longer_than_asked_and_no_frame_is_lost(seconds, count):
+def test_clip_lengths_stay_in_bounds_and_lose_no_frame(seconds, count):
     least, most = seconds
     drafts, builder = build(steady(count), min_s=least, max_s=most)
     assert all(round(least * 25) <= draft.frames <= round(most * 25) for draft in drafts)
@@ -79,19 +79,19 @@ def test_no_clip_is_shorter_or_longer_than_asked_and_no_frame_is_lost(seconds, c
     assert builder.dropped_frames in (0, count)
 
 
-def test_a_track_that_ends_is_a_clip_and_the_next_one_another():
+def test_track_that_ends_is_a_clip_and_the_next_one_another():
     empty = [(picture(index), []) for index in range(30, 40)]
     drafts, builder = build([*steady(30), *empty, *steady(40, start=40, track=1), *steady(10, start=80, track=2)])
     assert [(d.track, d.start_frame, d.frames) for d in drafts] == [(0, 0, 30), (1, 40, 40)]
     assert builder.dropped_frames == 10
 
 
-def test_a_cut_ends_every_clip_even_of_a_track_that_went_on():
+def test_cut_ends_every_clip_even_of_a_track_that_went_on():
     drafts, _ = build([*steady(30), *steady(30, start=30, shot=1)])
     assert [(d.shot, d.start_frame, d.frames) for d in drafts] == [(0, 0, 30), (1, 30, 30)]
 
 
-def test_two_faces_are_two_clips_and_each_knows_of_the_other():
+def test_two_faces_are_two_clips_with_face_counts():
     far = {"at": (100.0, 60.0), "scale": 0.45}
     both = [(picture(index), [face(0), face(1, at=(100, 20), scale=0.9)]) for index in range(30)]
     small = [(picture(index), [face(0), face(2, **far)]) for index in range(30, 60)]
@@ -101,7 +101,7 @@ def test_two_faces_are_two_clips_and_each_knows_of_the_other():
     assert crowded == {0: [True] * 30 + [False] * 30, 1: [True] * 30, 2: [True] * 30}
 
 
-def test_a_face_that_is_lost_crowds_nobody():
+def test_lost_face_is_not_counted_as_present():
     drafts, _ = build([(picture(index), [face(0), face(1, tracked=False)]) for index in range(30)])
     assert not any(frame.is_crowded for frame in drafts[0].content)
 
@@ -110,7 +110,7 @@ def test_a_face_that_is_lost_crowds_nobody():
     ("good", "lost", "lengths", "dropped"),
     [(30, 5, [30], 0), (24, 9, [], 24), (250, 9, [250], 0), (251, 9, [125, 126], 0), (260, 20, [130, 130], 0)],
 )
-def test_the_lost_tail_of_a_track_is_trimmed(good, lost, lengths, dropped):
+def test_lost_tail_of_a_track_is_trimmed(good, lost, lengths, dropped):
     frames = [(picture(index), [face(tracked=index < good)]) for index in range(good + lost)]
     drafts, builder = build(frames)
     assert [draft.frames for draft in drafts] == lengths
@@ -124,12 +124,12 @@ def test_frames_lost_inside_a_track_stay():
     assert [number for number, frame in enumerate(draft.content) if not frame.face.tracked] == [10, 11]
 
 
-def test_a_track_that_was_never_good_is_dropped_without_a_clip():
+def test_track_that_was_never_good_is_dropped_without_a_clip():
     drafts, _ = build([(picture(index), [face(tracked=False)]) for index in range(60)])
     assert drafts == []
 
 
-def test_nothing_but_the_clip_that_is_being_filled_is_held():
+def test_builder_holds_only_the_open_clip():
     builder = ClipBuilder(ClipSettings(crop_px=64))
     held = []
     for index in range(1500):
@@ -142,13 +142,13 @@ def test_nothing_but_the_clip_that_is_being_filled_is_held():
     assert not builder._open
 
 
-def test_the_window_stays_for_small_movement():
+def test_window_stays_for_small_movement():
     sway = [(picture(i), [face(at=(50 + 2 * np.sin(i), 30), scale=1 + 0.03 * np.sin(i / 3))]) for i in range(60)]
     (draft,), _ = build(sway)
     assert len({frame.box for frame in draft.content}) == 1
 
 
-def test_the_window_follows_a_face_that_walks_and_holds_all_of_it():
+def test_window_follows_a_face_that_walks_and_holds_all_of_it():
     walk = [(picture(i), [face(at=(20 + i, 30))]) for i in range(60)]
     (draft,), _ = build(walk)
     assert 4 < len({frame.box for frame in draft.content}) < 30
@@ -161,7 +161,7 @@ def test_the_window_follows_a_face_that_walks_and_holds_all_of_it():
         assert face_bottom <= top + side
 
 
-def test_the_window_grows_with_the_face():
+def test_window_grows_with_the_face():
     zoom = [(picture(i), [face(at=(50, 30), scale=1 + i / 60)]) for i in range(60)]
     (draft,), _ = build(zoom)
     sides = [frame.box[2] for frame in draft.content]
@@ -170,7 +170,7 @@ def test_the_window_grows_with_the_face():
     assert {frame.crop.shape for frame in draft.content} == {(64, 64, 3)}
 
 
-def test_the_window_is_centred_and_as_wide_as_the_margin_says():
+def test_window_is_centred_and_as_wide_as_the_margin_says():
     (draft,), _ = build(steady(30), crop_margin=1.6)
     left, top, side = draft.content[0].box
     assert side == round(1.6 * np.ptp(SHAPE, axis=0).max())
@@ -184,7 +184,7 @@ def test_crops_are_not_blown_up_beyond_the_source(scale, side):
     assert draft.content[0].crop.shape == (side, side, 3)
 
 
-def test_a_window_inside_the_picture_is_the_picture():
+def test_window_inside_the_picture_is_the_picture():
     np.testing.assert_array_equal(cut_window(FRAME, (10, 20, 64), 64), FRAME[20:84, 10:74])
 
 
@@ -201,14 +201,14 @@ def test_beyond_the_border_its_edge_is_repeated(window):
 
 
 @pytest.mark.parametrize("window", [(500, 10, 64), (10, 500, 64), (-100, 10, 64), (10, -64, 64), (160, 0, 16)])
-def test_a_window_wholly_outside_is_black(window):
+def test_window_wholly_outside_is_black(window):
     crop = cut_window(FRAME, window, 32)
     assert crop.shape == (32, 32, 3)
     assert not crop.any()
 
 
 @pytest.mark.parametrize("side", [16, 32, 64, 256])
-def test_a_window_is_brought_to_the_size_asked_for(side):
+def test_window_is_resized_to_the_crop_size(side):
     flat = np.full_like(FRAME, (200, 100, 50))
     crop = cut_window(flat, (10, 10, 60), side)
     assert crop.shape == (side, side, 3)

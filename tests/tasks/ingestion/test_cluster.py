@@ -1,4 +1,4 @@
-"""A standing cluster: who runs other code is told of or sent away; workers come and go; the scheduler may be lost."""
+"""A standing cluster: other code is named or sent away; workers come and go; the scheduler may be lost."""
 
 import logging
 import shutil
@@ -20,7 +20,7 @@ from . import executor_work as work
 
 @pytest.fixture(scope="module")
 def other_code(tmp_path_factory) -> Path:
-    """A checkout in which one file differs, beside an older numpy, as package metadata tell it."""
+    """A checkout in which one file differs, beside an older numpy, by its package metadata."""
     place = tmp_path_factory.mktemp("other")
     for folder in ("schemas", "model", "tasks"):
         shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -51,34 +51,34 @@ def await_workers(cluster: DaskProcesses, count: int) -> None:
         client.wait_for_workers(count, timeout=120)
 
 
-def test_who_runs_other_code_is_named_before_work_starts(cluster, other_code, tmp_path):
+def test_processes_with_other_code_are_named_before_work_starts(cluster, other_code, tmp_path):
     with pytest.raises(ClusterError, match="has no workers"), open_client(cluster.address, 1, tmp_path, 3):
         pass
     cluster.worker("same")
     cluster.worker("other", other_code)
     await_workers(cluster, 2)
-    with pytest.raises(ClusterError) as told, open_client(cluster.address, 1, tmp_path, 3):
+    with pytest.raises(ClusterError) as excinfo, open_client(cluster.address, 1, tmp_path, 3):
         pass
-    words, here = str(told.value), versions_here().found
+    words, here = str(excinfo.value), versions_here().found
     assert words.count("worker tcp://") == 1 and "the scheduler" not in words
     assert f"({other_code}) has heterodub's code " in words
     assert f"numpy 1.0 instead of {here['numpy']}" in words
     assert words.count("instead of") == 2
 
 
-def test_a_worker_of_other_code_that_joins_midway_is_sent_away_unused(cluster, other_code, tmp_path, caplog):
+def test_worker_of_other_code_that_joins_midway_is_sent_away_unused(cluster, other_code, tmp_path, caplog):
     cluster.worker("same")
     await_workers(cluster, 1)
     with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
-        found = {}
+        collected = {}
         for number, (item, place) in enumerate(answers(client, work.where, 600, "joined")):
-            found[item] = place
+            collected[item] = place
             if number == 10:
                 other = cluster.worker("other", other_code)
                 client.wait_for_workers(2, timeout=120)
         other.wait(60)
-    assert set(found) == set(range(600))
-    assert {Path(place).name for place in found.values()} == {"same"}
+    assert set(collected) == set(range(600))
+    assert {Path(place).name for place in collected.values()} == {"same"}
     assert "sent away" in caplog.text and str(other_code) in caplog.text
 
 
@@ -86,18 +86,18 @@ def test_workers_join_and_leave_and_all_may_be_gone_for_a_while(cluster, tmp_pat
     first = cluster.worker("first")
     await_workers(cluster, 1)
     with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
-        found = []
+        collected = []
         for number, (item, place) in enumerate(answers(client, work.where, 400, "moving")):
-            found.append((item, Path(place).name))
+            collected.append((item, Path(place).name))
             if number == 100:
                 leave(first)
                 second = cluster.worker("second")
-    assert Counter(item for item, _ in found) == Counter(range(400))
-    assert {place for _, place in found} == {"first", "second"}
+    assert Counter(item for item, _ in collected) == Counter(range(400))
+    assert {place for _, place in collected} == {"first", "second"}
     assert second.poll() is None
 
 
-def test_a_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypatch):
+def test_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("tasks.ingestion.dask_executor._LOOK_EVERY_S", 0.1)
     cluster.worker("first")
     await_workers(cluster, 1)
@@ -125,7 +125,7 @@ def test_a_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypat
     assert most[1] <= 4 and 4 < most[3] <= 12  # four for each thread that there is
 
 
-def test_a_scheduler_that_is_lost_midway_ends_the_run_in_plain_words(cluster, tmp_path):
+def test_lost_scheduler_ends_the_run_with_a_clear_error(cluster, tmp_path):
     cluster.worker("only")
     await_workers(cluster, 1)
     with (
@@ -137,7 +137,7 @@ def test_a_scheduler_that_is_lost_midway_ends_the_run_in_plain_words(cluster, tm
                 cluster.scheduler.kill()
 
 
-def test_what_is_compared_is_what_is_pinned():
+def test_compared_versions_are_the_pinned_ones():
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lock}
     assert {name.lower() for name in LIBRARIES} <= pinned

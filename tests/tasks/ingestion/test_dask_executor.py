@@ -23,12 +23,12 @@ def results(two_workers, function, items, prefix: str):
 
 
 def test_every_item_comes_back_once(two_workers):
-    found = results(two_workers, work.double, range(200), "double")
-    assert Counter(item for item, _ in found) == Counter(range(200))
-    assert all(result == 2 * item for item, result in found)
+    outcome = results(two_workers, work.double, range(200), "double")
+    assert Counter(item for item, _ in outcome) == Counter(range(200))
+    assert all(result == 2 * item for item, result in outcome)
 
 
-def test_a_local_cluster_refuses_whoever_has_no_key(two_workers):
+def test_local_cluster_refuses_clients_without_its_key(two_workers):
     address = two_workers.scheduler.address
     assert address.startswith("tls://127.0.0.1:")
     assert all(name.startswith("tls://127.0.0.1:") for name in two_workers.nthreads())
@@ -38,23 +38,23 @@ def test_a_local_cluster_refuses_whoever_has_no_key(two_workers):
             Client(foreign, timeout=1, security=security).close()
 
 
-def test_nothing_to_do_is_done(two_workers):
+def test_empty_input_gives_no_results(two_workers):
     assert results(two_workers, work.double, [], "none") == []
 
 
-def test_a_worker_that_is_killed_costs_nothing(two_workers, tmp_path):
-    found = results(two_workers, partial(work.fatal_once, mark=str(tmp_path / "killed")), range(100), "once")
+def test_worker_that_is_killed_costs_nothing(two_workers, tmp_path):
+    result = results(two_workers, partial(work.fatal_once, mark=str(tmp_path / "killed")), range(100), "once")
     assert (tmp_path / "killed").exists()
-    assert Counter(found) == Counter((number, number) for number in range(100))
+    assert Counter(result) == Counter((number, number) for number in range(100))
 
 
-def test_an_item_that_always_kills_its_worker_is_reported_and_the_others_are_fine(two_workers):
-    found = dict(results(two_workers, partial(work.fatal_at, bad=13), range(60), "fatal"))
-    assert set(found) == set(range(60))
-    lost = found.pop(13)
+def test_killing_item_is_reported_and_others_succeed(two_workers):
+    outcome = dict(results(two_workers, partial(work.fatal_at, bad=13), range(60), "fatal"))
+    assert set(outcome) == set(range(60))
+    lost = outcome.pop(13)
     assert isinstance(lost, MediaRefusedError)
     assert lost.reason is FileReason.WORKER_LOST
-    assert all(result == number for number, result in found.items())
+    assert all(result == number for number, result in outcome.items())
 
 
 def test_spread_ends_when_the_code_of_a_local_cluster_was_changed(two_workers, monkeypatch):
@@ -85,13 +85,13 @@ def test_items_are_taken_as_they_are_needed(two_workers):
     assert taken < 150
 
 
-def test_an_error_of_the_work_ends_the_run(two_workers):
+def test_error_of_the_work_ends_the_run(two_workers):
     with pytest.raises(ValueError, match="is wrong"):
         results(two_workers, work.wrong, range(3), "wrong")
 
 
 @pytest.mark.timeout(60)
-def test_an_address_where_nobody_answers_is_named(tmp_path):
+def test_unreachable_address_is_named(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"  # bound and not listening: refused at once
@@ -103,13 +103,13 @@ def test_an_address_where_nobody_answers_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("address", ["nonsense", "http://x", "tcp://127.0.0.1:notaport"])
-def test_what_is_no_address_is_named(tmp_path, address):
+def test_invalid_address_is_named(tmp_path, address):
     with pytest.raises(ClusterError, match=address), open_client(address, 1, tmp_path, 3):
         pass
 
 
 @pytest.mark.timeout(60)
-def test_a_scheduler_that_wants_a_certificate_says_so(two_workers, tmp_path):
+def test_scheduler_requiring_tls_is_reported(two_workers, tmp_path):
     address = two_workers.scheduler.address
     with (
         pytest.raises(ClusterError, match="no certificate for the Dask scheduler"),
@@ -118,7 +118,7 @@ def test_a_scheduler_that_wants_a_certificate_says_so(two_workers, tmp_path):
         pass
 
 
-def test_a_running_scheduler_is_used_and_left_running(tmp_path):
+def test_running_scheduler_is_used_and_left_running(tmp_path):
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as standing:
         for prefix in ("remote", "after"):
             with open_client(standing.scheduler_address, 1, tmp_path, 3) as client:

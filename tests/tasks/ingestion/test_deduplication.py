@@ -1,4 +1,4 @@
-"""Which of several files of equal bytes stands for them, and whose labels count."""
+"""Choice of the original among files of equal bytes, and of the labels."""
 
 import itertools
 from dataclasses import replace
@@ -27,7 +27,7 @@ def copy_of(file: RawFile, original: str) -> catalog.Row:
     return catalog.duplicate_row(file, EXTRACTOR, "m", original)
 
 
-def found(*files: RawFile, known=(), listed=(), lost=()) -> Resolution:
+def resolution_of(*files: RawFile, known=(), listed=(), lost=()) -> Resolution:
     rows = {row["uri"]: row for row in known}
     asked = {file.uri for file in files}
     return resolve({"m": files}, rows, EXTRACTOR, listed, asked, lambda uris: frozenset(uris) & set(lost))
@@ -41,56 +41,56 @@ def copies(made: Resolution) -> list[tuple[str, str]]:
     return [(file.uri, original) for file, _, original in made.copies]
 
 
-def test_of_new_files_the_first_by_name_stands_whatever_their_order():
+def test_first_new_file_by_name_is_the_original():
     for order in itertools.permutations([raw("/a"), raw("/b"), raw("/c")]):
-        made = found(*order)
+        made = resolution_of(*order)
         assert made.originals["m"].uri == "/a" and copies(made) == [("/b", "/a"), ("/c", "/a")]
 
 
-def test_of_new_files_one_that_names_a_speaker_stands():
-    made = found(raw("/a"), raw("/b", "bob"))
+def test_new_file_with_a_speaker_is_the_original():
+    made = resolution_of(raw("/a"), raw("/b", "bob"))
     assert made.originals["m"] == raw("/b", "bob") and copies(made) == [("/a", "/b")]
 
 
 @pytest.mark.parametrize("by_name", ["/a", "/z"])
-def test_the_file_that_stands_goes_on_standing_listed_or_not(by_name):
+def test_original_stays_the_original_when_unlisted(by_name):
     stood = raw(by_name, "ann")
-    made = found(raw("/b"), raw("/c", "ann"), known=[measured(stood)])
+    made = resolution_of(raw("/b"), raw("/c", "ann"), known=[measured(stood)])
     assert (made.originals, made.standing, made.gone) == ({}, [], set())
     assert copies(made) == [("/b", by_name), ("/c", by_name)]
-    made = found(stood, raw("/b"), known=[measured(stood)])
+    made = resolution_of(stood, raw("/b"), known=[measured(stood)])
     assert (stands(made), copies(made)) == ([(by_name, by_name)], [("/b", by_name)])
 
 
-def test_a_moved_file_stands_with_the_labels_of_now_and_the_old_row_goes():
-    made = found(raw("/bob/x", "bob"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
+def test_moved_file_takes_the_new_labels_and_replaces_its_row():
+    made = resolution_of(raw("/bob/x", "bob"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
     assert (stands(made), made.gone, copies(made)) == ([("/bob/x", "/alice/x")], {"/alice/x"}, [])
-    made = found(raw("/x"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
+    made = resolution_of(raw("/x"), known=[measured(raw("/alice/x", "alice"))], lost=["/alice/x"])
     assert made.standing[0][0].speaker is None
 
 
-def test_a_newer_listing_that_names_another_speaker_takes_over():
+def test_newer_listing_with_another_speaker_takes_over():
     old, other = raw("/one/x", "alice"), raw("/one/y", "alice")
-    made = found(raw("/two/x", "bob"), known=[measured(old), copy_of(other, "/one/x")])
+    made = resolution_of(raw("/two/x", "bob"), known=[measured(old), copy_of(other, "/one/x")])
     assert stands(made) == [("/two/x", "/one/x")]
     assert copies(made) == [("/one/x", "/two/x"), ("/one/y", "/two/x")]
-    assert found(raw("/two/x"), known=[measured(old)]).standing == []
-    assert stands(found(raw("/two/x", "bob"), known=[measured(raw("/one/x"))])) == [("/two/x", "/one/x")]
+    assert resolution_of(raw("/two/x"), known=[measured(old)]).standing == []
+    assert stands(resolution_of(raw("/two/x", "bob"), known=[measured(raw("/one/x"))])) == [("/two/x", "/one/x")]
 
 
-def test_one_listing_must_not_contradict_itself():
-    made = found(raw("/a", "ann"), raw("/b", "bob"))
+def test_contradicting_listing_is_refused():
+    made = resolution_of(raw("/a", "ann"), raw("/b", "bob"))
     assert (made.originals, made.copies) == ({}, [])
     assert [(file.uri, why) for file, _, why in made.disputed] == [
         (uri, "speaker is 'ann' at /a, 'bob' at /b") for uri in ("/a", "/b")
     ]
-    made = found(raw("/b", "bob"), known=[measured(raw("/a", "ann"))], listed=["/a"])
+    made = resolution_of(raw("/b", "bob"), known=[measured(raw("/a", "ann"))], listed=["/a"])
     assert [file.uri for file, *_ in made.disputed] == ["/b", "/a"]
-    assert not found(raw("/b", "ann"), known=[measured(raw("/a", "ann"))], listed=["/a"]).disputed
+    assert not resolution_of(raw("/b", "ann"), known=[measured(raw("/a", "ann"))], listed=["/a"]).disputed
 
 
 @pytest.mark.parametrize("label", ["speaker", "licence", "consent", "language", "offset_s"])
-def test_every_label_of_the_content_must_agree(label):
+def test_all_labels_of_one_content_must_agree(label):
     one, two = (replace(raw(f"/{name}"), **{label: value}) for name, value in (("a", 0.1), ("b", 0.2)))
     assert dispute([one, two]).startswith(label)
     assert dispute([one, replace(two, **{label: 0.1})]) is None
@@ -98,18 +98,18 @@ def test_every_label_of_the_content_must_agree(label):
     assert dispute([raw("/a", corpus="x"), raw("/b", corpus="y")]) is None
 
 
-def test_a_content_that_was_measured_with_another_offset_is_measured_again():
-    made = found(raw("/b", offset_s=0.2), known=[measured(raw("/a"))], lost=["/a"])
+def test_content_that_was_measured_with_another_offset_is_measured_again():
+    made = resolution_of(raw("/b", offset_s=0.2), known=[measured(raw("/a"))], lost=["/a"])
     assert made.originals["m"].uri == "/b" and made.gone == {"/a"} and not made.standing
 
 
-def test_a_row_whose_bytes_changed_stands_for_nothing():
+def test_row_with_changed_bytes_is_no_original():
     changed = measured(raw("/a", "ann"))
     made = resolve({"m": [raw("/b")]}, {"/a": changed}, EXTRACTOR, looked_at={"/a", "/b"}, is_gone=frozenset)
     assert made.originals["m"].uri == "/b"
 
 
-def test_a_plan_looks_again_at_copies_whose_original_is_gone():
+def test_plan_rechecks_copies_of_a_missing_original():
     copy = raw("/b", "bob")
     known = {"/a": measured(raw("/a", "ann")), "/b": copy_of(copy, "/a")}
     there = catalog.plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())

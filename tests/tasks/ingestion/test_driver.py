@@ -23,8 +23,8 @@ POLICY = load_policy()
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    with open_client(None, 1, tmp_path_factory.mktemp("scratch"), 3) as found:
-        yield found
+    with open_client(None, 1, tmp_path_factory.mktemp("scratch"), 3) as result:
+        yield result
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_other_bytes_under_the_same_name_replace_the_old_rows(ingest, settings, 
     assert rows_of(settings, "clips", "clip_id") == rows_of(settings, "stage2", "clip_id") == []
 
 
-def test_a_copy_keeps_the_content_when_the_original_changes(ingest, settings, footage, tmp_path):
+def test_copy_keeps_the_clips_when_the_original_changes(ingest, settings, footage, tmp_path):
     (two := tmp_path / "two").mkdir()
     shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
     shutil.copy(footage / "ada-clean.mp4", two / "b.mp4")
@@ -125,7 +125,7 @@ def test_a_copy_keeps_the_content_when_the_original_changes(ingest, settings, fo
     assert len(rows_of(settings, "stage2", "clip_id")) == 1
 
 
-def test_an_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest, settings, footage, tmp_path):
+def test_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest, settings, footage, tmp_path):
     (two := tmp_path / "two").mkdir()
     shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
     shutil.copy(footage / "gale-silent.mp4", two / "b.mp4")
@@ -137,7 +137,7 @@ def test_an_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest
     assert [Path(uri).name for (uri,) in rows_of(settings, "clips", "uri")] == ["a.mp4"]
 
 
-def test_the_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footage, monkeypatch):
+def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footage, monkeypatch):
     """Copies of a film, of a file that is no film, and of one that changes meanwhile, each in a slice of its own."""
     shutil.copy(footage / "notes.mp4", footage / "a copy of notes.mp4")
     shutil.copy(footage / "holiday.mp4", footage / "z copy of holiday.mp4")
@@ -180,7 +180,7 @@ def test_known_files_come_first_and_slices_are_bounded(monkeypatch):
         ("rejected", FileReason.UNREADABLE, False),
     ],
 )
-def test_a_measured_file_that_cannot_be_read_right_now_keeps_its_rows(state, reason, kept):
+def test_measured_file_that_cannot_be_read_right_now_keeps_its_rows(state, reason, kept):
     row = {"uri": "/share/a.mp4", "state": state}
     assert _may_still_hold(row, MediaRefusedError(reason)) is kept
     assert not _may_still_hold(None, MediaRefusedError(reason))

@@ -27,7 +27,7 @@ def test_small_files_of_a_long_list_travel_together():
     assert {len(piece) for piece in pieces[:-1]} == {32}
 
 
-def test_a_short_list_has_something_for_every_worker():
+def test_short_list_has_something_for_every_worker():
     assert [len(piece) for piece in bundles(listing(40), 2)] == [1] * 40
     assert len(list(bundles(listing(500), 2))) > 64
     assert len(list(bundles(listing(5000), 128))) > 4000
@@ -41,7 +41,7 @@ def test_large_files_travel_alone_and_none_makes_a_bundle_too_large():
 
 
 class Counting(ProgressSink):
-    """Counts the steps that it is told of."""
+    """Counts the steps that it is notified of."""
 
     steps = 0
 
@@ -50,14 +50,14 @@ class Counting(ProgressSink):
 
 
 @pytest.mark.parametrize(("count", "bad"), [(2000, 1234), (20, 7), (2000, None)], ids=["bundled", "alone", "none"])
-def test_a_file_that_kills_its_worker_costs_its_neighbours_nothing(two_workers, settings, monkeypatch, count, bad):
+def test_file_that_kills_its_worker_costs_its_neighbours_nothing(two_workers, settings, monkeypatch, count, bad):
     files = listing(count)
     killer = None if bad is None else files[bad]
     for name, kernel in (("identify_each", work.names_of), ("identify", work.name_of)):
         monkeypatch.setattr(hashing, name, partial(kernel, bad=killer.uri if killer else ""))
     counting = Counting()
-    found = identify_files(two_workers, files, {}, settings, counting)
-    assert {raw.uri for raw in found.resolution.originals.values()} == {raw.uri for raw in files if raw is not killer}
-    refused = [(raw, why.reason) for raw, why in found.refused]
+    result = identify_files(two_workers, files, {}, settings, counting)
+    assert {raw.uri for raw in result.resolution.originals.values()} == {raw.uri for raw in files if raw is not killer}
+    refused = [(raw, why.reason) for raw, why in result.refused]
     assert refused == ([(killer, FileReason.WORKER_LOST)] if killer else [])
     assert counting.steps == count

@@ -56,7 +56,7 @@ def joined(first: list[np.ndarray], second: list[np.ndarray], kind: str) -> list
 
 
 def spans(pictures: list[np.ndarray], look: bool = True) -> list[tuple[int, int, int]]:
-    """Shot, first frame and end of each clip. look: for cuts and transitions; else faces alone can tell."""
+    """Shot, first frame and end of each clip. look: for cuts and transitions; else by faces alone."""
     tracker, finder = FaceTracker(open_mesh_v1(), CLIPS), TransitionFinder()
     builder, drafts, shot = ClipBuilder(CLIPS, finder), [], 0
     threshold = CLIPS.cut_threshold if look else 1e9
@@ -73,7 +73,7 @@ def spans(pictures: list[np.ndarray], look: bool = True) -> list[tuple[int, int,
 
 
 @pytest.mark.parametrize("kind", ["dissolve", "fade", "wipe"])
-def test_a_soft_cut_ends_a_clip_and_no_clip_holds_mixed_frames(people, kind):
+def test_soft_cut_ends_a_clip_and_no_clip_holds_mixed_frames(people, kind):
     (before, first, end), (after, again, last) = spans(joined(people["ada"], people["dora"], kind))
     assert before == 0 < after
     assert (first, last) == (0, 2 * ALONE + LONGEST)
@@ -83,14 +83,14 @@ def test_a_soft_cut_ends_a_clip_and_no_clip_holds_mixed_frames(people, kind):
 
 @pytest.mark.parametrize("kind", ["dissolve", "wipe", "push"])
 @pytest.mark.parametrize("names", [("ada", "dora"), ("hana", "ada")])
-def test_where_the_pictures_are_not_looked_at_the_faces_tell(people, kind, names):
+def test_faces_reveal_a_person_change_without_pictures(people, kind, names):
     first, second = (people[name] for name in names)
     clips = spans(joined(first, second, kind), look=False)
     assert clips
     assert all(end <= ALONE + LONGEST // 2 or start >= ALONE + LONGEST // 2 for _, start, end in clips)
 
 
-def test_a_hard_cut_that_nobody_called_is_told_by_the_faces(people):
+def test_faces_reveal_a_missed_hard_cut(people):
     clips = spans([*people["ada"][:40], *people["hana"][:40]], look=False)
     assert len(clips) == 2
     assert all(end <= 41 or start >= 39 for _, start, end in clips)

@@ -1,4 +1,4 @@
-"""One file from bytes to rows: the same rows every time, and only what is wanted of them."""
+"""One file from bytes to rows: the same rows every time, and only the requested ones."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ POLICY = load_policy()
 
 @pytest.fixture(scope="module")
 def ada(media, tmp_path_factory):
-    """What becomes of a clean film, and the settings under which it did; do not write there."""
+    """Result of a clean film and its settings; read-only for the tests."""
     settings = settings_in(tmp_path_factory.mktemp("ada"))
     return settings, analysed(job_of(media / "ada-clean.mp4"), settings, POLICY)
 
@@ -55,13 +55,13 @@ def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings, ada):
 
 
 def test_rows_fit_the_tables_and_each_other(ada):
-    settings, found = ada
-    (clip,) = found.clips.to_pylist()
-    assert found.clips.schema == CLIPS
-    assert found.outcome.state is FileState.MEASURED
+    settings, result = ada
+    (clip,) = result.clips.to_pylist()
+    assert result.clips.schema == CLIPS
+    assert result.outcome.state is FileState.MEASURED
     assert clip["speaker"] == "file:x"
     assert (clip["stage1_reasons"] == []) is clip["stage1"]
-    one, two = part_rows(settings, found, "stage1"), part_rows(settings, found, "stage2")
+    one, two = part_rows(settings, result, "stage1"), part_rows(settings, result, "stage2")
     assert one.schema.equals(STAGE1)
     assert two.schema.equals(STAGE2)
     frames = clip["frames"]
@@ -73,10 +73,10 @@ def test_rows_fit_the_tables_and_each_other(ada):
     assert len(clip["sound_hash"]) == 4 * frames
     assert len(clip["picture_hash"]) == 40
     assert len(clip["face_motion"]) == 4 * frames
-    assert frames / 25 == pytest.approx(found.media_s, abs=0.2)
+    assert frames / 25 == pytest.approx(result.media_s, abs=0.2)
 
 
-def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_speak(job, settings, ada, tmp_path):
+def test_clip_id_does_not_depend_on_path_or_labels(job, settings, ada, tmp_path):
     _, first = ada
     moved = tmp_path / "other name.bin"
     moved.write_bytes(Path(job("ada-clean.mp4").uri).read_bytes())
@@ -90,7 +90,7 @@ def test_a_clip_s_id_does_not_depend_on_where_the_file_is_or_who_is_said_to_spea
 
 
 @pytest.mark.parametrize(("one", "two"), [(True, False), (False, True), (True, True), (False, False)])
-def test_a_later_admission_writes_the_same_payload_of_the_wanted_clips_only(job, settings, ada, one, two):
+def test_later_admission_writes_payload_of_the_named_clips_only(job, settings, ada, one, two):
     before, first = ada
     (clip,) = first.clips.to_pylist()
     shift = part_rows(before, first, "stage1")["sound_shift_frames"].to_pylist()[0]
@@ -110,8 +110,8 @@ def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
     mels = {}
     for frames in (0, shift):
         place = other_place(settings, f"by{frames}")
-        found = analysed(job("ada-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
-        row = part_rows(place, found, "stage1").to_pylist()[0]
+        result = analysed(job("ada-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
+        row = part_rows(place, result, "stage1").to_pylist()[0]
         assert row["sound_shift_frames"] == frames
         mels[frames] = np.array(row["mel"])
     moved, kept = (mels[shift], mels[0]) if shift > 0 else (mels[0], mels[shift])
@@ -121,12 +121,12 @@ def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
     assert not np.allclose(moved[inside], kept[inside], atol=0.5)
 
 
-def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
-    found = analysed(job("gale-silent.mp4"), settings, POLICY)
-    (clip,) = found.clips.to_pylist()
+def test_silent_film_serves_stage_2_only_with_a_reason(job, settings):
+    result = analysed(job("gale-silent.mp4"), settings, POLICY)
+    (clip,) = result.clips.to_pylist()
     assert (clip["stage1"], clip["stage2"]) == (False, True)
     assert "no_sound" in clip["stage1_reasons"]
-    assert set(found.parts) == {"stage2"}
+    assert set(result.parts) == {"stage2"}
     assert clip["sound_hash"] == b""
     missing = dict(clip["missing"])
     assert {name for name in SIGNAL_NAMES if clip[name] is None} == set(missing)
@@ -134,18 +134,18 @@ def test_a_silent_film_serves_stage_2_alone_and_says_why(job, settings):
 
 
 @pytest.mark.parametrize(("first", "stop", "admitted"), [(30, 36, True), (20, 50, False)])
-def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(settings, tmp_path, first, stop, admitted):
+def test_covered_mouth_frames_are_masked_or_refuse_the_clip(settings, tmp_path, first, stop, admitted):
     pictures = passing(talker("ada", 75), "ada", "hand", first, stop)
     path = write_media(tmp_path / "covered.mp4", regular(75), size=(320, 320), pictures=pictures)
-    found = analysed(job_of(path), settings, POLICY)
-    (clip,) = found.clips.to_pylist()
+    result = analysed(job_of(path), settings, POLICY)
+    (clip,) = result.clips.to_pylist()
     hidden = round((1 - clip["mouth_visibility"]) * 75)
     assert stop - first <= hidden <= stop - first + 12
     assert (clip["face_share"], clip["mesh_score"] > 0.9) == (1.0, True)
     assert clip["stage2_reasons"] == ([] if admitted else ["mouth_covered"])
     assert ("mouth_covered" in clip["stage1_reasons"]) is not admitted
     if admitted:
-        (row,) = part_rows(settings, found, "stage2").to_pylist()
+        (row,) = part_rows(settings, result, "stage2").to_pylist()
         assert row["tracked"].count(False) == hidden
         assert not any(row["tracked"][first:stop])
 
@@ -153,22 +153,22 @@ def test_frames_with_a_covered_mouth_are_masked_and_too_many_refuse_the_clip(set
 @pytest.mark.parametrize(
     ("name", "reason"), [("holiday.mp4", FileReason.NO_FACE), ("dora-blink.mp4", FileReason.TOO_SHORT)]
 )
-def test_a_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
-    found = analysed(job(name), settings, POLICY)
-    assert (found.outcome.state, found.outcome.reason) == (FileState.REJECTED, reason)
-    assert found.clips.num_rows == 0
-    assert found.parts == {}
-    assert (found.dropped_s > 0) is (reason is FileReason.TOO_SHORT)
-    assert found.facts.video_codec == "h264"
+def test_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
+    result = analysed(job(name), settings, POLICY)
+    assert (result.outcome.state, result.outcome.reason) == (FileState.REJECTED, reason)
+    assert result.clips.num_rows == 0
+    assert result.parts == {}
+    assert (result.dropped_s > 0) is (reason is FileReason.TOO_SHORT)
+    assert result.facts.video_codec == "h264"
 
 
-def test_what_is_no_film_is_refused(job, settings):
+def test_non_video_is_refused(job, settings):
     with pytest.raises(MediaRefusedError) as error:
         analysed(job("notes.mp4"), settings, POLICY)
     assert error.value.reason is FileReason.NOT_MEDIA
 
 
-def test_nothing_is_left_in_the_temporary_folder(job, settings, tmp_path, monkeypatch):
+def test_temporary_folder_is_empty_afterwards(job, settings, tmp_path, monkeypatch):
     (scratch := tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
     analysed(job("ada-clean.mp4"), settings, POLICY)
@@ -185,7 +185,7 @@ def refusal_of(job, settings) -> FileReason:
 
 
 def test_analyse_refuses_bytes_that_are_not_those_identified(media, settings, tmp_path):
-    """Such as a file that somebody wrote over, with footage that was taken down."""
+    """Such as a file that was overwritten with taken-down footage."""
     job = job_of(Path(shutil.copy(media / "holiday.mp4", tmp_path)))
     shutil.copy(media / "ada-clean.mp4", job.uri)
     assert refusal_of(job, settings) is FileReason.CHANGED

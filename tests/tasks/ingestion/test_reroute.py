@@ -68,7 +68,7 @@ def measured(rng: np.random.Generator) -> dict[str, float | None]:
 
 def refusals(values: dict[str, Any], by: Policy) -> dict[str, list[str]]:
     """Why each stage refuses a clip, sorted; worked out rule by rule without the code under test."""
-    found: dict[str, set[str]] = {"stage1": set(), "stage2": set()}
+    result: dict[str, set[str]] = {"stage1": set(), "stage2": set()}
     for rule in by.rules():
         value = values[rule.signal]
         if value is None:
@@ -78,14 +78,14 @@ def refusals(values: dict[str, Any], by: Policy) -> dict[str, list[str]]:
         else:
             reason = rule.reason if (abs(value) if rule.direction == "max_abs" else value) > rule.limit else None
         if reason is not None:
-            found[rule.stage].add(str(reason))
-    return {stage: sorted(names) for stage, names in found.items()}
+            result[rule.stage].add(str(reason))
+    return {stage: sorted(names) for stage, names in result.items()}
 
 
 def clip_row(number: int, rng: np.random.Generator) -> dict[str, Any]:
     values = measured(rng)
-    found = refusals(values, OLD)
-    reasons = {1: found["stage1"], 2: found["stage2"]}
+    result = refusals(values, OLD)
+    reasons = {1: result["stage1"], 2: result["stage2"]}
     if number % 50 == 0:
         reasons[1] = sorted([*reasons[1], "straddles_splits"])
     media = f"{number // CLIPS_OF_A_FILE:064x}"
@@ -154,13 +154,13 @@ def filled(tmp_path_factory, rows) -> Workspace:
 
 
 def expected(rows, by: Policy) -> dict[str, dict[str, list[str]]]:
-    """What each clip should be refused for, worked out clip by clip."""
+    """Return the expected reasons, computed clip by clip."""
     answer = {}
     for row in rows:
-        found = refusals(row, by)
+        result = refusals(row, by)
         if "straddles_splits" in row["stage1_reasons"]:
-            found["stage1"] = sorted([*found["stage1"], "straddles_splits"])
-        answer[row["clip_id"]] = found
+            result["stage1"] = sorted([*result["stage1"], "straddles_splits"])
+        answer[row["clip_id"]] = result
     return answer
 
 
@@ -178,29 +178,29 @@ def versions(workspace: Workspace) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("by", [STRICTER, LOOSER, OLD], ids=["stricter", "looser", "the same"])
-def test_looking_says_what_row_by_row_comes_to(workspace, rows, by):
+def test_dry_run_equals_row_by_row_routing(workspace, rows, by):
     before = versions(workspace)
     plan = plan_reroute(workspace, by)
-    told, truth = describe(plan), expected(rows, by)
-    assert told["clips"] == CLIPS_IN_ALL
+    result, truth = describe(plan), expected(rows, by)
+    assert result["clips"] == CLIPS_IN_ALL
     for stage in ("stage1", "stage2"):
         was = np.array([row[stage] for row in rows])
         now = np.array([not truth[row["clip_id"]][stage] for row in rows])
-        assert told[stage]["before"] == was.sum()
-        assert told[stage]["after"] == now.sum()
-        assert told[stage]["newly_admitted"] == (now & ~was).sum()
-        assert told[stage]["no_longer_admitted"] == (was & ~now).sum()
+        assert result[stage]["before"] == was.sum()
+        assert result[stage]["after"] == now.sum()
+        assert result[stage]["newly_admitted"] == (now & ~was).sum()
+        assert result[stage]["no_longer_admitted"] == (was & ~now).sum()
         old = Counter(reason for row in rows for reason in row[f"{stage}_reasons"])
         new = Counter(reason for row in rows for reason in truth[row["clip_id"]][stage])
         changed = {name: {"before": old[name], "after": new[name]} for name in old | new if old[name] != new[name]}
-        assert told[stage]["reasons"] == changed
+        assert result[stage]["reasons"] == changed
     assert versions(workspace) == before
-    assert (told["stage1"]["no_longer_admitted"] > 100) is (by is STRICTER)
-    assert (told["stage1"]["newly_admitted"] > 100) is (by is LOOSER)
-    assert told["stage2"]["newly_admitted"] == told["stage2"]["no_longer_admitted"] == 0
+    assert (result["stage1"]["no_longer_admitted"] > 100) is (by is STRICTER)
+    assert (result["stage1"]["newly_admitted"] > 100) is (by is LOOSER)
+    assert result["stage2"]["newly_admitted"] == result["stage2"]["no_longer_admitted"] == 0
 
 
-def test_the_clips_that_change_are_named_with_both_routes(workspace, rows):
+def test_clips_that_change_are_named_with_both_routes(workspace, rows):
     plan, truth = plan_reroute(workspace, STRICTER), expected(rows, STRICTER)
     by_id = {row["clip_id"]: row for row in rows}
     moved = changed_clips(plan)
@@ -237,7 +237,7 @@ def test_applying_without_new_clips_stores_decisions_and_drops_payload_and_is_do
     assert versions(workspace) == before
 
 
-def test_the_splits_verdict_survives_every_policy(workspace, rows):
+def test_split_refusals_survive_every_policy(workspace, rows):
     straddling = {row["clip_id"] for row in rows if ClipReason.STRADDLES_SPLITS in row["stage1_reasons"]}
     assert len(straddling) == CLIPS_IN_ALL // 50
     empty = Policy.model_validate({"name": "empty", "version": 1, "stage1": {}, "stage2": {}})
@@ -248,7 +248,7 @@ def test_the_splits_verdict_survives_every_policy(workspace, rows):
     assert not plan.after[Stage.STAGE1][np.isin(ids, list(straddling))].any()
 
 
-def test_newly_admitted_clips_are_asked_of_their_files_by_name(workspace, rows):
+def test_newly_admitted_clips_are_requested_per_file(workspace, rows):
     plan, truth = plan_reroute(workspace, LOOSER), expected(rows, LOOSER)
     wanted = {row["clip_id"] for row in rows if not row["stage1"] and not truth[row["clip_id"]]["stage1"]}
     jobs = extraction_jobs(workspace, plan)
@@ -273,7 +273,7 @@ def test_clips_that_must_be_decoded_are_not_admitted_without_a_cluster(workspace
     assert active_policy(workspace) == OLD
 
 
-def test_an_empty_workspace_has_nothing_to_change(tmp_path):
+def test_empty_workspace_has_nothing_to_change(tmp_path):
     empty = Workspace.open(str(tmp_path / "empty"), create=True)
     plan = plan_reroute(empty, STRICTER)
     assert describe(plan)["clips"] == 0

@@ -48,7 +48,7 @@ needs_seccomp = pytest.mark.skipif(not seccomp.available(), reason="the kernel f
 
 @pytest.fixture(scope="module")
 def children():
-    """A child in a sandbox, and one without; the environment of both is that of somebody who has secrets."""
+    """A child in a sandbox, and one without; the environment of both holds secrets."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
         for name, value in SECRETS.items():
@@ -63,7 +63,7 @@ def children():
 
 @pytest.fixture
 def outside(tmp_path):
-    """Somebody's file, which is no business of a decoder."""
+    """A user's file that no decoder needs."""
     path = tmp_path / "database.db"
     path.write_text("rows")
     return path
@@ -78,7 +78,7 @@ def attempt(child: ChildProcess, probe, *arguments) -> str:
 
 
 def ends(children, probe, *arguments) -> tuple[bool, str]:
-    """Whether the sandbox refuses it, and how it ends without one."""
+    """Assert that the sandbox refuses the probe and that it succeeds without one."""
     held, free = children
     return attempt(held, probe, *arguments) in ("Permission denied", "Operation not permitted"), attempt(
         free, probe, *arguments
@@ -103,14 +103,14 @@ def test_files_of_the_user_are_neither_read_nor_changed(children, outside, probe
 
 
 @needs_landlock
-def test_nothing_is_made_beside_its_own_place(children, tmp_path):
+def test_files_are_created_only_in_the_own_folder(children, tmp_path):
     assert ends(children, probes.write, str(tmp_path / "new")) == (True, "done")
     assert ends(children, probes.make_folder, str(tmp_path / "folder")) == (True, "done")
     assert ends(children, probes.link, "/etc/passwd", str(tmp_path / "link")) == (True, "done")
 
 
 @needs_landlock
-def test_the_user_s_home_is_not_read(children, tmp_path):
+def test_user_s_home_is_not_read(children, tmp_path):
     with tempfile.NamedTemporaryFile(dir=Path.home()) as credentials:
         assert ends(children, probes.read, credentials.name) == (True, "done")
 
@@ -130,7 +130,7 @@ def test_no_socket_is_opened(children, kind, tmp_path):
 
 
 @needs_seccomp
-def test_a_pair_of_sockets_is_no_way_out(children, tmp_path):
+def test_socketpair_does_not_escape(children, tmp_path):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(name := os.path.relpath(tmp_path / "socket"))
         assert ends(children, probes.send_from_a_pair, name) == (True, "done")
@@ -147,7 +147,7 @@ def test_no_program_is_run_and_the_parent_is_left_alone(children, probe):
 
 
 @needs_seccomp
-def test_the_parent_is_not_traced(children):
+def test_parent_is_not_traced(children):
     _, free = children
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
     if os.getuid() or (scope.exists() and scope.read_text().strip() != "0"):
@@ -182,7 +182,7 @@ def test_numbers_of_system_calls_are_the_kernel_s(machine):
     assert known == {name: numbers[name] for name in known}
 
 
-def test_secrets_are_not_in_its_environment(children):
+def test_child_environment_holds_no_secrets(children):
     held, free = children
     assert "hush" not in held.run(probes.environment, time_limit_s=60)
     said = free.run(probes.environment, time_limit_s=60)
@@ -197,8 +197,8 @@ def test_open_files_of_the_parent_are_not_inherited(children, outside):
             assert attempt(child, probes.read_descriptor, file.fileno()) == "Bad file descriptor"
 
 
-def test_what_lies_in_the_working_folder_is_not_imported(tmp_path, monkeypatch):
-    """Which may be a folder of footage."""
+def test_working_folder_is_not_imported(tmp_path, monkeypatch):
+    """The working folder may be a folder of footage."""
     (tmp_path / "pickle.py").write_text("open('imported', 'w')\n")
     (tmp_path / "numpy.py").write_text("open('imported', 'w')\n")
     monkeypatch.chdir(tmp_path)
@@ -208,7 +208,7 @@ def test_what_lies_in_the_working_folder_is_not_imported(tmp_path, monkeypatch):
     assert not (tmp_path / "imported").exists()
 
 
-def test_it_can_do_what_decoders_do(children):
+def test_decoding_works_in_the_sandbox(children):
     held, _ = children
     assert held.run(probes.threads, time_limit_s=60) == 4
     assert held.run(probes.own_place, time_limit_s=60) == 4
@@ -216,18 +216,18 @@ def test_it_can_do_what_decoders_do(children):
 
 
 @needs_landlock
-def test_a_file_is_read_that_was_handed_over_and_no_longer_than_the_call(children, outside):
+def test_file_is_read_that_was_handed_over_and_no_longer_than_the_call(children, outside):
     held, _ = children
     with closing(open_files([str(outside)])) as files:
-        found = held.run(probes.read_handed, str(outside), time_limit_s=60, files=files)
-    assert found == ["ro", "rows", "ws"]
+        result = held.run(probes.read_handed, str(outside), time_limit_s=60, files=files)
+    assert result == ["ro", "rows", "ws"]
     assert attempt(held, probes.read, str(outside)) == "Permission denied"
     with pytest.raises(RuntimeError, match="AssertionError"):
         held.run(probes.read_handed, str(outside), time_limit_s=60)
 
 
 @pytest.mark.parametrize("data", ["object", "error", "news", "another kind", "noise", "endless"])
-def test_an_answer_that_is_none_runs_nothing_and_ends_the_child(children, data, tmp_path):
+def test_invalid_answer_executes_nothing_and_ends_the_child(children, data, tmp_path):
     held, _ = children
     trap = tmp_path / "made"
     before = held.run(os.getpid, time_limit_s=60)
@@ -238,7 +238,7 @@ def test_an_answer_that_is_none_runs_nothing_and_ends_the_child(children, data, 
     assert held.run(os.getpid, time_limit_s=60) != before
 
 
-def test_where_the_kernel_lacks_something_it_is_said_and_may_be_required(monkeypatch):
+def test_missing_kernel_features_are_reported_or_required(monkeypatch):
     monkeypatch.setattr(sandbox, "landlock_version", lambda: 3)
     monkeypatch.setattr(seccomp, "available", lambda: False)
     assert [words.split(",")[0] for words in sandbox.missing()] == [
@@ -252,13 +252,13 @@ def test_where_the_kernel_lacks_something_it_is_said_and_may_be_required(monkeyp
 
 @needs_landlock
 @needs_seccomp
-def test_here_nothing_is_missing():
+def test_sandbox_is_complete_on_this_machine():
     assert sandbox.missing() == ()
     sandbox.require(True)
 
 
-def test_doctor_says_what_is_missing(monkeypatch):
+def test_doctor_reports_missing_sandbox_features(monkeypatch):
     monkeypatch.setattr(seccomp, "available", lambda: False)
-    found = check_sandbox(Settings())
-    assert (found.health, "seccomp" in found.detail) == (Health.WARNING, True)
+    findings = check_sandbox(Settings())
+    assert (findings.health, "seccomp" in findings.detail) == (Health.WARNING, True)
     assert check_sandbox(Settings(limits={"require_sandbox": True})).health is Health.PROBLEM

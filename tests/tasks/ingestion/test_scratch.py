@@ -1,4 +1,4 @@
-"""What a killed process leaves behind is swept by whoever comes next; what a living one holds is not."""
+"""Scratch folders of killed processes are removed by the next process; those of living ones stay."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def owner(place):
         process.kill()
 
 
-def test_a_living_owner_keeps_its_folder_and_a_killed_one_does_not(place, owner):
+def test_folder_of_a_killed_owner_is_removed(place, owner):
     sweep()
     assert (owner.folder / "copy.mp4").exists()
     owner.kill()
@@ -47,7 +47,7 @@ def test_a_living_owner_keeps_its_folder_and_a_killed_one_does_not(place, owner)
     assert not owner.folder.exists()
 
 
-def test_a_folder_that_is_just_being_made_and_others_folders_are_left_alone(place):
+def test_new_and_foreign_folders_are_kept(place):
     young, others = place / "heterodub-work-young", place / "holiday"
     young.mkdir()
     others.mkdir()

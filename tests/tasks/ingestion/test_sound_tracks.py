@@ -1,4 +1,4 @@
-"""Which streams of a file its clips come from, on a talking head of the sample put beside other streams."""
+"""Choice of video and audio streams, on a talking head of the sample muxed with other streams."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ from schemas.policy import load_policy
 from tasks.ingestion.job import Admission
 from tasks.ingestion.sound_tracks import SoundEvidence, choose_sound, is_clear
 from tests.tasks.ingestion.conftest import analysed, job_of
-from tests.tasks.media.media_files import Part, Track, draw, regular, remux, write_media
+from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, regular, remux, write_media
 
 ALONE, EQUAL = True, False
 
 
 def sounds(*scores):
-    """A number: a mean score; None: heard, but not measured; "silent": not even heard."""
+    """A number: a mean score; None: audible, but not measured; "silent": inaudible."""
     return [SoundEvidence([] if score is None or score == "silent" else [score], score != "silent") for score in scores]
 
 
@@ -39,18 +39,18 @@ def sounds(*scores):
         ((0.1, "silent", 3.0, 7.0), EQUAL, 3),
     ],
 )
-def test_which_is_chosen(scores, default_alone, chosen):
+def test_best_matching_stream_is_chosen(scores, default_alone, chosen):
     assert choose_sound(sounds(*scores), default_alone) == chosen
 
 
-def test_when_no_further_clip_is_needed():
+def test_choice_ends_early_when_clear():
     assert is_clear(sounds(5.0, 0.3))
     assert not is_clear(sounds(5.0, 4.5))
     assert not is_clear(sounds(5.0, 2.0))
     assert not is_clear(sounds(2.0, None))
 
 
-def test_a_score_is_the_mean_of_the_clips_that_could_be_measured():
+def test_score_is_the_mean_of_the_clips_that_could_be_measured():
     evidence = SoundEvidence()
     for score in (4.0, None, 1.0):
         evidence.add(score, is_heard=True)
@@ -88,7 +88,7 @@ def _sound_of(path: Path) -> np.ndarray:
 
 
 def _with_sound(path: Path, line: np.ndarray) -> Path:
-    return write_media(path, regular(5), Track(line[None], 16_000, "mono", "pcm_s16le"))
+    return write_media(path, regular(5), SoundTrack(line[None], 16_000, "mono", "pcm_s16le"))
 
 
 def _moving(path: Path) -> Path:
@@ -104,25 +104,25 @@ def _streams(analysis, kind):
     [((NONE, DEFAULT), 2), ((NONE, NONE), 2), ((DEFAULT, NONE), 2), ((DEFAULT, DEFAULT), 2)],
     ids=["the default", "the one that fits", "clearly not the default", "all are default"],
 )
-def test_the_mouth_s_own_sound_is_found(ada, backwards, settings, tmp_path, flags, own):
-    parts = Part(ada, 0, DEFAULT), Part(backwards, 1, flags[0]), Part(ada, 1, flags[1])
-    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
-    sounds = _streams(found, "sound")
-    assert found.facts.sound_stream == own
+def test_matching_sound_stream_is_chosen(ada, backwards, settings, tmp_path, flags, own):
+    parts = StreamPart(ada, 0, DEFAULT), StreamPart(backwards, 1, flags[0]), StreamPart(ada, 1, flags[1])
+    result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    sounds = _streams(result, "sound")
+    assert result.facts.sound_stream == own
     assert [number for number, one in sounds.items() if one.used] == [own]
     assert sounds[2].pairing_score > sounds[1].pairing_score + 1.5
-    assert all(found.clips["stage1"].to_pylist())
+    assert all(result.clips["stage1"].to_pylist())
 
 
-def test_a_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
-    parts = Part(ada, 0, DEFAULT), Part(silence, 1, DEFAULT), Part(ada, 1)
-    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
-    assert found.facts.sound_stream == 2
-    assert _streams(found, "sound")[1].pairing_score is None
+def test_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
+    parts = StreamPart(ada, 0, DEFAULT), StreamPart(silence, 1, DEFAULT), StreamPart(ada, 1)
+    result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    assert result.facts.sound_stream == 2
+    assert _streams(result, "sound")[1].pairing_score is None
 
 
-def test_a_later_admission_takes_the_streams_it_is_told(ada, backwards, settings, tmp_path):
-    path = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(backwards, 1), Part(ada, 1))
+def test_later_admission_uses_the_stored_streams(ada, backwards, settings, tmp_path):
+    path = remux(tmp_path / "a.mkv", StreamPart(ada, 0, DEFAULT), StreamPart(backwards, 1), StreamPart(ada, 1))
     first = analysed(job_of(path), settings, POLICY)
     admit = {clip: Admission(True, False, 0) for clip in first.clips["clip_id"].to_pylist()}
     for sound in (1, 2):
@@ -132,41 +132,41 @@ def test_a_later_admission_takes_the_streams_it_is_told(ada, backwards, settings
 
 
 @pytest.mark.parametrize("beside", ["still", "film"])
-def test_the_talker_is_found_beside_a_larger_default_stream(ada, settings, tmp_path, beside):
+def test_talker_is_chosen_over_a_larger_default_stream(ada, settings, tmp_path, beside):
     still = [draw(1, *LARGE)] * 100
     other = (
         _moving(tmp_path / "m.mp4")
         if beside == "film"
         else write_media(tmp_path / "s.mp4", regular(100), pictures=still, size=LARGE)
     )
-    parts = Part(other, 0, DEFAULT), Part(ada, 0), Part(ada, 1, DEFAULT)
-    found = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+    parts = StreamPart(other, 0, DEFAULT), StreamPart(ada, 0), StreamPart(ada, 1, DEFAULT)
+    result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     plain = analysed(job_of(ada), settings, POLICY)
-    assert found.facts.picture_stream == 1
-    assert {number: one.used for number, one in _streams(found, "picture").items()} == {0: False, 1: True}
-    assert (_streams(found, "picture")[0].changes_hz > 4) is (beside == "film")
+    assert result.facts.picture_stream == 1
+    assert {number: one.used for number, one in _streams(result, "picture").items()} == {0: False, 1: True}
+    assert (_streams(result, "picture")[0].changes_hz > 4) is (beside == "film")
     for column in ("start_frame", "frames", "stage1", "stage2"):
-        assert found.clips[column].to_pylist() == plain.clips[column].to_pylist()
+        assert result.clips[column].to_pylist() == plain.clips[column].to_pylist()
 
 
-def test_sound_in_wall_time_is_placed_and_it_is_said(ada, settings, tmp_path):
-    late = remux(tmp_path / "a.mkv", Part(ada, 0, DEFAULT), Part(ada, 1, late_s=1.75e9))
-    found = analysed(job_of(late), settings, POLICY)
-    assert found.outcome.notes == (
+def test_wall_clock_sound_is_aligned_with_a_note(ada, settings, tmp_path):
+    late = remux(tmp_path / "a.mkv", StreamPart(ada, 0, DEFAULT), StreamPart(ada, 1, late_s=1.75e9))
+    result = analysed(job_of(late), settings, POLICY)
+    assert result.outcome.notes == (
         "the sound's clock is 1750000000 s ahead of the picture's: both are taken to begin together",
     )
-    assert all(found.clips["stage1"].to_pylist())
+    assert all(result.clips["stage1"].to_pylist())
 
 
-def test_a_hole_ends_the_clip(ada, settings, tmp_path):
-    paused = remux(tmp_path / "a.mkv", Part(ada, 0, hole=(2.0, 5)), Part(ada, 1, hole=(2.0, 5)))
-    found = analysed(job_of(paused), settings, POLICY)
-    spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(found)), strict=True)]
+def test_hole_ends_the_clip(ada, settings, tmp_path):
+    paused = remux(tmp_path / "a.mkv", StreamPart(ada, 0, hole=(2.0, 5)), StreamPart(ada, 1, hole=(2.0, 5)))
+    result = analysed(job_of(paused), settings, POLICY)
+    spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(result)), strict=True)]
     assert len(spans) == 2
     assert spans[0][1] <= 2 * 25 + 1
     assert spans[1][0] >= 7 * 25 - 1
-    assert found.clips["distinct_fps"].to_pylist() == pytest.approx([25, 25], abs=1.5)
+    assert result.clips["distinct_fps"].to_pylist() == pytest.approx([25, 25], abs=1.5)
 
 
-def _columns(found):
-    return found.clips["start_frame"].to_pylist(), found.clips["frames"].to_pylist()
+def _columns(result):
+    return result.clips["start_frame"].to_pylist(), result.clips["frames"].to_pylist()

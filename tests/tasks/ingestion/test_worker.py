@@ -22,26 +22,26 @@ from tasks.ingestion.worker import identify, work_on
 POLICY = load_policy()
 
 
-def test_a_film_is_finished(job, settings):
+def test_film_is_finished(job, settings):
     done = work_on(job("holiday.mp4"), settings, POLICY)
     assert done.refusal is None
     assert (done.analysis.outcome.state, done.analysis.outcome.reason) == (FileState.REJECTED, FileReason.NO_FACE)
 
 
-def test_what_is_wrong_with_the_file_is_in_the_result(job, settings):
+def test_file_errors_are_results(job, settings):
     done = work_on(job("notes.mp4"), settings, POLICY)
     assert done.analysis is None
     assert done.refusal.reason is FileReason.NOT_MEDIA
 
 
-def test_what_is_wrong_with_the_run_is_raised(job, settings, tmp_path):
+def test_run_errors_are_raised(job, settings, tmp_path):
     with pytest.raises(WeightsMissingError):
         work_on(job("holiday.mp4"), settings.model_copy(update={"backend": "face_mesh_v2"}), POLICY)
     with pytest.raises(WorkspaceError):
         work_on(job("holiday.mp4"), settings.model_copy(update={"workspace": str(tmp_path / "none")}), POLICY)
 
 
-def test_a_file_is_known_by_its_bytes(job, media, settings):
+def test_file_id_is_the_hash_of_its_bytes(job, media, settings):
     own, copy = (
         identify(RawFile(str(media / name), 1, "1"), settings) for name in ("ada-clean.mp4", "copy of ada.mp4")
     )
@@ -58,7 +58,7 @@ def test_identify_a_file_whose_store_claims_an_absurd_size(claimed, job, media, 
     )
 
 
-def test_an_error_nobody_foresaw_is_the_file_s_refusal(job, settings, monkeypatch):
+def test_unexpected_error_refuses_the_file(job, settings, monkeypatch):
     def fail(*arguments, **more):
         raise ZeroDivisionError("a header of zeros")
 
@@ -69,18 +69,18 @@ def test_an_error_nobody_foresaw_is_the_file_s_refusal(job, settings, monkeypatc
     )  # fmt: skip
 
 
-def test_a_file_that_does_not_arrive_is_tried_again_by_the_next_run(job, settings, monkeypatch):
+def test_unreadable_file_is_retried_by_the_next_run(job, settings, monkeypatch):
     monkeypatch.setattr(worker, "_LOOK_LIMIT_S", 4.0)
     film = job("holiday.mp4")
     with served(film.uri, hangs=True) as address:
         listed = listing(settings, address)
-        found = identify(RawFile(address, 1, "1"), listed)
+        result = identify(RawFile(address, 1, "1"), listed)
         done = work_on(replace(film, uri=address, size_bytes=1), listed, POLICY)
-    assert found.reason is done.refusal.reason is FileReason.UNREADABLE
-    assert "longer than 4 s" in found.detail and "longer than 4 s" in done.refusal.detail
+    assert result.reason is done.refusal.reason is FileReason.UNREADABLE
+    assert "longer than 4 s" in result.detail and "longer than 4 s" in done.refusal.detail
 
 
-def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(job, settings):
+def test_remote_file_deadline_starts_after_the_download(job, settings):
     """Not that of the longest film there may be."""
     film = job("holiday.mp4")  # of 5.5 s; of 24 hours it would have 173 s
     with served(film.uri) as address:
@@ -90,7 +90,7 @@ def test_once_it_is_here_a_remote_file_has_the_time_that_its_own_length_allows(j
     assert done.refusal.reason is FileReason.TIMED_OUT
 
 
-def test_who_announces_for_ever_is_not_waited_for():
+def test_endless_announcements_hit_the_deadline():
     patience = worker._Patience(10**6, LimitSettings())
     assert patience.extend(float("nan")) >= 0
     assert patience.extend(float("-inf")) == patience.extend(0.0) > 0
@@ -109,7 +109,7 @@ def served(path: str, hangs: bool = False) -> Iterator[str]:
     """The address of a file on a server that sends it whole, or nothing of it until the block ends."""
     content, over = Path(path).read_bytes(), threading.Event()
 
-    class Answer(BaseHTTPRequestHandler):
+    class SlowHandler(BaseHTTPRequestHandler):
         def do_HEAD(self):
             self.send_response(200)
             self.send_header("Content-Length", str(len(content)))
@@ -121,10 +121,10 @@ def served(path: str, hangs: bool = False) -> Iterator[str]:
                 over.wait()
             self.wfile.write(content)
 
-        def log_message(self, *told):
+        def log_message(self, *message):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), SlowHandler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

@@ -1,4 +1,4 @@
-"""A small workspace with everything that has to be told well: odd names, missing signals, every state and route."""
+"""A small workspace with everything that reports have to show: odd names, missing signals, every state and route."""
 
 import hashlib
 from dataclasses import dataclass

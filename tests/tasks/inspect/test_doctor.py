@@ -28,31 +28,31 @@ def ws(tmp_path: Path) -> Workspace:
 
 
 def wrong(root: str) -> dict[str, Finding]:
-    found = check_workspace(Settings(workspace=root))
+    findings = check_workspace(Settings(workspace=root))
     return {
-        finding.what: finding for finding in found if finding.health is not Health.OK and finding.what != "raw files"
+        finding.what: finding for finding in findings if finding.health is not Health.OK and finding.what != "raw files"
     }  # the rows' raw files were never there
 
 
 def one_problem(ws: Workspace, what: str) -> Finding:
-    found = wrong(ws.root)
-    assert set(found) == {what}
-    assert found[what].health is Health.PROBLEM
-    assert found[what].remedy
-    return found[what]
+    result = wrong(ws.root)
+    assert set(result) == {what}
+    assert result[what].health is Health.PROBLEM
+    assert result[what].remedy
+    return result[what]
 
 
-def test_a_sound_workspace_has_no_problem(ws: Workspace):
+def test_sound_workspace_has_no_problem(ws: Workspace):
     assert wrong(ws.root) == {}
 
 
-def test_an_empty_workspace_has_no_problem_and_gets_no_tables(tmp_path: Path):
+def test_empty_workspace_has_no_problem_and_gets_no_tables(tmp_path: Path):
     ws = Workspace.open(str(tmp_path), create=True)
     assert wrong(ws.root) == {}
     assert [path.name for path in tmp_path.iterdir()] == [MARKER]
 
 
-def test_everything_together_names_every_area(ws: Workspace):
+def test_combined_check_covers_every_area(ws: Workspace):
     areas = {finding.area for finding in diagnose(Settings(workspace=ws.root))}
     assert areas == {"install", "weights", "settings", "workspace", "tracking"}
 
@@ -63,29 +63,29 @@ def test_another_layout_or_a_damaged_marker(ws: Workspace, marker: str):
     one_problem(ws, "layout")
 
 
-def test_a_missing_workspace(tmp_path: Path):
+def test_missing_workspace(tmp_path: Path):
     assert set(wrong(str(tmp_path / "none"))) == {"layout"}
 
 
-def test_a_policy_that_cannot_be_read(ws: Workspace):
+def test_policy_that_cannot_be_read(ws: Workspace):
     (Path(ws.root) / "policy.json").write_text('{"name": 1}')
     one_problem(ws, "policy")
 
 
 @pytest.mark.parametrize("table", ["catalog", "clips", "stage1", "stage2"])
-def test_a_lost_file_of_a_table_is_lost_to_the_release_too(ws: Workspace, table: str):
+def test_lost_table_file_breaks_the_release_too(ws: Workspace, table: str):
     (Path(ws.root) / table / delta.snapshot(ws, table).files[0].name).unlink()
-    found = wrong(ws.root)
-    assert set(found) == {f"table {table}", "last release"}
-    assert "missing" in found[f"table {table}"].detail
+    result = wrong(ws.root)
+    assert set(result) == {f"table {table}", "last release"}
+    assert "missing" in result[f"table {table}"].detail
 
 
-def test_a_file_with_other_bytes_of_the_same_length(ws: Workspace):
+def test_file_with_other_bytes_of_the_same_length(ws: Workspace):
     file = Path(ws.root) / "clips" / delta.snapshot(ws, "clips").files[0].name
     file.write_bytes(bytes(file.stat().st_size))
-    found = wrong(ws.root)
-    assert set(found) == {"table clips", "last release"}
-    assert all("cannot be read" in one.detail for one in found.values())
+    result = wrong(ws.root)
+    assert set(result) == {"table clips", "last release"}
+    assert all("cannot be read" in one.detail for one in result.values())
 
 
 def test_media_without_a_measured_file(ws: Workspace):
@@ -100,15 +100,19 @@ def test_raw_files_that_are_gone_are_a_warning_that_counts_them(tmp_path: Path):
     raws = [RawFile(str(tmp_path / name), 1, "1") for name in ("a.mp4", "b.mp4", "c.mp4")]
     rows = [catalog.refused_row(raw, "1", MediaRefusedError(FileReason.NO_FACE), raw.uri) for raw in raws]
     tables.append_rows(ws, "catalog", catalog.catalog_table(rows))
-    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
-    assert (found.health, "2 of 3 files" in found.detail, "b.mp4" in found.detail) == (Health.WARNING, True, True)
+    findings = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert (findings.health, "2 of 3 files" in findings.detail, "b.mp4" in findings.detail) == (
+        Health.WARNING,
+        True,
+        True,
+    )
     for raw in raws[1:]:
         Path(raw.uri).touch()
-    found = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
-    assert found.health is Health.OK
+    findings = {finding.what: finding for finding in check_workspace(Settings(workspace=ws.root))}["raw files"]
+    assert findings.health is Health.OK
 
 
-def test_footage_that_was_taken_down_and_came_in_meanwhile(ws: Workspace):
+def test_taken_down_footage_that_came_back_is_a_problem(ws: Workspace):
     """By its content, and by what is said of it."""
     tombstones.bar(ws, "speaker", "nobody here", ["0" * 64], "asked for")
     assert wrong(ws.root) == {}
@@ -120,7 +124,7 @@ def test_footage_that_was_taken_down_and_came_in_meanwhile(ws: Workspace):
     assert one_problem(ws, "takedowns").detail.startswith(f"{len(rows)} stored files")
 
 
-def test_a_file_that_counts_other_clips_than_there_are(ws: Workspace):
+def test_wrong_clip_count_of_a_file_is_a_problem(ws: Workspace):
     tables.replace_rows(
         ws, "catalog", pa.Table.from_pylist([footage.catalog_row(footage.NEWLINE, clips=7)], CATALOG), "uri"
     )
@@ -129,7 +133,7 @@ def test_a_file_that_counts_other_clips_than_there_are(ws: Workspace):
     assert "\n" not in detail
 
 
-def test_an_admitted_clip_without_payload(ws: Workspace):
+def test_admitted_clip_without_payload(ws: Workspace):
     tables.delete_rows(ws, "stage1", "clip_id", [footage.clip_id(footage.CLIPS_MADE[0])])
     assert "no payload" in one_problem(ws, "stage1 payload").detail
 
@@ -143,7 +147,7 @@ def test_payload_of_a_clip_that_is_not_admitted(ws: Workspace):
     assert "no admitted clip" in one_problem(ws, "stage2 payload").detail
 
 
-def test_a_release_whose_old_files_are_gone(ws: Workspace):
+def test_release_whose_old_files_are_gone(ws: Workspace):
     changed = footage.clip_row(footage.CLIPS_MADE[0]) | {"split": "val"}
     tables.replace_rows(
         ws, "clips", pa.Table.from_pylist([changed, footage.clip_row(footage.CLIPS_MADE[1])], CLIPS), "media_id"
@@ -161,19 +165,19 @@ def test_scratch_left_behind_is_a_warning_and_fresh_scratch_is_not(ws: Workspace
     assert wrong(ws.root)["scratch"].health is Health.WARNING
 
 
-def test_a_full_disk(ws: Workspace):
+def test_full_disk(ws: Workspace):
     (finding,) = check_room(ws, least_bytes=2**62)
     assert finding.health is Health.PROBLEM
 
 
-def test_pins_are_held_against_what_is_installed():
-    found = {
+def test_installed_versions_are_checked_against_pins():
+    findings = {
         finding.what: finding for finding in check_pins(["pyarrow==0.1", "no-such-package==1", "ruff; extra == 'dev'"])
     }
-    assert found["pyarrow"].health is Health.PROBLEM
-    assert "0.1 was tested" in found["pyarrow"].detail
-    assert found["no-such-package"].remedy == "pip install 'no-such-package==1'"
-    assert found["packages"].detail.startswith("0 ")
+    assert findings["pyarrow"].health is Health.PROBLEM
+    assert "0.1 was tested" in findings["pyarrow"].detail
+    assert findings["no-such-package"].remedy == "pip install 'no-such-package==1'"
+    assert findings["packages"].detail.startswith("0 ")
 
 
 def test_weights_only_matter_for_the_backend_in_use(tmp_path: Path):

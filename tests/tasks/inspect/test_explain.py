@@ -10,20 +10,20 @@ def signals(number: int) -> dict[str, SignalAnswer]:
     return {signal.signal: signal for signal in explain_clip(row, footage.POLICY).signals}
 
 
-def test_every_limit_of_the_policy_is_told():
-    told = signals(1)
+def test_explain_shows_every_limit_of_the_policy():
+    result = signals(1)
     for rule in footage.POLICY.rules():
         if rule.field != "always":
-            assert rule.limit in [limit for _, limit in getattr(told[rule.signal], rule.stage).limits]
+            assert rule.limit in [limit for _, limit in getattr(result[rule.signal], rule.stage).limits]
 
 
-def test_pass_fail_and_not_asked():
-    told = signals(1)
-    assert told["face_height_px"].stage1.answer is SignalCheck.FAIL
-    assert told["face_height_px"].stage1.reason == "face_too_small"
-    assert told["snr_db"].stage2.answer is SignalCheck.NOT_ASKED
-    assert told["pairing_offset_frames"].stage1.answer is SignalCheck.PASS
-    assert told["yaw_deg"].stage1.answer is SignalCheck.NOT_ASKED
+def test_explain_shows_pass_fail_and_no_limit():
+    result = signals(1)
+    assert result["face_height_px"].stage1.answer is SignalCheck.FAIL
+    assert result["face_height_px"].stage1.reason == "face_too_small"
+    assert result["snr_db"].stage2.answer is SignalCheck.NOT_ASKED
+    assert result["pairing_offset_frames"].stage1.answer is SignalCheck.PASS
+    assert result["yaw_deg"].stage1.answer is SignalCheck.NOT_ASKED
 
 
 def test_two_limits_on_one_signal_stand_together():
@@ -32,12 +32,12 @@ def test_two_limits_on_one_signal_stand_together():
     assert (says.answer, says.reason) == (SignalCheck.FAIL, "too_bright")
 
 
-def test_what_was_not_measured_says_why_and_whether_it_counts():
-    told = signals(3)
-    assert told["snr_db"].value is None
-    assert told["snr_db"].missing == "no_sound_stream"
-    assert (told["snr_db"].stage1.answer, told["snr_db"].stage1.refuses) == (SignalCheck.NOT_MEASURED, True)
-    assert (told["landmark_jitter"].stage2.answer, told["landmark_jitter"].stage2.refuses) == (
+def test_unmeasured_signal_shows_cause_and_effect():
+    result = signals(3)
+    assert result["snr_db"].value is None
+    assert result["snr_db"].missing == "no_sound_stream"
+    assert (result["snr_db"].stage1.answer, result["snr_db"].stage1.refuses) == (SignalCheck.NOT_MEASURED, True)
+    assert (result["landmark_jitter"].stage2.answer, result["landmark_jitter"].stage2.refuses) == (
         SignalCheck.NOT_MEASURED,
         False,
     )
@@ -48,14 +48,14 @@ def test_offsets_are_held_against_their_size():
     assert (says.answer, says.limits) == (SignalCheck.FAIL, (("|x| <=", 6.0),))
 
 
-def test_a_clip_decided_by_another_policy_says_what_the_one_in_force_would_do():
+def test_clip_of_an_older_policy_shows_the_active_decision():
     row = footage.clip_row(footage.CLIPS_MADE[0]) | {"policy": "0" * 12, "stage1": False}
     answer = explain_clip(row, footage.POLICY)
     assert (answer.stage1, answer.now_stage1) == (False, True)
     assert (answer.policy, answer.policy_in_force) == ("0" * 12, footage.POLICY.hash)
 
 
-def test_files_tell_state_reason_and_clips(tmp_path):
+def test_file_explanation_shows_state_reason_and_clips(tmp_path):
     footage.make(tmp_path)
     settings = footage.settings(tmp_path)
     answer = explain_name(settings, "footage/plain.mp4")
@@ -74,7 +74,7 @@ def test_files_tell_state_reason_and_clips(tmp_path):
     assert clip.uri == footage.EVIL
 
 
-def test_the_policy_in_force_is_that_of_the_workspace(tmp_path):
+def test_active_policy_is_read_from_the_workspace(tmp_path):
     empty = Workspace.open(str(tmp_path / "empty"), create=True)
     assert policy_in_force(empty, footage.settings(tmp_path)) == load_policy()
     made = footage.make(tmp_path / "made")

@@ -18,18 +18,18 @@ def uris(ws: Workspace, **wanted: str) -> set[str]:
 
 
 def test_every_file_has_a_row(ws: Workspace):
-    found = list_files(ws, ListQuery())
-    assert {row["uri"] for row in found.rows} == set(footage.URIS)
-    assert found.total == len(footage.URIS)
-    assert all(tuple(row) == FILE_COLUMNS for row in found.rows)
+    actual = list_files(ws, ListQuery())
+    assert {row["uri"] for row in actual.rows} == set(footage.URIS)
+    assert actual.total == len(footage.URIS)
+    assert all(tuple(row) == FILE_COLUMNS for row in actual.rows)
 
 
-def test_a_file_counts_its_clips_by_route(ws: Workspace):
+def test_file_counts_its_clips_by_route(ws: Workspace):
     row = next(row for row in list_files(ws, ListQuery()).rows if row["uri"] == footage.PLAIN)
     assert (row["clips"], row["both"], row["rejected"], row["stage1"], row["stage2"]) == (2, 1, 1, 0, 0)
 
 
-def test_a_copy_claims_no_clips_of_the_original(ws: Workspace):
+def test_copy_claims_no_clips_of_the_original(ws: Workspace):
     (row,) = list_files(ws, ListQuery(state="duplicate")).rows
     assert row["uri"] == footage.COPY
     assert (row["clips"], row["both"], row["rejected"]) == (0, 0, 0)
@@ -59,7 +59,7 @@ def test_clips_hold_every_signal_and_missing_ones_are_none(ws: Workspace):
     assert rows[0]["yaw_deg"] == 5.0
 
 
-def test_a_clip_says_what_each_stage_has_against_it(ws: Workspace):
+def test_clip_row_holds_the_reasons_of_each_stage(ws: Workspace):
     (row,) = list_clips(ws, ListQuery(reason="too_bright")).rows
     assert row["state"] == "rejected"
     assert set(row["stage1_reasons"]) == {"face_too_small", "noisy", "not_paired"}
@@ -74,14 +74,14 @@ def test_clips_by_state_and_route_together(ws: Workspace):
     assert list_clips(ws, ListQuery(state="rejected", route=Route.BOTH)).total == 0
 
 
-def test_a_limit_cuts_rows_not_the_total(ws: Workspace):
-    found = list_clips(ws, ListQuery(limit=2))
-    assert len(found.rows) == 2
-    assert found.total == len(footage.CLIPS_MADE)
+def test_limit_cuts_rows_not_the_total(ws: Workspace):
+    actual = list_clips(ws, ListQuery(limit=2))
+    assert len(actual.rows) == 2
+    assert actual.total == len(footage.CLIPS_MADE)
 
 
 @pytest.mark.parametrize("wanted", [ListQuery(state="admitted"), ListQuery(reason="nonsense")])
-def test_what_no_file_can_have_is_refused(ws: Workspace, wanted: ListQuery):
+def test_impossible_filters_are_refused(ws: Workspace, wanted: ListQuery):
     with pytest.raises(NotFoundError, match="known are"):
         list_files(ws, wanted)
 

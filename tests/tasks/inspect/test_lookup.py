@@ -32,11 +32,11 @@ def test_every_file_is_found_by_its_whole_name(ws: Workspace, uri: str):
         (r"caf\xe9.mp4", footage.LATIN),
     ],
 )
-def test_a_unique_tail_is_enough(ws: Workspace, name: str, uri: str):
+def test_unique_tail_is_enough(ws: Workspace, name: str, uri: str):
     assert find(ws, name).uri == uri
 
 
-def test_a_relative_path_is_found_from_where_one_stands(ws: Workspace, monkeypatch: pytest.MonkeyPatch):
+def test_relative_path_is_resolved_from_the_working_folder(ws: Workspace, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir("/")
     assert find(ws, "footage/plain.mp4").uri == footage.PLAIN
 
@@ -47,7 +47,7 @@ def test_ids_may_be_cut(ws: Workspace):
     assert find(ws, footage.media_id(footage.EVIL)[:10]).uri == footage.EVIL
 
 
-def test_of_files_with_the_same_bytes_the_id_means_the_one_with_the_clips(ws: Workspace):
+def test_id_of_equal_bytes_means_the_file_with_clips(ws: Workspace):
     assert footage.media_id(footage.COPY) == footage.media_id(footage.PLAIN)
     assert find(ws, footage.media_id(footage.COPY)[:12]).uri == footage.PLAIN
 
@@ -74,11 +74,11 @@ def test_complaints_hold_no_control_characters(ws: Workspace):
     assert all(line.isprintable() for line in str(caught.value).splitlines())
 
 
-def test_nothing_near_says_where_to_look(ws: Workspace):
+def test_unknown_name_error_suggests_a_command(ws: Workspace):
     with pytest.raises(NotFoundError, match="list --files"):
         find(ws, "zzzzzzzzzz")
 
 
-def test_an_empty_workspace_answers_too(tmp_path: Path):
+def test_lookup_in_an_empty_workspace(tmp_path: Path):
     with pytest.raises(NotFoundError, match="no file or clip"):
         find(Workspace.open(str(tmp_path), create=True), "x.mp4")

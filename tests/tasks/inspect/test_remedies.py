@@ -1,4 +1,4 @@
-"""Commands that messages tell people to type: each exists, and is told with the options that it cannot do without."""
+"""Commands that messages suggest: each exists and is given with its required options."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ import typer.main
 from flows.cli.main import app
 
 ROOT = Path(__file__).parents[3]
-TOLD = re.compile(r"`heterodub ([a-z]+)([^`]*)`")
+SUGGESTED = re.compile(r"`heterodub ([a-z]+)([^`]*)`")
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -29,24 +29,24 @@ def messages(tree: ast.AST) -> Iterator[str]:
 
 
 def lacking(text: str) -> list[str]:
-    """Options that a command told in a text needs and does not have; the command, if there is none."""
-    found = []
-    for name, rest in TOLD.findall(text):
+    """Return the required options that a suggested command lacks; the command, if there is none."""
+    collected = []
+    for name, rest in SUGGESTED.findall(text):
         if name not in COMMANDS:
-            found.append(name)
+            collected.append(name)
             continue
         needed = [one for one in getattr(COMMANDS[name], "params", []) if one.required and one.opts[0].startswith("--")]
-        found += [f"{name} {one.opts[0]}" for one in needed if one.opts[0] not in rest]
-    return found
+        collected += [f"{name} {one.opts[0]}" for one in needed if one.opts[0] not in rest]
+    return collected
 
 
 @pytest.mark.parametrize("folder", ["tasks", "flows", "schemas"])
-def test_what_people_are_told_to_type_can_be_typed(folder):
+def test_suggested_commands_are_valid(folder):
     texts = {path: list(messages(ast.parse(path.read_text()))) for path in (ROOT / folder).rglob("*.py")}
-    assert {path.name: wrong for path, told in texts.items() for text in told if (wrong := lacking(text))} == {}
+    assert {path.name: wrong for path, result in texts.items() for text in result if (wrong := lacking(text))} == {}
 
 
-def test_what_cannot_be_typed_is_seen():
+def test_invalid_suggestions_are_detected():
     assert lacking("run `heterodub route`, or `heterodub rollback --to VERSION`") == [
         "route --policy",
         "rollback --reason",

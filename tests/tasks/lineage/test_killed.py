@@ -63,16 +63,16 @@ def take(ws: Workspace, media: str) -> dict:
 
 
 @pytest.mark.parametrize("step", ["_prints", "_delete_rows", "_delete_pages", "_erase"])
-def test_it_is_told_until_the_next_one_has_finished_it(ws, step):
+def test_interrupted_takedown_is_reported_until_finished(ws, step):
     words = [sys.executable, "-c", KILLED, ws.root, step, GONE]
     assert subprocess.run(words, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
-    found = problems(ws)
+    findings = problems(ws)
     begun = step != "_prints"  # before that nothing was done
-    assert {one.what for one in found} == ({"takedowns"} if begun else set())
+    assert {one.what for one in findings} == ({"takedowns"} if begun else set())
     if begun:
-        assert "not finished" in found[0].detail and "do the takedown again, or any other" in found[0].remedy
-    told = take(ws, sample.media_id(2))
-    assert len(told["finished"]) == begun
+        assert "not finished" in findings[0].detail and "do the takedown again, or any other" in findings[0].remedy
+    result = take(ws, sample.media_id(2))
+    assert len(result["finished"]) == begun
     if not begun:
         take(ws, GONE)
     assert problems(ws) == []
@@ -86,20 +86,20 @@ def _holds(path: Path) -> bool:
     return GONE in path.name or GONE in str(pq.read_table(path).to_pydict())
 
 
-def test_what_lies_on_the_disk_all_the_same_is_a_problem(ws):
+def test_taken_down_bytes_on_disk_are_a_problem(ws):
     """Whatever the tombstones say: an old version's file that came back from a copy, or that was never erased."""
     held = next(Path(ws.root, "stage1").glob(f"*{GONE}*"))
     kept = held.read_bytes()
     take(ws, GONE)
     assert problems(ws) == []
     held.write_bytes(kept)
-    (found,) = problems(ws)
-    assert f"stage1/{held.name}" in found.detail
+    (findings,) = problems(ws)
+    assert f"stage1/{held.name}" in findings.detail
     take(ws, GONE)
     assert not held.exists() and problems(ws) == []
 
 
-def test_the_same_takedown_again_closes_its_own_attempts(ws):
+def test_repeated_takedown_closes_its_attempts(ws):
     takedown = tombstones.bar(ws, "file", GONE, [], "asked", (), tombstones.attempt(True))
     assert [one.with_models for one in tombstones.unfinished(ws)] == [True]
     tombstones.finish(ws, takedown, False)
@@ -110,14 +110,14 @@ def test_the_same_takedown_again_closes_its_own_attempts(ws):
 
 @pytest.mark.parametrize("size", [0, 40])
 @pytest.mark.parametrize("table", ["clips", "catalog", "releases"])
-def test_a_newest_commit_that_is_empty_or_cut_short_is_a_problem(ws, table, size):
+def test_newest_commit_that_is_empty_or_cut_short_is_a_problem(ws, table, size):
     release(ws)
     newest = max(Path(ws.root, table, "_delta_log").glob("*.json"))
     os.truncate(newest, size)
     assert f"table {table}" in {one.what for one in problems(ws)}
 
 
-def test_a_release_that_holds_something_else_than_was_published_is_a_problem(ws):
+def test_release_that_holds_something_else_than_was_published_is_a_problem(ws):
     release(ws)
     log = Path(ws.root, "clips", "_delta_log")
     released = tables.version(ws, "clips")

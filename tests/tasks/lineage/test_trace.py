@@ -1,4 +1,4 @@
-"""What is traced by a name: models, all that are registered, the baselines too; else footage, else what is meant."""
+"""Resolution of a traced name: any registered model, else footage, else suggestions."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ from tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 
-def test_what_is_not_there_is_looked_for_among_models_and_speakers_too(tmp_path: Path):
+def test_unknown_name_is_searched_among_models_and_speakers(tmp_path: Path):
     ws = footage.make(tmp_path / "ws")
     settings = Settings(workspace=ws.root)
     speaker = tables.read(ws, "clips", ["speaker"])["speaker"].to_pylist()[0]
-    found = trace(settings, speaker)
-    assert isinstance(found, TakedownPlan) and found.scope.kind == "speaker"
+    summary = trace(settings, speaker)
+    assert isinstance(summary, TakedownPlan) and summary.scope.kind == "speaker"
     with pytest.raises(NotFoundError, match=f"no speaker is called .*did you mean .*{speaker}.*; no file or clip"):
         trace(settings, f"{speaker[:-1]}~")
     with pytest.raises(NotFoundError, match="did you mean landmark-generator"):
@@ -30,7 +30,7 @@ def test_what_is_not_there_is_looked_for_among_models_and_speakers_too(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["landmark-generator", "landmark-translator", FINETUNED, *BASELINES])
-def test_a_registered_model_s_name_is_not_taken_for_a_file_s(tmp_path, name):
+def test_model_name_is_not_taken_for_a_file(tmp_path, name):
     settings = Settings(workspace=Workspace.open(str(tmp_path / "ws"), create=True).root)
     with pytest.raises(NotFoundError, match=f"no {name} is registered yet: `heterodub (train|finetune) .*` makes one"):
         trace(settings, f"{name}/1")

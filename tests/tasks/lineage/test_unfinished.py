@@ -26,19 +26,19 @@ def left(ws: Workspace) -> set[str]:
     return {path.name for path in ws.scratch().iterdir()}
 
 
-def test_a_run_that_lives_keeps_its_unfinished_parts(ws: Workspace):
+def test_live_run_keeps_its_unfinished_parts(ws: Workspace):
     with recording("ingest", Settings(workspace=ws.root)), recording("takedown", Settings(workspace=ws.root)):
         assert _delete_unfinished(ws) == 2
     assert left(ws) == {"part.parquet", "commit.parquet"}
 
 
-def test_without_one_they_were_left_by_the_dead_and_go(ws: Workspace):
+def test_parts_of_dead_runs_are_deleted(ws: Workspace):
     with recording("takedown", Settings(workspace=ws.root)):
         assert _delete_unfinished(ws) == 1
     assert left(ws) == {"commit.parquet"}  # so young that our own run may be at it
 
 
-def test_pages_that_go_are_named_also_those_that_took_hours(ws: Workspace):
+def test_deleted_pages_are_listed(ws: Workspace):
     for name in ("audit/audit.html", "reports/report.html", "reports/reproduction/table1.md"):
         path = Path(ws.root, name)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from schemas.config.settings import Settings
-from tests.tasks.media.media_files import Track, regular, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, write_media
 
 
 @pytest.fixture
 def clip(tmp_path: Path) -> Callable[..., Path]:
     """clip(".mp4", times_ms, track, ...) writes a file and gives its path; 25 pictures at 25 fps by default."""
 
-    def make(suffix: str, times_ms: Sequence[int] | None = None, track: Track | None = None, **more) -> Path:
+    def make(suffix: str, times_ms: Sequence[int] | None = None, track: SoundTrack | None = None, **more) -> Path:
         path = tmp_path / f"clip{len(list(tmp_path.iterdir()))}{suffix}"
         return write_media(path, regular(25) if times_ms is None else times_ms, track, suffix=suffix, **more)
 

@@ -59,7 +59,7 @@ def number_in(rgb: np.ndarray) -> int:
 
 
 @dataclass
-class Track:
+class SoundTrack:
     """Sound to put into a file: (C, N) float, full scale 1.0, beginning at `start_s`."""
 
     samples: np.ndarray
@@ -79,7 +79,7 @@ def regular(count: int, fps: Fraction | int = 25, start_ms: int = 0) -> list[int
 def write_media(
     path: Path,
     times_ms: Sequence[int],
-    track: Track | None = None,
+    track: SoundTrack | None = None,
     *,
     suffix: str | None = None,
     codec: str | None = None,
@@ -128,7 +128,7 @@ def _video_stream(out, codec, size, pix_fmt, options):
     return video
 
 
-def _write_sound(out, sound, track: Track) -> None:
+def _write_sound(out, sound, track: SoundTrack) -> None:
     samples = track.samples.astype(np.float32)
     block = sound.codec_context.frame_size or 1024
     resampler = av.AudioResampler(sound.codec_context.format, track.layout, track.rate_hz)
@@ -147,11 +147,13 @@ def _write_sound(out, sound, track: Track) -> None:
     out.mux(sound.encode(None))
 
 
-def tone(seconds: float, rate_hz: int = 48_000, channels: int = 1, hertz: float = 440.0, level: float = 0.5) -> Track:
+def tone(
+    seconds: float, rate_hz: int = 48_000, channels: int = 1, hertz: float = 440.0, level: float = 0.5
+) -> SoundTrack:
     """A sine in every channel."""
     layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1", 24: "24C"}
     line = level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate_hz)) / rate_hz)
-    return Track(np.tile(line.astype(np.float32), (channels, 1)), rate_hz, layouts[channels])
+    return SoundTrack(np.tile(line.astype(np.float32), (channels, 1)), rate_hz, layouts[channels])
 
 
 def end_of(sound: Sound) -> int:
@@ -164,7 +166,7 @@ UNFLAGGED = Disposition(0)
 
 
 @dataclass
-class Part:
+class StreamPart:
     """A stream of a finished file, to be put into another: its number there, its flag here, seconds by which it is
     moved. hole: everything from the first second on is later by the other seconds.
     """
@@ -176,7 +178,7 @@ class Part:
     hole: tuple[float, float] | None = None
 
 
-def remux(path: Path, *parts: Part, form: str = "matroska") -> Path:
+def remux(path: Path, *parts: StreamPart, form: str = "matroska") -> Path:
     """Put streams of other files into one, as they are, side by side."""
     with ExitStack() as opened, av.open(str(path), "w", format=form) as out:
         packets = []

@@ -1,4 +1,4 @@
-"""The best of mix and channels is heard, on speech whose place is known."""
+"""The best of mix and channels is used, on speech whose place is known."""
 
 import av
 import numpy as np
@@ -11,7 +11,7 @@ from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 from tasks.quality.sound import level_dbfs, speech_probability
-from tests.tasks.media.media_files import Track, regular
+from tests.tasks.media.media_files import SoundTrack, regular
 from tests.tasks.quality.conftest import speeches  # noqa: F401 - a fixture
 
 LINE = np.array([[0.0, 0.5, -0.5, 1.0, -1.0]], np.float32)
@@ -47,7 +47,7 @@ def test_many_planes(channels):
     np.testing.assert_allclose(to_float(planar), lines)
 
 
-def test_not_a_number_is_silence_and_giants_are_cut():
+def test_nan_is_silence_and_huge_samples_are_clamped():
     frame = av.AudioFrame.from_ndarray(np.array([[np.nan, np.inf, -1e30, 0.5]], np.float32), "fltp", "mono")
     np.testing.assert_array_equal(to_float(frame), [[0, 8, -8, 0.5]])
 
@@ -75,8 +75,8 @@ def _frames(lines_CN, layout):
 
 
 def _name(lines, layout="stereo"):
-    found = best_channel(_frames(lines, layout))
-    return None if found is None else found.name
+    result = best_channel(_frames(lines, layout))
+    return None if result is None else result.name
 
 
 def _noise(speech, dbfs, seed=0):
@@ -96,7 +96,7 @@ def test_channels_that_cancel_each_other_are_not_mixed(speech, late, share):
     assert _name([-share * np.roll(speech, late), speech]) == "FR"
 
 
-def test_the_channel_that_holds_the_speech(speech):
+def test_channel_that_holds_the_speech(speech):
     silent, loud_noise = np.zeros_like(speech), _noise(speech, -25)
     assert _name([speech, silent]) == "FL"
     assert _name([loud_noise, speech]) == "FR"
@@ -111,7 +111,7 @@ def test_speech_in_the_centre_of_a_film(speech):
     assert _name([*music, speech, *quiet[2:]], "5.1") == "FC"
 
 
-def test_what_is_mixed_as_it_was(speech, speeches):  # noqa: F811
+def test_ordinary_channels_are_mixed(speech, speeches):  # noqa: F811
     assert _name([speech], "mono") is None
     assert _name([speech, speech]) is None
     assert _name([speech + _noise(speech, -45, 1), speech + _noise(speech, -45, 2)]) is None
@@ -127,8 +127,8 @@ def test_only_pieces_of_a_long_recording_are_held(speech):
     assert _name([long, -long]) == "FL"
 
 
-def test_a_file_whose_channels_cancel_is_heard(clip, tmp_path, speech):
-    track = Track(np.stack([speech, -speech]), RATE, "stereo", "pcm_s16le")
+def test_file_with_cancelling_channels_has_sound(clip, tmp_path, speech):
+    track = SoundTrack(np.stack([speech, -speech]), RATE, "stereo", "pcm_s16le")
     path = clip(".mkv", regular(140), track)
     container = sniff(path)
     with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
@@ -139,8 +139,8 @@ def test_a_file_whose_channels_cancel_is_heard(clip, tmp_path, speech):
     assert (speech_probability(heard) >= 0.5).mean() > 0.5
 
 
-def test_an_offset_from_zero_is_taken_out(clip, tmp_path, speech):
-    path = clip(".mkv", regular(140), Track(speech[None] * 0.5 + 0.2, RATE, "mono", "pcm_s16le"))
+def test_offset_from_zero_is_taken_out(clip, tmp_path, speech):
+    path = clip(".mkv", regular(140), SoundTrack(speech[None] * 0.5 + 0.2, RATE, "mono", "pcm_s16le"))
     container = sniff(path)
     with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
         heard = sound.read(0, len(speech))

@@ -19,14 +19,14 @@ def playlist(tmp_path):
 
 
 @pytest.mark.parametrize("container", [one for one in Container if one is not Container.MPEG])
-def test_a_playlist_that_got_past_the_sniffer_is_refused(playlist, container):
+def test_playlist_is_refused_by_the_opener_too(playlist, container):
     with pytest.raises(MediaRefusedError) as caught, open_input(playlist, container, 1_000_000):
         pass
     assert caught.value.reason is FileReason.NO_DECODABLE_FRAME
     assert "named" not in caught.value.detail
 
 
-def test_as_an_mpeg_stream_a_playlist_opens_and_holds_nothing(playlist):
+def test_playlist_forced_as_mpeg_holds_no_streams(playlist):
     with open_input(playlist, Container.MPEG, 1_000_000) as source:  # which ffmpeg takes any bytes at all for
         assert picture_streams(source)[0].width == 0
 

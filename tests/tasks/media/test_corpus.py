@@ -45,7 +45,7 @@ def _files() -> list[str]:
 
 
 @pytest.mark.parametrize("file", _files())
-def test_a_file_gives_frames_of_its_size_and_length_or_the_right_refusal(file, tmp_path):
+def test_file_gives_frames_of_its_size_and_length_or_the_right_refusal(file, tmp_path):
     """One test a file: all of them decode for a quarter of an hour on a busy machine."""
     try:
         _decode(Path(ROOT or "") / "media" / file, tmp_path)

@@ -127,7 +127,7 @@ def test_transparent_parts_of_a_gif_lie_over_black(tmp_path):
 
 
 @pytest.mark.parametrize(("delay_cs", "lasts_cs"), [(0, 10), (1, 10), (2, 2), (4, 4), (20, 20)])
-def test_gif_delays_are_those_of_browsers(tmp_path, delay_cs, lasts_cs):
+def test_gif_delays_follow_browsers(tmp_path, delay_cs, lasts_cs):
     path = tmp_path / "a.gif"
     path.write_bytes(_hand_made_gif([(index % 2, delay_cs) for index in range(8)]))
     _, frames = _decode(path)
@@ -176,7 +176,7 @@ def test_only_chosen_pictures_are_converted(clip, monkeypatch):
     assert len(painted) == len(set(painted)) == len({frame.source_index for frame in frames}) < 60
 
 
-def test_jump_of_a_year_ends_it_with_the_frames_before(clip):
+def test_timestamp_jump_of_a_year_ends_the_video(clip):
     times = [*regular(20), 31_536_000_000, 31_536_000_040]
     path = clip(".mkv", times)
     container, limits = sniff(path), LimitSettings()
@@ -187,7 +187,7 @@ def test_jump_of_a_year_ends_it_with_the_frames_before(clip):
     assert "limit 86400" in video.truncated
 
 
-def test_a_header_that_promises_ten_million_pictures_ends(clip):
+def test_header_claiming_ten_million_pictures_terminates(clip):
     path = clip(".avi", regular(25))
     raw = bytearray(path.read_bytes())
     length = raw.index(b"vids") + 32
@@ -200,7 +200,7 @@ def test_a_header_that_promises_ten_million_pictures_ends(clip):
     assert "promises" in video.truncated
 
 
-def test_a_table_that_lists_a_million_pictures_ends(clip):
+def test_index_of_a_million_pictures_terminates(clip):
     path = clip(".mp4", regular(25))
     raw = bytearray(path.read_bytes())
     for box, at, value in ((b"stts", 8, 10**6), (b"stsz", 4, 200), (b"stsz", 8, 10**6), (b"stsc", 12, 10**6)):
@@ -215,7 +215,7 @@ def test_a_table_that_lists_a_million_pictures_ends(clip):
         assert error.detail
 
 
-def test_time_that_starts_again_goes_on(clip, tmp_path):
+def test_restarting_timestamps_are_continued(clip, tmp_path):
     part = clip(".mpg", regular(30)).read_bytes()
     path = tmp_path / "joined.mpg"
     path.write_bytes(part + part)
@@ -240,7 +240,7 @@ def test_each_size_keeps_its_own_proportions(tmp_path, clip):
     assert any("160 x 96, 96 x 192" in note for note in video.notes)
 
 
-def test_a_change_of_size_starts_a_shot_however_alike_the_pictures_are(tmp_path, clip):
+def test_change_of_size_starts_a_shot_however_alike_the_pictures_are(tmp_path, clip):
     parts = [clip(".mpg", regular(40), size=size, pictures=[draw(5, *size)] * 40)
              for size in ((160, 96), (320, 192), (160, 96))]  # fmt: skip
     _, frames = _decode(joined(tmp_path / "joined.mpg", *parts))

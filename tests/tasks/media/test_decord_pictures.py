@@ -76,14 +76,14 @@ def test_same_colours_as_pyav(clip, monkeypatch, colours):
         assert np.abs(mine.rgb.astype(int) - reference.rgb).max() <= 2
 
 
-def test_footage_that_nobody_trusts_is_not_given_to_decord(clip):
+def test_untrusted_footage_is_not_decoded_by_decord(clip):
     """Its FFmpeg is of 2020."""
     path = clip(".mp4")
     assert _decode(path)[0].decoder == "decord"
     assert _decode(path, LimitSettings())[0].decoder == "pyav"
 
 
-def test_a_file_that_was_handed_over_is_decoded_without_its_path(clip):
+def test_file_that_was_handed_over_is_decoded_without_its_path(clip):
     path = clip(".mp4")
     files = open_files([str(path)])  # closed by granted
     with granted(files):
@@ -95,7 +95,7 @@ def test_a_file_that_was_handed_over_is_decoded_without_its_path(clip):
     assert len(by_decord[1]) == len(by_pyav[1]) == 25
 
 
-def test_long_and_large_files_are_not_given_to_decord(clip):
+def test_long_and_large_files_are_not_decoded_by_decord(clip):
     frames = MAX_DECODED_BYTES // (640 * 480 * 3) + 2
     large = clip(".mp4", regular(frames), size=(640, 480), pictures=[np.zeros((480, 640, 3), np.uint8)] * frames)
     assert _decode(large)[0].decoder == "pyav"
@@ -111,7 +111,7 @@ def test_long_and_large_files_are_not_given_to_decord(clip):
         (".mp4", {"pix_fmt": "yuvj420p"}),
     ],
 )
-def test_what_decord_gets_wrong_is_not_given_to_it(clip, suffix, more):
+def test_unsupported_footage_is_not_decoded_by_decord(clip, suffix, more):
     assert _decode(clip(suffix, regular(10), **more))[0].decoder == "pyav"
 
 
@@ -121,7 +121,7 @@ def test_names_decord_cannot_take(clip, tmp_path):
     assert (video.decoder, len(frames)) == ("pyav", 25)
 
 
-def test_a_file_that_could_also_be_read_as_a_playlist(clip, tmp_path):
+def test_file_that_could_also_be_read_as_a_playlist(clip, tmp_path):
     path = clip(".mkv")
     raw = path.read_bytes()
     at = raw.index(b"Lavf")

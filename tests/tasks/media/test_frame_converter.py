@@ -1,4 +1,4 @@
-"""Colours and shapes of real encoders' output, held against the pictures that went in."""
+"""Colours and shapes of real encoders' output, compared with their input pictures."""
 
 from fractions import Fraction
 
@@ -110,7 +110,7 @@ def test_hdr_shows_the_colours_that_were_graded(transfer, codec, pix_fmt, tmp_pa
     assert np.abs(middles(plain) - PATCHES).max() > 20
 
 
-def test_the_curves_are_those_of_bt_2100():
+def test_transfer_curves_match_bt_2100():
     assert nits_to_pq(np.array([100.0, 203.0, 1000.0, 10000.0])) == pytest.approx([0.508, 0.581, 0.752, 1.0], abs=5e-4)
     assert scene_to_hlg(np.array([1 / 12, 1.0])) == pytest.approx([0.5, 1.0], abs=1e-6)
     levels = np.linspace(0.01, 1, 50)
@@ -118,7 +118,7 @@ def test_the_curves_are_those_of_bt_2100():
     assert scene_to_hlg(hlg_to_scene(levels)) == pytest.approx(levels, abs=1e-6)
 
 
-def test_highlights_are_bent_and_the_rest_is_kept():
+def test_tone_mapping_compresses_only_highlights():
     light = np.linspace(0, 5, 200)
     bent = compressed(light, 5.0)
     assert (np.diff(bent) >= 0).all()
@@ -140,7 +140,7 @@ def test_wide_gamuts_in_sdr_are_not_shown_pale(primaries, tmp_path):
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("matrix", [1, 5, 6, 9])
-def test_matrix_and_range_are_those_of_the_file(matrix, full, tmp_path):
+def test_matrix_and_range_follow_the_file(matrix, full, tmp_path):
     frame = as_samples(patches(), "yuv420p", matrix, full)
     tags = {"colorspace": matrix, "color_range": 2 if full else 1, "color_primaries": 1, "color_trc": 1}
     path = encode(tmp_path / "film.mp4", [frame] * 3, "libx264", "yuv420p", tags=tags, options=LOSSLESS)
@@ -149,7 +149,7 @@ def test_matrix_and_range_are_those_of_the_file(matrix, full, tmp_path):
 
 
 @pytest.mark.parametrize(("size", "matrix"), [((1280, 720), 1), ((720, 576), 5), ((128, 64), 5)])
-def test_an_unnamed_matrix_is_that_of_the_size(size, matrix, tmp_path):
+def test_unnamed_matrix_follows_the_size(size, matrix, tmp_path):
     rgb = np.kron(np.array(PATCHES, np.uint8).reshape(2, 4, 3), np.ones((size[1] // 2, size[0] // 4, 1), np.uint8))
     frame = as_samples(rgb, "yuv420p", matrix)
     frame.colorspace = 2
@@ -158,7 +158,7 @@ def test_an_unnamed_matrix_is_that_of_the_size(size, matrix, tmp_path):
     assert np.abs(middles(frames[0].rgb) - PATCHES).max() <= 4
 
 
-def test_a_matrix_that_nobody_can_convert_is_shown_all_the_same(tmp_path):
+def test_unconvertible_matrix_falls_back(tmp_path):
     frame = as_samples(patches(), "yuv420p", 5)
     path = encode(tmp_path / "film.mkv", [frame] * 2, "libx264", "yuv420p", tags={"colorspace": 14}, options=LOSSLESS)
     _, frames, _ = shown(path)
@@ -206,7 +206,7 @@ def test_pal_of_both_shapes(aspect, ratio, tmp_path):
     assert facts.height == 576
 
 
-def test_the_container_s_word_counts_more_than_the_codec_s(tmp_path):
+def test_container_aspect_overrides_the_codec_aspect(tmp_path):
     frame = as_samples(patches(), "yuv420p", 5)
     path = encode(tmp_path / "film.mp4", [frame] * 3, "libx264", "yuv420p", aspect=Fraction(2), options=LOSSLESS)
     raw = bytearray(path.read_bytes())
@@ -220,7 +220,7 @@ def test_the_container_s_word_counts_more_than_the_codec_s(tmp_path):
 
 
 @pytest.mark.parametrize("aspect", [Fraction(50, 3), Fraction(1, 20), Fraction(1, 1000)])
-def test_an_absurd_aspect_is_not_believed(aspect, tmp_path):
+def test_absurd_aspect_is_ignored(aspect, tmp_path):
     frame = as_samples(patches(), "yuv420p", 5)
     written = Fraction(2) if aspect == Fraction(1, 1000) else aspect
     path = encode(tmp_path / "film.mp4", [frame] * 3, "libx264", "yuv420p", aspect=written, options=LOSSLESS)
@@ -236,7 +236,7 @@ def test_an_absurd_aspect_is_not_believed(aspect, tmp_path):
     assert any("not believed" in note for note in video.notes)
 
 
-def test_a_turned_anamorphic_picture_is_stretched_before_it_is_turned(tmp_path):
+def test_turned_anamorphic_picture_is_stretched_before_it_is_turned(tmp_path):
     frame = as_samples(patches(), "yuv420p", 5)
     path = encode(
         tmp_path / "film.mp4", [frame] * 3, "libx264", "yuv420p", aspect=Fraction(2), options=LOSSLESS, rotation=-90

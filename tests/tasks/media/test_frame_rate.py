@@ -67,7 +67,7 @@ def test_pictures_that_do_not_advance_are_passed_over():
     assert retimer.seen == 5
 
 
-def test_a_jump_of_a_year_ends_it():
+def test_timestamp_jump_of_a_year_ends_the_frames():
     frames, retimer = _shown([0, Fraction(1, 25), 31_536_000, 31_536_001])
     assert frames == [0, 1]
     assert "31536000 s" in retimer.stopped
@@ -84,7 +84,7 @@ def test_last_picture_stands_as_long_as_it_says_unless_that_is_a_hole():
 
 @pytest.mark.parametrize("hole_s", [Fraction(1, 2), 5, 599, 700, 20_000])
 @pytest.mark.parametrize("fps", [10, 25, 30, Fraction(30000, 1001)])
-def test_a_hole_shows_nothing_and_keeps_the_time(fps, hole_s):
+def test_hole_shows_nothing_and_keeps_the_time(fps, hole_s):
     before = [index / Fraction(fps) for index in range(50)]
     after = [before[-1] + 1 / Fraction(fps) + hole_s + index / Fraction(fps) for index in range(50)]
     ((last, first),) = _holes([*before, *after], 1 / Fraction(fps))
@@ -92,22 +92,22 @@ def test_a_hole_shows_nothing_and_keeps_the_time(fps, hole_s):
     assert abs(Fraction(first, FPS) - after[0]) <= Fraction(1, 2 * FPS)
 
 
-def test_a_few_dropped_frames_are_no_hole():
+def test_few_dropped_frames_are_no_hole():
     times = [Fraction(index, 25) for index in range(100) if index % 30 not in (7, 8, 9, 10, 11)]
     assert _holes(times) == []
 
 
-def test_pictures_that_come_seldom_have_no_holes_between_them():
+def test_slow_sources_have_no_holes():
     assert _holes(range(30)) == []
     assert _holes([Fraction(index, 2) for index in range(30)]) == []
     assert _holes([Fraction(index, 5) for index in range(30) if index % 9 != 4]) == []
 
 
-def test_a_hole_after_the_very_first_picture():
+def test_hole_after_the_very_first_picture():
     assert _holes([0, *(5 + Fraction(index, 25) for index in range(20))]) == [(0, 125)]
 
 
-def test_a_picture_that_is_never_shown_hands_the_hole_on():
+def test_dropped_picture_passes_its_hole_on():
     sixtieths = [Fraction(index, 60) for index in range(60)]
     assert len(_holes([*sixtieths, *(4 + Fraction(1, 50) + time for time in sixtieths)])) == 1
 

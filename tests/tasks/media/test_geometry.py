@@ -45,7 +45,7 @@ def test_all_eight_ways_move_every_pixel_where_the_matrix_says(abcd):
     assert turned.flags.c_contiguous
 
 
-def test_a_matrix_that_flattens_the_picture_is_ignored():
+def test_matrix_that_flattens_the_picture_is_ignored():
     assert Orientation.from_matrix(np.zeros(9, np.int32)).upright
 
 

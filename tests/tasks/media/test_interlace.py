@@ -101,7 +101,7 @@ def comb_of(pictures) -> float:
 @pytest.mark.parametrize("flagged", [True, False])
 @pytest.mark.parametrize("coder", CODERS)
 @pytest.mark.parametrize("top_first", [True, False])
-def test_combed_pictures_are_found_and_put_right_whatever_the_flags_say(top_first, coder, flagged, tmp_path):
+def test_combed_pictures_are_deinterlaced_whatever_the_flags(top_first, coder, flagged, tmp_path):
     source = interlaced(top_first=top_first)
     video, shown, flags = decoded(encode(tmp_path, source, coder, flagged))
     assert set(flags) == {flagged}
@@ -133,7 +133,7 @@ def test_progressive_pictures_that_are_flagged_interlaced_are_left_alone(coder, 
     assert all((one == other).all() for one, other in zip(shown, own, strict=True))
 
 
-def test_of_a_telecined_film_the_combed_pictures_are_deinterlaced(tmp_path):
+def test_combed_pictures_of_a_telecined_film_are_deinterlaced(tmp_path):
     source = telecined()
     video, shown, _ = decoded(encode(tmp_path, source))
     assert 6 <= deinterlaced_of(video) <= 9  # 8 of 20
@@ -142,20 +142,20 @@ def test_of_a_telecined_film_the_combed_pictures_are_deinterlaced(tmp_path):
     assert off(shown[5], source[5]) < 3
 
 
-def test_a_short_interlaced_part_is_found(tmp_path):
+def test_short_interlaced_part_is_found(tmp_path):
     source = progressive(8) + interlaced(8) + progressive(8)
     video, shown, _ = decoded(encode(tmp_path, source))
     assert 6 <= deinterlaced_of(video) <= 9
     assert comb_of(shown) == 0
 
 
-def test_a_still_film_of_two_fields_loses_nothing(tmp_path):
+def test_still_film_of_two_fields_loses_nothing(tmp_path):
     video, _, _ = decoded(encode(tmp_path, interlaced(reach=0), flagged=True))
     assert deinterlaced_of(video) == 0
 
 
 @pytest.mark.parametrize("flagged", [False, True])
-def test_a_comb_that_one_neighbour_alone_speaks_for_counts_where_it_is_flagged_or_the_film_is_combed(flagged):
+def test_weak_comb_counts_only_in_flagged_or_combed_films(flagged):
     two = interlaced(2)  # moves between two stills: each picture has one neighbour that moves
     luma = [sample(one[..., 1]) for one in [two[0]] * 3 + [two[1]] * 3]
     assert _finds(CombFinder(), luma, flagged) == ([2, 3] if flagged else [])
@@ -169,13 +169,13 @@ def _finds(finder: CombFinder, luma: list[np.ndarray], flagged: bool) -> list[in
     return [number for number, (now, after) in enumerate(pairs) if finder.step(now, after, flagged)]
 
 
-def test_a_picture_whose_own_lines_fit_best_is_of_one_moment():
+def test_picture_with_matching_fields_is_progressive():
     before, now = (np.clip(one, 0, 190).astype(np.uint8) for one in progressive(2))
     before[1::2] += 60  # so that one way of weaving is the rougher, though neither fits
     now[40:80:2, 60:110] += 60
-    found = compare(sample(before[..., 1]), sample(now[..., 1]))
-    assert found.frayed
-    assert not found.in_fields
+    result = compare(sample(before[..., 1]), sample(now[..., 1]))
+    assert result.frayed
+    assert not result.in_fields
 
 
 def stripes(period: int, bright: int = 110) -> np.ndarray:
@@ -203,7 +203,7 @@ def test_noise_is_no_comb(sigma):
     assert comb_of(noisy) == 0
 
 
-def test_which_field_comes_first_is_seen():
+def test_field_order_is_detected():
     for top_first in (True, False):
         finder, samples = CombFinder(), [sample(one[..., 1]) for one in interlaced(10, top_first)]
         for now, after in zip(samples, [*samples[1:], None], strict=True):
@@ -228,7 +228,7 @@ def test_formats_and_times_come_through(pix_fmt):
     assert [(one.pts, one.time_base, one.duration) for one in frames] == times
 
 
-def test_a_format_without_luma_is_passed_on():
+def test_format_without_luma_is_passed_on():
     frames = [VideoFrame.from_ndarray(picture, "rgb24") for picture in interlaced(4)]
     assert luma_of(frames[0]) is None
     assert list(Deinterlacer().over(frames)) == frames

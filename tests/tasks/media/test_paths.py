@@ -67,8 +67,8 @@ def test_fingerprint_is_sha256(tmp_path):
 def test_local_files_are_used_where_they_are(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"x")
-    with localise(str(path), tmp_path / "scratch") as found:
-        assert found == path
+    with localise(str(path), tmp_path / "scratch") as result:
+        assert result == path
     assert path.exists()
 
 
@@ -88,14 +88,14 @@ def test_remote_files_are_copied_and_the_copy_removed(tmp_path):
         ("nosuchprotocol://a/b.mp4", FileReason.UNREADABLE),
     ],
 )
-def test_what_cannot_be_fetched_says_why_and_leaves_nothing(tmp_path, uri, reason):
+def test_failed_fetch_names_its_cause_and_leaves_nothing(tmp_path, uri, reason):
     with pytest.raises(MediaRefusedError) as caught, localise(uri, tmp_path):
         raise AssertionError("fetched")
     assert caught.value.reason is reason
     assert list(tmp_path.iterdir()) == []
 
 
-def test_full_disk_is_told_apart():
+def test_full_disk_is_its_own_error():
     assert disk_trouble(OSError(errno.ENOSPC, "No space left on device")).reason is FileReason.DISK_FULL
     assert disk_trouble(OSError(errno.EIO, "I/O error")) is None
 

@@ -81,7 +81,7 @@ def test_long_pixels_count_as_the_square_ones_that_are_made_of_them(clip):
     assert f"{3 * WIDTH} x {HEIGHT}" in error.detail
 
 
-def test_a_header_that_claims_16384_squared(clip):
+def test_header_that_claims_16384_squared(clip):
     path = clip(".mp4", regular(3))
     raw = path.read_bytes()
     claimed = struct.pack(">HH", 16384, 16384)
@@ -101,7 +101,7 @@ def test_pictures_that_are_too_large_whatever_the_header_says(clip):
     assert _refusal(path, LimitSettings(max_pixels=1_000_000)).reason is FileReason.PICTURE_TOO_LARGE
 
 
-def test_a_gif_header_that_claims_16384_squared(clip):
+def test_gif_header_that_claims_16384_squared(clip):
     path = clip(".gif", regular(3))
     raw = path.read_bytes()
     path.write_bytes(raw[:6] + struct.pack("<HH", 16384, 16384) + raw[10:])
@@ -148,6 +148,6 @@ def test_vanished_after_sniffing(tmp_path):
         assert _refusal(tmp_path / "gone", container=container).reason is FileReason.VANISHED
 
 
-def test_the_format_is_forced(clip):
+def test_format_is_forced(clip):
     path = clip(".mkv", regular(3))
     assert _refusal(path, container=Container.AVI).reason is FileReason.NO_DECODABLE_FRAME

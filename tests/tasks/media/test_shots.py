@@ -34,7 +34,7 @@ def cuts(shown: list[Frame]) -> list[int]:
 
 
 @pytest.mark.parametrize("at", [5, 12, 13, 30, 50, 57])
-def test_a_hard_cut_is_found_at_its_frame(at):
+def test_hard_cut_is_found_at_its_frame(at):
     pictures = [scene(1, number) if number < at else scene(2, number) for number in range(60)]
     assert cuts(frames(pictures)) == [at]
 
@@ -46,12 +46,12 @@ def test_every_cut_of_several_is_found():
 
 @pytest.mark.parametrize("lasting", [1, 2, 4])
 @pytest.mark.parametrize("light", [90, 255])
-def test_a_flash_is_no_cut(lasting, light):
+def test_flash_is_no_cut(lasting, light):
     pictures = [scene(1, number).astype(int) + light * (30 <= number < 30 + lasting) for number in range(60)]
     assert cuts(frames([picture.clip(0, 255).astype(np.uint8) for picture in pictures])) == []
 
 
-def test_a_cut_to_a_brighter_shot_is_one_even_with_a_flash_nearby():
+def test_cut_to_a_brighter_shot_near_a_flash_is_found():
     pictures = [scene(1 + (number >= 35), number).astype(int) + 90 * (number in (30, 31)) for number in range(60)]
     pictures = [picture + 25 * (number >= 35) for number, picture in enumerate(pictures)]
     assert cuts(frames([picture.clip(0, 255).astype(np.uint8) for picture in pictures])) == [35]
@@ -74,7 +74,7 @@ def test_repeats_of_a_slower_source_are_neither_stillness_nor_cuts(repeats):
     assert cuts(frames(cut, repeats)) == [20 * repeats]
 
 
-def test_a_slide_show_is_handed_on_without_being_held():
+def test_slide_show_is_streamed():
     shown = frames([scene(number) for number in range(6)], repeats=2000)
     taken = 0
 
@@ -92,7 +92,7 @@ def test_a_slide_show_is_handed_on_without_being_held():
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 5])
-def test_the_shortest_films_come_through_whole(count):
+def test_shortest_films_come_through_whole(count):
     assert cuts(frames([scene(1, number) for number in range(count)])) == []
 
 
@@ -106,7 +106,7 @@ def test_the_shortest_films_come_through_whole(count):
         ((40, 30), (40, 30)),
     ],
 )
-def test_the_small_picture_keeps_its_shape(shape, small):
+def test_small_picture_keeps_its_shape(shape, small):
     assert small_picture(np.zeros((*shape, 3), np.uint8)).shape == (*small, 3)
     assert max(small) <= SMALL_PX
 

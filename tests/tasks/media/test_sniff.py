@@ -87,7 +87,7 @@ def test_real_containers_are_known_under_any_name(clip, suffix, tmp_path):
         ({"": b""}, FileReason.EMPTY_FILE),
     ],
 )
-def test_everything_else_is_refused_for_its_own_reason(tmp_path, cases, reason):
+def test_other_files_are_refused_with_their_reason(tmp_path, cases, reason):
     path = tmp_path / "clip.mp4"
     for name, content in cases.items():
         path.write_bytes(content)
@@ -97,14 +97,14 @@ def test_everything_else_is_refused_for_its_own_reason(tmp_path, cases, reason):
             assert name in error.detail, (name, error)
 
 
-def test_a_playlist_is_refused_without_looking_at_what_it_names(tmp_path):
+def test_playlist_is_refused_without_looking_at_what_it_names(tmp_path):
     os.mkfifo(tmp_path / "named.mp4")  # opening it would hang for ever
     path = tmp_path / "clip.mp4"
     path.write_text("ffconcat version 1.0\nfile named.mp4\n")
     assert _refusal(path).reason is FileReason.POINTS_ELSEWHERE
 
 
-def test_what_cannot_be_read_says_why(tmp_path):
+def test_unreadable_file_names_its_cause(tmp_path):
     assert _refusal(tmp_path / "gone.mp4").reason is FileReason.VANISHED
     pipe = tmp_path / "pipe.mp4"
     os.mkfifo(pipe)
@@ -128,7 +128,7 @@ def test_gif_that_never_ends_is_walked_no_further_than_the_limit(tmp_path):
     assert sniff(path) is Container.GIF
 
 
-def test_boxes_in_any_first_place_and_boxes_that_lie(tmp_path):
+def test_mp4_boxes_in_any_order_and_lying_sizes(tmp_path):
     path = tmp_path / "a"
     for first in (b"moov", b"mdat", b"wide", b"free", b"skip"):
         path.write_bytes((16).to_bytes(4, "big") + first + bytes(8))
@@ -137,7 +137,7 @@ def test_boxes_in_any_first_place_and_boxes_that_lie(tmp_path):
     assert _refusal(path).reason is FileReason.NOT_MEDIA
 
 
-def test_random_bytes_never_crash_it(tmp_path):
+def test_random_bytes_never_crash_sniff(tmp_path):
     path = tmp_path / "a"
     rng = np.random.default_rng(0)
     starts = [b"", b"GIF89a", b"\x1aE\xdf\xa3", b"RIFF", b"\0\0\0\x18ftyp", b"\xff\xfe", b"v=0", b"\x89PNG\r\n\x1a\n"]
@@ -160,6 +160,6 @@ def test_only_the_head_is_read(tmp_path):
     assert _refusal(path).reason is FileReason.NOT_MEDIA
 
 
-def test_program_stream_and_bare_video_are_told_apart():
+def test_program_stream_and_bare_video_are_distinguished():
     assert is_program_stream(b"\0\0\x01\xba\x21")
     assert not is_program_stream(b"\0\0\x01\xb3\x16")

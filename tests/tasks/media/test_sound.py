@@ -8,7 +8,7 @@ from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import Sound, open_sound
-from tests.tasks.media.media_files import FORMATS, WITH_SOUND, Track, draw, end_of, regular, tone
+from tests.tasks.media.media_files import FORMATS, WITH_SOUND, SoundTrack, draw, end_of, regular, tone
 
 RATE = 16_000
 LIMITS = LimitSettings()
@@ -27,7 +27,7 @@ def _level(samples) -> float:
 
 
 @pytest.mark.parametrize("suffix", WITH_SOUND)
-def test_a_tone_comes_through_every_container(clip, tmp_path, suffix):
+def test_tone_comes_through_every_container(clip, tmp_path, suffix):
     with _open(clip(suffix, regular(50), tone(2)), tmp_path) as sound:
         middle = sound.read(RATE // 2, RATE)
         assert middle.dtype == np.float32
@@ -94,7 +94,7 @@ def _assert_in_step(clip, tmp_path, suffix, start_ms, offset_s):
     line = np.zeros((1, 96_000), np.float32)
     at = int((flash / 25 + start_ms / 1000 + offset_s + 0.02) * 48_000)  # in the middle of the flash
     line[0, at - 48 : at + 48] = 0.9
-    path = clip(suffix, regular(40, 25, start_ms), Track(line), pictures=pictures)
+    path = clip(suffix, regular(40, 25, start_ms), SoundTrack(line), pictures=pictures)
     container = sniff(path)
     facts = probe(path, container, LIMITS)
     with open_video(path, container, facts, LIMITS) as video:
@@ -119,7 +119,7 @@ def test_gap_is_silence_of_the_right_length(clip, tmp_path):
         assert end_of(sound) == pytest.approx(2.5 * RATE, abs=20)
 
 
-def test_a_gap_of_a_year_ends_it(clip, tmp_path):
+def test_gap_of_a_year_ends_the_sound(clip, tmp_path):
     track = tone(1)
     track.codec = "pcm_s16le"
     track.gaps = {24_000: 31_536_000.0}
@@ -130,7 +130,7 @@ def test_a_gap_of_a_year_ends_it(clip, tmp_path):
         assert end_of(sound) == pytest.approx(RATE / 2, abs=500)
 
 
-def test_max_s_bounds_it(clip, tmp_path):
+def test_max_s_bounds_the_sound(clip, tmp_path):
     with _open(clip(".mkv", regular(25), tone(3)), tmp_path, max_s=1.5) as sound:
         assert end_of(sound) == 24_000
 
@@ -139,7 +139,7 @@ def test_clipping_is_counted_before_mixing(clip, tmp_path):
     line = np.zeros((2, 96_000), np.float32)
     line[0] = 0.3 * np.sin(np.arange(96_000) / 20)
     line[0, 48_000:72_000] = np.clip(3 * np.sin(np.arange(24_000) / 20), -1, 1)
-    path = clip(".mkv", regular(50), Track(line, layout="stereo", codec="pcm_s16le"))
+    path = clip(".mkv", regular(50), SoundTrack(line, layout="stereo", codec="pcm_s16le"))
     with _open(path, tmp_path) as sound:
         assert np.abs(sound.read(0, 2 * RATE)).max() < 0.6  # the mix shows nothing of it
         assert sound.clipping_share(0, RATE) == 0
@@ -147,14 +147,14 @@ def test_clipping_is_counted_before_mixing(clip, tmp_path):
         assert sound.clipping_share(RATE // 2, RATE) == pytest.approx(0.5, abs=0.06)
 
 
-def test_why_there_is_no_sound(clip, tmp_path):
+def test_missing_sound_names_its_cause(clip, tmp_path):
     assert _open(clip(".mp4"), tmp_path) is MissingCause.NO_SOUND_STREAM
     assert _open(clip(".gif"), tmp_path) is MissingCause.NO_SOUND_STREAM
     later = clip(".mkv", regular(25), tone(1))
     assert _open(later, tmp_path, offset_s=100.0) is MissingCause.NO_SOUND_IN_CLIP
 
 
-def test_sound_that_does_not_decode(clip, tmp_path):
+def test_undecodable_sound_is_reported(clip, tmp_path):
     path = clip(".mkv", regular(25), tone(1))
     raw = bytearray(path.read_bytes())
     at = raw.index(b"fLaC")
@@ -163,8 +163,8 @@ def test_sound_that_does_not_decode(clip, tmp_path):
     while (head := raw.find(b"\xff\xf8", head)) >= 0:  # sync word of every FLAC frame
         raw[head : head + 2] = b"\0\0"
     path.write_bytes(raw)
-    found = open_sound(path, sniff(path), facts, 0.0, 0.0, tmp_path)
-    assert found is MissingCause.SOUND_UNDECODABLE
+    result = open_sound(path, sniff(path), facts, 0.0, 0.0, tmp_path)
+    assert result is MissingCause.SOUND_UNDECODABLE
 
 
 @pytest.mark.parametrize("suffix", WITH_SOUND)
@@ -180,16 +180,16 @@ def test_damaged_sound_keeps_what_decodes(clip, tmp_path, suffix):
         broken[places] ^= 0x55
         path.write_bytes(broken.tobytes())
         try:
-            found = open_sound(path, container, facts, 0.0, 0.0, tmp_path)
+            result = open_sound(path, container, facts, 0.0, 0.0, tmp_path)
         except MediaRefusedError as error:
             assert error.reason is FileReason.NO_DECODABLE_FRAME
             continue
         except MemoryError:  # a flipped length claims gigabytes: the child that asks for them is replaced
             continue
-        if isinstance(found, Sound):
-            with found:
-                assert np.isfinite(found.read(0, 3 * RATE)).all()
-                heard += end_of(found) > 0
+        if isinstance(result, Sound):
+            with result:
+                assert np.isfinite(result.read(0, 3 * RATE)).all()
+                heard += end_of(result) > 0
     assert heard >= 3
 
 

@@ -1,4 +1,4 @@
-"""The film behind a dubbing: its own times, its own samples, and frames that may be painted on."""
+"""The source of a dubbing: its own times, its own samples, and writable frames."""
 
 from fractions import Fraction
 
@@ -18,7 +18,7 @@ def film(path, settings) -> SourceVideo:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi", ".mpg"])
-def test_every_picture_comes_at_its_own_time_as_often_as_it_is_asked_for(suffix, settings, tmp_path):
+def test_frames_keep_their_times_on_every_pass(suffix, settings, tmp_path):
     opened = film(write_media(tmp_path / f"film{suffix}", regular(20)), settings)
     for _ in range(2):
         pictures = list(opened.pictures())
@@ -38,26 +38,26 @@ def test_times_of_an_unsteady_rate_and_a_late_start_are_kept(settings, tmp_path)
     assert [round(1000 * picture.lasts * base) for picture in pictures[:-1]] == [40, 11, 149, 280, 10]
 
 
-def test_a_gif_has_the_times_that_browsers_give_it(settings, tmp_path):
+def test_gif_has_the_times_that_browsers_give_it(settings, tmp_path):
     opened = film(write_media(tmp_path / "film.gif", [0, 100, 200, 260]), settings)
     assert [float(picture.tick * opened.base()) for picture in opened.pictures()] == [0, 0.1, 0.2, 0.26]
 
 
-def test_a_damaged_film_ends_where_the_damage_is_and_says_so(settings, tmp_path):
+def test_damaged_film_ends_at_the_damage_with_a_note(settings, tmp_path):
     whole = write_media(tmp_path / "film.mkv", regular(60)).read_bytes()
     (tmp_path / "half.mkv").write_bytes(whole[: len(whole) // 2])
     opened = film(tmp_path / "half.mkv", settings)
     assert 5 < len(list(opened.pictures())) < 60
 
 
-def test_what_is_no_film_is_refused(settings, tmp_path):
+def test_non_video_is_refused(settings, tmp_path):
     (tmp_path / "text.mp4").write_text("hello " * 100)
     with pytest.raises(MediaRefusedError) as caught:
         film(tmp_path / "text.mp4", settings)
     assert caught.value.reason is FileReason.NOT_MEDIA
 
 
-def test_samples_of_the_common_kind_are_the_source_s_own(settings, tmp_path):
+def test_yuv420_samples_are_those_of_the_source(settings, tmp_path):
     path = write_media(tmp_path / "film.mp4", regular(3))
     opened = film(path, settings)
     canvas = Canvas(opened.look())
@@ -67,7 +67,7 @@ def test_samples_of_the_common_kind_are_the_source_s_own(settings, tmp_path):
             assert (canvas.copy(picture.frame).to_ndarray() == frame.to_ndarray()).all()
 
 
-def test_painting_on_a_copy_leaves_the_decoder_s_picture_alone(settings, tmp_path):
+def test_edited_copy_leaves_the_decoded_picture_unchanged(settings, tmp_path):
     opened = film(write_media(tmp_path / "film.mp4", regular(3)), settings)
     look = opened.look()
     canvas = Canvas(look)
@@ -94,7 +94,7 @@ def test_planes_stand_as_displayed(degrees, flipped, settings, tmp_path):
     assert np.corrcoef(luma.ravel(), shown.ravel())[0, 1] > 0.99
 
 
-def test_a_picture_that_comes_as_rgb_goes_there_and_back(settings, tmp_path):
+def test_rgb_picture_round_trips(settings, tmp_path):
     opened = film(write_media(tmp_path / "film.gif", [0, 100, 200]), settings)
     canvas = Canvas(opened.look())
     frame = next(opened.pictures()).frame
@@ -106,6 +106,6 @@ def test_a_picture_that_comes_as_rgb_goes_there_and_back(settings, tmp_path):
     assert opened.look().pix_fmt == "yuv420p"
 
 
-def test_ticks_that_are_no_part_of_a_second_are_put_right(settings, tmp_path):
+def test_invalid_time_base_is_corrected(settings, tmp_path):
     opened = film(write_media(tmp_path / "film.mpg", regular(5)), settings)
     assert opened.base() == Fraction(1, 90_000)

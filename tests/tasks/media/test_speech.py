@@ -8,7 +8,7 @@ from schemas.reasons import FileReason
 from tasks.media.sniff import Container
 from tasks.media.speech import SpeechSource, sniff_speech
 from tests.tasks.dubbing.conftest import write_wav
-from tests.tasks.media.media_files import Track, regular, tone, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, tone, write_media
 
 
 def write_sound(path, form, codec, track):
@@ -62,7 +62,7 @@ def test_sound_files_of_all_kinds(suffix, form, codec, rate_hz, channels, opened
     assert speech.sound(rate_hz // 4, 500).shape == (channels, 500)
 
 
-def test_a_rate_that_aac_does_not_know_becomes_48_khz(opened, tmp_path):
+def test_rate_that_aac_does_not_know_becomes_48_khz(opened, tmp_path):
     speech = opened(write_wav(tmp_path / "s.wav", tone(0.5, 18_900).samples, 18_900))
     assert speech.rate_hz == 48_000
     assert abs(float(speech.seconds) - 0.5) < 0.01
@@ -71,7 +71,7 @@ def test_a_rate_that_aac_does_not_know_becomes_48_khz(opened, tmp_path):
 def test_six_channels_are_kept_apart_and_mixed_for_stage_1(opened, tmp_path):
     samples = np.zeros((6, 48_000), np.float32)
     samples[2] = tone(1.0).samples[0]  # the centre, where films put speech
-    path = write_media(tmp_path / "film.mkv", regular(25), Track(samples, 48_000, "5.1"))
+    path = write_media(tmp_path / "film.mkv", regular(25), SoundTrack(samples, 48_000, "5.1"))
     speech = opened(path)
     assert speech.layout == "5.1"
     loud = np.sqrt((speech.sound(10_000, 20_000) ** 2).mean(axis=1))
@@ -79,10 +79,10 @@ def test_six_channels_are_kept_apart_and_mixed_for_stage_1(opened, tmp_path):
     assert np.abs(speech.samples(4000, 8000)).max() > 0.1
 
 
-def test_a_video_s_own_speech_begins_with_its_first_picture(opened, tmp_path):
+def test_video_s_own_speech_begins_with_its_first_picture(opened, tmp_path):
     """Sound that begins 0.4 s after the picture, in a container whose clock begins at 1 s."""
     track = tone(0.6)
-    late = Track(track.samples, track.rate_hz, start_s=1.4)
+    late = SoundTrack(track.samples, track.rate_hz, start_s=1.4)
     speech = opened(write_media(tmp_path / "late.mkv", regular(25, start_ms=1000), late))
     quiet, loud = speech.samples(0, 6000), speech.samples(7200, 6000)
     assert np.abs(quiet).max() < 0.01
@@ -97,7 +97,7 @@ def test_sound_before_and_after_the_speech_is_silence(opened, tmp_path):
     assert np.abs(speech.sound(16_000, 64)).max() == 0
 
 
-def test_a_fifth_of_a_second_is_speech(opened, tmp_path):
+def test_speech_of_200_ms_is_accepted(opened, tmp_path):
     assert float(opened(write_wav(tmp_path / "s.wav", tone(0.2, 16_000).samples)).seconds) == 0.2
 
 
@@ -110,7 +110,7 @@ def test_a_fifth_of_a_second_is_speech(opened, tmp_path):
         (b"RIFF\x24\0\0\0WAVEfmt ", FileReason.NOT_MEDIA),
     ],
 )
-def test_what_is_no_sound_is_refused(content, reason, opened, tmp_path):
+def test_non_audio_is_refused(content, reason, opened, tmp_path):
     path = tmp_path / "speech.wav"
     path.write_bytes(content)
     with pytest.raises(MediaRefusedError) as caught:
@@ -118,11 +118,11 @@ def test_what_is_no_sound_is_refused(content, reason, opened, tmp_path):
     assert caught.value.reason in (reason, FileReason.NO_DECODABLE_FRAME)
 
 
-def test_a_video_without_sound_is_refused(opened, tmp_path):
+def test_video_without_sound_is_refused(opened, tmp_path):
     with pytest.raises(MediaRefusedError, match="no sound"):
         opened(write_media(tmp_path / "mute.mp4", regular(8)))
 
 
-def test_videos_are_told_from_sound_files(tmp_path):
+def test_videos_are_distinguished_from_audio_files(tmp_path):
     assert sniff_speech(write_media(tmp_path / "a.mp4", regular(4))) is Container.MP4
     assert sniff_speech(write_media(tmp_path / "a.avi", regular(4))) is Container.AVI

@@ -12,7 +12,7 @@ from tasks.media.probe import probe
 from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 from tasks.media.spool import LEAD_SAMPLES, ClippingMarks, Spool
-from tests.tasks.media.media_files import Track, regular
+from tests.tasks.media.media_files import SoundTrack, regular
 
 
 def _ramp(count, first=1):
@@ -46,7 +46,7 @@ def test_holes_are_silence_and_not_covered(spool):
     assert (spool.read(10, 10) == 0).all()
 
 
-def test_what_joins_is_one_span(spool):
+def test_adjacent_writes_are_one_span(spool):
     for start in range(0, 100, 10):
         spool.write(start, _ramp(10))
     assert spool.covered(0, 100) == 100
@@ -108,7 +108,7 @@ def _voice(level):
 
 
 def _share(clip, tmp_path, line, codec):
-    path = clip(".mkv", regular(50), Track(line[None], RATE, "mono", codec))
+    path = clip(".mkv", regular(50), SoundTrack(line[None], RATE, "mono", codec))
     container = sniff(path)
     with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
         return sound.clipping_share(0, SECONDS * 16_000)
@@ -128,7 +128,7 @@ def test_floats_that_were_cut_are_clipped_wherever_it_was(clip, tmp_path, cut):
 def test_only_the_pieces_with_flat_tops_count(clip, tmp_path):
     line = _voice(0.5)
     line[RATE:] = np.clip(2 * line[RATE:], -0.8, 0.8)
-    path = clip(".mkv", regular(50), Track(line[None], RATE, "mono", "pcm_f32le"))
+    path = clip(".mkv", regular(50), SoundTrack(line[None], RATE, "mono", "pcm_f32le"))
     container = sniff(path)
     with open_sound(path, container, probe(path, container, LimitSettings()), 0.0, 0.0, tmp_path) as sound:
         assert sound.clipping_share(0, 15_000) == 0
@@ -136,7 +136,7 @@ def test_only_the_pieces_with_flat_tops_count(clip, tmp_path):
 
 
 @pytest.mark.parametrize("hertz", [50.0, 440.0])
-def test_a_tone_is_not_clipped(clip, tmp_path, hertz):
+def test_tone_is_not_clipped(clip, tmp_path, hertz):
     line = 0.8 * np.sin(2 * np.pi * hertz * np.arange(SECONDS * RATE) / RATE)
     assert _share(clip, tmp_path, line.astype(np.float32), "pcm_f32le") == 0
 

@@ -10,7 +10,7 @@ from tasks.media.decode import open_video
 from tasks.media.probe import probe
 from tasks.media.sniff import Container, sniff
 from tasks.media.streams import default_stands_out, other_films, sound_streams
-from tests.tasks.media.media_files import Part, draw, number_in, regular, remux, tone
+from tests.tasks.media.media_files import StreamPart, draw, number_in, regular, remux, tone
 
 LIMITS = LimitSettings()
 DEFAULT, NONE = Disposition.default, Disposition(0)
@@ -31,10 +31,10 @@ def _still(clip, count=40, fps=25, size=LARGE):
 
 @pytest.mark.parametrize("form", ["matroska", "mp4", "avi"])
 @pytest.mark.parametrize("flag", [NONE, DEFAULT])
-def test_a_small_film_goes_before_a_large_picture_that_stands(clip, tmp_path, form, flag):
+def test_small_film_is_chosen_over_a_large_still(clip, tmp_path, form, flag):
     cover = clip(".avi", [0], codec="mjpeg", pix_fmt="yuvj420p", size=LARGE)
     film = _film(clip, suffix=".avi" if form == "avi" else ".mp4")
-    path = remux(tmp_path / "a", Part(cover, 0, flag), Part(film, 0), form=form)
+    path = remux(tmp_path / "a", StreamPart(cover, 0, flag), StreamPart(film, 0), form=form)
     facts = _facts(path)
     assert (facts.picture_stream, facts.width) == (1, 160)
     assert other_films(facts) == []
@@ -43,10 +43,10 @@ def test_a_small_film_goes_before_a_large_picture_that_stands(clip, tmp_path, fo
 
 
 @pytest.mark.parametrize("fps", [25, 1])
-def test_a_shared_screen_and_a_slide_show_stand_still(clip, tmp_path, fps):
+def test_screen_share_and_slide_show_count_as_still(clip, tmp_path, fps):
     each_second = clip(".mp4", regular(3, 1), size=LARGE)
     beside = _still(clip) if fps == 25 else each_second
-    path = remux(tmp_path / "a.mkv", Part(beside, 0, DEFAULT), Part(_film(clip), 0))
+    path = remux(tmp_path / "a.mkv", StreamPart(beside, 0, DEFAULT), StreamPart(_film(clip), 0))
     facts = _facts(path)
     assert facts.picture_stream == 1
     looked = {stream.stream: stream.changes_hz for stream in facts.streams}
@@ -54,41 +54,44 @@ def test_a_shared_screen_and_a_slide_show_stand_still(clip, tmp_path, fps):
     assert looked[0] <= 2
 
 
-def test_of_two_films_the_default_one_then_the_larger(clip, tmp_path):
+def test_default_film_is_chosen_then_the_larger(clip, tmp_path):
     small, large = _film(clip), _film(clip, LARGE)
-    flagged = _facts(remux(tmp_path / "a.mkv", Part(large, 0), Part(small, 0, DEFAULT)))
+    flagged = _facts(remux(tmp_path / "a.mkv", StreamPart(large, 0), StreamPart(small, 0, DEFAULT)))
     assert (flagged.picture_stream, other_films(flagged)) == (1, [0])
-    assert _facts(remux(tmp_path / "b.mkv", Part(small, 0), Part(large, 0))).picture_stream == 1
-    assert _facts(remux(tmp_path / "c.mkv", Part(small, 0), Part(small, 0))).picture_stream == 0
+    assert _facts(remux(tmp_path / "b.mkv", StreamPart(small, 0), StreamPart(large, 0))).picture_stream == 1
+    assert _facts(remux(tmp_path / "c.mkv", StreamPart(small, 0), StreamPart(small, 0))).picture_stream == 0
 
 
-def test_a_stream_that_moves_only_after_the_intro(clip, tmp_path):
+def test_stream_that_moves_only_after_the_intro(clip, tmp_path):
     pictures = [draw(0, *LARGE)] * 200 + [draw(number, *LARGE) for number in range(200)]
     later = clip(".mp4", regular(400, 10), size=LARGE, pictures=pictures, options={"g": "10", "preset": "ultrafast"})
     still = clip(".mp4", regular(400, 10), pictures=[draw(1)] * 400)
-    path = remux(tmp_path / "a.mkv", Part(still, 0, DEFAULT), Part(later, 0))
+    path = remux(tmp_path / "a.mkv", StreamPart(still, 0, DEFAULT), StreamPart(later, 0))
     assert _facts(path).picture_stream == 1
 
 
 def test_pictures_too_large_or_too_small_are_not_chosen(clip, tmp_path):
     small = clip(".mp4", regular(40), size=(64, 14), pictures=[np.zeros((14, 64, 3), np.uint8)] * 40)
     path = remux(
-        tmp_path / "a.mkv", Part(small, 0, DEFAULT), Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0)
+        tmp_path / "a.mkv",
+        StreamPart(small, 0, DEFAULT),
+        StreamPart(_film(clip, LARGE), 0, DEFAULT),
+        StreamPart(_film(clip), 0),
     )
     assert probe(path, Container.MATROSKA, LimitSettings(max_pixels=160 * 96)).picture_stream == 2
 
 
-def test_decord_is_not_asked_where_there_are_several(clip, tmp_path):
+def test_decord_is_not_used_with_several_streams(clip, tmp_path):
     first, second = _film(clip), clip(".mp4", regular(40), pictures=[draw(number + 100) for number in range(40)])
-    path = remux(tmp_path / "a.mkv", Part(first, 0), Part(second, 0, DEFAULT))
+    path = remux(tmp_path / "a.mkv", StreamPart(first, 0), StreamPart(second, 0, DEFAULT))
     facts = _facts(path)
     with open_video(path, sniff(path), facts, LimitSettings(trust_footage=True)) as video:
         numbers = [number_in(frame.rgb) for frame in video.frames()]
     assert (facts.picture_stream, video.decoder, numbers) == (1, "pyav", list(range(100, 140)))
 
 
-def test_a_named_stream_is_taken(clip, tmp_path):
-    path = remux(tmp_path / "a.mkv", Part(_film(clip, LARGE), 0, DEFAULT), Part(_film(clip), 0))
+def test_named_stream_is_taken(clip, tmp_path):
+    path = remux(tmp_path / "a.mkv", StreamPart(_film(clip, LARGE), 0, DEFAULT), StreamPart(_film(clip), 0))
     assert probe(path, Container.MATROSKA, LIMITS, picture=1).width == 160
 
 
@@ -104,7 +107,9 @@ def test_a_named_stream_is_taken(clip, tmp_path):
 )
 def test_sounds_by_default_flag_and_what_they_are_for(clip, tmp_path, flags, order, stands_out):
     sounds = clip(".mkv", regular(5), tone(0.2))
-    path = remux(tmp_path / "a.mkv", Part(_film(clip, count=5), 0), *(Part(sounds, 1, flag) for flag in flags))
+    path = remux(
+        tmp_path / "a.mkv", StreamPart(_film(clip, count=5), 0), *(StreamPart(sounds, 1, flag) for flag in flags)
+    )
     with open_input(path, Container.MATROSKA, 10**6) as source:
         assert [stream.index for stream in sound_streams(source)] == order
         assert default_stands_out(sound_streams(source)) is stands_out

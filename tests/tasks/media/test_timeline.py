@@ -15,20 +15,20 @@ from tasks.media.sniff import sniff
 from tasks.media.sound import open_sound
 from tasks.media.speech import SpeechSource
 from tasks.media.timeline import Join, StreamClock, Timeline, clocks_apart_s, without_strays
-from tests.tasks.media.media_files import Part, Track, draw, end_of, number_in, regular, remux, tone
+from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, end_of, number_in, regular, remux, tone
 
 LIMITS = LimitSettings()
 WALL_S = 1_750_000_000.0
 
 
 def _parts(clip, picture_late_s, sound_late_s):
-    path = clip(".mkv", regular(50), Track(tone(2).samples, codec="pcm_s16le"))
-    return Part(path, 0, late_s=picture_late_s), Part(path, 1, late_s=sound_late_s)
+    path = clip(".mkv", regular(50), SoundTrack(tone(2).samples, codec="pcm_s16le"))
+    return StreamPart(path, 0, late_s=picture_late_s), StreamPart(path, 1, late_s=sound_late_s)
 
 
 @pytest.mark.parametrize("form", ["matroska", "mov"])
 @pytest.mark.parametrize("late_s", [(0, 0), (WALL_S, WALL_S), (0, WALL_S), (WALL_S, 0), (0.5, 0), (0, 0.5)])
-def test_the_picture_s_own_length_is_what_counts(clip, tmp_path, form, late_s):
+def test_video_stream_length_is_used(clip, tmp_path, form, late_s):
     path = remux(tmp_path / "a", *_parts(clip, *late_s), form=form)
     container = sniff(path)
     facts = probe(path, container, LIMITS)
@@ -51,7 +51,7 @@ def test_sound_that_begins_late_is_not_another_clock(clip, tmp_path):
     assert float(apart_s) == pytest.approx(5000, abs=0.1)
 
 
-def test_a_recording_that_is_really_too_long_is_refused(clip, tmp_path):
+def test_too_long_recording_is_refused(clip, tmp_path):
     path = remux(tmp_path / "a.mkv", *_parts(clip, WALL_S, WALL_S))
     with pytest.raises(MediaRefusedError) as caught:
         probe(path, sniff(path), LimitSettings(max_duration_s=1.5))
@@ -69,7 +69,7 @@ def _recording(clip, suffix, pictures=45, sound_s=2.03):
     line = np.zeros((1, round(sound_s * 48_000)), np.float32)
     at = round((FLASH / 25 + 0.02) * 48_000)
     line[0, at - 48 : at + 48] = 0.9
-    return clip(suffix, regular(pictures), Track(line), pictures=shown)
+    return clip(suffix, regular(pictures), SoundTrack(line), pictures=shown)
 
 
 def _joined(path, *more):
@@ -112,16 +112,16 @@ def test_joined_matroska(clip, tmp_path):
     assert max(map(abs, steps)) <= 640
 
 
-def test_a_pause_of_both_keeps_them_in_step(clip, tmp_path):
+def test_common_pause_keeps_the_streams_in_sync(clip, tmp_path):
     one = _recording(clip, ".mkv")
-    path = remux(tmp_path / "a.mkv", Part(one, 0, hole=(0.5, 5)), Part(one, 1, hole=(0.5, 5)))
+    path = remux(tmp_path / "a.mkv", StreamPart(one, 0, hole=(0.5, 5)), StreamPart(one, 1, hole=(0.5, 5)))
     (step,) = _steps(path, tmp_path)
     assert abs(step) <= 32
 
 
 def _late(clip, tmp_path, late_s):
     one = _recording(clip, ".mpg")
-    return one, remux(tmp_path / "l.mpg", *(Part(one, number, late_s=late_s) for number in (0, 1)), form="mpeg")
+    return one, remux(tmp_path / "l.mpg", *(StreamPart(one, number, late_s=late_s) for number in (0, 1)), form="mpeg")
 
 
 def test_mpeg_s_clock_wraps(clip, tmp_path):
@@ -131,7 +131,7 @@ def test_mpeg_s_clock_wraps(clip, tmp_path):
 
 
 @pytest.mark.parametrize("late_s", [100.0, 50_000.0])
-def test_what_is_joined_to_a_recording_that_began_late(clip, tmp_path, late_s):
+def test_recording_joined_to_a_late_start(clip, tmp_path, late_s):
     # ffmpeg adds a round of the clock to times that lie more than a minute before the file's first
     one, late = _late(clip, tmp_path, late_s)
     (alone,) = _steps(one, tmp_path)
@@ -161,13 +161,13 @@ def _placed(clock, times):
     return placed
 
 
-def test_a_join_is_the_file_s_not_the_stream_s():
+def test_join_applies_to_all_streams():
     joins = (Join(Fraction(10), {1: Fraction(1)}), Join(Fraction(20), {1: Fraction(2)}))
     assert _placed(StreamClock(1, joins), [1, 9, 1, 2, 8, 2]) == [1, 9, 11, 12, 18, 22]
     assert _placed(StreamClock(1, joins), [1, 9, 5, 6]) == [1, 9, 9, 10]  # no join begins there: it follows on
 
 
-def test_a_clock_that_wraps():
+def test_clock_that_wraps():
     clock_s = Fraction(10_000)
     assert _placed(StreamClock(wraps_s=clock_s), [9990, 9999, 1, 2]) == [9990, 9999, 10_001, 10_002]
     assert _placed(StreamClock(wraps_s=clock_s), [9990, 9999, 300]) == [9990, 9999, 10_300]
@@ -175,7 +175,7 @@ def test_a_clock_that_wraps():
     assert _placed(StreamClock(wraps_s=clock_s), [5000, 5001, 1, 2]) == [5000, 5001, 5001, 5002]
 
 
-def test_a_step_back_of_one_stream_moves_no_other(clip, tmp_path):
+def test_step_back_of_one_stream_moves_no_other(clip, tmp_path):
     one = _recording(clip, ".mkv")
     path = _joined(tmp_path / "joined.mkv", one, one)
     assert len(Timeline.read(path, sniff(path), [0, 1]).joins) == 1
@@ -183,7 +183,7 @@ def test_a_step_back_of_one_stream_moves_no_other(clip, tmp_path):
     assert Timeline.read(one, sniff(one), [0, 1]).joins == ()
 
 
-def test_lone_stamps_far_from_their_neighbours_are_not_believed():
+def test_isolated_outlier_timestamps_are_ignored():
     times = [0, 1, 900, 1, 2, 3, -50, 3, 4, 60, 61, 62, 500]
     kept = [time for time, _ in without_strays((Fraction(time), None) for time in times)]
     assert kept == [0, 1, None, 1, 2, 3, None, 3, 4, 60, 61, 62, 500]

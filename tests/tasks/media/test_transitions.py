@@ -21,7 +21,7 @@ def scene(seed: int, moment: int = 0) -> np.ndarray:
 
 
 def shares(kind: str, length: int) -> list[np.ndarray]:
-    """How much of the later shot each pixel of each picture of a transition shows: (90, 160, 1) each."""
+    """Return the share of the later shot at each pixel of each picture of a transition: (90, 160, 1) each."""
     columns = np.broadcast_to(np.arange(COLUMNS)[None, :, None] / COLUMNS, (ROWS, COLUMNS, 1))
     steps = [(step + 1) / (length + 1) for step in range(length)]
     by_kind = {
@@ -53,7 +53,7 @@ def fading(level: float, half: int, held: int) -> list[np.ndarray]:
     ]
 
 
-def found(pictures: list[np.ndarray], fps: float = 25, every: int = 1) -> list[tuple[int, int]]:
+def transitions_in(pictures: list[np.ndarray], fps: float = 25, every: int = 1) -> list[tuple[int, int]]:
     finder = TransitionFinder()
     for index, picture in enumerate(pictures):
         if index % every == 0:
@@ -64,25 +64,25 @@ def found(pictures: list[np.ndarray], fps: float = 25, every: int = 1) -> list[t
 
 @pytest.mark.parametrize("kind", ["dissolve", "slow ends", "wipe", "wipe back"])
 @pytest.mark.parametrize("length", [8, 15, 24, 30])
-def test_a_soft_cut_is_found_and_no_mixed_frame_is_left(kind, length):
-    ((first, stop),) = found(changing(kind, length))
+def test_soft_cut_is_found_and_no_mixed_frame_is_left(kind, length):
+    ((first, stop),) = transitions_in(changing(kind, length))
     faint = 3 if kind == "slow ends" else 2  # frames in which the other scene is a few parts in a hundred
     assert BEFORE - 8 <= first <= BEFORE + faint
     assert BEFORE + length - faint <= stop <= BEFORE + length + 8
 
 
 @pytest.mark.parametrize(("fps", "every"), [(12.5, 1), (25, 2), (50, 1), (60, 1)])
-def test_it_is_found_at_other_rates(fps, every):
+def test_soft_cut_is_found_at_other_rates(fps, every):
     length = round(0.8 * fps)
-    ((first, stop),) = found(changing("dissolve", length), fps, every)
+    ((first, stop),) = transitions_in(changing("dissolve", length), fps, every)
     assert BEFORE - 8 <= first <= BEFORE + 3
     assert BEFORE + length - 3 <= stop <= BEFORE + length + 8
 
 
 @pytest.mark.parametrize("level", [0.0, 255.0], ids=["black", "white"])
 @pytest.mark.parametrize(("half", "held"), [(12, 3), (8, 0), (20, 0)])
-def test_a_fade_is_found_on_both_sides(level, half, held):
-    parts = found(fading(level, half, held))
+def test_fade_is_found_on_both_sides(level, half, held):
+    parts = transitions_in(fading(level, half, held))
     assert parts[0][0] <= BEFORE + 3
     assert parts[-1][1] >= BEFORE + 2 * half + held - 3
     assert parts[0][0] >= BEFORE - 8
@@ -92,7 +92,7 @@ def test_a_fade_is_found_on_both_sides(level, half, held):
 @pytest.mark.parametrize("held", [1, 3])
 def test_black_between_two_hard_cuts_belongs_to_neither_shot(held):
     dark = [np.zeros((ROWS, COLUMNS, 3))] * held
-    ((first, stop),) = found([scene(1)] * 40 + dark + [scene(2)] * 40)
+    ((first, stop),) = transitions_in([scene(1)] * 40 + dark + [scene(2)] * 40)
     assert first <= 40
     assert stop >= 40 + held
 
@@ -145,15 +145,15 @@ def noisy(at: int) -> np.ndarray:
 @pytest.mark.parametrize(
     "pictured", [whole, darker, warmer, zoomed, panned, crossed, titled, flashing, noisy], ids=lambda one: one.__name__
 )
-def test_what_one_shot_may_do_is_no_transition(pictured):
-    assert found([pictured(at) for at in range(100)]) == []
+def test_ordinary_motion_is_no_transition(pictured):
+    assert transitions_in([pictured(at) for at in range(100)]) == []
 
 
-def test_a_hard_cut_is_none():
-    assert found([scene(1 + (at >= 50), at) for at in range(100)]) == []
+def test_hard_cut_is_no_transition():
+    assert transitions_in([scene(1 + (at >= 50), at) for at in range(100)]) == []
 
 
-def test_what_is_decided_stays_and_comes_in_time():
+def test_decisions_are_final_and_timely():
     finder = TransitionFinder()
     before: dict[int, bool] = {}
     for index, picture in enumerate(changing("dissolve", 20)):
@@ -165,11 +165,11 @@ def test_what_is_decided_stays_and_comes_in_time():
     assert any(before.values())
 
 
-def test_a_change_of_size_starts_anew():
+def test_size_change_resets_the_finder():
     pictures = [*(scene(1, at) for at in range(40)), *(scene(2, at)[:, :80] for at in range(40))]
-    assert found(pictures) == []
+    assert transitions_in(pictures) == []
 
 
-def test_nothing_is_found_in_a_film_of_no_length():
-    assert found([]) == []
-    assert found([scene(1)]) == []
+def test_empty_film_has_no_transition():
+    assert transitions_in([]) == []
+    assert transitions_in([scene(1)]) == []

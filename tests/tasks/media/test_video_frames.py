@@ -28,7 +28,7 @@ def test_small_steps_back_are_passed_on_for_the_caller_to_drop():
     assert _read([5, Fraction(9, 2), 6]) == [5, Fraction(9, 2), 6]
 
 
-def test_a_new_start_follows_on():
+def test_new_start_follows_on():
     assert _read([100, 0, STEP, 2 * STEP]) == [100, 100 + STEP, 100 + 2 * STEP, 100 + 3 * STEP]
 
 
@@ -43,7 +43,7 @@ def test_gif_clock_takes_short_delays_for_a_tenth_of_a_second():
 
 
 @pytest.mark.parametrize("suffix", [".mkv", ".avi", ".mpg"])
-def test_damage_is_reported_in_the_decoders_words(clip, suffix):
+def test_damage_is_reported_with_the_decoder_message(clip, suffix):
     path = clip(suffix, regular(20))
     with open_input(path, sniff(path), 10**6) as source:
         video = source.streams.video[0]

@@ -1,4 +1,4 @@
-"""Runs as flows leave them, made without the work: for tests of what is told about them."""
+"""Runs as flows leave them, made without the work: for tests of the status and the trend page."""
 
 from collections.abc import Mapping
 
@@ -42,8 +42,8 @@ def ingest(
     @as_step(STEP)
     def look() -> None:
         for corpus, (now, before) in corpora.items():
-            found = corpus_drift(corpus, now, before, "corpus", settings.drift.of(corpus))
-            current_run().about(STEP, corpus, Counts(clips=found.clips, facts=facts_of(found)))
+            result = corpus_drift(corpus, now, before, "corpus", settings.drift.of(corpus))
+            current_run().about(STEP, corpus, Counts(clips=result.clips, facts=facts_of(result)))
 
     with recording("ingest", settings):
         analyse()

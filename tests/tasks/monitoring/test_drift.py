@@ -1,4 +1,4 @@
-"""What came into a workspace, held against its last release, from tables to warnings."""
+"""Drift of new clips against the last release, from tables to warnings."""
 
 import logging
 from pathlib import Path
@@ -33,11 +33,11 @@ def ws(tmp_path: Path) -> Workspace:
 
 
 def seen(ws: Workspace) -> list[tuple[str, int, int, str | None]]:
-    found = arrivals(ws, ["clip_id", "media_id", "corpus"])
-    return [(one.corpus, one.now.num_rows, one.before.num_rows if one.before else 0, one.against) for one in found]
+    result = arrivals(ws, ["clip_id", "media_id", "corpus"])
+    return [(one.corpus, one.now.num_rows, one.before.num_rows if one.before else 0, one.against) for one in result]
 
 
-def test_only_what_the_last_release_lacks_came_in(ws: Workspace):
+def test_arrivals_are_clips_outside_the_last_release(ws: Workspace):
     assert seen(ws) == []
     add(ws, range(5))
     assert seen(ws) == [("default", 5, 0, None)]
@@ -48,7 +48,7 @@ def test_only_what_the_last_release_lacks_came_in(ws: Workspace):
     assert seen(ws) == [("default", 3, 5, "corpus"), ("web", 2, 5, "release")]
 
 
-def test_a_corpus_that_drifts_is_warned_of_and_written_down(ws: Workspace, caplog: pytest.LogCaptureFixture):
+def test_drifting_corpus_is_warned_and_recorded(ws: Workspace, caplog: pytest.LogCaptureFixture):
     add(ws, range(40))
     publish(ws)
     add(ws, range(40, 80), sharpness=0.1)
@@ -67,7 +67,7 @@ def test_a_corpus_that_drifts_is_warned_of_and_written_down(ws: Workspace, caplo
     assert distances["sharpness"] == 1
 
 
-def test_a_corpus_with_a_limit_of_its_own_is_held_against_that(ws: Workspace):
+def test_corpus_limit_overrides_the_default(ws: Workspace):
     add(ws, range(40))
     publish(ws)
     add(ws, range(40, 80), sharpness=0.1)

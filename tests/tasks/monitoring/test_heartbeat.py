@@ -13,7 +13,7 @@ def ws(tmp_path: Path) -> Workspace:
     return Workspace.open(str(tmp_path / "ws"), create=True)
 
 
-def test_it_lasts_as_long_as_the_run(ws: Workspace):
+def test_heartbeat_lasts_as_long_as_the_run(ws: Workspace):
     assert read_heartbeat(ws, "one") == Heartbeat(False)
     sign = HeartbeatFile(ws, "one")
     assert read_heartbeat(ws, "one") == Heartbeat(True)
@@ -25,7 +25,7 @@ def test_it_lasts_as_long_as_the_run(ws: Workspace):
     assert read_heartbeat(ws, "one") == Heartbeat(False)
 
 
-def test_a_file_that_nobody_holds_is_of_a_dead_run(ws: Workspace):
+def test_unlocked_file_means_a_dead_run(ws: Workspace):
     sign = HeartbeatFile(ws, "one")
     sign.at("analyse")
     copy = Path(ws.folder("running")) / "copy.json"
@@ -34,7 +34,7 @@ def test_a_file_that_nobody_holds_is_of_a_dead_run(ws: Workspace):
     sign.end()
 
 
-def test_a_file_half_written_is_still_held(ws: Workspace):
+def test_file_half_written_is_still_held(ws: Workspace):
     sign = HeartbeatFile(ws, "one")
     (Path(ws.folder("running")) / "one.json").write_text('{"step": "anal')
     assert read_heartbeat(ws, "one") == Heartbeat(True)
@@ -42,15 +42,15 @@ def test_a_file_half_written_is_still_held(ws: Workspace):
 
 
 @pytest.mark.parametrize(("silent_s", "alive"), [(1, True), (SILENT_S + 5, False)])
-def test_where_nothing_locks_silence_tells(tmp_path: Path, silent_s: float, alive: bool):
+def test_without_locks_silence_means_dead(tmp_path: Path, silent_s: float, alive: bool):
     ws = Workspace(f"memory://{tmp_path.name}")
     beat = (datetime.now(UTC) - timedelta(seconds=silent_s)).isoformat()
-    told = {"step": "analyse", "locked": False, "beat_utc": beat}
-    ws.filesystem().pipe_file(ws.path("running", "one.json"), json.dumps(told).encode())
+    result = {"step": "analyse", "locked": False, "beat_utc": beat}
+    ws.filesystem().pipe_file(ws.path("running", "one.json"), json.dumps(result).encode())
     assert read_heartbeat(ws, "one") == Heartbeat(alive, "analyse")
 
 
-def test_a_remote_run_is_heard_of_from_its_start_to_its_end(tmp_path: Path):
+def test_remote_heartbeat_covers_the_whole_run(tmp_path: Path):
     ws = Workspace(f"memory://{tmp_path.name}")
     sign = HeartbeatFile(ws, "one")
     sign.at("learn")

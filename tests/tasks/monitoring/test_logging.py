@@ -12,14 +12,14 @@ LOG = logging.getLogger("tasks.trial")
 ODD = 'two words, "quoted"\nnext=line \x1b[31m'
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> list[str]:
+def stderr_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()
 
 
 def test_pairs_stay_on_one_line_and_read_back(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings()):
         LOG.info("ingest find", extra={PAIRS: {"run": "ab12", "files": 212, "seconds": 0.5, "why": ODD, "none": None}})
-    (line,) = said(capsys)
+    (line,) = stderr_lines(capsys)
     assert line.isprintable()
     head, _, rest = line.partition(" level=")
     assert datetime.fromisoformat(head.removeprefix("at="))
@@ -35,34 +35,34 @@ def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings(format="json")):
         LOG.info("one", extra={PAIRS: {"files": 212, "why": ODD}})
         LOG.warning("two %s", ODD)
-    one, two = map(json.loads, said(capsys))
+    one, two = map(json.loads, stderr_lines(capsys))
     assert (one["message"], one["files"], one["why"], one["level"]) == ("one", 212, ODD, "info")
     assert (two["message"], two["level"]) == (f"two {ODD}", "warning")
 
 
-def test_an_error_brings_its_trace_along(capsys: pytest.CaptureFixture[str]):
+def test_error_brings_its_trace_along(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings(format="json")):
         try:
             raise ValueError("odd")
         except ValueError:
             LOG.exception("it broke")
-    (line,) = said(capsys)
+    (line,) = stderr_lines(capsys)
     assert "ValueError: odd" in json.loads(line)["trace"]
 
 
-def test_the_level_is_the_least_that_is_told(capsys: pytest.CaptureFixture[str]):
+def test_log_level_is_the_lowest_shown(capsys: pytest.CaptureFixture[str]):
     with log_lines(LogSettings(level="warning")):
         LOG.info("little")
         LOG.warning("much")
-    assert [line.rpartition("=")[2] for line in said(capsys)] == ["much"]
+    assert [line.rpartition("=")[2] for line in stderr_lines(capsys)] == ["much"]
 
 
-def test_a_run_within_a_run_says_things_once_and_nothing_is_left_behind(capsys: pytest.CaptureFixture[str]):
+def test_nested_runs_log_once_and_leave_no_handlers(capsys: pytest.CaptureFixture[str]):
     before = logging.getLogger("tasks").level
     with log_lines(LogSettings()):
         with log_lines(LogSettings(format="json", level="debug")):
             LOG.info("once")
         LOG.info("still")
     LOG.info("unheard")
-    assert [line.rpartition("=")[2] for line in said(capsys)] == ["once", "still"]
+    assert [line.rpartition("=")[2] for line in stderr_lines(capsys)] == ["once", "still"]
     assert logging.getLogger("tasks").level == before

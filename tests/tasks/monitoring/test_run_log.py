@@ -1,4 +1,4 @@
-"""Runs as rows: done, failed, killed, started by each other; and bookkeeping that cannot be written harms nobody."""
+"""Runs as rows: done, failed, killed, started by each other; and unwritable bookkeeping harms no run."""
 
 import logging
 import multiprocessing
@@ -37,7 +37,7 @@ def ws(tmp_path: Path) -> Workspace:
     return Workspace.open(str(tmp_path / "ws"), create=True)
 
 
-def test_a_run_and_its_steps_are_rows(ws: Workspace):
+def test_run_log_writes_rows_for_runs_and_steps(ws: Workspace):
     assert ingest(3, workspace=ws.root) == 3
     (run,) = runs(ws)
     assert (run.flow, run.state, run.parent, run.error) == ("ingest", "done", None, None)
@@ -48,12 +48,12 @@ def test_a_run_and_its_steps_are_rows(ws: Workspace):
     assert not list(Path(ws.folder("running")).iterdir())
 
 
-def test_a_short_run_is_two_commits(ws: Workspace):
+def test_short_run_is_two_commits(ws: Workspace):
     ingest(3, workspace=ws.root)
     assert tables.version(ws, "metrics") == 2
 
 
-def test_what_fails_is_told_by_its_kind_alone(ws: Workspace):
+def test_failure_row_holds_only_the_error_kind(ws: Workspace):
     """An error's words may name footage, and a row outlives a takedown."""
     with pytest.raises(ValueError, match="odd"), recording("train", Settings(workspace=ws.root)):
         find(1)
@@ -67,29 +67,29 @@ def test_what_fails_is_told_by_its_kind_alone(ws: Workspace):
     assert "secret" not in str(tables.read(ws, "metrics").to_pylist())
 
 
-def test_a_run_that_another_one_started_says_so(ws: Workspace):
+def test_subflow_names_its_parent(ws: Workspace):
     with recording("retrain", Settings(workspace=ws.root)):
         ingest(1, workspace=ws.root)
-        found = {run.flow: run for run in runs(ws)}
-        assert {name: run.state for name, run in found.items()} == {"retrain": "running", "ingest": "done"}
-    assert found["ingest"].parent == found["retrain"].run
+        actual = {run.flow: run for run in runs(ws)}
+        assert {name: run.state for name, run in actual.items()} == {"retrain": "running", "ingest": "done"}
+    assert actual["ingest"].parent == actual["retrain"].run
 
 
-def test_a_run_is_a_step_of_the_one_that_started_it_and_counts_once(ws: Workspace):
+def test_subflow_is_a_step_of_its_parent_and_counts_once(ws: Workspace):
     with pytest.raises(ValueError, match="odd"), recording("retrain", Settings(workspace=ws.root)):
         ingest(3, workspace=ws.root)
         with recording("train", Settings(workspace=ws.root)):
             fail()
-    found = {run.flow: run for run in runs(ws)}
-    told = [(step.name, step.state, step.error, step.files, step.facts) for step in found["retrain"].steps]
-    assert told == [
-        ("ingest", "done", None, None, {"run": found["ingest"].run}),
-        ("train", "failed", "ValueError", None, {"run": found["train"].run}),
+    actual = {run.flow: run for run in runs(ws)}
+    result = [(step.name, step.state, step.error, step.files, step.facts) for step in actual["retrain"].steps]
+    assert result == [
+        ("ingest", "done", None, None, {"run": actual["ingest"].run}),
+        ("train", "failed", "ValueError", None, {"run": actual["train"].run}),
     ]
-    assert [step.name for step in found["train"].steps] == ["break"]
+    assert [step.name for step in actual["train"].steps] == ["break"]
 
 
-def test_runs_stand_below_the_one_that_started_them(ws: Workspace):
+def test_subflows_are_listed_below_their_parent(ws: Workspace):
     for count in (1, 2):
         with recording("retrain", Settings(workspace=ws.root)):
             ingest(count, workspace=ws.root)
@@ -101,7 +101,7 @@ def test_runs_stand_below_the_one_that_started_them(ws: Workspace):
     assert under_parents(newest_first[:1]) == newest_first[:1]  # its parent is beyond what is shown
 
 
-def test_a_killed_run_is_told_from_a_live_one(ws: Workspace):
+def test_killed_run_is_distinguished_from_a_live_one(ws: Workspace):
     script = (
         "import sys, time\n"
         "from schemas.config.settings import Settings\n"
@@ -125,12 +125,12 @@ def test_a_killed_run_is_told_from_a_live_one(ws: Workspace):
     assert (run.state, run.step, run.seconds) == ("died", "analyse", None)
 
 
-def test_without_a_workspace_none_is_made_and_the_work_is_done(tmp_path: Path):
+def test_missing_workspace_is_not_created_and_the_work_is_done(tmp_path: Path):
     assert ingest(3, workspace=str(tmp_path / "none")) == 3
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_workspace_that_the_run_makes_gets_the_whole_run(tmp_path: Path):
+def test_workspace_created_by_the_run_gets_the_whole_run(tmp_path: Path):
     with recording("ingest", Settings(workspace=str(tmp_path / "ws"))):
         ws = Workspace.open(str(tmp_path / "ws"), create=True)
         find(1)
@@ -146,28 +146,28 @@ def test_metrics_that_cannot_be_written_harm_no_run(ws: Workspace, broken: str, 
     assert [one.levelname for one in caplog.records if "cannot be written" in one.getMessage()] == ["WARNING"]
 
 
-def test_a_step_that_cannot_be_counted_is_still_done(ws: Workspace):
+def test_step_that_cannot_be_counted_is_still_done(ws: Workspace):
     work = as_step("odd", lambda result: Counts(files=result["nowhere"]))(lambda: {"some": 1})
     with recording("ingest", Settings(workspace=ws.root)):
         assert work() == {"some": 1}
     assert [(step.state, step.files) for step in runs(ws)[0].steps] == [("done", None)]
 
 
-def test_a_workspace_that_goes_away_midway_harms_no_run(ws: Workspace):
+def test_workspace_lost_midway_harms_no_run(ws: Workspace):
     with recording("ingest", Settings(workspace=ws.root)):
         shutil.rmtree(ws.root)
         assert find(2) == 2
 
 
-def test_settings_that_are_wrong_are_left_to_the_flow(tmp_path: Path):
+def test_invalid_settings_are_left_to_the_flow(tmp_path: Path):
     assert ingest(3, config=str(tmp_path / "none.toml")) == 3
 
 
-def test_a_step_of_no_run_is_just_done():
+def test_step_outside_a_run_is_executed():
     assert find(4) == 4
 
 
-def test_an_older_workspace_has_no_runs_and_asking_makes_no_table(ws: Workspace):
+def test_older_workspace_has_no_runs_and_asking_makes_no_table(ws: Workspace):
     assert runs(ws) == []
     assert not (Path(ws.root) / "metrics").exists()
 
@@ -178,7 +178,7 @@ def _many(root: str) -> None:
         ingest(number, workspace=root)
 
 
-def test_runs_at_once_lose_nothing(ws: Workspace):
+def test_concurrent_runs_lose_no_rows(ws: Workspace):
     processes = [multiprocessing.get_context("spawn").Process(target=_many, args=[ws.root]) for _ in range(2)]
     for process in processes:
         process.start()
@@ -196,7 +196,7 @@ def test_many_small_files_become_one_and_the_small_ones_go(ws: Workspace):
     assert len(list((Path(ws.root) / "metrics").glob("*.parquet"))) < 5
 
 
-def test_a_run_that_filled_the_disk_says_how_it_ended_and_where(tmp_path: Path):
+def test_run_on_a_full_disk_records_its_end(tmp_path: Path):
     """Its rows find no room."""
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -22,12 +22,12 @@ def jobs(tmp_path):
     return [DubJob(video=str(video), speech=str(given), out=str(tmp_path / out)) for given, out in names]
 
 
-def test_what_cannot_be_done_is_named_and_the_rest_goes_on(jobs, tmp_path):
+def test_impossible_jobs_are_named_and_the_rest_runs(jobs, tmp_path):
     (place,) = faults = check_dub(jobs, str(tmp_path), "warp", Settings())
     assert (place, "none.wav: there is no such file" in faults[place]) == (1, True)
 
 
-def test_models_that_are_not_there_are_named_beside_what_else_is_wrong(jobs, tmp_path):
+def test_missing_models_are_named_with_all_other_mistakes(jobs, tmp_path):
     with pytest.raises(DubbingError, match=r"no workspace at /nowhere"):
         check_dub(jobs, str(tmp_path), "@champion", Settings(workspace="/nowhere"))
     with pytest.raises(
@@ -36,6 +36,6 @@ def test_models_that_are_not_there_are_named_beside_what_else_is_wrong(jobs, tmp
         check_dub(jobs, "some/folder", "warp", Settings(workspace="/nowhere"))
 
 
-def test_where_no_job_is_left_nothing_begins(jobs, tmp_path):
+def test_no_valid_job_starts_nothing(jobs, tmp_path):
     with pytest.raises(DubbingError, match=r"none\.wav"):
         check_dub(jobs[1:], str(tmp_path), "warp", Settings())

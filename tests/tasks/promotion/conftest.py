@@ -73,8 +73,8 @@ def talking(commons) -> Workspace:
 
 @pytest.fixture(scope="session")
 def trained(talking, commons) -> dict[str, Path]:
-    """Folders of real generators: a good one, one of another seed, one that never heard a sound, and the good one with
-    shaken weights.
+    """Folders of real generators: a good one, one of another seed, one trained without sound, and the good one with
+    perturbed weights.
     """
     folder = commons.made_once("generators", partial(_train, talking))
     return {name: folder / name / "model" for name in HOW} | {"shaken": folder / "shaken"}

@@ -1,4 +1,4 @@
-"""Sheets with made scores, whose outcome can be told by hand."""
+"""Sheets with made scores, whose outcome can be computed by hand."""
 
 from collections.abc import Callable
 

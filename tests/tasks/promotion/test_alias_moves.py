@@ -50,18 +50,18 @@ def pointing(store) -> list[int | None]:
 
 
 def problems(settings) -> list[str]:
-    return [found.detail for found in check_promotions(settings) if found.health is Health.PROBLEM]
+    return [finding.detail for finding in check_promotions(settings) if finding.health is Health.PROBLEM]
 
 
 @pytest.mark.parametrize("step", ["intend", pytest.param("set_aliases", marks=pytest.mark.long)])
-def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(store, settings, ws, policy, step):
+def test_interrupted_move_is_reported_and_completed(store, settings, ws, policy, step):
     words = [sys.executable, str(SCRIPT), ws.root, str(policy), "2", step]
     died = subprocess.run(words, capture_output=True, text=True)
     assert died.returncode == -9, died.stderr[-2000:]
     last = ledger.last_move(ws, MODEL)
     assert (last.to_version, last.state) == (2, "intended")
     assert pointing(store) == [1, None] if step == "intend" else [2, 1]
-    assert ["was interrupted" in told for told in problems(settings)] == [True]
+    assert ["was interrupted" in finding for finding in problems(settings)] == [True]
 
     standing = Champions(store, ws, MODEL).reconcile()
     assert standing.champion == 2
@@ -71,9 +71,9 @@ def test_a_kill_between_two_steps_is_told_by_doctor_and_put_right_by_the_next(st
     assert [one.state for one in ledger.moves(ws, MODEL)] == ["done", "done"]
 
 
-def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, ws):
+def test_manually_moved_alias_is_reported_and_restored(store, settings, ws):
     store.client.set_registered_model_alias(MODEL, CHAMPION, "3")
-    assert ["the alias points at 3" in told for told in problems(settings)] == [True]
+    assert ["the alias points at 3" in finding for finding in problems(settings)] == [True]
     assert "reset it" in Champions(store, ws, MODEL).reconcile().repaired
     assert pointing(store) == [1, None]
     store.client.delete_registered_model_alias(MODEL, CHAMPION)
@@ -82,23 +82,23 @@ def test_an_alias_that_was_moved_by_hand_is_told_and_put_back(store, settings, w
     assert pointing(store) == [1, None]
 
 
-def test_doctor_tells_of_a_champion_whose_footage_was_taken_down(store, settings):
+def test_doctor_reports_a_champion_with_taken_down_footage(store, settings):
     store.client.set_model_version_tag(MODEL, "2", TAKEN_DOWN, "speaker 0123")
-    assert [found.health for found in check_promotions(settings)] == [Health.OK]
+    assert [findings.health for findings in check_promotions(settings)] == [Health.OK]
     store.client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 0123")
-    found = check_promotions(settings)[-1]
-    assert found.health is Health.WARNING and "speaker 0123" in found.detail
+    findings = check_promotions(settings)[-1]
+    assert findings.health is Health.WARNING and "speaker 0123" in findings.detail
 
 
-def test_doctor_tells_of_a_benchmark_whose_clips_are_gone(settings, ws):
+def test_doctor_reports_a_benchmark_with_missing_clips(settings, ws):
     frozen = benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test")
-    assert [found.detail for found in check_promotions(settings) if frozen.benchmark in found.detail]
+    assert [finding.detail for finding in check_promotions(settings) if frozen.benchmark in finding.detail]
     assert problems(settings) == []
     tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
     assert "not stored any more" in problems(settings)[0]
 
 
-def test_a_champion_from_before_the_ledger_is_taken_over(store, ws):
+def test_champion_without_a_ledger_row_is_adopted(store, ws):
     tables.delete_rows(ws, "promotions", "model", [MODEL])
     store.client.delete_registered_model_tag(MODEL, "ledger.move")
     assert Champions(store, ws, MODEL).reconcile().champion == 1
@@ -106,7 +106,7 @@ def test_a_champion_from_before_the_ledger_is_taken_over(store, ws):
     assert pointing(store) == [2, 1]
 
 
-def test_of_two_that_were_judged_against_the_same_champion_one_is_told(store, ws):
+def test_second_of_two_concurrent_promotions_is_refused(store, ws):
     def attempt(to: int) -> str:
         try:
             move(store, ws, to, 1)
@@ -115,16 +115,16 @@ def test_of_two_that_were_judged_against_the_same_champion_one_is_told(store, ws
         return ""
 
     with ThreadPoolExecutor(2) as pool:
-        told = list(pool.map(attempt, (2, 3)))
-    assert sum(not one for one in told) == 1
-    assert any("meanwhile" in one or "under way" in one for one in told)
-    winner = 2 if not told[0] else 3
+        result = list(pool.map(attempt, (2, 3)))
+    assert sum(not one for one in result) == 1
+    assert any("meanwhile" in one or "under way" in one for one in result)
+    winner = 2 if not result[0] else 3
     assert pointing(store) == [winner, 1]
     assert [one.to_version for one in ledger.moves(ws, MODEL)] == [1, winner]
 
 
-def test_a_move_that_was_overtaken_while_it_slept_does_not_turn_the_alias_back(store, ws, monkeypatch):
-    """Somebody finishes our move and makes another one before we come to set the alias."""
+def test_overtaken_move_does_not_reset_the_alias(store, ws, monkeypatch):
+    """Another process finishes our move and makes another one before we set the alias."""
     point, calls = champions.set_aliases, []
 
     def late(tracking, model, aliases):
@@ -150,9 +150,7 @@ def mortal(tmp_path_factory) -> Iterator[Server]:
 
 
 @pytest.mark.long
-def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
-    settings, mortal, ws, register, again, monkeypatch
-):
+def test_lost_server_leaves_a_move_that_is_completed_later(settings, mortal, ws, register, again, monkeypatch):
     on_server = settings.model_copy(update={"tracking": TrackingSettings(uri=mortal.uri, experiment=f"of {ws.root}")})
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     first = register(on_server, "deaf")
@@ -185,13 +183,13 @@ def test_a_server_that_goes_away_midway_leaves_nothing_half_moved_for_long(
     assert problems(on_server) == []
 
 
-def test_the_challenger_alias_leaves_whoever_becomes_champion(store, ws):
+def test_challenger_alias_is_removed_from_the_champion(store, ws):
     store.client.set_registered_model_alias(MODEL, CHALLENGER, "2")
     move(store, ws, 2, 1)
     assert aliased(store, MODEL, CHALLENGER) is None
 
 
-def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
+def test_version_of_an_intended_move_is_not_deleted(store, ws):
     ledger.intend(ws, MODEL, "promote", 2, 1, "a test", Evidence())
     two, three = (TouchedVersion(named_version(store, MODEL, number), (), 1) for number in ("2", "3"))
     require_not_champion(ws, [three])
@@ -200,7 +198,7 @@ def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("message", "line"),
     [
         ([("promote", None, 1)], [1]),
         ([("promote", None, 1), ("promote", 1, 2), ("promote", 2, 3)], [1, 2, 3]),
@@ -209,9 +207,9 @@ def test_a_version_that_is_about_to_be_champion_is_not_deleted(store, ws):
         ([("promote", None, 1), ("promote", 1, 2), ("rollback", 2, 1), ("promote", 1, 3)], [1, 3]),
     ],
 )
-def test_champions_a_rollback_can_go_back_through(told, line):
+def test_rollback_candidates_by_ledger(message, line):
     made = [
         Move(str(n), n, MODEL, kind, "done", before, to, "", "", "", "", None, None, None)
-        for n, (kind, before, to) in enumerate(told, 1)
+        for n, (kind, before, to) in enumerate(message, 1)
     ]
     assert rollback_line(made) == line

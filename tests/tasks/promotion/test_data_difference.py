@@ -1,4 +1,4 @@
-"""What came and went between two releases, by corpus and reason."""
+"""Difference of two releases, by corpus and reason."""
 
 import pyarrow as pa
 
@@ -10,7 +10,7 @@ from tests.tasks.stores.sample_rows import clip_id
 from tests.tasks.training.talkers import add_media, publish, talkers
 
 
-def test_clips_that_came_and_went_are_counted_by_corpus_and_reason(tmp_path):
+def test_added_and_removed_clips_are_counted_by_corpus_and_reason(tmp_path):
     ws = talkers(tmp_path / "ws", speakers=6, clips=1, frames=20)  # 0, 3 and 4 train, 1 and 5 val, 2 test
     before = releases.latest(ws).release_id
     add_media(ws, 7, 2, 20, corpus="new corpus")
@@ -20,21 +20,21 @@ def test_clips_that_came_and_went_are_counted_by_corpus_and_reason(tmp_path):
     tables.delete_rows(ws, "clips", "clip_id", [clip_id(3)])
     after = publish(ws).release_id
 
-    found = data_difference(ws, before, after, Stage.STAGE1)
-    assert found.added == (("new corpus", "new footage", 2),)
-    assert set(found.removed) == {
+    result = data_difference(ws, before, after, Stage.STAGE1)
+    assert result.added == (("new corpus", "new footage", 2),)
+    assert set(result.removed) == {
         ("default", "now refused: little_speech", 1),
         ("default", "now in another split", 1),
         ("default", "not in the workspace any more", 1),
     }
-    assert found.kept == 2
+    assert result.kept == 2
     back = data_difference(ws, after, before, Stage.STAGE1)
     assert ("default", "was refused: little_speech", 1) in back.added
     assert ("default", "was in another split", 1) in back.added
     assert not data_difference(ws, after, after, Stage.STAGE1).added
 
 
-def test_releases_that_cannot_be_read_are_said_so(tmp_path):
+def test_unreadable_releases_are_noted(tmp_path):
     ws = talkers(tmp_path / "ws", speakers=2, clips=1, frames=20)
-    told = data_difference(ws, "r-none", releases.latest(ws).release_id, Stage.STAGE1)
-    assert "no release r-none" in told.note and not told.added
+    result = data_difference(ws, "r-none", releases.latest(ws).release_id, Stage.STAGE1)
+    assert "no release r-none" in result.note and not result.added

@@ -1,4 +1,4 @@
-"""Every rule of the gate, seen to hold and to fail, on scores whose outcome can be told by hand."""
+"""Every rule of the gate, seen to hold and to fail, on scores whose outcome can be computed by hand."""
 
 import pytest
 
@@ -12,14 +12,14 @@ def verdict(challenger, champion=None, rule=RULE):
     return decide(challenger, champion, DIRECTIONS, rule, RESAMPLING)
 
 
-def failed(found) -> list[str]:
-    return [check.name for check in found.checks if not check.passed]
+def failed(result) -> list[str]:
+    return [check.name for check in result.checks if not check.passed]
 
 
-def test_a_better_one_wins():
-    found = verdict(sheet(2, error=0.8), sheet(1))
-    assert (found.outcome, failed(found), found.clips, found.speakers) == ("promote", [], 16, 8)
-    assert "every guard holds" in found.why
+def test_better_challenger_is_promoted():
+    decision = verdict(sheet(2, error=0.8), sheet(1))
+    assert (decision.outcome, failed(decision), decision.clips, decision.speakers) == ("promote", [], 16, 8)
+    assert "every guard holds" in decision.why
 
 
 @pytest.mark.parametrize(
@@ -31,11 +31,11 @@ def test_a_better_one_wins():
         (lambda clip: 0.2 if clip < 2 else 1.05, "undecidable"),  # one speaker's luck
     ],
 )
-def test_what_is_not_surely_better_by_enough_is_kept(error, words):
-    found = verdict(sheet(2, error=error), sheet(1))
-    assert found.outcome == "keep"
-    assert failed(found)[0] == "primary"
-    assert words in found.why
+def test_challenger_below_the_minimum_effect_is_kept(error, words):
+    decision = verdict(sheet(2, error=error), sheet(1))
+    assert decision.outcome == "keep"
+    assert failed(decision)[0] == "primary"
+    assert words in decision.why
 
 
 @pytest.mark.parametrize(
@@ -54,40 +54,40 @@ def test_what_is_not_surely_better_by_enough_is_kept(error, words):
         ({"correlation": lambda clip: None if clip % 4 == 0 else 0.9}, "correlation"),
     ],
 )
-def test_a_better_one_that_breaks_a_guard_is_kept(changes, name):
-    found = verdict(sheet(2, error=0.8, **changes), sheet(1))
-    assert found.outcome == "keep"
-    assert name in failed(found)
-    assert found.why.startswith("not held")
+def test_better_challenger_beyond_a_tolerance_is_kept(changes, name):
+    decision = verdict(sheet(2, error=0.8, **changes), sheet(1))
+    assert decision.outcome == "keep"
+    assert name in failed(decision)
+    assert decision.why.startswith("not held")
 
 
 @pytest.mark.parametrize("changes", [{"correlation": 0.44}, {"mouth_opening_std_ratio": 0.9}, {"latency_ms": 14.0}])
-def test_within_its_tolerance_a_guard_holds(changes):
+def test_score_within_its_tolerance_passes(changes):
     assert verdict(sheet(2, error=0.8, **changes), sheet(1)).outcome == "promote"
 
 
-def test_nearer_to_one_is_not_further_from_the_champion():
+def test_ratio_score_nearer_to_one_passes():
     assert (
         verdict(sheet(2, error=0.8, mouth_opening_std_ratio=1.0), sheet(1, mouth_opening_std_ratio=0.6)).outcome
         == "promote"
     )
 
 
-def test_a_still_champion_can_be_beaten():
+def test_champion_without_movement_can_be_beaten():
     """It trembles less than anybody, and nothing can be measured of how its mouth moves."""
     still = sheet(1, error=1.1, correlation=None, mouth_opening_std_ratio=0.0, jitter=0.0)
     assert verdict(sheet(2, error=0.8), still).outcome == "promote"
 
 
 @pytest.mark.parametrize(("speakers", "clips"), [(4, 4), (8, 1)])
-def test_too_little_to_judge_on_keeps_whatever_the_scores(speakers, clips):
+def test_small_benchmark_keeps_the_champion(speakers, clips):
     one, two = (sheet(number, error, speakers=speakers, clips=clips) for number, error in ((2, 0.1), (1, 1.0)))
-    found = verdict(one, two)
-    assert found.outcome == "keep"
-    assert found.why.startswith("undecidable")
+    decision = verdict(one, two)
+    assert decision.outcome == "keep"
+    assert decision.why.startswith("undecidable")
 
 
-def test_the_first_champion_has_to_beat_its_controls_alone():
+def test_first_champion_has_to_beat_only_its_controls():
     assert verdict(sheet(1)).outcome == "promote"
     assert failed(verdict(sheet(1, copy=0.99))) == ["beats copy"]
     assert failed(verdict(sheet(1, other=1.0))) == ["beats unpaired audio"]
@@ -98,34 +98,34 @@ def test_other_clips_are_not_compared():
         verdict(sheet(2), sheet(1, speakers=7))
 
 
-def test_the_same_scores_give_the_same_verdict():
+def test_decision_is_deterministic():
     assert verdict(sheet(2, error=0.97), sheet(1)) == verdict(sheet(2, error=0.97), sheet(1))
 
 
-def test_what_has_no_interval_says_why_and_keeps_its_figure():
+def test_missing_interval_names_its_cause_and_keeps_the_figure():
     """Two clips of one speaker: the figure is there, and one speaker does not say how much speakers differ."""
-    found = verdict(sheet(error=0.9, speakers=1, clips=2))
-    assert found.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
-    for check in found.checks:
+    decision = verdict(sheet(error=0.9, speakers=1, clips=2))
+    assert decision.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
+    for check in decision.checks:
         assert check.value.mean is not None and check.value.low is None
         assert check.detail.startswith("no interval: one speaker") and not check.passed
         assert figure(check).startswith(f"{check.value.mean:+.3f}, no interval: one speaker")
 
 
 @pytest.mark.parametrize(("champion", "says"), [(None, "no champion: "), (3, "kept: ")])
-def test_where_there_is_no_champion_none_is_kept(champion, says, capsys):
-    found = verdict(sheet(error=0.9, speakers=1, clips=2))
-    told = dict.fromkeys(("repaired", "move", "run", "benchmark", "policy", "model"), "x") | {
+def test_rejected_challenger_without_champion_leaves_none(champion, says, capsys):
+    decision = verdict(sheet(error=0.9, speakers=1, clips=2))
+    result = dict.fromkeys(("repaired", "move", "run", "benchmark", "policy", "model"), "x") | {
         "challenger": 4,
         "champion_before": champion,
         "champion": champion,
-        "clips": found.clips,
-        "speakers": found.speakers,
-        "checks": found.summary()["checks"],
+        "clips": decision.clips,
+        "speakers": decision.speakers,
+        "checks": decision.summary()["checks"],
         "outcome": outcome_of(champion, moved=False, refused=""),
-        "why": found.why,
+        "why": decision.why,
     }
-    show_promotion(told)
-    said = capsys.readouterr().out
-    assert f"\n{says}undecidable" in said and "2 clips of 1 speaker" in said
-    assert ("--override" in said) == (champion is None)
+    show_promotion(result)
+    captured = capsys.readouterr().out
+    assert f"\n{says}undecidable" in captured and "2 clips of 1 speaker" in captured
+    assert ("--override" in captured) == (champion is None)

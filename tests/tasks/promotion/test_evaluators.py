@@ -8,7 +8,7 @@ from tasks.promotion.evaluators import EVALUATORS, evaluator_of, require_measure
 
 
 @pytest.mark.parametrize("stage", EVALUATORS)
-def test_the_default_policy_asks_for_what_is_measured(stage):
+def test_default_policy_uses_only_measured_scores(stage):
     judge = evaluator_of(stage)
     rule = load_promotion_policy().rule(judge.model)
     require_measured(judge, rule)
@@ -27,7 +27,7 @@ def test_the_default_policy_asks_for_what_is_measured(stage):
         ({"costs": {"latency": 1.5}}, "costs.*'latency'; known are latency_ms"),
     ],
 )
-def test_a_word_that_nobody_knows_is_named(change, words):
+def test_unknown_policy_word_is_named(change, words):
     judge = evaluator_of("stage1")
     rule = load_promotion_policy().rule(judge.model).model_copy(update=change)
     with pytest.raises(SettingsError, match=words):

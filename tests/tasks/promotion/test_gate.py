@@ -27,8 +27,8 @@ def tracking(settings):
     return open_tracking(settings.tracking, Workspace.open(settings.workspace))
 
 
-def put_to_the_test(settings, name: str | None = None):
-    """What the flow does: contest, scores, verdict, evidence, move."""
+def run_promotion(settings, name: str | None = None):
+    """Run the steps of the flow: comparison, scores, decision, evidence, move."""
     comparison = gate.open_comparison(settings, "stage1", name)
     sheets = gate.score(settings, comparison)
     verdict = gate.decide(comparison, sheets)
@@ -47,18 +47,18 @@ def crown(settings, number: int) -> None:
 
 def pointing(settings, *aliases: str) -> list[int | None]:
     store = tracking(settings)
-    found = [aliased(store, MODEL, alias) for alias in aliases]
-    return [one.number if one else None for one in found]
+    result = [aliased(store, MODEL, alias) for alias in aliases]
+    return [one.number if one else None for one in result]
 
 
 @pytest.mark.parametrize("where", ["settings", pytest.param("on_server", marks=pytest.mark.long)])
-def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws, where):
+def test_gate_promotes_replaces_and_rolls_back(request, register, ws, where):
     settings = request.getfixturevalue(where)
     poor, good = register(settings, "deaf"), register(settings, "good")
     crown(settings, poor)
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [poor, None, None]
 
-    comparison, verdict, run = put_to_the_test(settings, str(good))
+    comparison, verdict, run = run_promotion(settings, str(good))
     assert verdict.outcome == "promote", verdict.why
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, None, poor]
 
@@ -70,26 +70,30 @@ def test_from_the_first_champion_to_a_better_one_and_back(request, register, ws,
         gate.open_comparison(settings, "stage1", None)  # nobody named it: the night would undo what a person did
     assert gate.open_comparison(settings, "stage1", str(good)).challenger.number == good
 
-    told = history(settings, MODEL)
-    assert [(row["version"], row["kind"]) for row in told] == [(poor, "rollback"), (good, "promote"), (poor, "promote")]
-    assert told[0]["until_utc"] is None and told[1]["until_utc"] == told[0]["since_utc"]
-    assert told[1]["run"] == run and told[1]["benchmark"] == comparison.benchmark.benchmark
-    assert told[1]["policy"] == comparison.policy.hash and told[0]["reason"] == "it mumbles"
+    result = history(settings, MODEL)
+    assert [(row["version"], row["kind"]) for row in result] == [
+        (poor, "rollback"),
+        (good, "promote"),
+        (poor, "promote"),
+    ]
+    assert result[0]["until_utc"] is None and result[1]["until_utc"] == result[0]["since_utc"]
+    assert result[1]["run"] == run and result[1]["benchmark"] == comparison.benchmark.benchmark
+    assert result[1]["policy"] == comparison.policy.hash and result[0]["reason"] == "it mumbles"
 
 
-def test_the_evidence_says_what_was_compared(settings, register):
+def test_evidence_names_the_compared_models(settings, register):
     register(settings, "good")
-    comparison, verdict, run = put_to_the_test(settings)
-    found = tracking(settings).client.get_run(run)
-    assert found.data.tags["benchmark"] == comparison.benchmark.benchmark
-    assert found.data.tags["outcome"] == verdict.outcome
-    assert found.data.metrics["check/beats_copy/passed"] == 1.0
-    assert 0 < found.data.metrics["challenger/nme_lips"] < 1
+    comparison, verdict, run = run_promotion(settings)
+    result = tracking(settings).client.get_run(run)
+    assert result.data.tags["benchmark"] == comparison.benchmark.benchmark
+    assert result.data.tags["outcome"] == verdict.outcome
+    assert result.data.metrics["check/beats_copy/passed"] == 1.0
+    assert 0 < result.data.metrics["challenger/nme_lips"] < 1
     names = {one.path for one in tracking(settings).client.list_artifacts(run, evidence.FOLDER)}
     assert {f"promotion/{name}" for name in ("verdict.json", "policy.json", "scores.json")} <= names
 
 
-def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, register, ws):
+def test_evidence_of_an_overtaken_promotion_is_marked(settings, register, ws):
     other, good = register(settings, "other seed"), register(settings, "good")
     comparison = gate.open_comparison(settings, "stage1", str(good))
     sheets = gate.score(settings, comparison)
@@ -98,15 +102,15 @@ def test_the_evidence_of_a_promotion_that_came_too_late_says_so(settings, regist
     crown(settings, other)
     with pytest.raises(PromotionError, match="meanwhile"):
         move_champion.fn(settings, comparison, verdict, run)
-    told = tracking(settings).client.get_run(run).data.tags
-    assert told["outcome"] == NOT_MOVED and "meanwhile" in told["why"]
+    result = tracking(settings).client.get_run(run).data.tags
+    assert result["outcome"] == NOT_MOVED and "meanwhile" in result["why"]
 
 
-def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_was(settings, register, ws):
+def test_challenger_without_audio_is_kept_out(settings, register, ws):
     good = register(settings, "good")
-    put_to_the_test(settings)
+    run_promotion(settings)
     poor = register(settings, "deaf")
-    _, verdict, _ = put_to_the_test(settings)
+    _, verdict, _ = run_promotion(settings)
     assert verdict.outcome == "keep"
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, poor, None]
     assert len(moves(ws)) == 1
@@ -114,7 +118,7 @@ def test_a_first_champion_and_a_deaf_challenger_who_leaves_everything_where_it_w
         gate.open_comparison(settings, "stage1", "@champion")
 
 
-def test_versions_that_are_refused_before_anything_is_scored(settings, register, ws):
+def test_ineligible_versions_are_refused_before_scoring(settings, register, ws):
     number = register(settings, "good")
     store = tracking(settings)
 
@@ -138,7 +142,7 @@ def test_versions_that_are_refused_before_anything_is_scored(settings, register,
     refused("no audit that passed")
 
 
-def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, register, ws):
+def test_challenger_is_rechecked_after_approval(settings, register, ws):
     """Its footage is taken down, by the tag and, where its training ended later, without; or it is deleted."""
     number = register(settings, "good")
     comparison = gate.open_comparison(settings, "stage1", None)
@@ -168,7 +172,7 @@ def test_what_befalls_a_challenger_while_a_person_thinks_about_it(settings, regi
     refused(TrackingError, f"has no version {number}")
 
 
-def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
+def test_benchmark_with_missing_clips_is_refused(settings, register, ws):
     register(settings, "good")
     frozen = gate.open_comparison(settings, "stage1", None).benchmark
     tables.delete_rows(ws, "stage1", "clip_id", [frozen.clips[0].clip_id])
@@ -177,7 +181,7 @@ def test_a_benchmark_whose_clips_are_gone_judges_nobody(settings, register, ws):
 
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
-def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws, role):
+def test_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws, role):
     """As a challenger; and as a champion, which a person may make of any version."""
     from tasks.tracking.lineage import keep_lineage
     from tasks.tracking.runs import TrackedRun
@@ -192,13 +196,13 @@ def test_a_model_that_was_trained_on_the_benchmark_is_refused(settings, register
     leak = next(row for row in clips if row["split"] == "test")
     run = TrackedRun(store, named_version(store, MODEL, str(number)).run_id, resumed=True)
     keep_lineage(run, [(leak["clip_id"], leak["media_id"], "train")])
-    told = "the champion, .*" if role == "champion" else ""
-    with pytest.raises(PromotionError, match=f"{told}trained on 1 file of benchmark"):
+    result = "the champion, .*" if role == "champion" else ""
+    with pytest.raises(PromotionError, match=f"{result}trained on 1 file of benchmark"):
         gate.open_comparison(settings, "stage1", None)
 
 
 @pytest.mark.parametrize("role", ["challenger", "champion"])
-def test_a_corrupted_model_file_is_refused(settings, register, ws, role):
+def test_corrupted_model_file_is_refused(settings, register, ws, role):
     champion = register(settings, "other seed")
     crown(settings, champion)
     challenger = register(settings, "good")
@@ -214,7 +218,7 @@ def test_a_corrupted_model_file_is_refused(settings, register, ws, role):
     assert len(moves(ws)) == 1
 
 
-def test_a_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, register, ws):
+def test_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, register, ws):
     first, second = register(settings, "other seed"), register(settings, "good")
     crown(settings, first)
     crown(settings, second)
@@ -230,7 +234,7 @@ def test_a_rollback_to_a_corrupted_or_taken_down_version_is_refused(settings, re
     assert pointing(settings, CHAMPION) == [second]
 
 
-def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
+def test_deleted_and_unknown_versions_are_refused(settings, register, ws):
     first = register(settings, "other seed")
     crown(settings, first)
     second = register(settings, "good")
@@ -250,7 +254,7 @@ def test_deleted_versions_and_names_that_nobody_has(settings, register, ws):
     assert pointing(settings, CHAMPION) == [second]
 
 
-def test_a_rollback_passes_over_a_champion_that_was_deleted_since(settings, register, again):
+def test_rollback_skips_a_deleted_champion(settings, register, again):
     first = register(settings, "other seed")
     second, third = again(settings, first), again(settings, first)
     for number in (first, second, third):
@@ -260,7 +264,7 @@ def test_a_rollback_passes_over_a_champion_that_was_deleted_since(settings, regi
     assert pointing(settings, CHAMPION, PREVIOUS) == [first, None]
 
 
-def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_do(settings, policy, tmp_path):
+def test_missing_version_or_unusable_policy_names_the_remedy(settings, policy, tmp_path):
     with pytest.raises(TrackingError, match="makes one"):
         gate.open_comparison(settings, "stage1", None)
     (tmp_path / "typo.toml").write_text(policy.read_text().replace("jitter", "jiter"))
@@ -268,8 +272,8 @@ def test_without_any_version_or_with_a_policy_that_cannot_hold_it_says_what_to_d
         gate.open_comparison(settings.model_copy(update={"promotion": tmp_path / "typo.toml"}), "stage1", None)
 
 
-def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override(settings, register, again, ws):
-    """Whoever was refused a minute ago is not crowned by the back door, and the ledger tells the front door apart."""
+def test_rollback_takes_former_champions_and_override_any_version(settings, register, again, ws):
+    """A version just refused cannot be reached by rollback, and the ledger marks an override."""
     first = register(settings, "other seed")
     second, third = again(settings, first), again(settings, first)
     with pytest.raises(PromotionError, match=rf"version {first} was never champion, nor was any.*--override"):
@@ -290,10 +294,10 @@ def test_only_former_champions_are_rolled_back_to_and_any_version_is_an_override
     assert kinds == [("rollback", third), ("rollback", second), ("override", third), ("override", second)]
 
 
-def test_moves_by_hand_are_runs_on_record(settings, register, ws, policy):
+def test_manual_moves_are_logged_runs(settings, register, ws, policy):
     register(settings, "other seed")
-    told = manual.override("asked for", workspace=ws.root)
-    assert (told["kind"], told["reason"], told["state"]) == ("override", "asked for", "done")
+    result = manual.override("asked for", workspace=ws.root)
+    assert (result["kind"], result["reason"], result["state"]) == ("override", "asked for", "done")
     with pytest.raises(PromotionError, match=r"is the champion of .* already"):
         manual.rollback("back", to=1, workspace=ws.root)
     refused, done = runs(ws)

@@ -1,4 +1,4 @@
-"""The gate for landmark translators: real translators on painted talkers, a trained one and one with shaken weights."""
+"""The promotion gate for translators on drawn talkers: a trained one and one with perturbed weights."""
 
 import io
 import shutil
@@ -34,8 +34,8 @@ from tasks.training.clip_selection import find_release, select
 from tasks.training.run import run_training
 from tasks.training.stage2 import translator_spec
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
-from tests.tasks.training.recorder import Recorder
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
+from tests.tasks.training.recorder import RecordingCallback
 
 POLICY = """
 name = "short"
@@ -60,7 +60,7 @@ RULES = PromotionPolicy.model_validate(tomllib.loads(POLICY))
 
 @pytest.fixture(scope="module")
 def eval_window(tmp_path_factory) -> Workspace:
-    return sitters(tmp_path_factory.mktemp("sitters") / "w", speakers=26, frames=14)
+    return face_release(tmp_path_factory.mktemp("face_release") / "w", speakers=26, frames=14)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def trained(eval_window, tmp_path_factory) -> dict[str, Path]:
     schedule = {"max_steps": 4, "eval_interval": 4, "save_interval": 4}
     settings = Stage2Settings(preset="tiny", schedule=schedule, losses={"disc_start_step": 2})
     folder = tmp_path_factory.mktemp("trained")
-    good = run_training(translator_spec(selection, settings, WeightSettings()), folder / "t", Recorder()).model
+    good = run_training(translator_spec(selection, settings, WeightSettings()), folder / "t", RecordingCallback()).model
     for name, force in (("nudged", 0.01), ("shaken", 0.5)):
         translator, card = load_translator(good)
         torch.manual_seed(0)
@@ -127,7 +127,7 @@ def wins(challenger: ModelScores, champion: ModelScores) -> bool:
     )
 
 
-def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets):
+def test_translator_has_to_beat_its_controls(sheets):
     assert {"generated", "copy", "warp", "nearest frame oracle", "ground truth"} == set(sheets["shaken"].systems())
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
@@ -137,20 +137,20 @@ def test_a_translator_is_graded_beside_its_baselines_and_has_to_beat_them(sheets
     assert warped == {row.clip_id: row.metrics for row in sheets["shaken"].clip_scores if row.system == "warp"}
 
 
-def test_in_a_hundred_trials_a_worse_translator_never_wins_and_a_better_one_wins(sheets):
+def test_worse_translator_is_never_promoted_in_100_trials(sheets):
     draw = np.random.default_rng(1)
     assert not any(wins(*drawn(draw, sheets["shaken"], sheets["good"])) for _ in range(TRIALS))
     assert wins(sheets["good"], sheets["shaken"])
 
 
-def test_an_equal_translator_wins_at_most_at_the_stated_rate(sheets):
+def test_equal_translator_is_promoted_at_most_at_the_nominal_rate(sheets):
     draw = np.random.default_rng(2)
     pairs = (swapped(draw, *drawn(draw, sheets["good"], sheets["nudged"])) for _ in range(TRIALS))
     assert sum(wins(one, other) for one, other in pairs) <= MOST_WINS
 
 
 @pytest.mark.long
-def test_the_better_translator_wins_and_is_drawn_beside_the_worse_one(settings, trained):
+def test_better_translator_is_promoted_and_rendered(settings, trained):
     bad, good = register(settings, trained["shaken"]), register(settings, trained["good"])
     first = gate.open_comparison(settings, "stage2", str(bad))
     unasked = decision.PromotionDecision("promote", "a test", 0, 0, ())

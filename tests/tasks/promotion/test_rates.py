@@ -1,4 +1,4 @@
-"""How often the gate errs, on real scores of real trained generators: speakers drawn anew a hundred times."""
+"""Error rates of the promotion gate on real scores of trained generators: speakers resampled a hundred times."""
 
 import shutil
 
@@ -40,22 +40,22 @@ def wins(rules, challenger: ModelScores, champion: ModelScores | None) -> bool:
     return decide(challenger, champion, GENERATOR_DIRECTIONS, rule, rules.resampling).outcome == "promote"
 
 
-def test_a_generator_that_learned_beats_the_copy_and_becomes_the_first_champion(sheets, rules):
+def test_trained_generator_becomes_the_first_champion(sheets, rules):
     assert wins(rules, sheets["good"], None)
     assert not wins(rules, sheets["deaf"], None)
 
 
 @pytest.mark.parametrize("worse", ["deaf", "shaken"])
-def test_a_worse_one_never_wins(sheets, rules, worse):
+def test_worse_generator_is_never_promoted(sheets, rules, worse):
     draw = np.random.default_rng(1)
     assert not any(wins(rules, *drawn(draw, sheets[worse], sheets["good"])) for _ in range(TRIALS))
 
 
-def test_a_clearly_better_one_wins(sheets, rules):
+def test_clearly_better_generator_is_promoted(sheets, rules):
     assert wins(rules, sheets["good"], sheets["deaf"])
 
 
-def test_an_equal_one_wins_at_most_at_the_stated_rate(sheets, rules):
+def test_equal_generator_is_promoted_at_most_at_the_nominal_rate(sheets, rules):
     """The interval's near end alone may exceed zero in 2.5 of 100 cases; it has to exceed the minimum effect."""
     draw = np.random.default_rng(2)
     won = 0
@@ -65,6 +65,6 @@ def test_an_equal_one_wins_at_most_at_the_stated_rate(sheets, rules):
     assert won <= MOST_WINS
 
 
-def test_the_same_weights_never_win_against_themselves(sheets, rules):
+def test_identical_weights_are_never_promoted(sheets, rules):
     draw = np.random.default_rng(3)
     assert not any(wins(rules, *drawn(draw, sheets["good"], sheets["good"])) for _ in range(20))

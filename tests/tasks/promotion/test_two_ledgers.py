@@ -34,15 +34,15 @@ def move(store, ws: Workspace, to: int, against: int | None) -> None:
 
 
 def pointing(store) -> list[int | None]:
-    found = [aliased(store, MODEL, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)]
-    return [one.number if one else None for one in found]
+    result = [aliased(store, MODEL, alias) for alias in (CHAMPION, PREVIOUS, CHALLENGER)]
+    return [one.number if one else None for one in result]
 
 
-def told(settings, health: Health) -> list[str]:
-    return [found.detail for found in check_promotions(settings) if found.health is health]
+def details(settings, health: Health) -> list[str]:
+    return [finding.detail for finding in check_promotions(settings) if finding.health is health]
 
 
-def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_server, ws, store, tmp_path):
+def test_workspace_without_the_leading_ledger_is_refused(on_server, ws, store, tmp_path):
     stranger = Workspace.open(str(tmp_path / "stranger"), create=True)
     foreign = on_server.model_copy(update={"workspace": stranger.root})
     for attempt in (
@@ -55,11 +55,11 @@ def test_a_workspace_without_a_ledger_is_refused_where_another_one_leads(on_serv
             attempt()
     assert ledger.moves(stranger) == []
     assert pointing(store) == [1, None, None]
-    assert ["of another ledger" in one for one in told(foreign, Health.WARNING)] == [True]
-    assert told(on_server, Health.WARNING) == told(on_server, Health.PROBLEM) == []
+    assert ["of another ledger" in one for one in details(foreign, Health.WARNING)] == [True]
+    assert details(on_server, Health.WARNING) == details(on_server, Health.PROBLEM) == []
 
 
-def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_server, ws, store, again, tmp_path):
+def test_copied_workspace_takes_the_registry_only_with_adopt(on_server, ws, store, again, tmp_path):
     copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
     copied = on_server.model_copy(update={"workspace": copy.root})
     with pytest.raises(PromotionError, match="nothing to adopt"):
@@ -67,7 +67,7 @@ def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_serv
     move(store, ws, 2, 1)
     with pytest.raises(PromotionError, match="another ledger"):
         move(store, copy, 2, 1)
-    assert ["of another ledger" in one for one in told(copied, Health.PROBLEM)] == [True]
+    assert ["of another ledger" in one for one in details(copied, Health.PROBLEM)] == [True]
     assert (pointing(store), len(ledger.moves(copy))) == ([2, 1, None], 1)
 
     again(on_server, 1)
@@ -75,7 +75,7 @@ def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_serv
         manual.roll_back(copied, "stage1", 3, "never judged", adopt=True)
     made = manual.roll_back(copied, "stage1", None, "the old machine is gone", adopt=True)
     assert (made.kind, made.from_version, made.to_version) == ("adopt", 2, 2)
-    assert (pointing(store), told(copied, Health.PROBLEM)) == ([2, None, None], [])
+    assert (pointing(store), details(copied, Health.PROBLEM)) == ([2, None, None], [])
     with pytest.raises(PromotionError, match="no champion before"):  # who was before it, the other ledger knows
         manual.roll_back(copied, "stage1", None, "back")
     with pytest.raises(PromotionError, match=r"never champion .these were: 2"):
@@ -83,10 +83,10 @@ def test_a_copy_of_a_workspace_takes_the_registry_over_only_when_told_to(on_serv
     assert manual.promote_override(copied, "stage1", "1", "back").to_version == 1
     with pytest.raises(PromotionError, match="another ledger"):
         Champions(store, ws, MODEL).reconcile()
-    assert "of another ledger" in told(on_server, Health.PROBLEM)[0]
+    assert "of another ledger" in details(on_server, Health.PROBLEM)[0]
 
 
-def test_of_two_ledgers_that_both_found_nobody_s_mark_the_later_one_leads(ws, store, monkeypatch):
+def test_later_of_two_unmarked_ledgers_leads(ws, store, monkeypatch):
     """Another workspace writes its mark, too, between ours and the aliases."""
     point = champions.set_aliases
 
@@ -100,7 +100,7 @@ def test_of_two_ledgers_that_both_found_nobody_s_mark_the_later_one_leads(ws, st
     assert not ledger.last_move(ws, MODEL).is_done
 
 
-def test_a_ledger_of_another_registry_crowns_nobody(on_server, ws, store):
+def test_ledger_of_another_registry_promotes_nothing(on_server, ws, store):
     """The server was set up anew, and other models have the numbers of those that the ledger knows."""
     for tag in (*store.client.get_registered_model(MODEL).tags,):
         store.client.delete_registered_model_tag(MODEL, tag)

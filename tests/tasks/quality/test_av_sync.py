@@ -36,7 +36,7 @@ def measured(talk, samples: np.ndarray | None = None):
     return measure_av_sync(talk.points, talk.tracked, log_mel(samples, len(talk.points)), speech_probability(samples))
 
 
-def test_own_sound_belongs_to_the_mouth(talks):
+def test_own_sound_matches_the_mouth(talks):
     for talk in talks:
         own = measured(talk)
         assert own.score > 2
@@ -44,7 +44,7 @@ def test_own_sound_belongs_to_the_mouth(talks):
         assert own.correlation > 0.2
 
 
-def test_another_s_sound_does_not(talks):
+def test_sound_of_another_speaker_does_not_match(talks):
     first, second = talks
     for talk, other in ((first, second), (second, first)):
         foreign = np.resize(other.samples, talk.samples.shape)
@@ -53,7 +53,7 @@ def test_another_s_sound_does_not(talks):
 
 
 @pytest.mark.parametrize("late", [15, -15])
-def test_sound_that_is_off_by_600_ms_is_found_there_and_scores_less(talks, late):
+def test_offset_of_600_ms_is_measured_and_scores_less(talks, late):
     for talk in talks:
         moved = measured(talk, late_by(talk.samples, late))
         assert abs(moved.offset_frames - late) <= 2
@@ -61,14 +61,14 @@ def test_sound_that_is_off_by_600_ms_is_found_there_and_scores_less(talks, late)
 
 
 @pytest.mark.parametrize("late", [-5, -3, 3, 5])
-def test_a_small_offset_is_measured_and_corrected_with_its_sign(talks, late):
+def test_small_offset_is_measured_and_corrected_with_its_sign(talks, late):
     talk = talks[0]
     own, moved = measured(talk), measured(talk, late_by(talk.samples, late))
     assert abs(moved.offset_frames - own.offset_frames - late) <= 1
     assert np.sign(correction_frames(9.0, moved.offset_frames)) == np.sign(late)
 
 
-def test_stage_1_reads_late_sound_later_and_gets_the_sound_of_the_mouth(talks):
+def test_stage_1_mel_is_shifted_by_the_offset(talks):
     talk = talks[0]
     shift = correction_frames(9.0, 4)
     recording = np.concatenate([late_by(talk.samples, 4), talk.samples[-4 * 640 :]])
@@ -83,16 +83,16 @@ def test_stage_1_reads_late_sound_later_and_gets_the_sound_of_the_mouth(talks):
         (9.0, -7, 0), (9.0, 30, 0), (4.0, 3, 3), (3.99, 3, 0), (None, 3, 0), (9.0, None, 0), (-5.0, 3, 0),
     ],
 )  # fmt: skip
-def test_only_what_is_well_measured_and_small_is_corrected(score, offset, frames):
+def test_only_small_well_measured_offsets_are_corrected(score, offset, frames):
     assert correction_frames(score, offset) == frames
 
 
-def test_nothing_beyond_the_correctable_is_corrected():
+def test_offsets_beyond_the_limit_are_not_corrected():
     moved = {correction_frames(99.0, float(offset)) for offset in range(-40, 41)}
     assert moved == {0, *range(2, CORRECTABLE_FRAMES + 1), *range(-CORRECTABLE_FRAMES, -1)}
 
 
-def test_why_a_pairing_is_not_measured(talks, frozen_mouth):
+def test_unmeasured_pairing_names_its_cause(talks, frozen_mouth):
     talk = talks[0]
     silence = np.zeros_like(talk.samples)
     assert measured(talk, silence) is MissingCause.TOO_LITTLE_SPEECH
@@ -107,7 +107,7 @@ def test_why_a_pairing_is_not_measured(talks, frozen_mouth):
     assert isinstance(one_more, AvSync)
 
 
-def test_a_second_of_speech_is_enough_and_less_is_not(talks):
+def test_second_of_speech_is_enough_and_less_is_not(talks):
     talk = talks[0]
     chunks = len(talk.points) * 640 // 512
     for count, kind in ((32, AvSync), (31, MissingCause)):
@@ -116,7 +116,7 @@ def test_a_second_of_speech_is_enough_and_less_is_not(talks):
         assert isinstance(measure_av_sync(talk.points, talk.tracked, talk.mel, speech), kind)
 
 
-def test_the_mouth_moves_more_in_speech_than_in_pauses(talks):
+def test_mouth_moves_more_in_speech_than_in_pauses(talks):
     talk = talks[0]
     points, tracked, mel, speech = (
         np.concatenate([one] * 5)  # so that its pauses are long enough to pass for speech
@@ -135,7 +135,7 @@ def test_speech_without_a_pause_has_no_ratio(talks):
     assert measure_av_sync(talk.points, talk.tracked, talk.mel, speech).speech_motion_ratio is None
 
 
-def test_the_fit_is_one_at_the_offset_by_which_a_copy_is_moved():
+def test_fit_is_one_at_the_offset_by_which_a_copy_is_moved():
     rng = np.random.default_rng(3)
     movement = rng.standard_normal((200, 3))
     for late in (-20, -1, 0, 1, 20):
@@ -151,7 +151,7 @@ def test_offsets_leave_a_second_of_overlap():
     assert np.isfinite(fits).all()
 
 
-def test_shapes_and_that_loudness_and_size_do_not_count(talks):
+def test_pairing_ignores_loudness_and_size(talks):
     talk = talks[0]
     frames = len(talk.points)
     features, movement = speech_features(talk.mel), mouth_movement(talk.points)

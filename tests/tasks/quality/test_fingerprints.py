@@ -36,14 +36,14 @@ def recoded(picture: np.ndarray) -> np.ndarray:
     ],
     ids=["recoded", "smaller", "larger", "darker", "blurred"],
 )
-def test_the_same_picture_in_another_shape_is_near(grey, change):
+def test_same_picture_in_another_shape_is_near(grey, change):
     assert apart(picture_hash(grey), picture_hash(change(grey))) <= 4
 
 
 def test_different_pictures_are_far(grey):
     others = [skimage.data.camera(), skimage.data.coins(), skimage.data.page(), grey[:, ::-1].copy(), 255 - grey]
     hashes = [picture_hash(picture) for picture in (grey, *others)]
-    assert all(len(found) == 8 for found in hashes)
+    assert all(len(result) == 8 for result in hashes)
     pairs = [apart(a, b) for i, a in enumerate(hashes) for b in hashes[:i]]
     assert min(pairs) >= 14
 
@@ -60,19 +60,19 @@ def test_five_frames_at_fixed_shares_of_the_clip(frames):
     assert len(taken) == 5
 
 
-def heard(samples: np.ndarray, frames: int = 125) -> bytes:
+def hash_of(samples: np.ndarray, frames: int = 125) -> bytes:
     return sound_hash(log_mel(np.ascontiguousarray(samples[: frames * 640]), frames))
 
 
 def test_four_bytes_a_frame(speeches):
     for frames in (1, 2, 25, 125):
-        assert len(heard(speeches[0], frames)) == 4 * frames
+        assert len(hash_of(speeches[0], frames)) == 4 * frames
 
 
 @pytest.mark.parametrize("gain", [0.5, 2.0])
 def test_gain_does_not_move_the_sound_fingerprint(speeches, gain):
     loud = speeches[0] + noise(speeches[0], 0.001)  # above the floor, as recordings are
-    assert apart(heard(loud), heard(loud * gain)) / (32 * 125) < 0.02
+    assert apart(hash_of(loud), hash_of(loud * gain)) / (32 * 125) < 0.02
 
 
 def noise(like: np.ndarray, level: float, seed: int = 0) -> np.ndarray:
@@ -81,16 +81,16 @@ def noise(like: np.ndarray, level: float, seed: int = 0) -> np.ndarray:
 
 def test_mild_noise_moves_less_of_it_than_other_words(speeches):
     room = speeches[0] + noise(speeches[0], 0.002)
-    mild = apart(heard(room), heard(room + noise(room, 0.0006, seed=1))) / (32 * 125)
-    other = apart(heard(room), heard(speeches[1] + noise(speeches[1], 0.002, seed=2))) / (32 * 125)
+    mild = apart(hash_of(room), hash_of(room + noise(room, 0.0006, seed=1))) / (32 * 125)
+    other = apart(hash_of(room), hash_of(speeches[1] + noise(speeches[1], 0.002, seed=2))) / (32 * 125)
     assert mild < 0.3
     assert 0.4 < other < 0.6
 
 
-def test_the_fingerprint_is_of_the_moment(speeches):
+def test_fingerprint_is_of_the_moment(speeches):
     """One second later the fingerprint is another; the same second in another place of the file is the same."""
     room = speeches[0] + noise(speeches[0], 0.001)
-    whole, later = heard(room, 150), heard(room[25 * 640 :], 100)
+    whole, later = hash_of(room, 150), hash_of(room[25 * 640 :], 100)
     assert apart(whole[25 * 4 + 8 : 120 * 4], later[8 : 95 * 4]) / (32 * 93) < 0.02
     assert apart(whole[:400], later) / 3200 > 0.4
 
@@ -127,11 +127,11 @@ def test_movement_does_not_depend_on_size_and_place(face, change):
     assert np.abs(motion(change(face)) - motion(face)).max() <= 1
 
 
-def test_a_mirrored_face_moves_the_other_way_sideways_and_no_other_way(face):
+def test_mirrored_face_moves_the_other_way_sideways_and_no_other_way(face):
     mirrored = face[:, MIRRORED] * (-1, 1) + (640, 0)
     assert np.abs(motion(mirrored) - motion(face) * (1, 1, -1, 1)).max() <= 1
 
 
-def test_a_still_face_does_not_move_by_the_noise_of_its_landmarks(face):
+def test_still_face_does_not_move_by_the_noise_of_its_landmarks(face):
     still = np.repeat(face[:1], 100, axis=0) + np.random.default_rng(0).normal(0, 0.2, face.shape)
     assert np.abs(motion(still)).mean() < 5

@@ -40,7 +40,7 @@ def check(measured) -> None:
     assert all(np.isfinite(value) and type(value) is float for value in measured.values.values() if value is not None)
 
 
-def test_a_whole_clip_has_every_number(talks):
+def test_whole_clip_has_every_number(talks):
     measured = measure_clip(face_of(talks[0]), sound_of(talks[0]), RATED)
     check(measured)
     assert measured.missing == {}
@@ -59,7 +59,7 @@ def test_known_numbers(talks):
     assert (values["distinct_fps"], values["frozen_share"]) == (25.0, 0.0)
 
 
-def test_covered_frames_lower_the_visibility_of_the_mouth_and_tell_nothing_of_its_movement(talks):
+def test_covered_frames_lower_mouth_visibility_but_not_motion(talks):
     talk = talks[0]
     frames = len(talk.points)
     lost, occluded = np.arange(frames) >= frames - 4, np.arange(frames) < 10
@@ -74,14 +74,14 @@ def test_covered_frames_lower_the_visibility_of_the_mouth_and_tell_nothing_of_it
 
 
 @pytest.mark.parametrize("cause", [MissingCause.NO_SOUND_STREAM, MissingCause.SOUND_UNDECODABLE])
-def test_without_sound_every_sound_signal_is_missing_for_that_cause(talks, cause):
+def test_missing_sound_is_the_cause_of_every_missing_sound_signal(talks, cause):
     measured = measure_clip(face_of(talks[0]), dataclasses.replace(NO_SOUND, absent=cause), RATED)
     check(measured)
     assert measured.missing == dict.fromkeys(SOUND, cause)
 
 
 @pytest.mark.parametrize(("covered", "missing"), [(0.49, True), (0.5, False)])
-def test_a_clip_that_the_recording_hardly_covers_has_no_sound(talks, covered, missing):
+def test_clip_that_the_recording_hardly_covers_has_no_sound(talks, covered, missing):
     measured = measure_clip(face_of(talks[0]), sound_of(talks[0], covered=covered), UNRATED)
     check(measured)
     assert (measured.missing.get("level_dbfs") is MissingCause.NO_SOUND_IN_CLIP) is missing
@@ -102,7 +102,7 @@ def test_silence_and_no_looks_and_no_excerpt(talks, frozen_mouth):
     )
 
 
-def test_tracked_frames_alone_say_how_large_the_face_is(talks):
+def test_face_size_is_of_tracked_frames_only(talks):
     talk = talks[0]
     points, tracked = talk.points.copy(), talk.tracked.copy()
     points[: len(points) // 2 + 10] *= 3
@@ -121,7 +121,7 @@ def test_repeats_are_not_counted_as_frames_a_second(talks, every, fps):
     assert values["frozen_share"] == 0.0
 
 
-def test_a_still_picture_is_wholly_frozen(talks):
+def test_still_picture_is_wholly_frozen(talks):
     frames = len(talks[0].points)
     still = np.ones(frames, bool)
     still[0] = False

@@ -25,20 +25,20 @@ def jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     return cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
 
 
-def test_sharpness_falls_with_every_step_of_blur(face):
+def test_sharpness_decreases_with_blur(face):
     measured = [sharpness(face)] + [sharpness(cv2.GaussianBlur(face, (0, 0), s)) for s in (0.7, 1, 1.5, 2, 3, 4, 6)]
     assert (np.diff(measured) < 0).all()
     assert measured[0] > 2 * measured[-2]
 
 
 @pytest.mark.parametrize("scale", [1.25, 1.5, 2.0, 3.0, 4.0])
-def test_sharpness_is_that_of_the_face_at_any_size(face, scale):
+def test_sharpness_does_not_depend_on_the_face_size(face, scale):
     """Within 12 % from the measured size, which the photograph has, to four times it."""
     scaled = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     assert sharpness(scaled) == pytest.approx(sharpness(face), rel=0.12)
 
 
-def test_a_face_below_the_measured_size_has_lost_detail(face):
+def test_face_below_the_measured_size_has_lost_detail(face):
     measured = [
         sharpness(cv2.resize(face, None, fx=s, fy=s, interpolation=cv2.INTER_AREA)) for s in (1, 0.8, 0.6, 0.4, 0.2)
     ]
@@ -51,11 +51,11 @@ def test_sharpness_does_not_move_with_contrast_and_brightness(face, gain, offset
     assert sharpness(changed) == pytest.approx(sharpness(face), rel=0.05)
 
 
-def test_a_flat_picture_has_no_sharpness():
+def test_flat_picture_has_no_sharpness():
     assert sharpness(np.full((100, 100), 128, np.uint8)) == 0.0
 
 
-def test_a_natural_picture_has_no_blocks(grey):
+def test_natural_picture_has_no_blocks(grey):
     assert blockiness(grey, 0, 0) == pytest.approx(1.0, abs=0.06)
     assert blockiness(jpeg(grey, 97), 0, 0) < 1.1
 
@@ -77,7 +77,7 @@ def test_blocks_of_another_grid_are_not_taken_for_the_codec_s(grey):
 
 
 @pytest.mark.parametrize("levels", [8, 16, 32, 64, 120])
-def test_steps_that_nobody_sees_are_no_blocks(levels):
+def test_invisible_steps_are_no_blocks(levels):
     """A smooth slope in whole levels: where it rises by one in eight pixels, all of its steps may lie on the grid."""
     slope = np.floor(np.arange(256) / 256 * levels + 60).astype(np.uint8)
     grey = np.broadcast_to(slope, (256, 256))
@@ -126,19 +126,19 @@ def test_exposure_is_counted_in_pixels():
 
 
 @pytest.mark.parametrize(("luma", "dark", "bright"), [(16, 1, 0), (17, 0, 0), (249, 0, 0), (250, 0, 1)])
-def test_where_dark_begins_and_bright_ends(luma, dark, bright):
+def test_dark_and_bright_thresholds(luma, dark, bright):
     seen = measure_face(np.full((20, 20, 3), luma, np.uint8), (0, 0, 20, 20))
     assert (seen.dark_share, seen.bright_share) == (dark, bright)
 
 
-def test_the_face_alone_is_measured(photograph):
+def test_face_alone_is_measured(photograph):
     framed = np.zeros_like(photograph)
     left, top, right, bottom = FACE
     framed[top:bottom, left:right] = photograph[top:bottom, left:right]
     assert measure_face(framed, FACE) == measure_face(photograph, FACE)
 
 
-def test_a_box_that_leaves_the_picture_is_measured_by_what_is_inside(photograph):
+def test_box_that_leaves_the_picture_is_measured_by_what_is_inside(photograph):
     assert measure_face(photograph, (-50, -40, 120, 110)) == measure_face(photograph, (0, 0, 120, 110))
     assert measure_face(photograph, (400, 400, 900, 900)) == measure_face(photograph, (400, 400, 512, 512))
 
@@ -146,11 +146,11 @@ def test_a_box_that_leaves_the_picture_is_measured_by_what_is_inside(photograph)
 @pytest.mark.parametrize(
     "box", [(600, 10, 700, 90), (-90, -90, -10, -10), (10, 10, 17, 90), (90, 90, 10, 10), (510, 0, 900, 100)]
 )
-def test_a_box_without_a_face_s_worth_of_picture_is_not_measured(photograph, box):
+def test_box_without_a_face_s_worth_of_picture_is_not_measured(photograph, box):
     assert measure_face(photograph, box) is None
 
 
-def test_a_still_picture_is_still_and_a_moved_mouth_is_not(photograph):
+def test_still_picture_is_still_and_a_moved_mouth_is_not(photograph):
     small = cv2.resize(photograph, (160, 160), interpolation=cv2.INTER_AREA)
     assert is_still(small, small.copy())
     specks = np.random.default_rng(0).integers(-1, 2, small.shape)
@@ -163,12 +163,12 @@ def test_a_still_picture_is_still_and_a_moved_mouth_is_not(photograph):
     assert not is_still(small, np.roll(small, 1, axis=1))
 
 
-def test_nothing_equals_no_picture_or_another_size(photograph):
+def test_empty_or_resized_picture_equals_nothing(photograph):
     assert not is_still(None, photograph)
     assert not is_still(photograph[:100], photograph)
 
 
-def test_a_mouth_that_moves_in_a_wide_shot_is_no_still_picture():
+def test_mouth_that_moves_in_a_wide_shot_is_no_still_picture():
     before = np.full((120, 160, 3), 90, np.uint8)
     now = before.copy()
     now[60:64, 80:84] += 30  # the mouth of a face of some 20 pixels: a thousandth of the picture

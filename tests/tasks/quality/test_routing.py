@@ -58,7 +58,7 @@ def random_clips(count: int) -> list[dict[str, float | None]]:
     return clips
 
 
-def test_the_good_clip_names_every_signal_and_serves_both_stages():
+def test_good_clip_names_every_signal_and_serves_both_stages():
     assert set(GOOD) == set(SIGNAL_NAMES)
     decision = route_clip(GOOD, POLICY)
     assert (decision.stage1, decision.stage2) == (True, True)
@@ -76,7 +76,7 @@ def test_just_beyond_a_limit_is_refused_for_its_reason_alone_and_the_limit_itsel
 
 
 @pytest.mark.parametrize("rule", LIMITS, ids=lambda rule: f"{rule.stage}-{rule.field}")
-def test_in_the_whole_policy_it_flips_that_reason_and_no_other(rule):
+def test_each_limit_flips_only_its_own_reason(rule):
     assert reasons(GOOD | {rule.signal: rule.limit}, rule.stage) == ()
     assert reasons(GOOD | {rule.signal: beyond(rule)}, rule.stage) == (rule.reason,)
 
@@ -89,7 +89,7 @@ def test_both_signs_of_an_absolute_limit_count(rule):
 
 @pytest.mark.parametrize("rule", LIMITS, ids=lambda rule: f"{rule.stage}-{rule.field}")
 @pytest.mark.parametrize("gap", [None, math.nan], ids=["null", "nan"])
-def test_a_missing_signal_is_refused_for_its_own_reason_or_accepted(rule, gap):
+def test_missing_signal_is_refused_for_its_own_reason_or_accepted(rule, gap):
     expected = () if rule.missing_reason is None else (rule.missing_reason,)
     if rule.signal == "level_dbfs":
         expected = (ClipReason.NO_SOUND,)
@@ -104,7 +104,7 @@ def test_every_reason_that_applies_is_listed():
     assert set(reasons(worst, Stage.STAGE2)) == {rule.reason for rule in LIMITS if rule.stage is Stage.STAGE2}
 
 
-def test_a_face_that_could_not_be_looked_at_is_not_called_dark_bright_and_blurred():
+def test_unmeasured_face_has_one_reason():
     unseen = GOOD | dict.fromkeys(
         ("sharpness", "blockiness", "colourfulness", "brightness", "dark_share", "bright_share")
     )
@@ -112,11 +112,11 @@ def test_a_face_that_could_not_be_looked_at_is_not_called_dark_bright_and_blurre
     assert reasons(unseen, Stage.STAGE1) == ()
 
 
-def test_reasons_are_sorted_and_stand_once():
+def test_reasons_are_sorted_and_unique():
     clip = GOOD | {"speech_share": 0.0, "speech_s": 0.0, "snr_db": 0.0, "face_height_px": 1.0}
-    found = reasons(clip, Stage.STAGE1)
-    assert list(found) == sorted(set(found))
-    assert found == (ClipReason.FACE_TOO_SMALL, ClipReason.LITTLE_SPEECH, ClipReason.NOISY)
+    result = reasons(clip, Stage.STAGE1)
+    assert list(result) == sorted(set(result))
+    assert result == (ClipReason.FACE_TOO_SMALL, ClipReason.LITTLE_SPEECH, ClipReason.NOISY)
 
 
 @pytest.mark.parametrize("accepted", ["", "accept_missing = ['level_dbfs']", "min_level_dbfs = -90"])
@@ -141,17 +141,17 @@ def test_one_clip_and_many_are_routed_alike():
     assert len(seen) > 20
 
 
-def test_the_explanation_says_the_same_as_the_decision():
+def test_explanation_agrees_with_the_decision():
     for clip in random_clips(300):
         verdicts = explain(clip, POLICY)
         assert [verdict.rule for verdict in verdicts] == list(POLICY.rules())
         for stage in Stage:
-            told = {v.reason for v in verdicts if v.rule.stage is stage and not v.passed}
-            assert told == set(reasons(clip, stage))
+            result = {v.reason for v in verdicts if v.rule.stage is stage and not v.passed}
+            assert result == set(reasons(clip, stage))
         assert all((verdict.reason is None) is verdict.passed for verdict in verdicts)
 
 
-def test_a_policy_that_asks_for_more_refuses_no_fewer():
+def test_policy_that_asks_for_more_refuses_no_fewer():
     clips = random_clips(200)
     base = POLICY.model_dump()
     stricter = Policy.model_validate(base | {"stage1": base["stage1"] | {"min_snr_db": 35.0, "min_mouth_motion": 0.3}})

@@ -39,12 +39,12 @@ def at_snr(speech: np.ndarray, probabilities: np.ndarray, snr: float) -> np.ndar
 
 
 @pytest.mark.parametrize(("level", "dbfs"), [(1.0, -3.01), (0.5, -9.03), (0.1, -23.01), (0.001, -63.01)])
-def test_the_level_of_a_sine_is_three_db_under_its_peak(level, dbfs):
+def test_level_of_a_sine_is_three_db_under_its_peak(level, dbfs):
     assert level_dbfs(sine(440, level)) == pytest.approx(dbfs, abs=0.02)
 
 
 @pytest.mark.parametrize("below", ["offset", "rumble"])
-def test_what_lies_below_voices_costs_no_signal_to_noise(speeches, below):
+def test_rumble_does_not_lower_the_snr(speeches, below):
     speech = speeches[0] + noise(10, -75)[: speeches[0].size]
     under = np.full_like(speech, 0.02) if below == "offset" else sine(12, 0.02, 10)[: speech.size]
     values, _, _ = measure_sound(speech, 0.0, 0.0)
@@ -56,7 +56,7 @@ def test_what_lies_below_voices_costs_no_signal_to_noise(speeches, below):
 
 
 @pytest.mark.parametrize("dbfs", [-10, -30, -60, -90])
-def test_the_level_of_noise_is_what_it_was_made_with(dbfs):
+def test_noise_level_matches_the_generated_level(dbfs):
     assert level_dbfs(noise(2, dbfs)) == pytest.approx(dbfs, abs=0.01)
 
 
@@ -67,7 +67,7 @@ def test_digital_silence_has_no_level_and_is_stored_as_the_lowest():
     assert values["level_dbfs"] == -120.0
 
 
-def test_speech_is_heard_in_speech_and_not_in_noise_tone_or_silence(speeches):
+def test_vad_detects_speech_only(speeches):
     for speech in speeches:
         assert (speech_probability(speech) >= 0.5).mean() > 0.5
     for other in (noise(5, -30), sine(300, 0.3, 5), np.zeros(5 * RATE, np.float32)):
@@ -88,15 +88,15 @@ def test_one_probability_for_every_whole_chunk(count):
     assert speech_probability(noise(1, -20)[:count]).shape == (count // VAD_CHUNK,)
 
 
-def test_snr_grows_with_the_truth_and_is_near_it(speeches):
+def test_snr_tracks_the_true_ratio(speeches):
     for speech in speeches:
         probabilities = speech_probability(speech)
         truths = np.arange(0, 31, 5)
-        found = [snr_db(at_snr(speech, probabilities, truth), probabilities) for truth in truths]
-        assert (np.diff(found) > 2).all()
+        result = [snr_db(at_snr(speech, probabilities, truth), probabilities) for truth in truths]
+        assert (np.diff(result) > 2).all()
         # the noise counts on both sides of the fraction: at 0 dB the speech chunks hold twice the power, 3 dB
         expected = 10 * np.log10(1 + 10 ** (truths / 10))
-        assert np.abs(found - expected).max() < 1.5
+        assert np.abs(result - expected).max() < 1.5
 
 
 def test_snr_does_not_depend_on_loudness(speeches):
@@ -112,11 +112,11 @@ def test_bandwidth_of_low_passed_noise(cutoff):
     assert cutoff * 0.98 < bandwidth_hz(passed) < cutoff * 1.45
 
 
-def test_bandwidth_of_white_noise_is_all_there_is():
+def test_bandwidth_of_white_noise_is_full():
     assert bandwidth_hz(noise(4, -20)) == pytest.approx(8000, abs=32)
 
 
-def test_a_few_words_in_digital_silence_are_measured(speeches):
+def test_few_words_in_digital_silence_are_measured(speeches):
     """Less than a tenth of the clip sounds, so that the loud moments of most bands are zero."""
     clip = np.zeros(10 * RATE, np.float32)
     words = speeches[0][RATE // 2 : RATE // 2 + int(0.6 * RATE)]
@@ -127,7 +127,7 @@ def test_a_few_words_in_digital_silence_are_measured(speeches):
     assert "bandwidth_hz" not in missing
 
 
-def test_a_click_at_the_very_end_is_measured():
+def test_click_at_the_very_end_is_measured():
     clip = np.zeros(25 * 640, np.float32)
     clip[-10:] = 0.9
     values, _, _ = measure_sound(clip, 0.0, 0.0)
@@ -144,7 +144,7 @@ def test_dnsmos_prefers_clean_speech(speeches):
     assert all(1 <= score <= 5 for score in (*clean.values(), *noisy.values()))
 
 
-def test_dnsmos_says_what_its_authors_package_says(speeches):
+def test_dnsmos_equals_the_reference_package(speeches):
     from speechmos import dnsmos as published
 
     peak = speeches[0][: 9 * RATE]
@@ -155,7 +155,7 @@ def test_dnsmos_says_what_its_authors_package_says(speeches):
     assert ours["dnsmos_ovrl"] == pytest.approx(theirs["ovrl_mos"], abs=0.02)
 
 
-def test_the_excerpt_holds_the_speech(speeches):
+def test_excerpt_holds_the_speech(speeches):
     words = speeches[0][: 3 * RATE]
     clip = np.concatenate([noise(5, -70), words, noise(5, -70)])
     probabilities = speech_probability(clip)
@@ -166,7 +166,7 @@ def test_the_excerpt_holds_the_speech(speeches):
 
 
 @pytest.mark.parametrize("seconds", [0.001, 0.031, 0.04])
-def test_the_shortest_excerpt_is_one_chunk(speeches, seconds):
+def test_shortest_excerpt_is_one_chunk(speeches, seconds):
     probabilities = speech_probability(speeches[0])
     assert busiest_excerpt(speeches[0], probabilities, seconds).size == VAD_CHUNK
 
@@ -193,7 +193,7 @@ def test_causes_of_missing_values(speeches):
     assert nothing == {}
 
 
-def test_dnsmos_is_asked_only_where_the_cheap_measures_leave_doubt(speeches):
+def test_dnsmos_runs_only_where_cheap_measures_are_undecided(speeches):
     clear = speeches[0]
     probabilities = speech_probability(clear)
     snr = snr_db(clear, probabilities)

@@ -28,19 +28,19 @@ def freeze(ws: Workspace, **how):
     return benchmarks.freeze(ws, releases.latest(ws), Stage.STAGE1, "a test", **how)
 
 
-def verify(ws: Workspace, found) -> None:
-    benchmarks.verify(ws, found, tables.version(ws, "stage1"))
+def verify(ws: Workspace, result) -> None:
+    benchmarks.verify(ws, result, tables.version(ws, "stage1"))
 
 
-def test_it_is_the_test_split_with_a_few_clips_a_speaker(ws):
-    found = freeze(ws)
-    assert {clip.speaker for clip in found.clips} == {"speaker 2"}
-    assert len(found.clips) == benchmarks.CLIPS_A_SPEAKER
-    assert len({clip.content for clip in found.clips}) == len(found.clips)
-    verify(ws, found)
+def test_benchmark_is_the_test_split_with_few_clips_per_speaker(ws):
+    frozen_benchmark = freeze(ws)
+    assert {clip.speaker for clip in frozen_benchmark.clips} == {"speaker 2"}
+    assert len(frozen_benchmark.clips) == benchmarks.CLIPS_A_SPEAKER
+    assert len({clip.content for clip in frozen_benchmark.clips}) == len(frozen_benchmark.clips)
+    verify(ws, frozen_benchmark)
 
 
-def test_later_footage_does_not_enter_it_until_it_is_frozen_anew(ws):
+def test_benchmark_excludes_later_footage_until_refrozen(ws):
     first = freeze(ws)
     add_media(ws, 6, 2, 20)
     publish(ws)
@@ -52,67 +52,67 @@ def test_later_footage_does_not_enter_it_until_it_is_frozen_anew(ws):
     verify(ws, second)
 
 
-def test_it_is_frozen_from_the_newest_release_whichever_is_evaluated(ws):
+def test_benchmark_is_frozen_from_the_newest_release(ws):
     old = releases.latest(ws)
     add_media(ws, 6, 2, 20)
     publish(ws)
-    found = benchmarks.freeze(ws, old, Stage.STAGE1, "a test")
-    assert found.release == releases.latest(ws).release_id != old.release_id
-    assert {clip.speaker for clip in found.clips} == {"speaker 2", "speaker 6"}
+    frozen_benchmark = benchmarks.freeze(ws, old, Stage.STAGE1, "a test")
+    assert frozen_benchmark.release == releases.latest(ws).release_id != old.release_id
+    assert {clip.speaker for clip in frozen_benchmark.clips} == {"speaker 2", "speaker 6"}
 
 
-def test_the_same_clips_are_the_same_benchmark(ws):
+def test_same_clips_are_the_same_benchmark(ws):
     first = freeze(ws)
     assert freeze(ws, renew=True) == first
     assert tables.read(ws, "benchmarks").num_rows == len(first.clips)
 
 
-def test_another_extractor_begins_another_line(ws):
+def test_another_extractor_begins_another_benchmark_line(ws):
     release = releases.latest(ws)
     other = benchmarks.freeze(ws, replace(release, extractor="9-other"), Stage.STAGE1, "a test")
     assert other.benchmark != freeze(ws).benchmark
     assert benchmarks.standing(ws, Stage.STAGE1, "9-other") == other
 
 
-def test_changed_content_is_noticed(ws):
-    found = freeze(ws)
+def test_changed_content_is_detected(ws):
+    frozen_benchmark = freeze(ws)
     damage(ws, 2, 20, 1.0)
     with pytest.raises(PromotionError, match="with other content"):
-        verify(ws, found)
+        verify(ws, frozen_benchmark)
 
 
-def test_a_clip_that_is_gone_is_noticed(ws):
-    found = freeze(ws)
-    tables.delete_rows(ws, "stage1", "clip_id", [found.clips[0].clip_id])
+def test_missing_clip_is_detected(ws):
+    frozen_benchmark = freeze(ws)
+    tables.delete_rows(ws, "stage1", "clip_id", [frozen_benchmark.clips[0].clip_id])
     with pytest.raises(PromotionError, match="not stored any more"):
-        verify(ws, found)
+        verify(ws, frozen_benchmark)
 
 
 @pytest.mark.parametrize("how", ["deleted", "changed"])
-def test_a_row_that_was_meddled_with_is_noticed(ws, how):
-    found = freeze(ws)
-    clip = found.clips[0].clip_id
+def test_tampered_row_is_detected(ws, how):
+    frozen_benchmark = freeze(ws)
+    clip = frozen_benchmark.clips[0].clip_id
     if how == "deleted":
         tables.delete_rows(ws, "benchmarks", "clip_id", [clip])
     else:
         tables.update_columns(ws, "benchmarks", pa.table({"clip_id": [clip], "speaker": ["somebody else"]}))
     with pytest.raises(PromotionError, match="not whole any more"):
         freeze(ws)
-    assert freeze(ws, renew=True).benchmark == found.benchmark
+    assert freeze(ws, renew=True).benchmark == frozen_benchmark.benchmark
 
 
-def test_without_a_test_split_there_is_nothing_to_freeze(ws):
+def test_missing_test_split_cannot_be_frozen(ws):
     with pytest.raises(PromotionError, match=r"no stage1 clip in its test split"):
         benchmarks.freeze(
             ws, replace(releases.latest(ws), clips_version=0, extractor="9-other"), Stage.STAGE1, "a test"
         )
 
 
-def test_whoever_is_in_it_is_held_out(ws):
+def test_benchmark_speakers_are_held_out_of_training(ws):
     assert not benchmarks.held_out(ws).speakers
-    found = freeze(ws)
+    frozen_benchmark = freeze(ws)
     held = benchmarks.held_out(ws)
-    clip = found.clips[0]
+    clip = frozen_benchmark.clips[0]
     assert held.holds(clip.clip_id, "other", "other", "other")
     assert held.holds("other", clip.media_id, "other", "other")
     assert held.holds("other", "other", "speaker 2", "other")
@@ -120,13 +120,13 @@ def test_whoever_is_in_it_is_held_out(ws):
     assert not held.holds("other", "other", "speaker 1", "speaker 1")
 
 
-def test_somebody_to_whom_a_frozen_clip_is_given_later_is_held_out_too(ws):
-    found = freeze(ws)
-    given = found.clips[0].media_id
+def test_speaker_later_assigned_a_frozen_clip_is_held_out(ws):
+    frozen_benchmark = freeze(ws)
+    given = frozen_benchmark.clips[0].media_id
     clips = tables.read(ws, "clips", ["clip_id", "media_id"]).to_pylist()
     changed = [{"clip_id": clip["clip_id"], "speaker": "somebody"} for clip in clips if clip["media_id"] == given]
     tables.update_columns(ws, "clips", pa.Table.from_pylist(changed))
     held = benchmarks.held_out(ws)
     assert {"speaker 2", "somebody"} <= held.speakers
     assert held.holds("another clip", "another file", "somebody", "somebody")
-    assert freeze(ws) == found
+    assert freeze(ws) == frozen_benchmark

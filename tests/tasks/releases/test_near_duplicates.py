@@ -24,7 +24,7 @@ def _clips(pictures, sounds, frames=None, media=None, motion=None, pairing=9.0):
 
 
 def _movement(chance, frames=120):
-    """What a face's signals look like: noise of no long memory, 25 steps a standard deviation."""
+    """Return face signals like real ones: short-memory noise, 25 steps a standard deviation."""
     noise = gaussian_filter1d(chance.normal(size=(frames, 4)), 2, axis=0)
     return noise / noise.std(axis=0)
 
@@ -57,9 +57,9 @@ def chance():
     return np.random.default_rng(5)
 
 
-def test_nothing_comes_of_nothing():
-    found = find_near_copies(_clips([], []))
-    assert found.near_copy_of == {} and len(found.pairs) == 0
+def test_no_clips_give_no_pairs():
+    result = find_near_copies(_clips([], []))
+    assert result.near_copy_of == {} and len(result.pairs) == 0
 
 
 def test_strangers_do_not_match(chance):
@@ -71,10 +71,10 @@ def test_strangers_do_not_match(chance):
 def test_pictures_match_up_to_five_bits_a_hash(chance, bits, same):
     one = [_picture(chance) for _ in range(40)]
     two = [_flip(picture, _spread(chance, bits)) for picture in one]
-    found = find_near_copies(_clips(one + two, [b""] * 80))
+    result = find_near_copies(_clips(one + two, [b""] * 80))
     expected = {f"c{n + 40:06d}": f"c{n:06d}" for n in range(40)} if same else {}
-    assert found.same_scene_as == expected
-    assert found.pairs["picture"].all() and not found.pairs["sound"].any()
+    assert result.same_scene_as == expected
+    assert result.pairs["picture"].all() and not result.pairs["sound"].any()
 
 
 def test_one_hash_may_not_differ_by_more_than_ten_bits(chance):
@@ -105,9 +105,9 @@ def test_sounds_match_through_noise_and_shift(chance, rate, shift):
     streams = [chance.bytes(4 * 200) for _ in range(30)]
     one = [stream[4 * 20 : 4 * 120] for stream in streams]
     two = [_noisy(chance, stream[4 * (20 + shift) : 4 * (120 + shift)], rate) for stream in streams]
-    found = find_near_copies(_clips([b""] * 60, one + two))
-    assert found.near_copy_of == {f"c{n + 30:06d}": f"c{n:06d}" for n in range(30)}
-    assert found.pairs["sound"].all() and not found.pairs["picture"].any()
+    result = find_near_copies(_clips([b""] * 60, one + two))
+    assert result.near_copy_of == {f"c{n + 30:06d}": f"c{n:06d}" for n in range(30)}
+    assert result.pairs["sound"].all() and not result.pairs["picture"].any()
 
 
 def test_sounds_shifted_further_or_too_different_do_not_match(chance):
@@ -119,13 +119,13 @@ def test_sounds_shifted_further_or_too_different_do_not_match(chance):
     assert find_near_copies(part).near_copy_of == {}
 
 
-def test_less_than_a_second_and_silence_match_nothing(chance):
+def test_short_sound_and_silence_match_nothing(chance):
     short = chance.bytes(4 * 24)
     quiet = bytes(4 * 200)
     assert find_near_copies(_clips([b""] * 4, [short, short, quiet, quiet])).near_copy_of == {}
 
 
-def test_a_chain_points_at_its_smallest_clip(chance):
+def test_chain_points_at_its_smallest_clip(chance):
     one = _picture(chance)
     two = _flip(one, _spread(chance, 4))
     three = _flip(two, _spread(chance, 4))
@@ -135,12 +135,12 @@ def test_a_chain_points_at_its_smallest_clip(chance):
     assert find_near_copies(rows.take([2, 0, 1])).same_scene_as == expected
 
 
-def test_a_huge_cluster_stays_one_cluster_and_cheap(chance):
+def test_huge_cluster_is_one_cluster_in_bounded_time(chance):
     base = _picture(chance)
     pictures = [_flip(base, _spread(chance, 1)) for _ in range(5000)] + [base] * 5000
     started = time.monotonic()
-    found = find_near_copies(_clips(pictures, [b""] * 10_000))
-    assert set(found.same_scene_as.values()) == {"c000000"} and len(found.same_scene_as) == 9999
+    result = find_near_copies(_clips(pictures, [b""] * 10_000))
+    assert set(result.same_scene_as.values()) == {"c000000"} and len(result.same_scene_as) == 9999
     assert time.monotonic() - started < 60
 
 
@@ -155,20 +155,20 @@ def test_faces_that_move_alike_are_copies(chance, change):
         "longer": lambda one: np.concatenate([_movement(chance, 70), one]),
     }[change]
     tracks = [_track(one) for one in movements] + [_track(made(one)) for one in movements]
-    found = find_near_copies(_clips([b""] * 120, [b""] * 120, motion=tracks))
-    assert found.near_copy_of == {f"c{n + 60:06d}": f"c{n:06d}" for n in range(60)}
-    assert found.pairs["motion"].all() and found.pairs["copy"].all() and found.same_scene_as == found.near_copy_of
+    result = find_near_copies(_clips([b""] * 120, [b""] * 120, motion=tracks))
+    assert result.near_copy_of == {f"c{n + 60:06d}": f"c{n:06d}" for n in range(60)}
+    assert result.pairs["motion"].all() and result.pairs["copy"].all() and result.same_scene_as == result.near_copy_of
 
 
 def test_other_sentences_in_the_same_chair_share_the_scene_and_are_no_copies(chance):
     picture = _picture(chance)
     tracks = [_track(_movement(chance)) for _ in range(200)]
-    found = find_near_copies(_clips([picture] * 200, [chance.bytes(400) for _ in range(200)], motion=tracks))
-    assert found.near_copy_of == {}
-    assert set(found.same_scene_as.values()) == {"c000000"} and len(found.same_scene_as) == 199
+    result = find_near_copies(_clips([picture] * 200, [chance.bytes(400) for _ in range(200)], motion=tracks))
+    assert result.near_copy_of == {}
+    assert set(result.same_scene_as.values()) == {"c000000"} and len(result.same_scene_as) == 199
 
 
-def test_what_hardly_moves_or_is_short_is_no_copy_by_movement(chance):
+def test_still_or_short_clips_are_no_copies_by_movement(chance):
     one = _movement(chance)
     still, short = [_track(0.15 * one)] * 2, [_track(one[:49])] * 2
     for tracks in (still, short, [bytes(400)] * 2, [b"", b""]):
@@ -193,14 +193,14 @@ def test_equal_sound_is_a_copy_where_it_is_the_recording_s(chance, pairing, same
     tracks = {"alike": [one, one], "still": [one, 0 * one], "against": [one, other]}[moves]
     pictures = [_picture(chance)] * 2 if same_picture else [_picture(chance), _picture(chance)]
     clips = _clips(pictures, [sound] * 2, motion=[_track(track) for track in tracks], pairing=pairing)
-    found = find_near_copies(clips)
-    assert bool(found.near_copy_of) is copy
-    assert found.same_scene_as == {"c000001": "c000000"}  # kept in one split either way
+    result = find_near_copies(clips)
+    assert bool(result.near_copy_of) is copy
+    assert result.same_scene_as == {"c000001": "c000000"}  # kept in one split either way
 
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_hundred_thousand_clips_take_seconds(chance):
+def test_hundred_thousand_clips_take_seconds(chance):
     count, copies = 100_000, 1000
     pictures = [_picture(chance) for _ in range(count - copies)]
     pictures += [_flip(pictures[n], _spread(chance, 3)) for n in range(copies)]
@@ -208,9 +208,9 @@ def test_a_hundred_thousand_clips_take_seconds(chance):
     sounds += [_noisy(chance, sounds[n + copies], 0.05) for n in range(copies)]
     clips = _clips(pictures, sounds)
     started = time.monotonic()
-    found = find_near_copies(clips)
+    result = find_near_copies(clips)
     took = time.monotonic() - started
-    by = found.pairs.set_index(["a", "b"])
+    by = result.pairs.set_index(["a", "b"])
     assert by["picture"].sum() >= 0.99 * copies
     assert by["sound"].sum() >= 0.99 * copies
     assert len(by) <= 2 * copies

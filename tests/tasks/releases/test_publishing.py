@@ -1,4 +1,4 @@
-"""What stands between stored rows and a release: when nothing is done, where pages are made, what is erased."""
+"""Publishing of a release: skipped where nothing changed, audit pages, and vacuum of old versions."""
 
 from pathlib import Path
 
@@ -26,12 +26,12 @@ def test_audits_of_a_remote_workspace_at_once_keep_out_of_each_others_pages(tmp_
             (folder / "validations").mkdir()
             (folder / "audit.html").write_text("which one")
             (folder / "validations" / f"{number}.html").touch()
-    found = {path.removeprefix(f"/{tmp_path.name}/") for path in ws.filesystem().find(ws.path())}
-    assert found == {"audit/audit.html", "audit/validations/0.html", "audit/validations/1.html"}
+    result = {path.removeprefix(f"/{tmp_path.name}/") for path in ws.filesystem().find(ws.path())}
+    assert result == {"audit/audit.html", "audit/validations/0.html", "audit/validations/1.html"}
     assert not one.exists() and not other.exists()
 
 
-def test_a_later_audit_s_page_takes_the_place_of_the_earlier_one(tmp_path: Path):
+def test_later_audit_s_page_takes_the_place_of_the_earlier_one(tmp_path: Path):
     ws = Workspace(f"memory://{tmp_path.name}")
     for text in ("first", "second"):
         with audit_pages(ws) as folder:
@@ -45,7 +45,7 @@ def test_those_of_a_local_workspace_are_made_in_place(tmp_path: Path):
         assert folder == tmp_path / "ws" / "audit"
 
 
-def test_a_release_stands_until_something_changes_and_what_none_needs_is_erased_in_time(tmp_path: Path):
+def test_release_is_stable_and_old_versions_are_vacuumed(tmp_path: Path):
     ws = new_workspace(tmp_path)
     fill(ws, range(3))
     tables.compact(ws, "clips", above=1)
@@ -70,7 +70,7 @@ def test_a_release_stands_until_something_changes_and_what_none_needs_is_erased_
     assert tables.read(ws, "clips", version=versions["clips"]).num_rows == 6
 
 
-def test_half_a_batch_that_another_run_is_storing_is_no_damage(tmp_path: Path, monkeypatch):
+def test_concurrent_half_written_batch_passes_the_audit(tmp_path: Path, monkeypatch):
     ws = new_workspace(tmp_path)
     fill(ws, range(3))
     batch, shown = batch_of(ws, 7), []
@@ -84,13 +84,13 @@ def test_half_a_batch_that_another_run_is_storing_is_no_damage(tmp_path: Path, m
         return result
 
     monkeypatch.setattr(publishing, "audit", looked_at)
-    told: list[bool] = []
-    assert publish(ws, Settings(), load_policy(), lambda result: told.append(result.passed)).is_new
-    assert (shown, told) == ([False, True], [True])
+    collected: list[bool] = []
+    assert publish(ws, Settings(), load_policy(), lambda result: collected.append(result.passed)).is_new
+    assert (shown, collected) == ([False, True], [True])
     assert tables.read(ws, "clips", version=releases.latest(ws).versions["clips"]).num_rows == 8
 
 
-def test_damage_that_nobody_is_writing_fails_the_audit_at_once(tmp_path: Path, monkeypatch):
+def test_damage_without_a_writer_fails_the_audit(tmp_path: Path, monkeypatch):
     ws = new_workspace(tmp_path)
     fill(ws, range(3))
     commit_parts(ws, "stage1", batch_of(ws, 7).stage1)

@@ -38,13 +38,13 @@ def _clips_of(ws, release, stage=Stage.STAGE1, split=None):
     return sorted(name for batch in read_release(ws, release, stage, split) for name in batch["clip_id"].to_pylist())
 
 
-def test_there_is_no_release_at_first(ws):
+def test_new_workspace_has_no_release(ws):
     assert latest(ws) is None
     with pytest.raises(NotFoundError, match="none yet"):
         find(ws, "r0")
 
 
-def test_a_release_is_stored_as_it_was_returned(ws):
+def test_release_is_stored_as_it_was_returned(ws):
     published = _publish(ws)
     assert published.changed and published.release.sequence == 1
     assert latest(ws) == find(ws, published.release.release_id) == published.release
@@ -53,7 +53,7 @@ def test_a_release_is_stored_as_it_was_returned(ws):
     assert published.release.notes == ("a note",)
 
 
-def test_nothing_new_publishes_nothing(ws):
+def test_unchanged_workspace_publishes_nothing(ws):
     first = _publish(ws).release
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(9, state="rejected", reason="no_face")))
     tables.compact(ws, "clips", above=1)
@@ -69,7 +69,7 @@ def test_another_origin_is_another_release(ws, field):
     assert second.changed and second.release.sequence == 2 and second.release.release_id != first.release_id
 
 
-def test_a_flag_a_split_or_payload_makes_another_release(ws):
+def test_flag_a_split_or_payload_makes_another_release(ws):
     seen = {_publish(ws).release.release_id}
     tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "stage2": [False]}))
     seen.add(_publish(ws).release.release_id)
@@ -81,7 +81,7 @@ def test_a_flag_a_split_or_payload_makes_another_release(ws):
     assert latest(ws).sequence == 4
 
 
-def test_another_speaker_makes_another_release_that_reads_so(ws):
+def test_changed_speaker_makes_another_release(ws):
     first = _publish(ws).release
     clip = release_clips(ws, first, Stage.STAGE1)["clip_id"][0].as_py()
     tables.update_columns(ws, "clips", pa.table({"clip_id": [clip], "speaker": ["somebody else"]}))
@@ -106,7 +106,7 @@ def test_reading_follows_stage_and_split(ws):
     assert len(_clips_of(ws, release)) == 5
 
 
-def test_a_release_reads_the_same_after_everything_changed(ws):
+def test_release_reads_the_same_after_everything_changed(ws):
     release = _publish(ws).release
     before = [batch.to_pylist() for batch in read_release(ws, release, Stage.STAGE1)]
     fill(ws, range(3, 6))
@@ -119,7 +119,7 @@ def test_a_release_reads_the_same_after_everything_changed(ws):
     assert len(_clips_of(ws, _publish(ws).release)) == 9
 
 
-def test_an_erased_release_says_so(ws):
+def test_erased_release_is_reported_as_erased(ws):
     release = _publish(ws).release
     drop_media(ws, [sample.media_id(1)])
     for table in releases.PINNED:

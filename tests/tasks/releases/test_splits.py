@@ -48,7 +48,7 @@ def _speakers_with(rows, stage):
     return {row["speaker"] for row in rows if row[stage]}
 
 
-def test_a_large_group_of_several_speakers_is_for_training_and_a_small_one_goes_by_its_hash():
+def test_large_groups_train_and_small_ones_follow_their_hash():
     """Wherever its hash lies; what is frozen stays."""
     for seed in range(60):
         many = [f"{seed}-{number}" for number in range(30)]
@@ -100,7 +100,7 @@ def test_assignments_do_not_depend_on_the_order_of_rows_or_pairs():
         assert _plan(rows, [pair[::-1] for pair in pairs]) == expected
 
 
-def test_what_is_assigned_stays_when_more_arrives():
+def test_assigned_splits_stay_when_clips_arrive():
     for seed in range(100):
         chance = random.Random(seed)
         rows, pairs = [], []
@@ -122,7 +122,7 @@ def test_what_is_assigned_stays_when_more_arrives():
             assert refused or by_id[one]["split"] == by_id[two]["split"]
 
 
-def test_running_again_finds_the_same():
+def test_splits_are_deterministic():
     rows = _random_rows(random.Random(1), 20)
     plan = _plan(rows, [("c1-0", "c2-0")])
     assert _plan(_frozen(rows, plan), [("c1-0", "c2-0")]) == plan
@@ -142,7 +142,7 @@ def test_near_copies_join_speakers_into_one_group():
     assert plan.split["c3"] == plan.split["c7"] == plan.split["c9"]
 
 
-def test_a_new_speaker_joins_the_frozen_group_it_copies():
+def test_new_speaker_joins_the_frozen_group_it_copies():
     rows = [_row("a", "A", split="val", group="A"), _row("b", "B", split="train", group="B"), _row("new", "Z")]
     plan = _plan(rows, [("new", "a")])
     assert (plan.split["new"], plan.group["new"]) == ("val", "A")
@@ -156,7 +156,7 @@ def test_frozen_groups_are_never_merged_across_splits():
     assert plan.split == {"a": "val", "b": "train"}
 
 
-def test_the_newer_clip_straddles_even_if_its_name_sorts_first():
+def test_newer_clip_is_the_straddling_one():
     rows = [
         _row("m", "A", split="val", group="A"),
         _row("n", "B", split="train", group="B"),
@@ -165,7 +165,7 @@ def test_the_newer_clip_straddles_even_if_its_name_sorts_first():
     assert _plan(rows, [("a", "m")]).straddlers == ("a",)
 
 
-def test_a_refused_clip_stays_refused_and_joins_nothing():
+def test_refused_clip_stays_refused_and_joins_nothing():
     rows = [
         _row("a", "A", split="val", group="A"),
         _row("z", "B", split="train", group="B"),
@@ -175,7 +175,7 @@ def test_a_refused_clip_stays_refused_and_joins_nothing():
     assert plan.straddlers == ("b",)
 
 
-def test_a_speaker_who_comes_back_joins_the_group_named_after_them():
+def test_returning_speaker_joins_the_former_group():
     rows = [_row("b", "B", split="test", group="A"), _row("new", "A")]
     plan = _plan(rows)
     assert (plan.split["new"], plan.group["new"]) == ("test", "A")
@@ -187,20 +187,20 @@ def test_notes_name_empty_and_small_splits():
     assert not any("stage2" in note for note in _plan([_row("c", "s", "1")]).notes)
 
 
-def test_a_share_of_zero_leaves_a_split_empty():
+def test_share_of_zero_leaves_a_split_empty():
     settings = SplitSettings(val_share=0)
     plan = _plan([_row(f"c{n}", f"s{n}") for n in range(20)], settings=settings)
     assert set(plan.split.values()) == {"train", "test"}
 
 
-def test_places_are_even_and_stable():
+def test_hash_positions_are_uniform_and_stable():
     places = [place_of(f"s{n}") for n in range(2000)]
     assert min(places) >= 0 and max(places) < 1
     assert sum(places) / len(places) == pytest.approx(0.5, abs=0.02)
     assert place_of("somebody") == place_of("somebody")
 
 
-def test_a_clip_of_another_speaker_follows_that_speaker_and_nobody_else_moves():
+def test_reassigned_clip_follows_its_speaker_alone():
     rows = [_row(f"{who}{n}", who) for who in ("ann", "bob", "dan", "eve", "fay") for n in range(3)]
     plan = _plan(rows)
     rows = _frozen(rows, plan)
@@ -217,7 +217,7 @@ def test_a_clip_of_another_speaker_follows_that_speaker_and_nobody_else_moves():
     assert after.split["ann1"] == ann and after.group["ann1"] == "ann"
 
 
-def test_a_renamed_speaker_stays_where_what_was_published_is():
+def test_renamed_speaker_stays_where_what_was_published_is():
     rows = [_row(f"c{n}-{clip}", f"s{n}") for n in range(12) for clip in range(2)]
     plan = _plan(rows)
     renamed = [row | {"speaker": f"new {row['speaker']}", "split_group": None} for row in _frozen(rows, plan)]
@@ -226,6 +226,6 @@ def test_a_renamed_speaker_stays_where_what_was_published_is():
     assert after.group["c3-0"] == "new s3"
 
 
-def test_clips_of_two_splits_that_become_one_new_speaker_s_are_for_training():
+def test_clips_of_two_splits_under_one_new_speaker_train():
     one, two = _row("a", "x", split="test", group=None), _row("b", "x", split="train", group=None)
     assert set(_plan([one, two]).split.values()) == {"train"}

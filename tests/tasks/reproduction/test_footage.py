@@ -1,11 +1,11 @@
-"""Who is judged was met by no training of either stage, and half of the speakers is the same half for both."""
+"""Held-out speakers are in no training of either stage, and the half of the speakers is the same for both."""
 
 import pytest
 
 from schemas.errors import TrainingError
 from schemas.reasons import Stage
 from tasks.reproduction.footage import held_out, scenes
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
 from tests.tasks.training.speakers import speakers
 
 
@@ -19,7 +19,7 @@ def people(clips) -> set[str]:
 
 
 @pytest.mark.parametrize(("folds", "fold"), [(None, 1), (3, 1), (3, 2)])
-def test_nobody_who_is_judged_was_met(workspace, folds, fold):
+def test_scored_speakers_are_in_no_training(workspace, folds, fold):
     footage = held_out(workspace, None, folds, fold)
     judged = people(footage.test_clips)
     assert judged
@@ -29,14 +29,14 @@ def test_nobody_who_is_judged_was_met(workspace, folds, fold):
         assert not judged & people((*chosen.train, *chosen.val))
 
 
-def test_folds_judge_everybody_but_the_test_split_once(workspace):
+def test_folds_score_every_speaker_outside_the_test_split_once(workspace):
     judged = [people(held_out(workspace, None, 3, fold).test_clips) for fold in (1, 2, 3)]
     assert sum(map(len, judged)) == len(set.union(*judged)) == 5
 
     assert not set.union(*judged) & people(held_out(workspace, None, None, 1).test_clips)
 
 
-def test_half_is_the_same_half_for_both_stages(workspace):
+def test_half_split_is_the_same_for_both_stages(workspace):
     footage = held_out(workspace, None, None, 1)
     half = footage.half()
     taught = [people(half.selection(stage).train) for stage in Stage]
@@ -48,14 +48,14 @@ def test_half_is_the_same_half_for_both_stages(workspace):
 
 def test_scenes_have_pictures_and_sound(workspace):
     footage = held_out(workspace, None, None, 1)
-    found = scenes(footage, 64)
-    assert {scene.eval_window.clip.speaker for scene in found} == people(footage.test_clips)
-    assert found[0].mel_SM.shape == (4 * 36, 80)
-    assert not found[0].eval_window.scored.all()
+    result = scenes(footage, 64)
+    assert {scene.eval_window.clip.speaker for scene in result} == people(footage.test_clips)
+    assert result[0].mel_SM.shape == (4 * 36, 80)
+    assert not result[0].eval_window.scored.all()
 
 
-def test_what_cannot_be_is_refused(workspace, tmp_path):
+def test_impossible_folds_are_refused(workspace, tmp_path):
     with pytest.raises(TrainingError, match="no fold 3; folds are 1 to 2"):
         held_out(workspace, None, 2, 3)
     with pytest.raises(TrainingError, match="no stage1 clip"):
-        held_out(sitters(tmp_path / "pictures only"), None, None, 1)
+        held_out(face_release(tmp_path / "pictures only"), None, None, 1)

@@ -1,4 +1,4 @@
-"""What is written of a table, and what becomes of a claim."""
+"""Output of a reproduced table, and verdicts of its claims."""
 
 import csv
 import io
@@ -29,7 +29,7 @@ def verdicts(made: Table) -> list[str]:
     return [finding.verdict for finding in made.findings()]
 
 
-def test_a_claim_holds_fails_or_cannot_be_told():
+def test_claim_verdicts():
     made = table({"ours": GOOD, "worse": BAD, "like it": MIXED, "none": {}})
     assert verdicts(made) == ["holds", "inconclusive", "not measured"]
     assert made.findings()[0].gain.mean == pytest.approx(0.1)
@@ -38,17 +38,17 @@ def test_a_claim_holds_fails_or_cannot_be_told():
     assert verdicts(table({"ours": {"a": 1.0}, "alone": {"a": 2.0}})) == ["inconclusive"]
 
 
-def test_a_gain_that_is_sure_and_too_small_is_no_difference():
+def test_significant_gain_below_the_limit_is_no_difference():
     column = ScoreColumn("error", "error", "less", least=0.15)
-    for values, told in ((BAD, "no difference"), ({name: value + 0.3 for name, value in BAD.items()}, "holds")):
+    for values, result in ((BAD, "no difference"), ({name: value + 0.3 for name, value in BAD.items()}, "holds")):
         rows = (
             TableRow("ours", {"error": mean_over_speakers(GOOD)}),
             TableRow("other", {"error": mean_over_speakers(values)}),
         )
-        assert verdicts(Table("t", "", (column,), rows, {}, (Claim("", "ours", "other", "error"),), ())) == [told]
+        assert verdicts(Table("t", "", (column,), rows, {}, (Claim("", "ours", "other", "error"),), ())) == [result]
 
 
-def test_the_papers_figures_stand_beside_ours():
+def test_table_holds_the_paper_values():
     text = markdown(table({"ours": GOOD, "copy": BAD, "none": {}}))
     lines = text.splitlines()
     assert lines[2] == "| | error, % ↓<br>*paper: NME* |"
@@ -60,7 +60,7 @@ def test_the_papers_figures_stand_beside_ours():
     assert any(line.startswith("| ours is better | error, % | 10.0 (10.0 to 10.0) | holds") for line in lines)
 
 
-def test_the_csv_holds_every_figure():
+def test_csv_holds_every_figure():
     rows = list(csv.DictReader(io.StringIO(as_csv(table({"ours": GOOD, "none": {}})))))
     assert [row["source"] for row in rows] == ["measured", "paper, LRS2", "paper, LRS2"]
     assert float(rows[0]["mean"]) == pytest.approx(0.115)
@@ -77,14 +77,14 @@ def test_three_files_are_written_or_an_error_says_why(tmp_path):
         write_table(made, paths[0])
 
 
-def test_what_was_not_measured_is_not_drawn(tmp_path):
+def test_unmeasured_rows_are_not_drawn(tmp_path):
     nothing = Table("t", "", (ScoreColumn("a", "a", "more"),), (TableRow("x", {}),), {}, (), ())
     assert write_table(nothing, tmp_path)
     unknown = TableRow("y", {"a": SpeakerScores(mean_over_speakers({}).interval, {})})
     assert "not measured" in markdown(Table("t", "", (ScoreColumn("a", "a", "more"),), (unknown,), {}, (), ()))
 
 
-def test_the_papers_own_tables_agree_with_each_other():
+def test_papers_own_tables_agree_with_each_other():
     """Table 4's last row is Table 3's, as the paper has it."""
     whole = paper.TABLE_3["I 100 %, II 100 %"]
     assert paper.TABLE_4["all three"] == {name: whole[name] for name in ("FID", "SSIM", "PSNR", "LPIPS")}

@@ -1,4 +1,4 @@
-"""What counts as new footage, and when it is enough."""
+"""Amount of new footage since a training, and the retraining thresholds."""
 
 import pytest
 
@@ -16,16 +16,16 @@ def clip(name: str, speaker: str, frames: int = HOUR // 2) -> ClipRef:
     return ClipRef(ClipInfo(name, frames, speaker), ClipSource(name, f"media of {name}"), "train", speaker, True)
 
 
-def test_new_clips_of_speakers_old_and_new():
+def test_new_clips_and_speakers_are_counted():
     train = [clip("a1", "ada"), clip("a2", "ada"), clip("b1", "blair"), clip("b2", "blair")]
     assert change_since(train, {"a1", "c1"}) == DataChange(clips=3, hours=1.5, speakers=1, gone=1)
 
 
-def test_nothing_new():
+def test_unchanged_footage_is_not_due():
     assert change_since([clip("a1", "ada")], {"a1"}) == DataChange(0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("short", [{}, {"new_clips": 3}, {"new_hours": 1.5}, {"new_speakers": 1}])
-def test_any_one_of_the_three_is_enough_and_none_is_not(short):
+def test_any_single_threshold_triggers_retraining(short):
     rule = StageRule(**{"new_clips": 4, "new_hours": 1.6, "new_speakers": 2} | short)
     assert is_due(DataChange(clips=3, hours=1.5, speakers=1, gone=9), rule) == bool(short)

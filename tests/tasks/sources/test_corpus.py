@@ -1,4 +1,4 @@
-"""Corpus files: where a corpus is, and how a path tells who speaks."""
+"""Corpus files: root of a corpus, and the speaker by its path."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def load(tmp_path):
         (r"(?i)(ada)", "films/ADA.mp4", "ADA"),
     ],
 )
-def test_the_pattern_s_group_names_the_speaker(pattern, path, speaker):
+def test_pattern_s_group_names_the_speaker(pattern, path, speaker):
     assert Corpus(root="/x", speaker=pattern).speaker_of(path) == speaker
 
 
@@ -42,11 +42,11 @@ def test_speaker_of_gives_up_a_pattern_that_backtracks_without_end():
     assert corpus.speaker_of("x") is None
 
 
-def test_without_a_pattern_nobody_is_named():
+def test_missing_pattern_gives_no_speaker():
     assert Corpus(root="/x").speaker_of("s1/x.mp4") is None
 
 
-def test_a_relative_root_is_relative_to_the_file(load, tmp_path):
+def test_relative_root_is_relative_to_the_file(load, tmp_path):
     assert load('root = "media"').root == str(tmp_path / "media")
     assert load('root = "."').root == str(tmp_path)
     assert load('root = "/somewhere"').root == "/somewhere"
@@ -54,7 +54,7 @@ def test_a_relative_root_is_relative_to_the_file(load, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('name = "x"', "root is missing"),
         ('root = "x"\nspeaker = "("', r"speaker = '\(': .*not a regular expression"),
@@ -64,13 +64,13 @@ def test_a_relative_root_is_relative_to_the_file(load, tmp_path):
         ("root = ", "is not TOML"),
     ],
 )
-def test_what_is_wrong_is_named(load, text, said):
-    with pytest.raises(SourceError, match=said) as error:
+def test_invalid_corpus_fields_are_named(load, text, message):
+    with pytest.raises(SourceError, match=message) as error:
         load(text)
     assert "corpus.toml" in str(error.value)
 
 
-def test_a_missing_or_binary_file_is_named(tmp_path):
+def test_missing_or_binary_file_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"none\.toml: No such file"):
         load_corpus(tmp_path / "none.toml")
     (tmp_path / "b.toml").write_bytes(b"\xff")

@@ -27,7 +27,7 @@ def listed(root: Path | str, **corpus):
 
 
 @pytest.mark.parametrize("name", ODD_NAMES, ids=repr)
-def test_any_name_is_listed_once_and_leads_back_to_the_file(tmp_path, name):
+def test_odd_names_are_listed_once_and_resolve(tmp_path, name):
     (folder := tmp_path / "raw").mkdir()
     full = os.fsencode(folder) + b"/" + name
     with open(full, "wb") as out:
@@ -44,12 +44,12 @@ def test_names_that_differ_keep_different_uris(tmp_path):
     for name in ODD_NAMES:
         with open(os.fsencode(tmp_path) + b"/" + name, "wb") as out:
             out.write(name)
-    found = listed(tmp_path)
-    assert len({raw.uri for raw in found}) == len(found) == len(ODD_NAMES)
+    actual = listed(tmp_path)
+    assert len({raw.uri for raw in actual}) == len(actual) == len(ODD_NAMES)
 
 
 @pytest.mark.timeout(20)
-def test_what_must_not_be_opened_is_listed_with_its_reason(tmp_path):
+def test_special_files_are_listed_with_a_reason(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "broken.mp4").symlink_to(tmp_path / "nowhere.mp4")
     (tmp_path / "loop.mp4").symlink_to(tmp_path / "loop.mp4")
@@ -64,8 +64,8 @@ def test_what_must_not_be_opened_is_listed_with_its_reason(tmp_path):
         os.chdir(tmp_path)  # names of sockets are short
         server.bind("socket.mp4")
         os.chdir(here)
-        found = {str(Path(raw.uri).relative_to(tmp_path)): raw for raw in listed(tmp_path)}
-    assert {name: raw.refusal for name, raw in found.items()} == {
+        actual = {str(Path(raw.uri).relative_to(tmp_path)): raw for raw in listed(tmp_path)}
+    assert {name: raw.refusal for name, raw in actual.items()} == {
         "pipe.mp4": FileReason.NOT_A_REGULAR_FILE,
         "socket.mp4": FileReason.NOT_A_REGULAR_FILE,
         "broken.mp4": FileReason.BROKEN_LINK,
@@ -76,31 +76,31 @@ def test_what_must_not_be_opened_is_listed_with_its_reason(tmp_path):
         "elsewhere/inside.mp4": None,
         "good.mp4": None,
     }
-    assert "elsewhere" in found["linked"].refusal_detail
-    assert all(raw.size_bytes == 0 for raw in found.values() if raw.refusal)
+    assert "elsewhere" in actual["linked"].refusal_detail
+    assert all(raw.size_bytes == 0 for raw in actual.values() if raw.refusal)
 
 
-def test_a_link_to_the_folder_itself_does_not_go_round(tmp_path):
+def test_link_to_the_folder_itself_does_not_go_round(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"1")
     (tmp_path / "me").symlink_to(tmp_path)
     assert [raw.refusal for raw in listed(tmp_path)] == [None, FileReason.LINKED_FOLDER]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
+def test_folder_that_cannot_be_listed_is_named(tmp_path):
     (closed := tmp_path / "closed").mkdir()
     (tmp_path / "open.mp4").write_bytes(b"1")
     closed.chmod(0)
     try:
-        found = {Path(raw.uri).name: raw.refusal for raw in listed(tmp_path)}
+        actual = {Path(raw.uri).name: raw.refusal for raw in listed(tmp_path)}
         with pytest.raises(SourceError, match="closed"):
             listed(closed)
     finally:
         closed.chmod(0o700)
-    assert found == {"open.mp4": None, "closed": FileReason.UNREADABLE}
+    assert actual == {"open.mp4": None, "closed": FileReason.UNREADABLE}
 
 
-def test_the_order_is_stable_and_by_name(tmp_path):
+def test_order_is_stable_and_by_name(tmp_path):
     for name in ("b/2.mp4", "b/1.mp4", "a/3.mp4", "z.mp4", "a.mp4", "B/1.mp4"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"1")
@@ -120,14 +120,14 @@ def test_the_order_is_stable_and_by_name(tmp_path):
         ("[ab].m*", {"a.mp4", "b.mov"}),
     ],
 )
-def test_the_glob_chooses_files(tmp_path, glob, names):
+def test_glob_chooses_files(tmp_path, glob, names):
     (tmp_path / "in").mkdir()
     for name in ("a.mp4", "b.mov", "in/c.mp4"):
         (tmp_path / name).write_bytes(b"1")
     assert {str(Path(raw.uri).relative_to(tmp_path)) for raw in listed(tmp_path, glob=glob)} == names
 
 
-def test_the_stamp_changes_with_the_file_and_not_without(tmp_path):
+def test_stamp_changes_with_the_file_and_not_without(tmp_path):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"one")
     (before,) = listed(tmp_path)
@@ -139,11 +139,11 @@ def test_the_stamp_changes_with_the_file_and_not_without(tmp_path):
     assert len({before.stamp, longer.stamp, older.stamp}) == 3
 
 
-def test_what_the_corpus_says_is_said_of_every_file(tmp_path):
+def test_corpus_labels_apply_to_every_file(tmp_path):
     (tmp_path / "s07").mkdir()
     (tmp_path / "s07" / "x.mp4").write_bytes(b"1")
-    told = {"name": "grid", "speaker": r"(s\d+)/", "licence": "CC0", "consent": "given", "language": "en"}
-    (raw,) = listed(tmp_path, **told)
+    result = {"name": "grid", "speaker": r"(s\d+)/", "licence": "CC0", "consent": "given", "language": "en"}
+    (raw,) = listed(tmp_path, **result)
     assert (raw.corpus, raw.speaker, raw.licence, raw.consent, raw.language) == ("grid", "s07", "CC0", "given", "en")
 
 
@@ -153,18 +153,18 @@ def test_one_file_is_a_corpus_of_one(tmp_path):
     assert [raw.uri for raw in listed(path)] == [str(path)]
 
 
-def test_a_file_uri_is_decoded(tmp_path):
+def test_file_uri_is_decoded(tmp_path):
     (folder := tmp_path / "my folder").mkdir()
     (folder / "a.mp4").write_bytes(b"1")
     assert listed(f"file://{str(folder).replace(' ', '%20')}") == listed(folder)
 
 
-def test_a_root_that_is_not_there_is_named(tmp_path):
+def test_missing_root_is_named(tmp_path):
     with pytest.raises(SourceError, match=r"nowhere: there is no such"):
         listed(tmp_path / "nowhere")
 
 
-def test_a_workspace_is_no_footage(tmp_path):
+def test_workspace_is_not_listed_as_footage(tmp_path):
     """Else `heterodub ingest .` would find its own files, more of them every time."""
     (tmp_path / "a.mp4").write_bytes(b"1")
     Workspace.open(str(tmp_path / "work"), create=True)
@@ -184,8 +184,8 @@ def test_another_file_system_is_listed_by_its_own_names():
     memory.pipe_file("/bucket/place/stage1/part.mp4", b"ours")
     memory.pipe({"/bucket/b.mp4": b"22", "/bucket/in/a b.mp4": b"1", "/bucket/c.txt": b"3"})
     try:
-        found = listed("memory://bucket", glob="**/*.mp4", speaker="(in)/")
-        assert [(raw.uri, raw.size_bytes, raw.speaker) for raw in found] == [
+        actual = listed("memory://bucket", glob="**/*.mp4", speaker="(in)/")
+        assert [(raw.uri, raw.size_bytes, raw.speaker) for raw in actual] == [
             ("memory:///bucket/b.mp4", 2, None), ("memory:///bucket/in/a b.mp4", 1, "in")
         ]  # fmt: skip
         with pytest.raises(SourceError, match="nothing there"):
@@ -194,7 +194,7 @@ def test_another_file_system_is_listed_by_its_own_names():
         memory.rm("/bucket", recursive=True)
 
 
-def test_a_link_out_of_the_folder_is_refused(tmp_path):
+def test_link_out_of_the_folder_is_refused(tmp_path):
     """However it leads there; the folder itself may be a link."""
     root, others = tmp_path / "root", tmp_path / "others"
     for folder in (root, others):
@@ -206,14 +206,14 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     (root / "in.mp4").symlink_to("a.mp4")
     (tmp_path / "link").symlink_to(root)
     for named in (root, tmp_path / "link"):
-        found = {Path(raw.uri).name: raw for raw in listed(named)}
-        out = {name for name, raw in found.items() if raw.refusal is FileReason.LINK_OUTSIDE}
+        actual = {Path(raw.uri).name: raw for raw in listed(named)}
+        out = {name for name, raw in actual.items() if raw.refusal is FileReason.LINK_OUTSIDE}
         assert out == {"out.mp4", "up.mp4", "stepping.mp4"}
-        assert {name for name, raw in found.items() if raw.refusal is None} == {"a.mp4", "in.mp4"}
-    assert found["up.mp4"].refusal_detail == "../others/a.mp4"
+        assert {name for name, raw in actual.items() if raw.refusal is None} == {"a.mp4", "in.mp4"}
+    assert actual["up.mp4"].refusal_detail == "../others/a.mp4"
 
 
-def test_a_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_opened(tmp_path):
+def test_file_that_became_a_link_since_it_was_listed_is_refused_when_it_is_opened(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     (tmp_path / "secret.mp4").write_bytes(b"secret")
@@ -245,5 +245,5 @@ def test_remote_files_few_or_many_of_a_folder(count):
     assert gone(uris[:count]) == frozenset()
 
 
-def test_a_store_that_cannot_be_asked_has_lost_nothing():
+def test_unreachable_store_reports_no_missing_files():
     assert gone([f"nosuchprotocol://place/{number}" for number in range(20)]) == frozenset()

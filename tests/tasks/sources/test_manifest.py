@@ -48,7 +48,7 @@ def test_paths_are_relative_to_the_manifest_or_absolute_or_uris(folder):
     assert raw.uri == str(folder / "in/b c.mp4")
 
 
-def test_a_name_from_the_catalog_that_is_not_text_is_found_again(folder):
+def test_name_from_the_catalog_that_is_not_text_is_found_again(folder):
     raw_name = os.fsencode(folder) + b"/\xff.mp4"
     with open(raw_name, "wb") as out:
         out.write(b"123")
@@ -56,28 +56,28 @@ def test_a_name_from_the_catalog_that_is_not_text_is_found_again(folder):
     assert (raw.uri, raw.size_bytes, raw.refusal) == (path_to_uri(raw_name), 3, None)
 
 
-def test_what_is_told_of_a_file_is_kept(folder):
+def test_manifest_labels_are_kept(folder):
     text = "uri,speaker,licence,consent,language,corpus,offset\na.mp4,s1,CC0,given,en,grid,-0.25\nin/b c.mp4,,,,,,\n"
-    told, silent = csv(folder, text)
-    assert (told.speaker, told.licence, told.consent, told.language) == ("s1", "CC0", "given", "en")
-    assert (told.corpus, told.offset_s) == ("grid", -0.25)
+    result, silent = csv(folder, text)
+    assert (result.speaker, result.licence, result.consent, result.language) == ("s1", "CC0", "given", "en")
+    assert (result.corpus, result.offset_s) == ("grid", -0.25)
     assert (silent.speaker, silent.licence, silent.consent, silent.language) == (None, None, None, None)
     assert (silent.corpus, silent.offset_s) == ("mine", 0.0)
 
 
-def test_parquet_says_the_same_with_its_own_types(folder):
+def test_parquet_manifest_equals_csv(folder):
     raws = parquet(folder, uri=["a.mp4", "in/b c.mp4"], offset=[0.5, None], speaker=["s1", None])
     assert [(raw.speaker, raw.offset_s) for raw in raws] == [("s1", 0.5), (None, 0.0)]
     assert [raw.speaker for raw in parquet(folder, uri=["a.mp4"], speaker=[17])] == ["17"]
 
 
 @pytest.mark.parametrize("word", ["NA", "null", "None", "nan", "001"])
-def test_names_that_look_like_nothing_are_names(folder, word):
+def test_null_like_names_are_names(folder, word):
     (raw,) = csv(folder, f"uri,speaker\na.mp4,{word}")
     assert raw.speaker == word
 
 
-def test_a_file_that_is_not_there_is_listed_with_its_reason(folder):
+def test_missing_file_is_listed_with_its_reason(folder):
     os.mkfifo(folder / "pipe")
     (folder / "link").symlink_to("nowhere")
     _, gone, pipe, link, below = csv(folder, "uri\na.mp4\ngone.mp4\npipe\nlink\na.mp4/x.mp4")
@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there_is_listed_with_its_reason(folder):
 
 
 @pytest.mark.parametrize("offset", ["late", "0,5s", "nan", "inf", "-inf", "1e999"])
-def test_an_offset_that_is_no_number_of_seconds_is_refused_with_its_row(folder, offset):
+def test_offset_that_is_no_number_of_seconds_is_refused_with_its_row(folder, offset):
     with pytest.raises(SourceError, match=r"row 2: offset is in seconds, not") as error:
         csv(folder, f'uri,offset\na.mp4,0\nin/b c.mp4,"{offset}"')
     assert offset in str(error.value)
@@ -103,14 +103,14 @@ def test_columns_are_checked(folder):
         csv(folder, "uri,speaker\na.mp4,x\n,y")
 
 
-def test_spreadsheets_mark_the_beginning_and_end_of_what_they_write(folder):
+def test_byte_order_marks_and_trailing_marks_are_accepted(folder):
     (raw,) = csv(folder, "uri,speaker\r\na.mp4,s1\r\n", "utf-8-sig")
     assert (raw.uri, raw.speaker) == (str(folder / "a.mp4"), "s1")
     (raw,) = csv(folder, "uri,speaker\na.mp4,s1,\n")
     assert (raw.uri, raw.speaker) == (str(folder / "a.mp4"), "s1")
 
 
-def test_a_name_with_a_comma_must_be_quoted(folder):
+def test_name_with_a_comma_must_be_quoted(folder):
     (folder / "a, b.mp4").write_bytes(b"1")
     (raw,) = csv(folder, 'uri,speaker\n"a, b.mp4",s1\n\n')
     assert (raw.uri, raw.speaker) == (str(folder / "a, b.mp4"), "s1")
@@ -118,12 +118,12 @@ def test_a_name_with_a_comma_must_be_quoted(folder):
         csv(folder, "uri,speaker\na.mp4,s1\na, b.mp4,s1\n")
 
 
-def test_a_short_row_says_nothing_of_the_other_columns(folder):
+def test_short_row_leaves_other_columns_empty(folder):
     (raw,) = csv(folder, "uri,speaker,offset\na.mp4\n")
     assert (raw.speaker, raw.offset_s) == (None, 0.0)
 
 
-def test_a_file_listed_twice_is_one_file_unless_the_rows_disagree(folder):
+def test_file_listed_twice_is_one_file_unless_the_rows_disagree(folder):
     assert len(csv(folder, "uri,speaker\na.mp4,s1\nin/../a.mp4,s1\n")) == 1
     with pytest.raises(SourceError, match=r"rows 1 and 3 say different things about .*a\.mp4"):
         csv(folder, "uri,speaker\na.mp4,s1\nin/b c.mp4,s1\na.mp4,s2\n")
@@ -131,14 +131,14 @@ def test_a_file_listed_twice_is_one_file_unless_the_rows_disagree(folder):
 
 @pytest.mark.parametrize("name", ["list.csv", "list.parquet"])
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\xff", b"PAR1"])
-def test_what_is_no_manifest_is_refused_by_name(folder, name, content):
+def test_non_manifest_is_refused_by_name(folder, name, content):
     (folder / name).write_bytes(content)
     with pytest.raises(SourceError, match=name):
         list(read_manifest(folder / name, "mine"))
 
 
 @pytest.mark.parametrize("name", ["LIST.CSV", "list.Csv", "list.tsv", "list.csv.gz", "LIST.TSV.GZ", "L.PARQUET"])
-def test_a_manifest_is_one_in_whatever_case_and_dress(folder, name):
+def test_manifest_suffix_is_case_insensitive(folder, name):
     separator = "\t" if "tsv" in name.lower() else ","
     data = f"uri{separator}speaker\na.mp4{separator}007\n".encode()
     path = folder / name
@@ -162,7 +162,7 @@ def test_a_manifest_is_one_in_whatever_case_and_dress(folder, name):
         ("uri,speaker,,\na.mp4,s1,,\n", "utf-8"),
     ],
 )
-def test_a_csv_of_any_program_is_read(folder, text, encoding):
+def test_csv_of_any_program_is_read(folder, text, encoding):
     (raw,) = csv(folder, text, encoding)
     assert (raw.uri, raw.speaker, raw.licence) == (str(folder / "a.mp4"), "s1", None)
 
@@ -209,17 +209,17 @@ def test_thousands_of_bad_rows_make_a_short_message(folder):
 
 
 @pytest.mark.parametrize("text", ["uri,speaker\n", "uri\n\n \n"])
-def test_a_manifest_without_files_is_an_error(folder, text):
+def test_manifest_without_files_is_an_error(folder, text):
     with pytest.raises(SourceError, match="it lists no files"):
         csv(folder, text)
 
 
-def test_a_manifest_whose_files_are_all_missing_is_an_error(folder):
+def test_manifest_whose_files_are_all_missing_is_an_error(folder):
     with pytest.raises(SourceError, match=r"none of the 2 files it lists is there, such as .*/x\.mp4"):
         csv(folder, "uri\nx.mp4\ny.mp4\n")
 
 
-def test_columns_are_meant_whatever_their_case_and_a_slip_is_named(folder):
+def test_columns_are_case_insensitive_and_typos_are_named(folder):
     with pytest.raises(SourceError, match=r"unknown columns spaeker; .*; is spaeker meant to be speaker\?"):
         csv(folder, "uri,spaeker\na.mp4,x")
     with pytest.raises(SourceError, match="the column 'speaker' stands twice"):
@@ -234,11 +234,11 @@ def test_names_that_begin_or_end_with_a_space_are_found(folder):
     assert raw.uri == str(folder / " odd .mp4 ")
 
 
-def test_an_unclosed_quote_does_not_swallow_the_rest(folder):
+def test_unclosed_quote_does_not_swallow_the_rest(folder):
     with pytest.raises(SourceError, match=r"list\.csv: .*"):
         csv(folder, 'uri,speaker\n"a.mp4,s1\nin/b c.mp4,s2\n')
 
 
-def test_what_is_not_utf8_is_said_to_be_so(folder):
+def test_non_utf8_manifest_is_named(folder):
     with pytest.raises(SourceError, match="not utf-8 at byte 12; save it as UTF-8"):
         csv(folder, "uri,speaker\nM\xfcller.mp4,s1\n".replace("M", ""), "latin-1")

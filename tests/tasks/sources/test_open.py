@@ -1,4 +1,4 @@
-"""What a user may type as a source."""
+"""Sources that a user may name."""
 
 import fsspec
 import pytest
@@ -32,7 +32,7 @@ def test_each_kind_of_source_gives_the_same_file(folder, source, corpus):
     assert (raw.uri, raw.corpus) == (str(folder / "my films" / "a.mp4"), corpus)
 
 
-def test_a_relative_source_gives_absolute_names(folder, monkeypatch):
+def test_relative_source_gives_absolute_names(folder, monkeypatch):
     monkeypatch.chdir(folder)
     for source in ("my films", "./corpus.toml", "list.csv"):
         (raw,) = source_files(source)
@@ -40,19 +40,19 @@ def test_a_relative_source_gives_absolute_names(folder, monkeypatch):
 
 
 @pytest.mark.parametrize("source", ["nowhere", "none.toml", "none.csv", "file:///nowhere/at/all"])
-def test_a_source_that_is_not_there_is_named(folder, source):
+def test_missing_source_is_named(folder, source):
     with pytest.raises(SourceError, match="there is no such file or folder") as error:
         list(source_files(source))
     assert source in str(error.value)
 
 
 @pytest.mark.parametrize("source", ["nosuchprotocol://x/y"])
-def test_a_protocol_that_is_not_known_is_named(source):
+def test_unknown_protocol_is_named(source):
     with pytest.raises(SourceError, match="nosuchprotocol"):
         list(source_files(source))
 
 
-def test_a_corpus_file_with_a_root_that_is_gone(folder):
+def test_corpus_file_with_a_root_that_is_gone(folder):
     (folder / "corpus.toml").write_text('root = "gone"')
     with pytest.raises(SourceError, match="gone: there is no such"):
         list(source_files(str(folder / "corpus.toml")))
@@ -66,7 +66,7 @@ def test_a_corpus_file_with_a_root_that_is_gone(folder):
         ('root = "empty"', "there are no files in it"),
     ],
 )
-def test_a_corpus_file_that_fits_nothing_is_an_error(folder, corpus, words):
+def test_corpus_file_matching_nothing_is_an_error(folder, corpus, words):
     (folder / "empty" / "below").mkdir(parents=True)
     (folder / "corpus.toml").write_text(corpus)
     for ask in (check_source, lambda source: list(source_files(source))):
@@ -74,7 +74,7 @@ def test_a_corpus_file_that_fits_nothing_is_an_error(folder, corpus, words):
             ask(str(folder / "corpus.toml"))
 
 
-def test_what_holds_no_files_is_an_error(folder):
+def test_empty_source_is_an_error(folder):
     (folder / "empty").mkdir()
     for source in ("empty", "nowhere"):
         with pytest.raises(SourceError, match=source):
@@ -86,7 +86,7 @@ def test_what_holds_no_files_is_an_error(folder):
         check_source(str(folder / "list.csv"))
 
 
-def test_a_bucket_is_asked_for_once(folder):
+def test_bucket_is_listed_once(folder):
     store = fsspec.filesystem("memory")
     store.pipe("/bucket/a.mp4", b"1")
     check_source("memory://bucket")
@@ -95,7 +95,7 @@ def test_a_bucket_is_asked_for_once(folder):
 
 
 @pytest.mark.parametrize("name", ["list.json", "list.XLSX", "list.txt"])
-def test_a_list_in_another_format_does_not_pass_for_a_film(folder, name):
+def test_list_in_another_format_is_no_video(folder, name):
     (folder / name).write_bytes(b'{"uri": "a.mp4"}')
     with pytest.raises(SourceError, match="a manifest is"):
         list(source_files(str(folder / name)))

@@ -25,10 +25,10 @@ def batch(ending: str, workspace: str | None = None, config: str | None = None) 
 
 
 @pytest.mark.parametrize(("done", "left", "ending"), [(3, 0, "done"), (2, 1, "partial"), (0, 3, "failed")])
-def test_a_batch_ends_as_its_jobs_did(done, left, ending):
+def test_batch_state_follows_its_jobs(done, left, ending):
     assert ending_of_jobs(done, left) == ending
-    told = [{"error": None, "skipped": False}] * done + [{"error": "no face", "skipped": False}] * left
-    assert summary_of(told) | {"outcomes": []} == {
+    result = [{"error": None, "skipped": False}] * done + [{"error": "no face", "skipped": False}] * left
+    assert summary_of(result) | {"outcomes": []} == {
         "jobs": 3,
         "dubbed": done,
         "skipped": 0,
@@ -39,29 +39,29 @@ def test_a_batch_ends_as_its_jobs_did(done, left, ending):
 
 
 def test_summary_of_skipped_jobs_is_done_and_counts_them():
-    told = summary_of([{"error": None, "skipped": True}, {"error": None, "skipped": False}])
-    assert [told[name] for name in ("dubbed", "skipped", "failed", "state")] == [1, 1, 0, "done"]
+    summary = summary_of([{"error": None, "skipped": True}, {"error": None, "skipped": False}])
+    assert [summary[name] for name in ("dubbed", "skipped", "failed", "state")] == [1, 1, 0, "done"]
     assert summary_of([{"error": None, "skipped": True}])["state"] == "done"
     assert dub_counts([{"error": None, "skipped": True, "seconds": 5.0}]).media_s == 0
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_a_run_ends_everywhere_as_its_summary_says(tmp_path, capsys, ending):
+def test_run_state_is_the_same_in_all_outputs(tmp_path, capsys, ending):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
-    told = batch(ending, workspace=ws.root)
+    summary = batch(ending, workspace=ws.root)
     (run,) = runs(ws)
     assert (run.state, run.error) == (ending, None)
     show_status(status(Settings(workspace=ws.root)))
     assert ending.replace("_", " ") in capsys.readouterr().out
     if EXIT[ending]:
         with pytest.raises(typer.Exit) as left:
-            print_result(told, True, print)
+            print_result(summary, True, print)
         assert left.value.exit_code == EXIT[ending]
     else:
-        print_result(told, True, print)
+        print_result(summary, True, print)
 
 
-def test_a_part_of_a_run_ends_as_a_step_of_it(tmp_path):
+def test_subflow_state_is_a_step_state(tmp_path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     with recording("retrain", Settings(workspace=ws.root)):
         batch("partial", workspace=ws.root)
@@ -72,11 +72,11 @@ def test_a_part_of_a_run_ends_as_a_step_of_it(tmp_path):
 
 
 @pytest.mark.parametrize(("ending", "name"), [("partial", "Partial"), ("dry_run", "Dry run")])
-def test_prefect_is_given_a_state_of_that_name(ending, name):
+def test_prefect_state_has_the_run_state_name(ending, name):
     state = shown_by_prefect(lambda: with_ending({"jobs": 3}, ending))()
     assert (state.type, state.name, state.data["jobs"]) == (StateType.COMPLETED, name, 3)
 
 
-def test_what_is_done_stays_a_plain_result():
+def test_completed_run_returns_a_plain_result():
     assert shown_by_prefect(lambda: {"jobs": 3})() == {"jobs": 3}
     assert ending_of({"state": "intended"}) == ending_of(["state"]) == "done"

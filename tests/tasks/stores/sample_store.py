@@ -32,7 +32,7 @@ def write_part(
 
 
 def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> FileBatch:
-    """What a worker and the driver make of one file: parts on disk, rows in hand."""
+    """Batch of one file as worker and driver make it: parts on disk, rows in memory."""
     numbers, media_id = range(clips), sample.media_id(media)
     stage1 = sample.stage1(*(sample.stage1_row(media, number) for number in numbers))
     stage2 = sample.stage2(*(sample.stage2_row(media, number) for number in numbers))

@@ -31,7 +31,7 @@ _STEPS = [(parts, "transact", 1), (parts, "transact", 2), (tables, "transact", 1
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("module, function, call", _STEPS, ids=["stage1", "stage2", "clips", "catalog"])
-def test_a_crash_at_any_commit_and_a_second_run_give_the_same_rows(
+def test_crash_at_any_commit_and_a_second_run_give_the_same_rows(
     tmp_path, undisturbed, monkeypatch, module, function, call, done
 ):
     ws = new_workspace(tmp_path)
@@ -55,7 +55,7 @@ def test_a_crash_at_any_commit_and_a_second_run_give_the_same_rows(
     assert orphans(ws) == frozenset()
 
 
-def test_a_second_run_over_everything_changes_no_rows(tmp_path, undisturbed):
+def test_second_run_over_everything_changes_no_rows(tmp_path, undisturbed):
     ws = new_workspace(tmp_path)
     fill(ws, range(3))
     versions = {table: tables.version(ws, table) for table in _TABLES}
@@ -71,7 +71,7 @@ def test_measuring_anew_replaces_clips_and_payload(tmp_path):
     assert tables.size(ws, "stage1").rows == tables.size(ws, "clips").rows == 3
 
 
-def test_media_that_now_give_nothing_lose_their_rows(tmp_path):
+def test_media_without_clips_lose_their_rows(tmp_path):
     ws = new_workspace(tmp_path)
     fill(ws, range(2))
     row = sample.catalog_row(0, state="rejected", reason="no_face", clips=0)
@@ -79,7 +79,7 @@ def test_media_that_now_give_nothing_lose_their_rows(tmp_path):
     assert media_with_rows(ws) == {sample.media_id(1)}
 
 
-def test_a_duplicate_of_a_stored_file_takes_nothing_from_it(tmp_path):
+def test_duplicate_of_a_stored_file_takes_nothing_from_it(tmp_path):
     ws = new_workspace(tmp_path)
     fill(ws, range(1))
     row = sample.catalog_row(0, uri="/footage/copy.mp4", state="duplicate", reason="same_bytes")

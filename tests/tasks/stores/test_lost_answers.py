@@ -1,4 +1,4 @@
-"""Commits to an object store whose answers are lost: each is made once, and one that cannot be made is told of."""
+"""Commits to an object store whose answers are lost: each is made once, and one that cannot be made is an error."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def ws(store, request) -> Workspace:
 
 
 @pytest.mark.parametrize("fault", [CUT, CUT_AFTER, ERROR, ERROR_AFTER])
-def test_rows_are_added_once_whatever_becomes_of_the_answer(ws, store, fault):
+def test_rows_are_added_once_after_a_lost_answer(ws, store, fault):
     tables.append_rows(ws, "clips", sample.clips(sample.clip_row(0)))
     store.script = [fault, fault]
     version = tables.append_rows(ws, "clips", sample.clips(sample.clip_row(1)))
@@ -68,7 +68,7 @@ def test_rows_are_added_once_whatever_becomes_of_the_answer(ws, store, fault):
     assert tables.size(ws, "clips").rows == 2
 
 
-def test_a_store_that_never_recovers_is_told_of(ws, store, monkeypatch):
+def test_unrecovered_store_is_an_error(ws, store, monkeypatch):
     tables.append_rows(ws, "clips", sample.clips(sample.clip_row(0)))
     monkeypatch.setattr(delta, "_STORE_FAILURES", 2)
     store.script = [CUT] * 60
@@ -78,7 +78,7 @@ def test_a_store_that_never_recovers_is_told_of(ws, store, monkeypatch):
     assert tables.size(ws, "clips").rows == 1
 
 
-def test_a_store_that_takes_no_files_is_the_run_s_trouble_not_the_file_s(store):
+def test_store_write_failure_is_a_run_error(store):
     """An OSError would be taken for one of the footage on its way to the driver."""
     bucket_gone = Workspace("s3://no-such-bucket/space")
     with pytest.raises(WorkspaceError, match="s3://no-such-bucket/space cannot be written to"):

@@ -1,4 +1,4 @@
-"""A file of somebody's that is named as an output stays as it is; an earlier one of ours is replaced."""
+"""A foreign file named as an output stays; an earlier output of heterodub is replaced."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def settings(tmp_path) -> Settings:
     return Settings(workspace=Workspace.open(str(tmp_path / "ws"), create=True).root)
 
 
-def test_a_page_is_replaced_by_one_of_its_kind_alone(settings, tmp_path):
+def test_page_is_replaced_only_by_its_kind(settings, tmp_path):
     page = tmp_path / "page.html"
     for _ in range(2):
         assert write_report(settings, (), page) == str(page)
@@ -38,7 +38,7 @@ def test_a_page_is_replaced_by_one_of_its_kind_alone(settings, tmp_path):
 
 
 @pytest.mark.parametrize("end", TABLE_ENDS)
-def test_a_table_is_replaced_by_its_like_alone(tmp_path, end):
+def test_table_is_replaced_only_by_its_kind(tmp_path, end):
     table = Table("table9", "", (ScoreColumn("a", "a", "more"),), (TableRow("x", {}),), {}, (), ())
     foreign = tmp_path / f"table9{end}"
     foreign.write_text(FOREIGN)
@@ -51,7 +51,7 @@ def test_a_table_is_replaced_by_its_like_alone(tmp_path, end):
 
 
 @pytest.mark.parametrize("name", [PAGE, KEY])
-def test_a_study_replaces_nothing_else(tmp_path, name):
+def test_study_replaces_only_a_study(tmp_path, name):
     for film in ("a.mp4", "b.mp4"):
         (tmp_path / film).touch()
     listing = tmp_path / "videos.csv"

@@ -25,14 +25,14 @@ def _write(ws, media=1, clips=2, suffix="", **changes):
     return write_part(ws, "stage1", sample.media_id(media), sample.EXTRACTOR, rows, suffix)
 
 
-def test_a_part_is_invisible_until_committed(ws):
+def test_part_is_invisible_until_committed(ws):
     part = _write(ws)
     assert tables.read(ws, "stage1").num_rows == 0
     assert commit_parts(ws, "stage1", [part]) == 1
     assert tables.read(ws, "stage1").num_rows == 2
 
 
-def test_the_same_part_again_changes_nothing(ws):
+def test_same_part_again_changes_nothing(ws):
     one, two = _write(ws), _write(ws)
     assert one == two
     commit_parts(ws, "stage1", [one])
@@ -40,7 +40,7 @@ def test_the_same_part_again_changes_nothing(ws):
     assert tables.size(ws, "stage1").rows == 2
 
 
-def test_a_part_that_was_written_anew_takes_its_own_place(ws):
+def test_part_that_was_written_anew_takes_its_own_place(ws):
     commit_parts(ws, "stage1", [_write(ws)])
     commit_parts(ws, "stage1", [_write(ws, clips=1)])
     assert tables.size(ws, "stage1").files == 1
@@ -92,8 +92,8 @@ def test_reading_a_clip_touches_no_other(ws):
     path.write_bytes(data)
     stored = StoredClips.of(ws, Stage.STAGE2, tables.version(ws, "stage2"))
     wanted = sample.stage2_row(1, 4)
-    found = stored.pictures(ClipSource(wanted["clip_id"], sample.media_id(1)))
-    assert found.crops == tuple(wanted["crops"])
+    result = stored.pictures(ClipSource(wanted["clip_id"], sample.media_id(1)))
+    assert result.crops == tuple(wanted["crops"])
     with pytest.raises(WorkspaceError):
         stored.pictures(ClipSource(sample.stage2_row(1, 3)["clip_id"], sample.media_id(1)))
 
@@ -116,7 +116,7 @@ def test_files_are_packed_as_promised(ws):
     assert list(ws.scratch().iterdir()) == []
 
 
-def test_a_failing_producer_leaves_nothing(ws):
+def test_failing_producer_leaves_nothing(ws):
     def pieces():
         yield sample.stage1(sample.stage1_row(1))
         raise OSError("disk full")
@@ -137,13 +137,13 @@ def test_misuse_is_refused(ws):
         write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, rows.set_column(3, "frames", pa.array(["x"])))
 
 
-def test_a_null_row_is_refused_because_it_could_not_be_read_back(ws):
+def test_null_row_is_refused_because_it_could_not_be_read_back(ws):
     points = [None, *sample.stage1_row(1)["landmarks"][1:]]
     with pytest.raises(pa.ArrowInvalid, match="landmarks holds a null row"):
         _write(ws, landmarks=points)
 
 
-def test_a_damaged_file_is_named(ws):
+def test_damaged_file_is_named(ws):
     part = _write(ws)
     commit_parts(ws, "stage1", [part])
     ws.filesystem().pipe_file(ws.path("stage1", part.name), b"PAR1 is not all PAR1")
@@ -151,7 +151,7 @@ def test_a_damaged_file_is_named(ws):
         list(tables.batches(ws, "stage1"))
 
 
-def test_a_vanished_part_is_not_committed(ws):
+def test_vanished_part_is_not_committed(ws):
     part = _write(ws)
     ws.filesystem().rm(ws.path("stage1", part.name))
     with pytest.raises(WorkspaceError, match="not there any more"):

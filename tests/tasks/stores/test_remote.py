@@ -9,7 +9,7 @@ botocore = pytest.importorskip("botocore.exceptions")
 
 
 @pytest.mark.parametrize("name", ["a b.mp4", "a*.mp4", "what?.mp4", "#1.mp4", "100%.mp4", "[x].mp4", "ü\n.mp4"])
-def test_the_file_of_that_very_name_is_opened(name):
+def test_names_are_not_patterns(name):
     memory = fsspec.filesystem("memory")
     memory.pipe_file(f"/names/{name}", name.encode())
     memory.pipe_file("/names/ab.mp4", b"another")
@@ -17,12 +17,12 @@ def test_the_file_of_that_very_name_is_opened(name):
     assert store.cat_file(path) == name.encode()
 
 
-def test_a_kind_that_is_not_there_is_named():
+def test_unsupported_store_kind_is_named():
     with pytest.raises(ValueError, match="nosuch"):
         open_store("nosuch://a/b")
 
 
-def test_what_a_store_s_package_says_is_kept():
+def test_store_error_message_is_kept():
     with pytest.raises(OSError, match="Unable to locate credentials"), as_os_errors():
         raise botocore.NoCredentialsError
     with pytest.raises(ZeroDivisionError), as_os_errors():

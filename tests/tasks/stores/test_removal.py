@@ -1,4 +1,4 @@
-"""What is deleted lies below one's own folder; no link leads a deletion out of it."""
+"""Deletions stay below the own folder; no link leads out of it."""
 
 import pytest
 
@@ -9,13 +9,13 @@ from tasks.stores.workspace import Workspace
 
 @pytest.fixture
 def theirs(tmp_path):
-    """Somebody else's folder."""
+    """A foreign folder."""
     (tmp_path / "theirs" / "below").mkdir(parents=True)
     (tmp_path / "theirs" / "thesis.txt").write_text("years")
     return tmp_path / "theirs"
 
 
-def test_files_and_folders_go_with_all_that_is_in_them(tmp_path, theirs):
+def test_files_and_folders_are_removed_recursively(tmp_path, theirs):
     own = tmp_path / "own"
     (own / "a" / "b").mkdir(parents=True)
     (own / "a" / "link").symlink_to(theirs)
@@ -31,7 +31,7 @@ def test_files_and_folders_go_with_all_that_is_in_them(tmp_path, theirs):
 @pytest.mark.parametrize(
     "way", ["link", "link/below", "file", "../theirs", "../theirs/thesis.txt", ".", "..", "within/..", "within/link"]
 )
-def test_nothing_outside_goes(tmp_path, theirs, way):
+def test_nothing_outside_is_removed(tmp_path, theirs, way):
     own = tmp_path / "own"
     (own / "within").mkdir(parents=True)
     (own / "link").symlink_to(theirs)
@@ -42,7 +42,7 @@ def test_nothing_outside_goes(tmp_path, theirs, way):
     assert (theirs / "thesis.txt").exists() and (theirs / "below").is_dir() and (own / "within").is_dir()
 
 
-def test_a_table_that_lies_on_another_disk_loses_its_own_files(tmp_path, theirs):
+def test_table_that_lies_on_another_disk_loses_its_own_files(tmp_path, theirs):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     (tmp_path / "ws" / "stage2").symlink_to(theirs)
     remove(ws, "stage2", "thesis.txt")
@@ -51,7 +51,7 @@ def test_a_table_that_lies_on_another_disk_loses_its_own_files(tmp_path, theirs)
         remove(ws, "stage2")
 
 
-def test_what_lies_in_a_store_goes_by_its_name(tmp_path):
+def test_remote_files_are_removed_by_name(tmp_path):
     ws = Workspace(f"memory://{tmp_path.name}")
     for name in ("reports/a.html", "reports/in/b.html", "kept"):
         ws.filesystem().pipe_file(ws.path(name), b"1")

@@ -27,7 +27,7 @@ def _uris(ws, version=None):
     return sorted(tables.read(ws, "catalog", ["uri"], version)["uri"].to_pylist())
 
 
-def test_an_empty_table_has_its_schema_and_version_zero(ws):
+def test_empty_table_has_its_schema_and_version_zero(ws):
     assert tables.read(ws, "clips").schema.equals(CLIPS)
     assert tables.version(ws, "clips") == 0
     assert tables.size(ws, "clips") == tables.TableSize("clips", 0, 0, 0, 0)
@@ -82,7 +82,7 @@ def test_replacing_by_the_same_rows_changes_nothing(ws):
     assert tables.replace_rows(ws, "catalog", rows.slice(1), "uri") == 1
 
 
-def test_replacing_heals_a_doubled_key(ws):
+def test_replacing_repairs_a_duplicate_key(ws):
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)))
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)))
     tables.replace_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)), "uri")
@@ -136,7 +136,7 @@ def test_deleting_payload_keeps_its_form(ws):
         assert pq.read_schema(ws.path("stage1", name)).field("mel").type == STAGE1.field("mel").type
 
 
-def test_deleting_what_is_not_there_changes_nothing(ws):
+def test_deleting_missing_rows_changes_nothing(ws):
     fill(ws, range(1))
     assert tables.delete_rows(ws, "clips", "speaker", ["nobody"]) == tables.version(ws, "clips")
 
@@ -188,7 +188,7 @@ def test_streaming_gives_all_rows_in_small_batches(ws):
 
 
 @pytest.mark.parametrize("rows", [0, 2])
-def test_an_unknown_version_is_not_found(ws, rows):
+def test_unknown_version_is_not_found(ws, rows):
     fill(ws, range(rows))
     with pytest.raises(NotFoundError, match="no version 7"):
         tables.read(ws, "clips", version=7)

@@ -1,4 +1,4 @@
-"""What is taken off the disk, and what stays: files of the newest version, of those that are named, and young ones."""
+"""Vacuum of tables: files of the newest version, of named versions and young files stay."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def _parquet(ws):
     return {path.name for path in Path(ws.path("catalog")).glob("*.parquet")}
 
 
-def test_erasing_makes_a_delete_real_and_keeps_what_is_named(ws):
+def test_vacuum_deletes_files_and_keeps_named_versions(ws):
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)))
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(2), sample.catalog_row(3)))
     tables.delete_rows(ws, "catalog", "uri", ["/footage/2.mp4"])
@@ -36,7 +36,7 @@ def test_erasing_makes_a_delete_real_and_keeps_what_is_named(ws):
         _uris(ws, 2)
 
 
-def test_erasing_makes_no_version_and_names_nothing_twice(ws):
+def test_vacuum_creates_no_version(ws):
     for number in range(3):
         tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(number)))
     before = tables.compact(ws, "catalog", above=1)
@@ -45,7 +45,7 @@ def test_erasing_makes_no_version_and_names_nothing_twice(ws):
     assert (tables.version(ws, "catalog"), len(_uris(ws))) == (before, 3)
 
 
-def test_what_was_taken_out_lately_stays_for_those_who_still_read_it(ws):
+def test_recently_removed_files_are_retained(ws):
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)))
     tables.delete_rows(ws, "catalog", "uri", ["/footage/1.mp4"])
     (name,) = _parquet(ws)
@@ -56,7 +56,7 @@ def test_what_was_taken_out_lately_stays_for_those_who_still_read_it(ws):
     assert vacuum.erase(ws, "catalog", older_than_days=7) == [name]
 
 
-def test_a_part_that_is_written_again_under_an_old_name_is_not_taken_for_the_old_one(ws):
+def test_rewritten_part_is_not_taken_for_the_old_one(ws):
     """By a worker, before the driver's transaction names it."""
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)))
     tables.delete_rows(ws, "catalog", "uri", ["/footage/1.mp4"])

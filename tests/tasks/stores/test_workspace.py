@@ -14,7 +14,7 @@ from tasks.stores.workspace import MARKER, Workspace
 from tests.tasks.stores import sample_store
 
 
-def test_a_new_folder_becomes_a_workspace_and_opens_again(tmp_path):
+def test_new_folder_becomes_a_workspace_and_opens_again(tmp_path):
     made = Workspace.open(str(tmp_path / "new" / "one"), create=True)
     assert Workspace.open(made.root) == made
     assert json.loads((tmp_path / "new" / "one" / MARKER).read_text()) == {"layout_version": LAYOUT_VERSION}
@@ -31,26 +31,26 @@ def test_odd_names_work(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_a_percent_sign_is_refused_because_delta_decodes_it(tmp_path):
+def test_percent_sign_is_refused_because_delta_decodes_it(tmp_path):
     with pytest.raises(WorkspaceError, match="%"):
         Workspace.open(str(tmp_path / "a%20b"), create=True)
 
 
-def test_a_missing_workspace_names_the_command_that_makes_one(tmp_path):
+def test_missing_workspace_names_the_command_that_makes_one(tmp_path):
     with pytest.raises(WorkspaceError, match="heterodub ingest"):
         Workspace.open(str(tmp_path / "none"))
     assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("create", [False, True])
-def test_a_foreign_folder_is_left_alone(tmp_path, create):
+def test_foreign_folder_is_not_touched(tmp_path, create):
     (tmp_path / "thesis.doc").write_text("mine")
     with pytest.raises(WorkspaceError, match="not a workspace"):
         Workspace.open(str(tmp_path), create=create)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.doc"]
 
 
-def test_a_workspace_that_another_run_makes_meanwhile_is_opened(tmp_path, monkeypatch):
+def test_workspace_that_another_run_makes_meanwhile_is_opened(tmp_path, monkeypatch):
     """Between the look for the marker and the look at the folder."""
     look = workspace._entries
 
@@ -66,7 +66,7 @@ def test_a_workspace_that_another_run_makes_meanwhile_is_opened(tmp_path, monkey
 
 
 @pytest.mark.parametrize("marker", ["{}", "not json", "[1]"])
-def test_a_damaged_marker_is_named(tmp_path, marker):
+def test_damaged_marker_is_named(tmp_path, marker):
     (tmp_path / MARKER).write_text(marker)
     with pytest.raises(WorkspaceError, match="damaged"):
         Workspace.open(str(tmp_path))
@@ -78,7 +78,7 @@ def test_another_layout_is_refused_with_both_versions(tmp_path):
         Workspace.open(str(tmp_path), create=True)
 
 
-def test_a_root_that_is_a_file_is_an_error_of_ours(tmp_path):
+def test_root_that_is_a_file_is_a_project_error(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(WorkspaceError):
         Workspace.open(str(tmp_path / "file"), create=True)
@@ -91,7 +91,7 @@ def test_relative_roots_become_absolute_and_travel_between_processes(tmp_path, m
     assert pickle.loads(pickle.dumps(ws)) == ws
 
 
-def test_a_file_uri_is_a_local_path(tmp_path):
+def test_file_uri_is_a_local_path(tmp_path):
     assert Workspace.open((tmp_path / "a b").as_uri(), create=True).root == str(tmp_path / "a b")
 
 
@@ -102,12 +102,12 @@ def test_folders_and_scratch_are_made(tmp_path):
     assert ws.table_uri("clips") == str(tmp_path / "clips")
 
 
-def test_an_address_of_no_known_kind_is_an_error_of_ours():
+def test_unknown_address_kind_is_a_project_error():
     with pytest.raises(WorkspaceError, match="a workspace is a folder, or begins with s3:"):
         Workspace.open("nonsense://bucket/folder", create=True)
 
 
-def test_sweeping_takes_only_what_is_old(tmp_path):
+def test_sweep_removes_only_old_scratch(tmp_path):
     ws = Workspace.open(str(tmp_path), create=True)
     old, new = ws.scratch() / "old.parquet", ws.scratch() / "new.parquet"
     old.touch(), new.touch()
@@ -117,7 +117,7 @@ def test_sweeping_takes_only_what_is_old(tmp_path):
 
 
 @pytest.mark.parametrize("root", ["{}/ws", "memory://{}/ws"], ids=["local", "remote"])
-def test_scratch_is_never_a_link_to_somebody_s_files(tmp_path, monkeypatch, root):
+def test_scratch_is_never_a_link(tmp_path, monkeypatch, root):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     ws = Workspace.open(root.format(tmp_path), create=True)
     place, operators = ws.scratch(), tmp_path / "operators"
@@ -132,7 +132,7 @@ def test_scratch_is_never_a_link_to_somebody_s_files(tmp_path, monkeypatch, root
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
-def test_who_may_read_is_for_the_umask_to_say(tmp_path, umask, mode):
+def test_file_modes_follow_the_umask(tmp_path, umask, mode):
     """The folder itself is the owner's until the owner says otherwise."""
     before = os.umask(umask)
     try:

@@ -1,4 +1,4 @@
-"""What a film of the sample shows, read back as a user of the sample would."""
+"""Ground truth of a film of the sample, read back as a user would."""
 
 from dataclasses import dataclass
 from pathlib import Path

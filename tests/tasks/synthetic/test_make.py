@@ -41,7 +41,7 @@ def envelope(samples):
     return np.sqrt(np.mean(samples[: len(samples) // hop * hop].reshape(-1, hop) ** 2, axis=1))
 
 
-def test_there_is_enough_of_everything(sample):
+def test_sample_covers_every_kind(sample):
     table = read_table(sample)
     assert len(table) == len(ROWS) >= 24
     assert len({row.speaker for row in table if row.speaker}) >= 6
@@ -52,7 +52,7 @@ def test_there_is_enough_of_everything(sample):
     assert sum(path.stat().st_size for path in sample.rglob("*")) < 40e6
 
 
-def test_the_table_says_what_the_list_says(sample):
+def test_table_agrees_with_the_list(sample):
     for row, stored in zip(ROWS, read_table(sample), strict=True):
         assert (row.file, row.kind, row.speaker, row.why) == (stored.file, stored.kind, stored.speaker, stored.why)
         assert (row.stage1, row.stage2, row.state, row.reasons) == (
@@ -75,15 +75,15 @@ def test_truth_is_consistent(row):
         assert (reason in QUARANTINE_REASONS) == (row.state is FileState.QUARANTINED)
 
 
-def test_the_corpus_file_finds_the_speakers(sample):
+def test_corpus_file_finds_the_speakers(sample):
     corpus = tomllib.loads((sample / "corpus.toml").read_text("utf-8"))
     assert corpus["root"] == "media"
     assert corpus["speaker"] == SPEAKER_PATTERN
     for row in ROWS:
-        found = re.search(corpus["speaker"], f"{corpus['root']}/{row.file}")
-        told = found["speaker"] if found and found["speaker"] in BY_NAME else None
-        assert told == row.speaker
-        assert (found is None) == (row.speaker is None)
+        outcome = re.search(corpus["speaker"], f"{corpus['root']}/{row.file}")
+        result = outcome["speaker"] if outcome and outcome["speaker"] in BY_NAME else None
+        assert result == row.speaker
+        assert (outcome is None) == (row.speaker is None)
 
 
 @pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.kind)
@@ -101,19 +101,19 @@ def test_films_open_with_every_frame_and_sound(sample, row):
         assert len(sound_of(path)) / SAMPLE_RATE_HZ == pytest.approx(len(truth.opening) / truth.fps, abs=0.15)
 
 
-def test_a_download_broken_off_gives_its_first_part(sample):
+def test_truncated_download_yields_its_first_part(sample):
     row = BY_KIND["cut_index_in_front"]
     whole = len(read_film_truth(sample, row.file).opening)
     assert 0.4 * whole < len(frames_of(sample / "media" / row.file)) < 0.8 * whole
 
 
 @pytest.mark.parametrize("kind", ["cut_index_at_end", "text", "empty", "playlist"])
-def test_what_is_not_a_film_does_not_open(sample, kind):
+def test_non_video_does_not_open(sample, kind):
     with pytest.raises(av.error.FFmpegError), av.open(str(sample / "media" / BY_KIND[kind].file)) as source:
         next(source.decode(video=0))
 
 
-def test_stills_sound_and_copy_are_what_they_say(sample):
+def test_stills_sound_and_copy_match_their_description(sample):
     media = sample / "media"
     assert len(frames_of(media / BY_KIND["still_jpeg"].file)) == 1
     assert len(frames_of(media / BY_KIND["still_png"].file)) == 1
@@ -124,7 +124,7 @@ def test_stills_sound_and_copy_are_what_they_say(sample):
     assert (media / copy.file).read_bytes() == (media / copy.of).read_bytes()
 
 
-def test_an_upright_phone_says_how_to_turn_its_picture(sample):
+def test_upright_phone_says_how_to_turn_its_picture(sample):
     row = BY_KIND["rotated"]
     _, rotation, frame = frames_of(sample / "media" / row.file)[0]
     upright = np.rot90(frame, rotation // 90)
@@ -139,7 +139,7 @@ def test_frames_of_a_phone_come_at_irregular_times(sample):
     assert times[0] == 0
 
 
-def test_pictures_look_as_told(sample):
+def test_pictures_match_their_description(sample):
     def middle(kind):
         frames = frames_of(sample / "media" / BY_KIND[kind].file)
         return frames[len(frames) // 2][2].astype(float)
@@ -158,7 +158,7 @@ def test_pictures_look_as_told(sample):
     assert max(middle("tiny").shape) < 240
 
 
-def test_a_voice_over_picture_stands_still_and_a_talking_one_does_not(sample):
+def test_voice_over_picture_stands_still_and_a_talking_one_does_not(sample):
     def change(kind):
         frames = [frame.astype(int) for _, _, frame in frames_of(sample / "media" / BY_KIND[kind].file)]
         return np.median([np.abs(a - b).mean() for a, b in pairwise(frames)])
@@ -206,13 +206,13 @@ def test_several_shots_hold_faces_and_a_stretch_without(sample):
     assert len(opening) - faceless[-1] > 75
 
 
-def test_a_second_run_writes_the_same_bytes(sample, tmp_path):
+def test_second_run_writes_the_same_bytes(sample, tmp_path):
     """Speech of the whole sample, but films of only some kinds: enough to hold every encoder to its word."""
     kept = {"grey", "container_webm_vp8", "container_mpeg2", "gif", "too_short"}
     last = {row.kind: row.file for row in ROWS if row.kind in kept}
-    told = []
-    make_sample(tmp_path, only=set(last.values()), progress=told.append)
-    assert told == [row.file for row in ROWS if row.file in set(last.values())]
+    collected = []
+    make_sample(tmp_path, only=set(last.values()), progress=collected.append)
+    assert collected == [row.file for row in ROWS if row.file in set(last.values())]
     for file in last.values():
         assert (tmp_path / "media" / file).read_bytes() == (sample / "media" / file).read_bytes(), file
 

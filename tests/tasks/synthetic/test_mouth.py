@@ -44,11 +44,11 @@ def test_rounded_and_drawn_out_vowels_differ():
     assert curve.width[16] > 0.7
 
 
-def test_a_diphthong_glides():
+def test_diphthong_glides():
     curve = mouth_curve([Phoneme("aɪ", 0.2, 0.6)], 25, 25)  # noqa: RUF001 - IPA
     assert curve.opening[7] > 0.8
     assert 0.25 < curve.opening[12] < 0.45
 
 
-def test_nobody_speaks_and_the_mouth_stays_shut():
+def test_mouth_is_shut_without_speech():
     assert not mouth_curve([], 10, 25).opening.any()

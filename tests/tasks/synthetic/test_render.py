@@ -27,21 +27,21 @@ def dark_between_lips(person, frame):
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name)
-def test_a_mouth_opens_dark_and_wide(person):
+def test_mouth_opens_dark_and_wide(person):
     shut, ajar, wide = (dark_between_lips(person, frame) for frame in posed(person, [0.0, 0.5, 1.0]))
     assert shut <= ajar < wide
     assert wide > shut + 60 * person.scale
 
 
 @pytest.mark.parametrize("person", PEOPLE, ids=lambda person: person.name)
-def test_the_forehead_does_not_move_with_the_mouth(person):
+def test_forehead_does_not_move_with_the_mouth(person):
     shut, wide = posed(person, [0.0, 1.0])
     above = int(portrait(person).nose_base[1] - 5 * person.scale)
     assert np.array_equal(shut[:above], wide[:above])
     assert not np.array_equal(shut[above:], wide[above:])
 
 
-def test_the_chin_drops_with_the_mouth():
+def test_chin_drops_with_the_mouth():
     person = BY_NAME["ada"]
     face = portrait(person)
     shut, wide = posed(person, [0.0, 1.0])
@@ -84,7 +84,7 @@ def test_masks_part_the_photograph():
     assert source.suit[235, 150] > 0.95
 
 
-def test_the_same_seed_gives_the_same_frames_and_another_does_not():
+def test_same_seed_gives_the_same_frames_and_another_does_not():
     face, mouth = portrait(PEOPLE[0]), MouthCurve(np.linspace(0, 1, 6), np.zeros(6))
 
     def taken(seed):

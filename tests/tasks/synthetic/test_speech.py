@@ -4,7 +4,7 @@ import pytest
 from tasks.synthetic.speech import LEVEL_DBFS, SAMPLE_RATE_HZ, Utterance, Voice, speak
 
 
-def test_the_same_words_are_the_same_samples(utterances, spoken):
+def test_same_words_are_the_same_samples(utterances, spoken):
     again = speak(utterances)
     for first, second in zip(spoken, again, strict=True):
         assert np.array_equal(first.samples, second.samples)
@@ -30,7 +30,7 @@ def test_phonemes_stand_where_they_sound(spoken):
     assert np.mean(samples[said] ** 2) > 1000 * np.mean(samples[~said] ** 2)
 
 
-def test_pauses_are_as_long_as_asked(spoken):
+def test_pauses_have_the_requested_length(spoken):
     assert not spoken[0].samples[: int(0.29 * SAMPLE_RATE_HZ)].any()
     gaps = np.diff(np.array([(p.start_s, p.end_s) for p in spoken[0].phonemes]).ravel())[1::2]
     assert gaps.max() >= 0.4
@@ -46,7 +46,7 @@ def test_level_is_as_promised(spoken):
     assert 20 * np.log10(np.sqrt(np.mean(heard**2))) == pytest.approx(LEVEL_DBFS, abs=0.5)
 
 
-def test_an_unknown_voice_is_named():
+def test_unknown_voice_is_named():
     with pytest.raises(RuntimeError, match="no voice 'nobody at all'"):
         speak([Utterance(Voice("nobody at all", 150, 50, 50), ("hello",), (0.1, 0.1))])
 

@@ -3,12 +3,12 @@
 import os
 from pathlib import Path
 
-from tests.served import Program, free_port
+from tests.served import ServerProgram, free_port
 
 __all__ = ["Server", "free_port"]
 
 
-class Server(Program):
+class Server(ServerProgram):
     def __init__(self, folder: Path) -> None:
         port = free_port()
         self.uri, self.database = f"http://127.0.0.1:{port}", folder / "server.db"

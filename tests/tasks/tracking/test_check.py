@@ -1,4 +1,4 @@
-"""What the check-up says of the tracking store, and that looking makes nothing."""
+"""Health checks of the tracking store; checking creates nothing."""
 
 import re
 import shutil
@@ -21,39 +21,39 @@ def only(root: str, uri: str | None = None) -> Finding:
     return finding
 
 
-def test_before_the_first_training_there_is_nothing_and_that_is_well(tmp_path):
+def test_missing_store_before_training_is_healthy(tmp_path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     assert "not made yet" in only(ws.root).detail
     assert [path.name for path in Path(ws.root).iterdir()] == [MARKER]
 
 
-def test_a_store_that_answers(ws, local, server):
+def test_store_that_answers(ws, local, server):
     assert "1 experiment, " in only(ws.root).detail
     first, *_ = check_tracking(Settings(workspace=ws.root, tracking={"uri": server}))  # then models of other tests
     assert server in first.detail
 
 
-def test_a_server_that_is_away(ws):
+def test_server_that_is_away(ws):
     finding = only(ws.root, f"http://127.0.0.1:{free_port()}")
     assert finding.health is Health.PROBLEM
     assert "no MLflow server answers" in finding.detail
 
 
-def test_a_damaged_database(ws):
+def test_damaged_database(ws):
     (Path(ws.root) / TRACKING / "mlflow.db").write_bytes(b"no database" * 1000)
     assert only(ws.root).health is Health.PROBLEM
 
 
-def test_a_copied_workspace(ws, local, tmp_path):
+def test_copied_workspace(ws, local, tmp_path):
     copy = shutil.copytree(ws.root, tmp_path / "copy")
     assert "moved or copied" in only(str(copy)).detail
 
 
-def test_a_workspace_that_is_not_there_is_told_of_elsewhere(tmp_path):
+def test_missing_workspace_is_not_reported_by_tracking(tmp_path):
     assert check_tracking(Settings(workspace=str(tmp_path / "none"))) == []
 
 
-def test_a_remote_workspace_without_a_server(tmp_path):
+def test_remote_workspace_without_a_server(tmp_path):
     Workspace.open("memory://remote-ws", create=True)
     assert "must name an MLflow server" in only("memory://remote-ws").detail
 
@@ -63,6 +63,6 @@ def test_commands_that_need_no_mlflow_do_not_load_it(tmp_path, words):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     where = ["-w", ws.root] if words != ["--help"] else []
     command = [sys.executable, "-X", "importtime", "-m", "flows.cli.main", *words, *where]
-    said = subprocess.run(command, capture_output=True, text=True).stderr
-    assert re.search(r"\| +typer\b", said)
-    assert not re.search(r"\| +mlflow\b", said)
+    output = subprocess.run(command, capture_output=True, text=True).stderr
+    assert re.search(r"\| +typer\b", output)
+    assert not re.search(r"\| +mlflow\b", output)

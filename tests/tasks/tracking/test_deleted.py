@@ -1,4 +1,4 @@
-"""What was deleted and is needed is named, with a command that really brings it back."""
+"""Deleted entries that are still needed are named, with a command that restores them."""
 
 import os
 import subprocess
@@ -30,8 +30,8 @@ def version(tracking):
 
 
 def ours(tracking, version) -> list:
-    found = deleted(tracking.place, "another")
-    return [one for one in found if version.run_id in one.what or "experiment" in one.what]
+    result = deleted(tracking.place, "another")
+    return [one for one in result if version.run_id in one.what or "experiment" in one.what]
 
 
 def carry_out(command: str) -> None:
@@ -40,24 +40,24 @@ def carry_out(command: str) -> None:
     subprocess.run(command, shell=True, check=True, env={**os.environ, "PATH": path}, capture_output=True)
 
 
-def test_a_deleted_run_of_a_version_is_named_and_comes_back(tracking, version):
+def test_deleted_run_of_a_version_is_named_and_comes_back(tracking, version):
     assert ours(tracking, version) == []
     tracking.client.delete_run(version.run_id)
-    (found,) = ours(tracking, version)
-    assert "landmark-generator version" in found.what and version.run_id in found.command
+    (result,) = ours(tracking, version)
+    assert "landmark-generator version" in result.what and version.run_id in result.command
     tracking.client.restore_run(version.run_id)
     assert ours(tracking, version) == []
 
 
-def test_a_deleted_experiment_is_named_once_not_its_runs(tracking, version):
+def test_deleted_experiment_is_named_once_not_its_runs(tracking, version):
     tracking.client.delete_experiment(tracking.experiment_id)
-    (found,) = [one for one in ours(tracking, version) if f"--experiment-id {tracking.experiment_id}" in one.command]
-    assert "experiment" in found.what and str(tracking.place) in found.command
+    (result,) = [one for one in ours(tracking, version) if f"--experiment-id {tracking.experiment_id}" in one.command]
+    assert "experiment" in result.what and str(tracking.place) in result.command
     tracking.client.restore_experiment(tracking.experiment_id)
     assert ours(tracking, version) == []
 
 
-def test_doctor_is_not_well_and_its_commands_work_as_they_stand(ws, local):
+def test_doctor_remedies_restore_deleted_entries(ws, local):
     with tracked_run(local, "train") as run:
         run.content("weights", "of a model")
     local.client.create_registered_model("landmark-generator")
@@ -67,14 +67,14 @@ def test_doctor_is_not_well_and_its_commands_work_as_they_stand(ws, local):
     assert [finding.health for finding in check_tracking(settings)] == [Health.OK]
     local.client.delete_run(run.run_id)
     local.client.delete_experiment(local.experiment_id)
-    (found,) = (finding for finding in check_tracking(settings) if finding.health is Health.PROBLEM)
-    assert "was deleted" in found.detail
-    carry_out(found.remedy)
+    (findings,) = (finding for finding in check_tracking(settings) if finding.health is Health.PROBLEM)
+    assert "was deleted" in findings.detail
+    carry_out(findings.remedy)
     assert [finding.health for finding in check_tracking(settings)] == [Health.OK]
     assert open_tracking(TrackingSettings(), ws).experiment_id == local.experiment_id
 
 
-def test_a_deleted_experiment_that_no_training_uses_is_nobody_s_trouble(ws, local):
+def test_unused_deleted_experiment_is_no_problem(ws, local):
     other = local.client.create_experiment("other")
     local.client.delete_experiment(other)
     assert deleted(local.place, TrackingSettings().experiment) == []

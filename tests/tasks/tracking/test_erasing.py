@@ -32,7 +32,7 @@ def test_files_about_a_clip_are_erased_and_others_stay(tracking):
     assert erase_about(tracking, [CLIP], ["promotion/comparison.html"], runs) == 0
 
 
-def test_a_version_is_deleted_with_its_files(tracking, tmp_path):
+def test_version_is_deleted_with_its_files(tracking, tmp_path):
     make(tmp_path / "generator")
     with tracked_run(tracking, "training") as run:
         version = log_model(run, tmp_path / "generator", LANDMARK_GENERATOR)
@@ -45,7 +45,7 @@ def test_a_version_is_deleted_with_its_files(tracking, tmp_path):
     assert aliased(tracking, version.name, PREVIOUS) is None
 
 
-def test_lineage_is_read_back_and_none_where_there_is_none(tracking):
+def test_lineage_round_trip_and_missing_lineage(tracking):
     with tracked_run(tracking, "training") as run:
         bare = Version("landmark-generator", 1, run.run_id, "", {})
         assert lineage_of(tracking, bare) is None

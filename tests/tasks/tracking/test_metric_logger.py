@@ -52,7 +52,7 @@ def test_points_are_means_over_steps(tracking):
     assert curve(tracking, run, "steps_per_s")[0][1] == pytest.approx(5.0)
 
 
-def test_little_is_sent_while_training_and_all_at_the_end(local):
+def test_metrics_are_batched_and_flushed_at_the_end(local):
     with tracked_run(local, "batches") as run:
         listener = TrackedTraining(run, point_steps=2)
         train(listener, 0, 8)
@@ -84,14 +84,14 @@ def test_checkpoints_are_not_uploaded(local, tmp_path):
     assert local.client.list_artifacts(run.run_id) == []
 
 
-def test_a_training_that_fails_has_its_curve_up_to_there(local):
+def test_failed_training_keeps_its_curve(local):
     with pytest.raises(FloatingPointError), tracked_run(local, "nan") as run:
         train(TrackedTraining(run), 0, 17)
         raise FloatingPointError("loss is NaN")
     assert [at for at, _ in curve(local, run, "loss/l1")] == [10, 17]
 
 
-def test_resumed_is_as_never_killed(tracking):
+def test_resumed_curve_equals_an_undisturbed_one(tracking):
     """Killed at step 38, with its last checkpoint at 20: the curve must not hold steps 30 twice."""
     with pytest.raises(KeyboardInterrupt), tracked_run(tracking, "long") as run:
         listener = TrackedTraining(run)
@@ -110,7 +110,7 @@ def test_resumed_is_as_never_killed(tracking):
     assert curve(tracking, run, "val/nme") == [(35, 0.7)]
 
 
-def test_sending_again_after_an_answer_was_lost_doubles_nothing(tracking):
+def test_resending_after_a_lost_answer_duplicates_nothing(tracking):
     from mlflow.entities import Metric
 
     with tracked_run(tracking, "twice") as run:
@@ -121,7 +121,7 @@ def test_sending_again_after_an_answer_was_lost_doubles_nothing(tracking):
 
 
 @pytest.mark.long
-def test_a_server_that_goes_away_and_comes_back_has_missed_nothing(mortal, ws, caplog, capfd):
+def test_returning_server_gets_all_metrics(mortal, ws, caplog, capfd):
     tracking = open_tracking(TrackingSettings(uri=mortal.uri), ws)
     with caplog.at_level(logging.WARNING), tracked_run(tracking, "outage") as run:
         listener = TrackedTraining(run, point_steps=1, first_pause_s=0.01)
@@ -146,7 +146,7 @@ def test_a_server_that_goes_away_and_comes_back_has_missed_nothing(mortal, ws, c
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_a_server_that_stays_away_stops_no_training_and_is_told_of(mortal, ws, caplog, tmp_path):
+def test_absent_server_is_warned_about_and_stops_nothing(mortal, ws, caplog, tmp_path):
     tracking = open_tracking(TrackingSettings(uri=mortal.uri), ws)
     with caplog.at_level(logging.WARNING), tracked_run(tracking, "lost") as run:
         listener = TrackedTraining(run, point_steps=1)
@@ -163,7 +163,7 @@ def test_a_server_that_stays_away_stops_no_training_and_is_told_of(mortal, ws, c
     assert tracking.client.get_run(run.run_id).info.status == "RUNNING"
 
 
-def test_pictures_that_wait_are_bounded(local):
+def test_queued_pictures_are_bounded(local):
 
     with tracked_run(local, "full") as run:
         listener = TrackedTraining(run)

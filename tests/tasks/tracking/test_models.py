@@ -117,7 +117,7 @@ def test_predictions_are_the_same_before_and_after(tracking, folder, tmp_path):
     assert sys.path == before
 
 
-def test_a_version_is_found_by_number_alias_and_run(tracking, folder):
+def test_version_is_found_by_number_alias_and_run(tracking, folder):
     make(folder)
     with tracked_run(tracking, "train") as run:
         version = log_model(run, folder, LANDMARK_GENERATOR)
@@ -133,7 +133,7 @@ def test_a_version_is_found_by_number_alias_and_run(tracking, folder):
     assert len(outputs) == 1
 
 
-def test_versions_that_are_not_there(tracking, folder):
+def test_missing_versions_are_refused(tracking, folder):
     make(folder)
     with tracked_run(tracking, "train") as run:
         version = log_model(run, folder, LANDMARK_GENERATOR)
@@ -145,7 +145,7 @@ def test_versions_that_are_not_there(tracking, folder):
         load_tracked_generator(tracking, version)
 
 
-def test_logging_twice_registers_once_and_other_weights_anew(local, folder):
+def test_equal_weights_are_registered_once(local, folder):
     make(folder)
     with tracked_run(local, "train") as run:
         first, second = log_model(run, folder, LANDMARK_GENERATOR), log_model(run, folder, LANDMARK_GENERATOR)
@@ -183,7 +183,7 @@ print(json.dumps({"ours": ours, "all": sorted({name.split(".")[0] for name in sy
 """
 
 
-def test_a_fresh_process_without_the_project_can_predict(tracking, folder, tmp_path):
+def test_fresh_process_without_the_project_can_predict(tracking, folder, tmp_path):
     made = make(folder)
     with tracked_run(tracking, "train") as run:
         version = log_model(run, folder, LANDMARK_GENERATOR)
@@ -200,12 +200,12 @@ def test_a_fresh_process_without_the_project_can_predict(tracking, folder, tmp_p
     )
     assert fresh.returncode == 0, fresh.stderr[-3000:]
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected(*made), atol=1e-3)  # pixels
-    said = json.loads(fresh.stdout)
+    summary = json.loads(fresh.stdout)
     project = Path(__file__).parents[3]
-    assert said["ours"]["model.stage1.network"].endswith("code/model/stage1/network.py")
-    assert not any(Path(file).is_relative_to(project) for file in said["ours"].values())
-    assert len({Path(file).parts[:4] for file in said["ours"].values()}) == 1
-    assert said["example"] == [5, 216, 2]
+    assert summary["ours"]["model.stage1.network"].endswith("code/model/stage1/network.py")
+    assert not any(Path(file).is_relative_to(project) for file in summary["ours"].values())
+    assert len({Path(file).parts[:4] for file in summary["ours"].values()}) == 1
+    assert summary["example"] == [5, 216, 2]
     foreign = {
         "librosa",
         "av",
@@ -218,7 +218,7 @@ def test_a_fresh_process_without_the_project_can_predict(tracking, folder, tmp_p
         "tasks",
         "flows",
     }
-    assert not foreign & set(said["all"])
+    assert not foreign & set(summary["all"])
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def flip(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flip, lambda path: path.unlink(), lambda path: path.write_bytes(b"")])
 @pytest.mark.parametrize("name", [WEIGHTS, CARD])
-def test_a_damaged_file_is_refused(logged, tmp_path, name, damage):
+def test_damaged_file_is_refused(logged, tmp_path, name, damage):
     store, (_, version) = logged
     damage(weights_of(store, version).with_name(name))
     with pytest.raises(ModelFileError, match=name):
@@ -254,8 +254,8 @@ def test_a_damaged_file_is_refused(logged, tmp_path, name, damage):
         load_predictor(store, version, tmp_path / "fetched")
 
 
-def test_other_weights_with_a_seal_of_their_own_are_refused(logged, tmp_path):
-    """Somebody replaced weights and seals together: only the tag in the registry knows."""
+def test_other_weights_with_matching_checksums_are_refused(logged, tmp_path):
+    """Weights and checksums replaced together: only the tag in the registry differs."""
     store, (_, version) = logged
     inner = weights_of(store, version).parent
     make(tmp_path / "other", seed=9)
@@ -278,7 +278,7 @@ def plant(path: Path) -> Path:
 
 
 def refused(store: Tracking, version: Version, folder: Path, says: str) -> None:
-    """No door lets the version through: not the one for weights, nor the loader, nor the export."""
+    """No loader accepts the version: neither the one for weights, nor the predictor, nor the export."""
     doors = (lambda: fetch_version(store, version, folder / "fetched"),
              lambda: load_predictor(store, version, folder / "loaded"),
              lambda: export_model(store, version, folder / "exported"))  # fmt: skip
@@ -300,7 +300,7 @@ def test_changed_and_added_files_are_refused_before_any_runs(logged, tmp_path, n
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "code/model/checksums.py", "input_example.json"])
-def test_a_file_that_is_missing_is_refused(logged, tmp_path, name):
+def test_file_that_is_missing_is_refused(logged, tmp_path, name):
     store, (_, version) = logged
     (weights_of(store, version).parents[2] / name).unlink()
     refused(store, version, tmp_path, f"{name} is not what was logged")
@@ -323,7 +323,7 @@ def test_links_are_refused_and_not_followed(logged, tmp_path):
     refused(store, version, tmp_path, "pipe is a link or a special file")
 
 
-def test_what_mlflow_and_python_leave_in_a_store_is_neither_an_error_nor_fetched(logged, tmp_path):
+def test_tool_leftovers_in_a_store_are_ignored(logged, tmp_path):
     """A plain load from a local store writes there; planted byte code would run in place of its source."""
     store, (_, version) = logged
     whole = weights_of(store, version).parents[2]
@@ -338,22 +338,22 @@ def test_doctor_and_fetch_by_name(logged, tmp_path):
     store, (_, version) = logged
     store.client.set_registered_model_alias(GENERATOR, "champion", str(version.number))
     settings = Settings(workspace=str(store.place.folder.parent))
-    told = fetch(settings, f"models:/{GENERATOR}@champion", tmp_path / "exported")
-    assert told["checksums_sha256"] == version.checksums
+    result = fetch(settings, f"models:/{GENERATOR}@champion", tmp_path / "exported")
+    assert result["checksums_sha256"] == version.checksums
     assert (tmp_path / "exported" / "MLmodel").exists()
     with pytest.raises(ModelFileError, match="exists already"):
         fetch(settings, GENERATOR, tmp_path / "exported")
     with pytest.raises(TrackingError, match="names no model"):
         fetch(settings, "../landmark-generator", tmp_path / "other")
-    found = {one.what: one for one in check_tracking(settings)}
-    assert found[f"{GENERATOR} 1, champion"].health is Health.OK
+    findings = {one.what: one for one in check_tracking(settings)}
+    assert findings[f"{GENERATOR} 1, champion"].health is Health.OK
     plant(weights_of(store, version).parents[2] / "predictor.py")
-    found = {one.what: one for one in check_tracking(settings)}
-    assert "predictor.py is not what was logged" in found[f"{GENERATOR} 1, champion"].detail
-    assert found[f"{GENERATOR} 1, champion"].health is Health.PROBLEM
+    findings = {one.what: one for one in check_tracking(settings)}
+    assert "predictor.py is not what was logged" in findings[f"{GENERATOR} 1, champion"].detail
+    assert findings[f"{GENERATOR} 1, champion"].health is Health.PROBLEM
 
 
-def test_a_plain_pyfunc_refuses_damage_too(logged):
+def test_plain_pyfunc_refuses_damage_too(logged):
     import mlflow
 
     store, (_, version) = logged
@@ -366,14 +366,14 @@ def test_a_plain_pyfunc_refuses_damage_too(logged):
         mlflow.pyfunc.load_model(str(weights.parents[2]))
 
 
-def test_files_that_are_gone_altogether(logged):
+def test_missing_model_folder_is_reported(logged):
     store, (_, version) = logged
     shutil.rmtree(weights_of(store, version).parents[2])
     with pytest.raises(TrackingError, match="files of landmark-generator version 1"):
         load_tracked_generator(store, version)
 
 
-def test_a_version_that_somebody_else_registered_is_not_trusted(local, folder):
+def test_version_without_a_checksum_tag_is_not_trusted(local, folder):
     make(folder)
     with tracked_run(local, "train") as run:
         version = log_model(run, folder, LANDMARK_GENERATOR)
@@ -382,13 +382,13 @@ def test_a_version_that_somebody_else_registered_is_not_trusted(local, folder):
         load_tracked_generator(local, named_version(local, GENERATOR, str(version.number)))
 
 
-def test_a_folder_without_a_generator_is_not_logged(local, tmp_path):
+def test_folder_without_a_generator_is_not_logged(local, tmp_path):
     with pytest.raises(ModelFileError, match="no landmark generator"), tracked_run(local, "train") as run:
         log_model(run, tmp_path, LANDMARK_GENERATOR)
     assert local.client.search_registered_models() == []
 
 
-def test_the_example_is_a_face_that_the_model_takes(folder):
+def test_example_is_a_face_that_the_model_takes(folder):
     generator, card = make(folder)
     given = generator_example()
     assert predict_clip(generator, **given, gain=card.gain).shape == given["landmarks"].shape == (5, 216, 2)

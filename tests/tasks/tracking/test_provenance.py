@@ -8,7 +8,7 @@ from schemas.config.settings import Settings
 from tasks.tracking.provenance import LONGEST_PARAM, code_tags, environment_hash, flattened, installed, settings_tree
 
 
-def test_a_settings_tree_becomes_dotted_names():
+def test_settings_tree_becomes_dotted_names():
     flat = flattened(settings_tree(Settings(workspace="here", run={"workers": 2})))
     assert flat["clips.min_s"] == "1.0"
     assert flat["run.workers"] == "2"
@@ -22,7 +22,7 @@ def test_lists_stay_whole_and_paths_become_text(tmp_path):
     assert json.loads(flattened({"a": {"b": [1, None, "c"]}})["a.b"]) == [1, None, "c"]
 
 
-def test_a_value_too_long_for_mlflow_is_cut_and_says_so():
+def test_long_mlflow_value_is_cut_and_marked():
     from mlflow.utils.validation import MAX_PARAM_VAL_LENGTH
 
     assert LONGEST_PARAM == MAX_PARAM_VAL_LENGTH
@@ -38,7 +38,7 @@ def test_no_password_gets_into_parameters():
     assert flattened(tree)["run.dask"] == "tcp://host:1"
 
 
-def test_the_code_is_named_by_commit_and_by_what_is_not_in_it():
+def test_code_version_holds_commit_and_uncommitted_changes():
     tags = code_tags()
     head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()
     assert head.startswith(tags["mlflow.source.git.commit"])
@@ -46,7 +46,7 @@ def test_the_code_is_named_by_commit_and_by_what_is_not_in_it():
     assert tags["code.uncommitted_files"].isdigit()
 
 
-def test_the_environment_hash_is_that_of_all_packages_in_any_process():
+def test_environment_hash_covers_all_packages_in_any_process():
     packages = installed()
     assert {"mlflow==3.17.2", "lightning-fabric==2.6.6"} <= set(packages)
     assert packages == sorted(set(packages))

@@ -1,4 +1,4 @@
-"""A workspace that was moved uses its own runs and models again; a copy does so when it is asked to."""
+"""A moved workspace uses its own runs and models again; a copy does so with --forget."""
 
 import shutil
 import sqlite3
@@ -29,14 +29,14 @@ def used(ws, local) -> Workspace:
 
 
 def there(ws: Workspace) -> str:
-    """What the run's file holds, read through MLflow."""
+    """Return the content of the run's file, read through MLflow."""
     store = open_tracking(DEFAULT, ws)
     (version,) = store.client.search_model_versions("name = 'landmark-generator'")
     assert version.source.startswith(f"{ws.root}/")
     return Path(store.client.download_artifacts(version.run_id, "made.txt")).read_text()
 
 
-def test_a_moved_workspace_has_its_models_again(used, tmp_path):
+def test_moved_workspace_has_its_models_again(used, tmp_path):
     moved = Workspace.open(str(shutil.move(used.root, tmp_path / "larger disk, new_")))
     with pytest.raises(TrackingError, match="heterodub relocate -w "):
         open_tracking(DEFAULT, moved)
@@ -48,7 +48,7 @@ def test_a_moved_workspace_has_its_models_again(used, tmp_path):
     assert (again.forgotten, again.addresses) == ((), 0)
 
 
-def test_a_copy_is_separate_only_when_that_is_said(used, tmp_path):
+def test_copy_is_separated_only_with_forget(used, tmp_path):
     copy = Workspace.open(str(shutil.copytree(used.root, tmp_path / "copy")))
     place = place_of(DEFAULT, copy)
     before = (Path(copy.root) / TRACKING / "mlflow.db").read_bytes()
@@ -62,20 +62,20 @@ def test_a_copy_is_separate_only_when_that_is_said(used, tmp_path):
     assert (there(copy), there(used)) == ("the copy's", "kept")
 
 
-def test_a_link_to_the_same_place_is_no_other_place(used, tmp_path):
+def test_link_to_the_same_place_is_no_other_place(used, tmp_path):
     (tmp_path / "link").symlink_to(used.root)
     linked = Workspace.open(str(tmp_path / "link"))
     relocate(place_of(DEFAULT, linked))
     assert there(linked) == "kept"
 
 
-def test_files_that_were_left_behind_are_named(used, tmp_path):
+def test_missing_files_after_a_move_are_named(used, tmp_path):
     moved = Workspace.open(str(shutil.move(used.root, tmp_path / "moved")))
     shutil.rmtree(Path(moved.root) / TRACKING / "artifacts")
     assert relocate(place_of(DEFAULT, moved)).missing == ("landmark-generator version 1",)
 
 
-def test_names_that_begin_alike_are_left_alone(used, tmp_path):
+def test_similar_path_prefixes_are_not_rewritten(used, tmp_path):
     place = place_of(DEFAULT, used)
     with sqlite3.connect(place.database) as store:
         store.execute("UPDATE runs SET artifact_uri = ?", (f"{place.artifacts}-other/1/artifacts",))
@@ -85,7 +85,7 @@ def test_names_that_begin_alike_are_left_alone(used, tmp_path):
         assert store.execute("SELECT artifact_uri FROM runs").fetchone() == (f"{place.artifacts}-other/1/artifacts",)
 
 
-def test_what_has_no_store_of_its_own_has_nothing_to_rewrite(tmp_path):
+def test_workspace_without_own_store_needs_no_rewrite(tmp_path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     with pytest.raises(TrackingError, match="no runs and models yet"):
         relocate(place_of(DEFAULT, ws))
@@ -93,7 +93,7 @@ def test_what_has_no_store_of_its_own_has_nothing_to_rewrite(tmp_path):
         relocate(place_of(TrackingSettings(uri="http://127.0.0.1:1"), ws))
 
 
-def test_a_damaged_store_is_named(ws):
+def test_damaged_store_is_named(ws):
     (Path(ws.root) / TRACKING / "mlflow.db").write_bytes(b"no database" * 1000)
     with pytest.raises(TrackingError, match="nothing was changed"):
         relocate(place_of(DEFAULT, ws))

@@ -21,13 +21,13 @@ def fetch(tracking: Tracking, run_id: str, name: str, folder: Path) -> Path:
     return Path(tracking.client.download_artifacts(run_id, name, str(folder)))
 
 
-def test_a_run_that_goes_well(tracking, tmp_path):
+def test_finished_run_is_recorded(tracking, tmp_path):
     with tracked_run(tracking, "first") as run:
         assert state(tracking, run.run_id).info.status == "RUNNING"
         run.metrics({"nme": 0.8, "undefined": None}, step=7)
-    found = state(tracking, run.run_id)
-    assert (found.info.status, found.info.run_name) == ("FINISHED", "first")
-    assert found.data.metrics == {"nme": 0.8}
+    result = state(tracking, run.run_id)
+    assert (result.info.status, result.info.run_name) == ("FINISHED", "first")
+    assert result.data.metrics == {"nme": 0.8}
     assert run.steps_of("nme") == {7}
 
 
@@ -35,12 +35,12 @@ def test_a_run_that_goes_well(tracking, tmp_path):
     ("error", "status"),
     [(ValueError("bad batch"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "KILLED")],
 )
-def test_a_run_that_is_cut_short_says_how(tracking, error, status):
+def test_interrupted_run_records_its_cause(tracking, error, status):
     with pytest.raises(type(error)), tracked_run(tracking, "short") as run:
         raise error
-    found = state(tracking, run.run_id)
-    assert found.info.status == status
-    assert found.data.tags.get("failure") == ("ValueError: bad batch" if status == "FAILED" else None)
+    result = state(tracking, run.run_id)
+    assert result.info.status == status
+    assert result.data.tags.get("failure") == ("ValueError: bad batch" if status == "FAILED" else None)
 
 
 def test_settings_code_seed_and_packages(tracking, tmp_path):
@@ -56,13 +56,13 @@ def test_settings_code_seed_and_packages(tracking, tmp_path):
     assert {"code", "mlflow.source.git.commit"} <= set(data.tags)
 
 
-def test_the_release_is_an_input_for_both_splits(tracking, ws):
+def test_release_is_an_input_for_both_splits(tracking, ws):
     with tracked_run(tracking, "data") as run:
         run.data(ws, release(), Stage.STAGE1)
         run.data(ws, release(), Stage.STAGE1)  # as a resumed run does
-    found = state(tracking, run.run_id)
-    assert found.data.tags["release"] == "r0123456789ab"
-    inputs = {one.tags[0].value: one.dataset for one in found.inputs.dataset_inputs}
+    result = state(tracking, run.run_id)
+    assert result.data.tags["release"] == "r0123456789ab"
+    inputs = {one.tags[0].value: one.dataset for one in result.inputs.dataset_inputs}
     assert set(inputs) == {"train", "val"}
     for split, dataset in inputs.items():
         assert (dataset.name, dataset.digest) == ("r0123456789ab", f"r0123456789ab-{split}")
@@ -100,7 +100,7 @@ def test_files_folders_and_pictures(tracking, tmp_path):
     assert {file.path for file in tracking.client.list_artifacts(run.run_id)} >= {"plain.txt", "val"}
 
 
-def test_a_resumed_run_goes_on_and_shows_what_is_different(tracking):
+def test_resumed_run_continues_and_shows_differences(tracking):
     with pytest.raises(KeyboardInterrupt), tracked_run(tracking, "long") as run:
         run.origin(Settings(run={"workers": 2}), seed=1)
         raise KeyboardInterrupt
@@ -108,14 +108,14 @@ def test_a_resumed_run_goes_on_and_shows_what_is_different(tracking):
         assert again.run_id == run.run_id
         assert state(tracking, run.run_id).info.status == "RUNNING"
         again.origin(Settings(run={"workers": 3}), seed=1)
-    found = state(tracking, run.run_id)
-    assert found.info.status == "FINISHED"
-    assert found.data.params["run.workers"] == "2"
-    assert found.data.tags["resumed.run.workers"] == "3"
-    assert [name for name in found.data.tags if name.startswith("resumed.")] == ["resumed.run.workers"]
+    result = state(tracking, run.run_id)
+    assert result.info.status == "FINISHED"
+    assert result.data.params["run.workers"] == "2"
+    assert result.data.tags["resumed.run.workers"] == "3"
+    assert [name for name in result.data.tags if name.startswith("resumed.")] == ["resumed.run.workers"]
 
 
-def test_runs_that_cannot_be_resumed(tracking, ws):
+def test_unresumable_runs_are_refused(tracking, ws):
     with pytest.raises(TrackingError, match="no-such-run"), tracked_run(tracking, "x", resume="no-such-run"):
         pass
     with tracked_run(tracking, "x") as run:
@@ -129,7 +129,7 @@ def test_runs_that_cannot_be_resumed(tracking, ws):
         pass
 
 
-def test_what_mlflow_refuses_is_a_tracking_error(local):
+def test_mlflow_refusal_is_a_tracking_error(local):
     with pytest.raises(TrackingError, match=r"run .*Names may only"), tracked_run(local, "bad names") as run:
         run.params({"not?allowed!": "x"})
     assert state(local, run.run_id).info.status == "FAILED"

@@ -20,27 +20,27 @@ from tests.tasks.tracking.served import free_port
 DEFAULT = TrackingSettings()
 
 
-def test_without_a_uri_everything_lies_in_the_workspace(ws, local):
+def test_missing_uri_stores_in_the_workspace(ws, local):
     folder = Path(ws.root) / TRACKING
     assert place_of(DEFAULT, ws).uri == f"sqlite:///{folder}/mlflow.db"
     assert local.client.get_experiment(local.experiment_id).artifact_location == str(folder / "artifacts")
     assert not local.place.is_server
 
 
-def test_looking_where_it_is_makes_nothing(tmp_path):
+def test_resolving_the_store_creates_nothing(tmp_path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     place_of(DEFAULT, ws)
     assert [path.name for path in Path(ws.root).iterdir()] == [MARKER]
 
 
 @pytest.mark.parametrize(("uri", "says"), [(None, "MLflow server"), ("postgresql://db/mlflow", "no place for files")])
-def test_a_remote_workspace_needs_a_server(uri, says):
+def test_remote_workspace_needs_a_server(uri, says):
     with pytest.raises(SettingsError, match=says):
         place_of(TrackingSettings(uri=uri), Workspace("s3://bucket/ws"))
     assert place_of(TrackingSettings(uri="https://host/"), Workspace("s3://bucket/ws")).uri == "https://host"
 
 
-def test_a_server_s_password_goes_beside_its_address_not_in_it(ws, server, monkeypatch):
+def test_server_password_is_kept_out_of_the_address(ws, server, monkeypatch):
     for name in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "of another")
     tracking = open_tracking(TrackingSettings(uri=server.replace("//", "//me:se%2Fcret@") + "/"), ws)
@@ -49,7 +49,7 @@ def test_a_server_s_password_goes_beside_its_address_not_in_it(ws, server, monke
     assert (os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"]) == ("me", "se/cret")
 
 
-def test_a_question_mark_in_the_path_is_refused_since_it_would_name_another_file(tmp_path):
+def test_question_mark_in_the_path_is_refused_since_it_would_name_another_file(tmp_path):
     with pytest.raises(SettingsError, match=r"\?"):
         place_of(DEFAULT, Workspace.open(str(tmp_path / "a?b"), create=True))
 
@@ -65,7 +65,7 @@ def test_odd_paths_hold_a_store(tmp_path, empty_database):
     assert kept.read_text() == "words"
 
 
-def test_a_second_opening_finds_the_same_experiment(ws, local):
+def test_second_opening_finds_the_same_experiment(ws, local):
     assert open_tracking(DEFAULT, ws).experiment_id == local.experiment_id
     assert open_tracking(TrackingSettings(experiment="other"), ws).experiment_id != local.experiment_id
 
@@ -85,31 +85,31 @@ def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert said[0][0] == said[1][0]
+    output = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], output
+    assert output[0][0] == output[1][0]
 
 
-def test_a_server_that_is_not_there_is_told_of_at_once(ws):
+def test_unreachable_server_fails_fast(ws):
     uri = f"http://user:secret@127.0.0.1:{free_port()}"
     with pytest.raises(TrackingError, match=r"no MLflow server answers at http://127\.0\.0\.1") as error:
         open_tracking(TrackingSettings(uri=uri), ws)
     assert "secret" not in str(error.value)
 
 
-def test_an_address_that_does_not_exist(ws):
+def test_unresolvable_address_is_an_error(ws):
     with pytest.raises(TrackingError, match="no MLflow server answers"):
         open_tracking(TrackingSettings(uri="http://no-such-host.invalid:5000"), ws)
 
 
-def test_somebody_else_who_listens_there_is_no_mlflow(ws, monkeypatch):
+def test_other_server_is_not_taken_for_mlflow(ws, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.create_server(("127.0.0.1", 0)) as mute, pytest.raises(TrackingError, match="tracking store"):
         open_tracking(TrackingSettings(uri=f"http://127.0.0.1:{mute.getsockname()[1]}"), ws)
 
 
-def test_a_database_with_other_bytes(ws):
+def test_database_with_other_bytes(ws):
     (Path(ws.root) / TRACKING / "mlflow.db").write_bytes(b"no database" * 1000)
     with pytest.raises(TrackingError, match="not a database"):
         open_tracking(DEFAULT, ws)
@@ -117,19 +117,19 @@ def test_a_database_with_other_bytes(ws):
         look(place_of(DEFAULT, ws))
 
 
-def test_a_deleted_experiment(ws, local):
+def test_deleted_experiment(ws, local):
     local.client.delete_experiment(local.experiment_id)
     with pytest.raises(TrackingError, match=f"mlflow experiments restore --experiment-id {local.experiment_id}`"):
         open_tracking(DEFAULT, ws)
 
 
-def test_a_copied_workspace_does_not_write_into_the_old_one(ws, local, tmp_path):
+def test_copied_workspace_does_not_write_into_the_old_one(ws, local, tmp_path):
     copy = Workspace.open(str(shutil.copytree(ws.root, tmp_path / "copy")))
     with pytest.raises(TrackingError, match="moved or copied"):
         open_tracking(DEFAULT, copy)
 
 
-def test_a_full_disk_stays_a_full_disk():
+def test_full_disk_stays_a_full_disk():
     from tasks.tracking.store import tracking_errors
 
     with pytest.raises(OSError, match="No space"), tracking_errors("it"):
@@ -138,16 +138,16 @@ def test_a_full_disk_stays_a_full_disk():
         raise PermissionError(13, "Permission denied")
 
 
-def test_what_the_user_set_for_waiting_stands(ws, monkeypatch):
+def test_user_timeouts_are_kept(ws, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "77")
     open_tracking(DEFAULT, ws)
     assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
 
 
-def test_looking_says_what_is_there(ws, local):
+def test_inspecting_reports_the_store(ws, local):
     assert look(local.place).startswith("1 experiment, 0 registered models")
 
 
-def test_the_database_is_one_that_sqlite_reads(ws, local):
+def test_database_is_plain_sqlite(ws, local):
     with sqlite3.connect(Path(ws.root) / TRACKING / "mlflow.db") as database:
         assert ("heterodub",) in database.execute("select name from experiments").fetchall()

@@ -24,7 +24,7 @@ def logged(local, tmp_path):
         return log_model(run, tmp_path / "translator", LANDMARK_TRANSLATOR)
 
 
-def test_it_paints_the_same_from_the_registry(local, logged, tmp_path):
+def test_registered_translator_predicts_the_same(local, logged, tmp_path):
     given = translator_example(64)
     translator, card = load_translator(tmp_path / "translator")
     translator = TranslatorInference(translator)
@@ -35,7 +35,7 @@ def test_it_paints_the_same_from_the_registry(local, logged, tmp_path):
     assert (logged.name, logged.number, logged.tags["steps"]) == ("landmark-translator", 1, str(card.steps))
 
 
-def test_it_is_found_by_its_kind(local, logged, tmp_path):
+def test_translator_is_found_by_its_kind(local, logged, tmp_path):
     assert named_version(local, LANDMARK_TRANSLATOR.name, logged.run_id) == logged
     folder = fetch_version(local, usable_version(local, LANDMARK_TRANSLATOR.name, None), tmp_path / "fetched")
     assert load_translator(folder)[1] == load_translator(tmp_path / "translator")[1]
@@ -43,7 +43,7 @@ def test_it_is_found_by_its_kind(local, logged, tmp_path):
         usable_version(local, GENERATOR, None)
 
 
-def test_a_fine_tuned_one_is_never_the_newest_and_is_found_when_named(local, logged, tmp_path):
+def test_finetuned_version_is_never_newest_and_found_by_name(local, logged, tmp_path):
     saved(tmp_path / "tuned", tuned_on=("a clip",))
     with tracked_run(local, "finetune") as run:
         with pytest.raises(ModelFileError, match=FINETUNED):

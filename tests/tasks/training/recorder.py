@@ -6,7 +6,7 @@ import signal
 from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 
 
-class Recorder(Callback):
+class RecordingCallback(Callback):
     def __init__(self) -> None:
         self.losses: dict[int, float] = {}
         self.fusions: list[dict[str, float]] = []
@@ -35,7 +35,7 @@ class Recorder(Callback):
         self.end = (step, reason)
 
 
-class PulledAt(Recorder):
+class PulledAt(RecordingCallback):
     """Kills this process, as the out-of-memory killer would, at a step."""
 
     def __init__(self, step: int) -> None:

@@ -1,4 +1,4 @@
-"""A workspace with a published release of painted talkers whose clips are good for both stages: sound and picture."""
+"""A workspace with a published release of drawn talkers whose clips are good for both stages: sound and picture."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.model.stage2.faces import painted
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import write_part
-from tests.tasks.training.sitters import BOX
+from tests.tasks.training.face_release import BOX
 from tests.tasks.training.talkers import EXTRACTOR, publish, split_of, stored_row
 
 
@@ -27,15 +27,15 @@ def speakers(folder: Path, count: int = 6, frames: int = 36) -> Workspace:
 def _add(workspace: Workspace, number: int, frames: int) -> None:
     points, tracked, mel = talk(frames, number)
     pictures, placed = painted(points, number)
-    found = placed * (BOX[2] / pictures.shape[1]) + np.array(BOX[:2])
+    result = placed * (BOX[2] / pictures.shape[1]) + np.array(BOX[:2])
     shown = sample.stage2_row(number, 0, frames) | {
-        "landmarks": found.reshape(frames, -1).astype(np.float32).tolist(),
+        "landmarks": result.reshape(frames, -1).astype(np.float32).tolist(),
         "tracked": tracked.tolist(),
         "crop_px": pictures.shape[1],
         "crop_boxes": [list(BOX)] * frames,
         "crops": [bytes(cv2.imencode(".png", one[..., ::-1])[1]) for one in pictures],
     }
-    heard = stored_row(number, 0, found.astype(np.float32), tracked, mel)
+    heard = stored_row(number, 0, result.astype(np.float32), tracked, mel)
     media, clip = sample.media_id(number), sample.clip_row(number, 0, frames=frames, extractor=EXTRACTOR)
     clip |= {"split": split_of(number)}
     made = [

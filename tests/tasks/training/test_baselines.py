@@ -16,8 +16,8 @@ from tasks.training.data.datasets import BaselineDataset
 from tasks.training.run import no_samples, run_training
 from tasks.training.samples import BaselineSamples
 from tests.model.talking import talk
-from tests.tasks.training.recorder import Recorder
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.speakers import speakers
 
 PACE = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
@@ -35,52 +35,52 @@ def settings(**changes) -> BaselineSettings:
 
 def trained(selection, folder, listener=None, name="wav2lip", samples=no_samples, **changes):
     spec = baseline_spec(name, selection, settings(**changes), WeightSettings(), samples)
-    return run_training(spec, folder, listener or Recorder())
+    return run_training(spec, folder, listener or RecordingCallback())
 
 
 @pytest.fixture(scope="module")
 def undisturbed(selection, tmp_path_factory):
-    told = Recorder()
+    recorder = RecordingCallback()
     samples = BaselineSamples(settings().schedule)
-    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", told, samples=samples), told
+    return trained(selection, tmp_path_factory.mktemp("undisturbed") / "t", recorder, samples=samples), recorder
 
 
-def test_it_tells_all_it_does(undisturbed):
-    made, told = undisturbed
-    assert told.end == (6, "done")
+def test_training_reports_every_step(undisturbed):
+    made, result = undisturbed
+    assert result.end == (6, "done")
     assert {"loss", "perceptual_lower", "perceptual_heldout_lower", "psnr_mouth", "expert/val_right"} <= set(
-        told.scores[0]
+        result.scores[0]
     )
-    assert set(told.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
+    assert set(result.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
     assert (made.card.kind, made.card.release) == ("wav2lip", made.card.release)
 
 
-class _Stopped(Recorder):
+class _Stopped(RecordingCallback):
     def on_train_step_end(self, report):
         super().on_train_step_end(report)
         if report.step == 5:
             raise KeyboardInterrupt
 
 
-def test_stopped_and_resumed_is_never_stopped(selection, undisturbed, tmp_path):
+def test_resumed_training_equals_an_undisturbed_one(selection, undisturbed, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         trained(selection, tmp_path / "t", _Stopped())
-    told = Recorder()
-    resumed = trained(selection, tmp_path / "t", told)
-    assert told.began_at == 4
-    assert told.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
+    recorder = RecordingCallback()
+    resumed = trained(selection, tmp_path / "t", recorder)
+    assert recorder.began_at == 4
+    assert recorder.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
     again = load_baseline(resumed.model)[0].network.state_dict()
     for name, value in load_baseline(undisturbed[0].model)[0].network.state_dict().items():
         assert np.array_equal(value, again[name]), name
 
 
 @pytest.mark.parametrize("name", ["lipgan", "atvgnet", "makeittalk"])
-def test_when_the_time_is_up_it_ends_with_a_baseline_that_paints(selection, tmp_path, name):
-    told = Recorder()
-    made = trained(selection, tmp_path / "t", told, name, schedule=PACE | {"minutes": 1e-6})
+def test_time_limit_ends_with_a_usable_baseline(selection, tmp_path, name):
+    recorder = RecordingCallback()
+    made = trained(selection, tmp_path / "t", recorder, name, schedule=PACE | {"minutes": 1e-6})
     assert (made.fitted.step, made.card.steps) == (1, 1)
-    assert told.end[1].startswith("time is up")
-    again = Recorder()
+    assert recorder.end[1].startswith("time is up")
+    again = RecordingCallback()
     trained(selection, tmp_path / "t", again, name, schedule=PACE | {"minutes": 1e-6})
     assert (again.began_at, again.losses) == (1, {})
     translator, card = load_baseline(made.model)
@@ -89,26 +89,26 @@ def test_when_the_time_is_up_it_ends_with_a_baseline_that_paints(selection, tmp_
     assert bool(card.perception) == (name == "makeittalk")
 
 
-def test_time_that_is_up_with_the_expert_is_told(selection, tmp_path):
+def test_time_limit_during_syncnet_training_is_an_error(selection, tmp_path):
     with pytest.raises(TrainingError, match="wav2lip has 1 steps, of which its expert needs 2"):
         trained(selection, tmp_path / "t", schedule=PACE | {"minutes": 1e-6})
     with pytest.raises(TrainingError, match="wav2lip has 6 steps, of which its expert needs 6"):
         trained(selection, tmp_path / "u", syncnet_steps=6)
 
 
-def test_only_clips_that_are_good_for_both_stages_are_learned_from(tmp_path):
-    workspace = sitters(tmp_path / "w")  # good for stage 2 alone
+def test_training_uses_only_clips_of_both_stages(tmp_path):
+    workspace = face_release(tmp_path / "w")  # good for stage 2 alone
     chosen = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with pytest.raises(TrainingError, match=r"no clip in its train split that is good for both stages \(of 2 stage2"):
         paired(workspace, chosen)
 
 
-def test_missing_weights_stop_it_before_the_first_step(selection, tmp_path):
+def test_missing_weights_stop_training_before_the_first_step(selection, tmp_path):
     with pytest.raises(WeightsMissingError, match=r"weights\.vgg19"):
         trained(selection, tmp_path / "t", name="makeittalk", perception="vgg19")
 
 
-def test_crops_and_mel_of_the_same_frames_come_together(selection):
+def test_crops_and_mel_of_a_batch_are_aligned(selection):
     plan = WindowSampler([clip.facts for clip in selection.train], settings().data, 0)
     batch = BaselineDataset(selection.both, selection.places, plan, settings())[0]
     window = plan.batch(0)[0]

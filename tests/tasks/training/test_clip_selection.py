@@ -18,15 +18,15 @@ from tasks.training.clip_selection import candidates, find_release, select
 from tasks.training.run import run_training
 from tasks.training.stage1 import generator_spec
 from tests.tasks.stores.sample_rows import clip_id
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import ORIGIN, add_media, publish, talkers
 
 
-def test_splits_are_those_of_the_release(workspace):
-    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    assert {clip.split for clip in found.train} == {"train"}
-    assert {clip.facts.speaker for clip in found.val} == {"speaker 1", "speaker 5"}
-    assert not {clip.facts.speaker for clip in found.train} & {clip.facts.speaker for clip in found.val}
+def test_selection_uses_the_splits_of_the_release(workspace):
+    result = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    assert {clip.split for clip in result.train} == {"train"}
+    assert {clip.facts.speaker for clip in result.val} == {"speaker 1", "speaker 5"}
+    assert not {clip.facts.speaker for clip in result.train} & {clip.facts.speaker for clip in result.val}
 
 
 def test_no_release_yet(tmp_path):
@@ -34,19 +34,19 @@ def test_no_release_yet(tmp_path):
         find_release(Workspace.open(str(tmp_path / "new"), create=True), None)
 
 
-def test_a_release_without_stage_1_clips(tmp_path):
+def test_release_without_stage_1_clips(tmp_path):
     workspace = talkers(tmp_path / "w", speakers=2, clips=1, frames=30, stage1=False)
     with pytest.raises(TrainingError, match=r"no stage1 clip in its train split.*0 train, 0 val, 0 test"):
         select(workspace, find_release(workspace, None), Stage.STAGE1)
 
 
-def test_a_release_without_val_speakers(tmp_path):
+def test_release_without_val_speakers(tmp_path):
     workspace = talkers(tmp_path / "w", speakers=1, clips=1, frames=30)
     with pytest.raises(TrainingError, match="val split to validate on"):
         select(workspace, find_release(workspace, None), Stage.STAGE1)
 
 
-def test_a_release_of_another_version_of_the_features(tmp_path):
+def test_release_of_another_version_of_the_features(tmp_path):
     workspace = Workspace.open(str(tmp_path / "w"), create=True)
     add_media(workspace, 0, 1, 30)
     publish(workspace, replace(ORIGIN, extractor="0-face_mesh_v1-0badcafe"))
@@ -54,7 +54,7 @@ def test_a_release_of_another_version_of_the_features(tmp_path):
         find_release(workspace, None)
 
 
-def test_a_version_that_was_erased(own_workspace):
+def test_version_that_was_erased(own_workspace):
     release = find_release(own_workspace, None)
     tables.delete_rows(
         own_workspace, "stage1", "media_id", [candidates(own_workspace, release, Stage.STAGE1)[0].place.media_id]
@@ -64,46 +64,46 @@ def test_a_version_that_was_erased(own_workspace):
         select(own_workspace, release, Stage.STAGE1)
 
 
-def test_a_model_of_another_landmark_backend(workspace, tmp_path):
-    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+def test_model_of_another_landmark_backend(workspace, tmp_path):
+    result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     schedule = {"max_steps": 2, "eval_interval": 2, "save_interval": 2}
     made = run_training(
-        generator_spec(found, Stage1Settings(preset="tiny", schedule=schedule)), tmp_path / "t", Recorder()
+        generator_spec(result, Stage1Settings(preset="tiny", schedule=schedule)), tmp_path / "t", RecordingCallback()
     )
-    other = replace(found, release=replace(found.release, backend="face_mesh_v2@1"))
+    other = replace(result, release=replace(result.release, backend="face_mesh_v2@1"))
     with pytest.raises(ModelFileError, match=r"face_mesh_v1.*face_mesh_v2"):
-        evaluate_generator(Settings(workspace=workspace.root), other, found.val, made.model, "val", 1)
+        evaluate_generator(Settings(workspace=workspace.root), other, result.val, made.model, "val", 1)
 
 
-def test_every_speaker_is_judged_once_by_a_fold_that_never_met_them(workspace):
-    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
+def test_every_speaker_is_scored_once_by_an_unseen_fold(workspace):
+    result = select(workspace, find_release(workspace, None), Stage.STAGE1)
     judged = []
-    for fold, held in folds(found, 2):
+    for fold, held in folds(result, 2):
         met = {clip.facts.speaker for clip in (*fold.train, *fold.val)}
         own = {clip.facts.speaker for clip in held}
         assert not met & own
         assert not {clip.facts.speaker for clip in fold.train} & {clip.facts.speaker for clip in fold.val}
         judged += sorted(own)
-    assert sorted(judged) == sorted(grouped((*found.train, *found.val)))
+    assert sorted(judged) == sorted(grouped((*result.train, *result.val)))
 
 
-def test_fewer_speakers_to_learn_from_and_the_same_ones_judged(workspace):
-    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    found = replace(found, train=tuple(replace(clip, group=clip.facts.clip_id) for clip in found.train))
-    for (fold, held), (few, same) in zip(folds(found, 2), folds(found, 2, 1), strict=True):
+def test_fewer_training_speakers_keep_the_scored_ones(workspace):
+    result = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    result = replace(result, train=tuple(replace(clip, group=clip.facts.clip_id) for clip in result.train))
+    for (fold, held), (few, same) in zip(folds(result, 2), folds(result, 2, 1), strict=True):
         assert (few.val, same) == (fold.val, held)
         assert len(grouped(few.train)) == 1 < len(grouped(fold.train))
         assert set(few.train) < set(fold.train)
 
 
 def test_test_speakers_are_in_no_fold(workspace):
-    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    everyone = {clip.facts.speaker for fold, held in folds(found, 2) for clip in (*fold.train, *fold.val, *held)}
+    result = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    everyone = {clip.facts.speaker for fold, held in folds(result, 2) for clip in (*fold.train, *fold.val, *held)}
     assert not everyone & {"speaker 2", "speaker 6"}
 
 
 @pytest.mark.parametrize("leak", ["moved", "renamed", "joined", "same file"])
-def test_nobody_of_a_benchmark_gets_into_a_training(tmp_path, leak):
+def test_benchmark_speakers_are_excluded_from_training(tmp_path, leak):
     """However the tables come to say that a frozen speaker is to be trained on."""
     workspace = talkers(tmp_path / "w", speakers=6, clips=2, frames=30)
     before = select(workspace, find_release(workspace, None), Stage.STAGE1)
@@ -133,20 +133,20 @@ def test_nobody_of_a_benchmark_gets_into_a_training(tmp_path, leak):
 
 
 def test_too_few_speakers_for_folds(own_workspace):
-    found = select(own_workspace, find_release(own_workspace, None), Stage.STAGE1)
+    result = select(own_workspace, find_release(own_workspace, None), Stage.STAGE1)
     with pytest.raises(TrainingError, match="too few for 3 folds"):
-        folds(found, 3)
+        folds(result, 3)
 
 
-def test_folds_that_leave_nobody_to_train_on_are_refused(workspace):
-    found = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    both = (*found.train, *found.val)
+def test_folds_without_training_speakers_are_refused(workspace):
+    result = select(workspace, find_release(workspace, None), Stage.STAGE1)
+    both = (*result.train, *result.val)
     four = tuple(replace(clip, group=f"group {number}") for number, clip in enumerate(both[:4]))
     with pytest.raises(TrainingError, match=r"of 4 groups of speakers 2 are held out .* take more folds"):
-        folds(replace(found, train=four[:3], val=four[3:]), 2)
+        folds(replace(result, train=four[:3], val=four[3:]), 2)
 
 
-def test_halves_differ_by_the_other_half_s_clips_for_stage_1_alone(workspace):
+def test_halves_differ_by_stage_1_only_clips(workspace):
     half, more = halves(select(workspace, find_release(workspace, None), Stage.STAGE1))
     assert more.train[: len(half.train)] == half.train
     added = more.train[len(half.train) :]

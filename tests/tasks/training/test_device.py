@@ -42,7 +42,7 @@ from tasks.training.stage1 import generator_spec
 from tasks.training.stage2 import translator_spec
 from tests.model.perceptual.test_vgg import weights
 from tests.pretend_device import PRETEND, There, on_pretend_device
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.speakers import speakers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")  # it is, in truth
@@ -76,7 +76,7 @@ def settings(workspace):
 
 @pytest.fixture(scope="module")
 def train(workspace, settings):
-    """train(what, folder): trains one of ours or of the baselines; what came of it, and what it told."""
+    """train(what, folder): trains one of ours or of the baselines; returns its result and its recorder."""
     speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
     pairs = paired(workspace, pictures)
 
@@ -89,14 +89,14 @@ def train(workspace, settings):
         samples = BaselineSamples(settings.baselines.schedule) if draw else no_samples
         return baseline_spec(what, pairs, settings.baselines, settings.weights, samples)
 
-    return lambda what, folder, told, draw=False: (run_training(spec(what, draw), folder, told), told)
+    return lambda what, folder, message, draw=False: (run_training(spec(what, draw), folder, message), message)
 
 
 @pytest.fixture(scope="module")
 def here(train, tmp_path_factory):
-    """Everything trained on the CPU: what came of it, and what it told."""
+    """Everything trained on the CPU: results and recorders."""
     folder = tmp_path_factory.mktemp("here")
-    return {what: train(what, folder / what, Recorder()) for what in ("generator", "translator", *BASELINES)}
+    return {what: train(what, folder / what, RecordingCallback()) for what in ("generator", "translator", *BASELINES)}
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_pretend_device_refuses_what_an_accelerator_refuses():
         assert np.array_equal((2 * there).cpu().numpy(), np.full((2, 3), 2.0))
 
 
-class _Stopped(Recorder):
+class _StoppedMidway(RecordingCallback):
     def on_train_step_end(self, report):
         super().on_train_step_end(report)
         if report.step == 3:
@@ -131,16 +131,16 @@ class _Stopped(Recorder):
 
 
 @pytest.mark.parametrize("what", ["generator", "translator", *BASELINES])
-def test_a_training_and_its_resumption(here, train, tmp_path, what):
-    stopped, told = _Stopped(), Recorder()
+def test_training_and_resumption_run_on_the_device(here, train, tmp_path, what):
+    stopped, recorder = _StoppedMidway(), RecordingCallback()
     with on_pretend_device():
         assert device_of("auto") == PRETEND
         with pytest.raises(KeyboardInterrupt):
             train(what, tmp_path / "t", stopped)
-        train(what, tmp_path / "t", told, draw=True)
-    assert told.began_at == 2
-    assert stopped.losses | told.losses == pytest.approx(here[what][1].losses, rel=1e-4)
-    assert alike(told.scores[-1], here[what][1].scores[-1])
+        train(what, tmp_path / "t", recorder, draw=True)
+    assert recorder.began_at == 2
+    assert stopped.losses | recorder.losses == pytest.approx(here[what][1].losses, rel=1e-4)
+    assert alike(recorder.scores[-1], here[what][1].scores[-1])
 
 
 def alike(one, other):
@@ -161,13 +161,13 @@ def quick(monkeypatch):
 
 
 def both(work):
-    """What `work` gives here and there."""
-    found = work()
+    """Return the results of `work` on the CPU and on the pretend device."""
+    result = work()
     with on_pretend_device():
-        return found, work()
+        return result, work()
 
 
-def test_an_evaluation_of_a_generator(workspace, settings, models):
+def test_evaluation_of_a_generator(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
 
     def evaluate(sync_steps):
@@ -181,7 +181,7 @@ def test_an_evaluation_of_a_generator(workspace, settings, models):
         evaluate(3)  # the scorer is trained there, too
 
 
-def test_an_evaluation_of_a_translator(workspace, settings, models, quick):
+def test_evaluation_of_a_translator(workspace, settings, models, quick):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     evaluate = partial(translator_scores.evaluate_translator, settings, selection, selection.val)
     here, there = both(lambda: evaluate(models["translator"], "", 4).summary())
@@ -192,19 +192,19 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
     clip = candidates(workspace, find_release(workspace, None), Stage.STAGE2)[0].facts.clip_id
     selection = finetuning_clip(workspace, find_release(workspace, None), clip, seconds=0.8)
     changed, finetuning = start_of(settings, workspace, str(models["translator"]), clip)
-    told = [Recorder(), Recorder()]
+    recorder = [RecordingCallback(), RecordingCallback()]
     spec = translator_spec(selection, changed, settings.weights, finetuning=finetuning)
-    both(lambda: run_training(spec, tmp_path / str(len(told)), told.pop()))
-    assert told == []
+    both(lambda: run_training(spec, tmp_path / str(len(recorder)), recorder.pop()))
+    assert recorder == []
 
 
-def test_what_fine_tuning_is_worth(workspace, settings, models):
+def test_finetuning_evaluation_runs_on_the_device(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
-        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], "", Recorder())
+        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], "", RecordingCallback())
 
 
-def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
+def test_promotion_scores_and_renders_on_the_device(workspace, settings, models, quick):
     release = find_release(workspace, None)
     frozen = {stage: benchmarks.freeze(workspace, release, stage, "a test") for stage in Stage}
     for stage, model, module in (
@@ -220,7 +220,7 @@ def test_a_promotions_grades_and_drawings(workspace, settings, models, quick):
         assert {one.clip_id for one in sheet.clip_scores} == set(clips)
 
 
-def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
+def test_reproduction_runs_on_the_device(workspace, settings, models, quick, tmp_path):
     footage = held_out(workspace, None, None, 1)
     made = {job: models[job.kind] for one in SYSTEMS for job in one.jobs}
     with on_pretend_device():
@@ -230,13 +230,13 @@ def test_the_papers_comparison(workspace, settings, models, quick, tmp_path):
         assert bench.unpaired(SYSTEMS[0], made).interval.mean is not None
 
 
-def test_a_dubbings_models_and_its_fine_tuning(workspace, settings, models, tmp_path):
+def test_dubbing_and_its_finetuning_run_on_the_device(workspace, settings, models, tmp_path):
     stored = select(workspace, find_release(workspace, None), Stage.STAGE2)
     clip = stored.stored.pictures(stored.train[0].place)
     pictures, landmarks = np.zeros((4, 64, 64, 3), np.uint8), np.float32(clip.landmarks[:4] % 64)
     with on_pretend_device():
-        found = ModelPaths(models["generator"], models["translator"], ("one", "two"))
-        opened = open_models(found, settings, SimpleNamespace(name=stored.backend))
+        result = ModelPaths(models["generator"], models["translator"], ("one", "two"))
+        opened = open_models(result, settings, SimpleNamespace(name=stored.backend))
         for one in (opened, finetune(opened, [clip], "0" * 64, 1.0, settings, ProgressSink())):
             painted(one.translator, pictures, landmarks)
 
@@ -257,13 +257,13 @@ def test_feature_networks(tmp_path):
                 assert torch.allclose(one, other.cpu(), rtol=1e-3, atol=1e-4)
 
 
-def test_a_device_that_is_not_there_is_a_setting_that_is_wrong():
+def test_missing_device_is_a_settings_error():
     assert device_of("cpu") == device_of("auto") == Fabric(accelerator="auto", devices=1).device == torch.device("cpu")
     with pytest.raises(SettingsError, match="device = cuda: networks cannot run there"):
         device_of("cuda")
 
 
-def test_what_dubs_in_a_child_does_not_load_lightning():
-    """Which takes seconds that every dubbing would pay."""
+def test_dubbing_child_does_not_import_lightning():
+    """Importing it takes seconds, which every dubbing would pay."""
     look = "import sys, tasks.dubbing.worker, tasks.training.device; sys.exit('lightning_fabric' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Fine-tuning learns by what its translator learned by, and is chosen by what it has not learned from."""
+"""Fine-tuning uses the losses of its translator, and chooses its best step on held-out frames."""
 
 from dataclasses import replace
 
@@ -17,8 +17,8 @@ from tasks.training.finetuning import begin_from, held_back
 from tasks.training.run import run_training
 from tasks.training.stage2 import translator_spec
 from tasks.training.validation import GAP
-from tests.tasks.training.recorder import Recorder
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
+from tests.tasks.training.recorder import RecordingCallback
 
 OWN = Stage2Settings(
     preset="tiny", schedule={"max_steps": 4, "eval_interval": 4}, losses={"perceptual": 0, "multiscale_l1": 3.0}
@@ -27,7 +27,7 @@ OWN = Stage2Settings(
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    return sitters(tmp_path_factory.mktemp("sitters") / "w", 2)
+    return face_release(tmp_path_factory.mktemp("face_release") / "w", 2)
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,14 @@ def made(workspace, tmp_path_factory):
     """A translator, trained by settings of its own."""
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     spec = translator_spec(selection, OWN, WeightSettings())
-    return run_training(spec, tmp_path_factory.mktemp("t") / "t", Recorder())
+    return run_training(spec, tmp_path_factory.mktemp("t") / "t", RecordingCallback())
 
 
 def begun(made, **changes):
     return begin_from(made.model, Stage2Settings(preset="tiny", **changes), "a clip")
 
 
-def test_losses_and_augmentation_are_the_translator_s_own_whatever_the_workspace_says_by_now(made):
+def test_finetuning_uses_the_losses_of_the_translator_card(made):
     now = {
         "losses": {"multiscale_l1": 7.0, "perception": "vgg19"},
         "augmentation": {"color_jitter": 0.5},
@@ -55,7 +55,7 @@ def test_losses_and_augmentation_are_the_translator_s_own_whatever_the_workspace
     assert changed.data.references == OWN.data.references
 
 
-def test_what_fine_tuning_is_told_itself_overrules(made):
+def test_finetuning_settings_override_the_card(made):
     changed, _ = begun(made, finetuning={"losses": {"multiscale_l1": 2.0}, "color_jitter": 0.0})
     assert (changed.losses.multiscale_l1, changed.losses.perceptual) == (2.0, OWN.losses.perceptual)
     assert changed.augmentation.color_jitter == 0
@@ -64,26 +64,26 @@ def test_what_fine_tuning_is_told_itself_overrules(made):
 
 
 @pytest.mark.parametrize(("frames", "learned", "held"), [(49, 49, 0), (50, 35, 10), (250, 195, 50)])
-def test_the_end_of_a_clip_is_held_back_where_it_is_long_enough(frames, learned, held):
+def test_end_of_a_clip_is_held_back_where_it_is_long_enough(frames, learned, held):
     (beginning,), judged = held_back([_candidate(frames)])
     assert (beginning.facts.frames, len(judged)) == (learned, bool(held))
     assert not held or frames - GAP - beginning.facts.frames == held
 
 
-def test_the_best_step_is_chosen_by_frames_that_were_not_learned_from(made, workspace, tmp_path):
-    """At its end the clip has the opposite colours, of which the beginning tells nothing, so what is chosen by must be
-    far off. A clip that is too short to hold an end back is looked at once, after all steps.
+def test_best_step_is_chosen_on_held_out_frames(made, workspace, tmp_path):
+    """At its end the clip has the opposite colours, unlike the beginning, so the held-out error must be
+    large. A clip too short for a held-out end is validated once, after all steps.
     """
     whole = _with_another_end(workspace, 60, 45)
     changed, finetuning = begun(made, finetuning={"steps": 6, "eval_interval": 2})
 
     def tuned(frames):
-        held, told = (
+        held, recorder = (
             InMemoryClips(HeldPictures({"a": whole}), *held_back([_candidate(frames)]), "r", "a backend"),
-            Recorder(),
+            RecordingCallback(),
         )
         spec = translator_spec(held, changed, WeightSettings(), finetuning=finetuning)
-        return run_training(spec, tmp_path / str(frames), told), told
+        return run_training(spec, tmp_path / str(frames), recorder), recorder
 
     (chosen, looks), (taken, single) = tuned(60), tuned(45)
     assert 8 <= chosen.card.held_frames <= 12

@@ -1,4 +1,4 @@
-"""Training on a release: learns, resumes exactly, stops for what is broken, the same on two processes as on one."""
+"""Training on a release: it learns, resumes exactly, stops on broken input, and is equal on two processes."""
 
 import resource
 import subprocess
@@ -17,7 +17,7 @@ from tasks.training.clip_selection import find_release, select, spread
 from tasks.training.run import run_training
 from tasks.training.run_dirs import training_folder
 from tasks.training.stage1 import generator_spec
-from tests.tasks.training.recorder import Recorder
+from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import damage, publish
 
 SHORT = {"max_steps": 12, "eval_interval": 6, "save_interval": 4}
@@ -32,33 +32,33 @@ def chosen(workspace):
 
 
 def trained(workspace, folder, listener=None, **changes):
-    return run_training(generator_spec(chosen(workspace), settings(**changes)), folder, listener or Recorder())
+    return run_training(generator_spec(chosen(workspace), settings(**changes)), folder, listener or RecordingCallback())
 
 
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
-    """A training that nothing happened to: its folder and what it told."""
-    told, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
-    trained(workspace, folder, told)
-    return folder, told
+    """An undisturbed training: its folder and its recorder."""
+    recorder, folder = RecordingCallback(), tmp_path_factory.mktemp("undisturbed") / "training"
+    trained(workspace, folder, recorder)
+    return folder, recorder
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_generator(folder / "model")[0].state_dict()
 
 
-def test_it_tells_all_it_does(undisturbed):
-    _, told = undisturbed
-    assert told.began_at == 0
-    assert sorted(told.losses) == list(range(1, 13))
-    assert told.validated_at == [6, 12]
-    assert told.end == (12, "done")
-    assert all(sum(fusion.values()) == pytest.approx(1, abs=1e-5) for fusion in told.fusions)
-    assert {"loss", "nme_lips", "nme_outline", "mouth_opening_corr", "mouth_opening_std_ratio"} <= set(told.scores[0])
+def test_training_reports_every_step(undisturbed):
+    _, result = undisturbed
+    assert result.began_at == 0
+    assert sorted(result.losses) == list(range(1, 13))
+    assert result.validated_at == [6, 12]
+    assert result.end == (12, "done")
+    assert all(sum(fusion.values()) == pytest.approx(1, abs=1e-5) for fusion in result.fusions)
+    assert {"loss", "nme_lips", "nme_outline", "mouth_opening_corr", "mouth_opening_std_ratio"} <= set(result.scores[0])
 
 
-def test_the_same_seed_takes_the_same_steps_and_another_does_not(workspace, undisturbed, tmp_path):
-    again, other = Recorder(), Recorder()
+def test_same_seed_takes_the_same_steps_and_another_does_not(workspace, undisturbed, tmp_path):
+    again, other = RecordingCallback(), RecordingCallback()
     trained(workspace, tmp_path / "again", again)
     trained(workspace, tmp_path / "other", other, seed=1)
     assert again.losses == undisturbed[1].losses
@@ -77,36 +77,36 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 
 
 @pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.long), 9])
-def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path, step):
+def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_path, step):
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), str(step)]
     assert subprocess.run(call, capture_output=True).returncode == -9
-    told = Recorder()
-    trained(workspace, folder, told)
-    assert told.began_at == step // 4 * 4
-    kept = {number: loss for number, loss in undisturbed[1].losses.items() if number > told.began_at}
-    assert told.losses == kept
+    recorder = RecordingCallback()
+    trained(workspace, folder, recorder)
+    assert recorder.began_at == step // 4 * 4
+    kept = {number: loss for number, loss in undisturbed[1].losses.items() if number > recorder.began_at}
+    assert recorder.losses == kept
     for name, value in weights(undisturbed[0]).items():
         assert torch.equal(value, weights(folder)[name]), name
 
 
-def test_a_finished_training_is_not_done_again(workspace, undisturbed):
-    told = Recorder()
-    trained(workspace, undisturbed[0], told)
-    assert not told.losses
+def test_finished_training_is_not_repeated(workspace, undisturbed):
+    recorder = RecordingCallback()
+    trained(workspace, undisturbed[0], recorder)
+    assert not recorder.losses
 
 
-def test_it_stops_early_when_nothing_gets_better(workspace, tmp_path):
-    told = Recorder()
+def test_training_stops_early_without_improvement(workspace, tmp_path):
+    recorder = RecordingCallback()
     never = {"learning_rate": 1e-12, "ema_decay": 0.0}
     schedule = {"max_steps": 60, "eval_interval": 2, "save_interval": 50, "patience": 2}
-    trained(workspace, tmp_path / "training", told, optimiser=never, schedule=schedule)
-    assert told.end[0] < 60
-    assert told.end[1].startswith("early stop")
+    trained(workspace, tmp_path / "training", recorder, optimiser=never, schedule=schedule)
+    assert recorder.end[0] < 60
+    assert recorder.end[1].startswith("early stop")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_numbers_that_are_none_stop_it_and_the_clip_is_named(own_workspace, tmp_path, value):
+def test_non_finite_input_stops_training_and_names_the_clip(own_workspace, tmp_path, value):
     damage(own_workspace, 3, 40, value)
     publish(own_workspace)
     clip = next(clip for clip in chosen(own_workspace).train if clip.facts.speaker == "speaker 3")
@@ -114,12 +114,12 @@ def test_numbers_that_are_none_stop_it_and_the_clip_is_named(own_workspace, tmp_
         trained(own_workspace, tmp_path / "training")
 
 
-def test_a_loss_that_is_no_number_names_the_clips_of_its_batch(workspace, tmp_path):
+def test_non_finite_loss_names_the_clips_of_its_batch(workspace, tmp_path):
     with pytest.raises(TrainingError, match=r"step \d+: the loss is (nan|inf).*clips [0-9a-f]{24}"):
         trained(workspace, tmp_path / "training", optimiser={"learning_rate": 1e30, "max_norm": 1e30})
 
 
-class Filling(Recorder):
+class Filling(RecordingCallback):
     """Leaves no room for a file of more than 10 kB once there is a checkpoint."""
 
     def on_save_checkpoint(self, step, checkpoint):
@@ -127,7 +127,7 @@ class Filling(Recorder):
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(workspace, tmp_path):
+def test_full_disk_keeps_the_previous_checkpoint(workspace, tmp_path):
     """The limit on file size stands for the disk: the same error from the same write. (Python ignores its signal.)"""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     try:
@@ -135,16 +135,16 @@ def test_a_full_disk_keeps_the_checkpoint_before(workspace, tmp_path):
             trained(workspace, tmp_path / "training", Filling())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    resumed = Recorder()
+    resumed = RecordingCallback()
     trained(workspace, tmp_path / "training", resumed)
     assert resumed.began_at == 4
     assert resumed.end == (12, "done")
     assert not list((tmp_path / "training").glob("*.partial"))
 
 
-def test_two_processes_come_to_what_one_does(workspace, tmp_path):
+def test_two_processes_equal_one(workspace, tmp_path):
     exact = {"architecture": {"dropout": 0.0}}
-    one, two = Recorder(), Recorder()
+    one, two = RecordingCallback(), RecordingCallback()
     trained(workspace, tmp_path / "one", one, **exact)
     trained(workspace, tmp_path / "two", two, devices=2, **exact)
     assert two.losses.keys() == one.losses.keys()
@@ -159,23 +159,23 @@ def test_more_devices_than_windows_are_refused(workspace, tmp_path):
         trained(workspace, tmp_path / "training", devices=5)
 
 
-def test_the_folder_follows_from_release_clips_and_settings(workspace):
+def test_training_folder_is_derived_from_release_clips_and_settings(workspace):
     picked = chosen(workspace)
     same = training_folder(workspace, picked, settings())
     assert training_folder(workspace, chosen(workspace), settings()) == same
     assert training_folder(workspace, picked, settings(seed=5)) != same
 
 
-def test_spreading_takes_speakers_in_turn(workspace):
+def test_validation_clips_are_spread_over_speakers(workspace):
     speakers = [clip.facts.speaker for clip in spread(chosen(workspace).train, 5)]
     assert len(set(speakers[:4])) == 4
     assert len(speakers) == 5
 
 
-def test_it_learns_to_open_the_mouth_when_it_is_loud(workspace, tmp_path):
+def test_generator_learns_to_open_the_mouth_on_loud_audio(workspace, tmp_path):
     """The made talkers open their mouths as loud as they speak: sound alone must bring the correlation up."""
-    told = Recorder()
+    recorder = RecordingCallback()
     schedule = {"max_steps": 150, "eval_interval": 50, "save_interval": 150, "patience": 0}
-    trained(workspace, tmp_path / "training", told, schedule=schedule, optimiser={"learning_rate": 0.01})
-    assert told.scores[-1]["mouth_opening_corr"] > 0.8
-    assert told.scores[-1]["loss"] < told.scores[0]["loss"]
+    trained(workspace, tmp_path / "training", recorder, schedule=schedule, optimiser={"learning_rate": 0.01})
+    assert recorder.scores[-1]["mouth_opening_corr"] > 0.8
+    assert recorder.scores[-1]["loss"] < recorder.scores[0]["loss"]

@@ -1,4 +1,4 @@
-"""Training the translator on a release: tells what it does, resumes exactly, on one process as on two, and is tuned."""
+"""Training the translator on a release: it reports, resumes exactly, is equal on two processes, and is fine-tuned."""
 
 import subprocess
 import sys
@@ -20,15 +20,15 @@ from tasks.training.finetuning import finetuning_clip, start_of
 from tasks.training.run import no_samples, run_training
 from tasks.training.samples import TranslatorSamples
 from tasks.training.stage2 import translator_spec
-from tests.tasks.training.recorder import Recorder
-from tests.tasks.training.sitters import sitters
+from tests.tasks.training.face_release import face_release
+from tests.tasks.training.recorder import RecordingCallback
 
 SHORT = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
 
 
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory):
-    return sitters(tmp_path_factory.mktemp("sitters") / "w")
+    return face_release(tmp_path_factory.mktemp("face_release") / "w")
 
 
 def settings(**changes):
@@ -41,14 +41,14 @@ def chosen(workspace):
 
 def trained(workspace, folder, listener=None, samples=no_samples, **changes):
     spec = translator_spec(chosen(workspace), settings(**changes), WeightSettings(), samples)
-    return run_training(spec, folder, listener or Recorder())
+    return run_training(spec, folder, listener or RecordingCallback())
 
 
 @pytest.fixture(scope="module")
 def undisturbed(workspace, tmp_path_factory):
-    """A training that nothing happened to: its folder and what it told."""
-    told, folder = Recorder(), tmp_path_factory.mktemp("undisturbed") / "training"
-    return trained(workspace, folder, told, TranslatorSamples(settings().schedule)), told
+    """An undisturbed training: its folder and its recorder."""
+    recorder, folder = RecordingCallback(), tmp_path_factory.mktemp("undisturbed") / "training"
+    return trained(workspace, folder, recorder, TranslatorSamples(settings().schedule)), recorder
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -58,14 +58,14 @@ def weights(folder) -> dict[str, torch.Tensor]:
     }
 
 
-def test_it_tells_all_it_does(undisturbed):
-    made, told = undisturbed
-    assert sorted(told.losses) == [1, 2, 3, 4, 5, 6]
-    assert told.end == (6, "done")
+def test_training_reports_every_step(undisturbed):
+    made, result = undisturbed
+    assert sorted(result.losses) == [1, 2, 3, 4, 5, 6]
+    assert result.end == (6, "done")
     assert {"loss", "perceptual_lower", "perceptual_heldout_lower", "psnr_mouth", "sharpness_mouth"} <= set(
-        told.scores[0]
+        result.scores[0]
     )
-    assert set(told.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
+    assert set(result.files) == {"val/faces_000003.png", "val/faces_000006.png", "val/faces_000006.mp4"}
     assert made.card.perception[0].startswith("EfficientNet-Lite0")
     assert made.card.tuned_on == ()
 
@@ -81,29 +81,29 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 """
 
 
-def test_killed_and_resumed_is_never_killed(workspace, undisturbed, tmp_path):
+def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_path):
     folder = tmp_path / "training"
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), "5"]
     assert subprocess.run(call, capture_output=True).returncode == -9
-    told = Recorder()
-    resumed = trained(workspace, folder, told)
-    assert told.began_at == 4
-    assert told.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
+    recorder = RecordingCallback()
+    resumed = trained(workspace, folder, recorder)
+    assert recorder.began_at == 4
+    assert recorder.losses == {step: loss for step, loss in undisturbed[1].losses.items() if step > 4}
     again = weights(resumed.model)
     for name, value in weights(undisturbed[0].model).items():
         assert torch.equal(value, again[name]), name
 
 
 @pytest.mark.long
-def test_two_processes_learn_what_one_does(workspace, undisturbed, tmp_path):
-    told = Recorder()
-    trained(workspace, tmp_path / "two", told, devices=2)
+def test_two_processes_equal_one(workspace, undisturbed, tmp_path):
+    recorder = RecordingCallback()
+    trained(workspace, tmp_path / "two", recorder, devices=2)
     losses = undisturbed[1].losses
-    assert told.losses[1] == pytest.approx(losses[1], rel=1e-3)
-    assert [told.losses[step] for step in losses] == pytest.approx(list(losses.values()), rel=0.1)
+    assert recorder.losses[1] == pytest.approx(losses[1], rel=1e-3)
+    assert [recorder.losses[step] for step in losses] == pytest.approx(list(losses.values()), rel=0.1)
 
 
-def test_missing_weights_stop_it_before_the_first_step(workspace, tmp_path):
+def test_missing_weights_stop_training_before_the_first_step(workspace, tmp_path):
     with pytest.raises(WeightsMissingError, match=r"weights\.vgg19"):
         trained(workspace, tmp_path / "t", losses={"perception": "vgg19"})
 
@@ -116,7 +116,7 @@ def test_fine_tuning_on_a_clips_beginning(workspace, undisturbed, tmp_path):
     given = Settings(workspace=workspace.root, stage2=settings())
     changed, finetuning = start_of(given, workspace, str(made.model), clip)
     spec = translator_spec(selection, changed, WeightSettings(), finetuning=finetuning)
-    tuned = run_training(spec, tmp_path / "t", Recorder())
+    tuned = run_training(spec, tmp_path / "t", RecordingCallback())
     assert tuned.card.tuned_on == (clip,)
     assert tuned.card.tuned_from == finetuning.weights
     before, after = weights(made.model), weights(tuned.model)
@@ -134,21 +134,21 @@ def test_fine_tuning_takes_all_of_its_one_clip(workspace, undisturbed):
     assert len({window.seed for window in batch}) == 16
 
 
-def test_a_clip_that_is_not_there_cannot_be_tuned_on(workspace):
+def test_finetuning_on_a_missing_clip_is_an_error(workspace):
     with pytest.raises(NotFoundError, match="no stage2 clips"):
         finetuning_clip(workspace, find_release(workspace, None), "ffff")
 
 
-def test_an_evaluation_stands_beside_its_baselines(workspace, undisturbed):
-    """Painted faces are found again by no mesh, so what needs them says so."""
+def test_evaluation_includes_its_controls(workspace, undisturbed):
+    """No mesh detects drawn faces, so scores that need them are missing with a cause."""
     given = Settings(workspace=workspace.root, stage2=settings())
     selection = chosen(workspace)
-    found = evaluate_translator(given, selection, selection.val, undisturbed[0].model, "the val split", 4)
-    means = {(row["system"], row["score"]): row["interval"]["mean"] for row in found.summary()["means"]}
+    result = evaluate_translator(given, selection, selection.val, undisturbed[0].model, "the val split", 4)
+    means = {(row["system"], row["score"]): row["interval"]["mean"] for row in result.summary()["means"]}
     assert means["ground truth", "perceptual_lower"] == 0
     assert means["generated", "perceptual_lower"] > 0
     assert means["generated", "psnr_mouth"] > means["copy", "psnr_mouth"]
-    assert np.isfinite(found.frechet["generated"]["frames"])
-    assert len(found.rows) == 5
+    assert np.isfinite(result.frechet["generated"]["frames"])
+    assert len(result.rows) == 5
     with pytest.raises(TrainingError, match="no stage2 clip in the test split"):
         evaluate_translator(given, selection, [], undisturbed[0].model, "the test split", 4)

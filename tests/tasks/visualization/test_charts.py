@@ -27,12 +27,12 @@ def where(rgb: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
     return np.abs(rgb.astype(int) - colour).max(axis=2) < 12
 
 
-def test_the_sheet_shows_both_and_what_was_given():
+def test_sheet_shows_prediction_truth_and_input():
     shown = picture(landmarks_over_truth(talking(0), talking(9), title="step 500"))
     assert all(where(shown, colour).sum() > 500 for colour in (PREDICTED_RGB, TRUE_RGB, GIVEN_RGB))
 
 
-def test_a_perfect_prediction_hides_the_truth():
+def test_perfect_prediction_hides_the_truth():
     face = talking(5)
     shown = picture(landmarks_over_truth(face, face))
     legend = int(0.92 * shown.shape[0])
@@ -40,7 +40,7 @@ def test_a_perfect_prediction_hides_the_truth():
     assert where(shown[:legend], TRUE_RGB).sum() < 50
 
 
-def test_a_sheet_has_a_panel_a_frame_and_keeps_the_picture_upright():
+def test_sheet_has_a_panel_a_frame_and_keeps_the_picture_upright():
     face = talking(5)
     narrow, wide = (picture(landmarks_over_truth(one, one)) for one in (face[7:8], face[[0, 10, 20, 49]]))
     assert wide.shape[1] == 4 * narrow.shape[1]
@@ -49,7 +49,7 @@ def test_a_sheet_has_a_panel_a_frame_and_keeps_the_picture_upright():
     assert rows.min() < moved.min()  # brows stand above lips and chin
 
 
-def test_the_face_is_fitted_wherever_it_stands_and_however_large_it_is():
+def test_face_is_fitted_wherever_it_stands_and_however_large_it_is():
     face = talking(5)
     far = face * 0.1 + 5000
     near, tiny = (picture(landmarks_over_truth(one, one)) for one in (face[10:11], far[10:11].astype(np.float32)))
@@ -57,7 +57,7 @@ def test_the_face_is_fitted_wherever_it_stands_and_however_large_it_is():
     assert inked[1] == pytest.approx(inked[0], rel=0.1)
 
 
-def test_the_opening_is_drawn_over_seconds_for_both():
+def test_opening_is_drawn_over_seconds_for_both():
     shown = picture(opening_chart(talking(2), talking(12)))
     predicted, true = (where(shown[60:], colour) for colour in (PREDICTED_RGB, TRUE_RGB))
     heights = [np.ptp(np.flatnonzero(one.any(axis=1))) for one in (predicted, true)]
@@ -74,14 +74,14 @@ def test_frames_without_a_tracked_face_are_shaded():
     assert plain == opening_chart(talking(2), talking(5))
 
 
-def test_a_clip_of_one_frame_can_be_drawn():
+def test_clip_of_one_frame_can_be_drawn():
     face = talking(5)[:1]
     picture(landmarks_over_truth(face, face))
     picture(opening_chart(face, face))
 
 
 @pytest.mark.parametrize("draw", [landmarks_over_truth, opening_chart])
-def test_what_cannot_be_drawn_is_refused(draw):
+def test_undrawable_input_is_refused(draw):
     face = talking(5)
     broken = face.copy()
     broken[3, 5] = np.nan

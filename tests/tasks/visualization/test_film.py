@@ -14,7 +14,7 @@ from tasks.media.paths import fingerprint
 from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from tasks.visualization.film import Side, compared_film, film_frames, landmark_film
 from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound, from_mel
-from tests.tasks.media.media_files import Track, regular, tone, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, tone, write_media
 from tests.tasks.visualization.test_charts import talking, where
 
 FRAMES = 50
@@ -26,7 +26,7 @@ def raw(tmp_path_factory) -> Path:
     """Four seconds of pictures; the tone rises by 100 Hz every second, from 400 Hz."""
     path = tmp_path_factory.mktemp("raw") / "clip.mkv"
     notes = [tone(1.0, RATE, hertz=400.0 + 100 * second).samples for second in range(4)]
-    write_media(path, regular(100), Track(np.concatenate(notes, axis=1), RATE))
+    write_media(path, regular(100), SoundTrack(np.concatenate(notes, axis=1), RATE))
     return path
 
 
@@ -45,7 +45,7 @@ def pitch(samples: np.ndarray) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(samples)))) * RATE / len(samples)
 
 
-def heard(place: ClipPlace) -> PlayableSound:
+def playable(place: ClipPlace) -> PlayableSound:
     return clip_sound(place, mel_of(place.frames), LimitSettings())
 
 
@@ -59,8 +59,8 @@ def heard(place: ClipPlace) -> PlayableSound:
         ({"start_frame": 0}, (400, 500)),
     ],
 )
-def test_the_sound_is_that_of_the_clip(raw, changes, hertz):
-    sound = heard(place_in(raw, **changes))
+def test_film_has_the_sound_of_the_clip(raw, changes, hertz):
+    sound = playable(place_in(raw, **changes))
     assert sound.rebuilt_since is None
     assert sound.samples.shape == (FRAMES * 640,)
     assert [pitch(sound.samples[at : at + RATE // 2]) for at in (4000, 20_000)] == [
@@ -68,7 +68,7 @@ def test_the_sound_is_that_of_the_clip(raw, changes, hertz):
     ]
 
 
-def test_a_file_that_is_gone_changed_or_mute_leaves_the_mel(raw, tmp_path):
+def test_missing_changed_or_silent_file_falls_back_to_the_mel(raw, tmp_path):
     mute = tmp_path / "mute.mp4"
     write_media(mute, regular(100))
     broken = tmp_path / "broken.mp4"
@@ -80,7 +80,7 @@ def test_a_file_that_is_gone_changed_or_mute_leaves_the_mel(raw, tmp_path):
         "no_decodable_frame": place_in(broken),
     }
     for why, place in places.items():
-        sound = heard(place)
+        sound = playable(place)
         assert sound.rebuilt_since == why
         assert sound.samples.shape == (FRAMES * 640,)
         assert pitch(sound.samples) == pytest.approx(700, abs=30)
@@ -93,11 +93,11 @@ def test_sound_from_a_mel_has_about_that_mel():
     assert np.abs(again - mel)[4:-4][loud[4:-4]].mean() < 0.3
 
 
-def test_a_mel_of_silence_is_silence_and_not_an_error():
+def test_mel_of_silence_is_silence_and_not_an_error():
     assert np.abs(from_mel(np.full((40, 80), np.log(1e-5), np.float32))).max() < 0.01
 
 
-def test_a_mel_of_another_length_is_refused(raw):
+def test_mel_of_another_length_is_refused(raw):
     with pytest.raises(ValueError, match="200 x 80"):
         clip_sound(place_in(raw), mel_of(10), LimitSettings())
 
@@ -108,7 +108,7 @@ def sides(*points: np.ndarray) -> list[Side]:
     ]
 
 
-def test_three_stand_beside_each_other_within_a_bounded_size(tmp_path):
+def test_three_panels_have_a_bounded_size(tmp_path):
     samples, path = np.zeros(FRAMES * 640, np.float32), tmp_path / "film.mp4"
     noise = np.random.default_rng(0).normal(0, 20, talking(0).shape)  # what no codec makes small
     compared_film(path, sides(talking(0) + noise, talking(2), talking(10)), PlayableSound(samples, None), panel_px=280)
@@ -119,7 +119,7 @@ def test_three_stand_beside_each_other_within_a_bounded_size(tmp_path):
         compared_film(path, sides(talking(0), talking(2)[1:]), PlayableSound(samples, None))
 
 
-def test_a_film_has_every_frame_and_its_sound(tmp_path):
+def test_film_has_every_frame_and_its_sound(tmp_path):
     path = tmp_path / "film.mp4"
     samples = tone(2.0, RATE, hertz=500.0).samples[0].astype(np.float32)
     landmark_film(path, talking(2), talking(10), PlayableSound(samples, None), "step 500")
@@ -135,7 +135,7 @@ def test_a_film_has_every_frame_and_its_sound(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_predicted_face_stands_left_and_moves_as_it_moves():
+def test_predicted_face_is_left_and_moves():
     frames = list(film_frames(sides(talking(0), talking(10)), None, ""))
     half = frames[0].shape[1] // 2
     left, right = (
@@ -148,12 +148,12 @@ def test_the_predicted_face_stands_left_and_moves_as_it_moves():
     assert apart[25] < 0.2 * apart[37]
 
 
-def test_a_film_with_rebuilt_sound_says_so():
-    told, silent = (next(film_frames(sides(talking(0), talking(0)), why, "")) for why in ("vanished", None))
-    assert (told[-28:] < 128).sum() > 1.3 * (silent[-28:] < 128).sum()
+def test_film_with_resynthesised_sound_is_marked():
+    result, silent = (next(film_frames(sides(talking(0), talking(0)), why, "")) for why in ("vanished", None))
+    assert (result[-28:] < 128).sum() > 1.3 * (silent[-28:] < 128).sum()
 
 
-def test_an_old_film_stays_when_the_new_one_fails(tmp_path):
+def test_old_film_stays_when_the_new_one_fails(tmp_path):
     path = tmp_path / "film.mp4"
     path.write_bytes(b"old")
     broken = talking(0)

@@ -10,7 +10,7 @@ from tasks.visualization.sheets import as_bytes, contact_sheet, crop_film, seen
 from tests.model.stage2.faces import SIDE, speaker
 
 
-def test_a_sheet_has_a_row_for_each_frame_and_a_column_for_each_heading():
+def test_sheet_has_a_row_for_each_frame_and_a_column_for_each_heading():
     pictures, _ = speaker(0, 6)
     data = contact_sheet({"one": pictures, "two": 255 - pictures}, 3)
     sheet = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
@@ -19,13 +19,13 @@ def test_a_sheet_has_a_row_for_each_frame_and_a_column_for_each_heading():
     assert np.array_equal(sheet[16 : 16 + SIDE, SIDE:], 255 - pictures[0])
 
 
-def test_what_a_network_sees_shows_no_mouth():
+def test_network_input_shows_no_mouth():
     pictures, landmarks = speaker(0, 3)
     spoiled = np.where(mask.hidden(landmarks, SIDE)[..., None], 255 - pictures, pictures)
     assert np.array_equal(seen(pictures, landmarks), seen(spoiled, landmarks))
 
 
-def test_a_film_has_every_frame(tmp_path):
+def test_film_has_every_frame(tmp_path):
     pictures, _ = speaker(0, 6)
     crop_film(tmp_path / "film.mp4", {"one": pictures, "two": pictures})
     with av.open(str(tmp_path / "film.mp4")) as film:

@@ -53,7 +53,7 @@ def parsed(page: str) -> _Tags:
     return reader
 
 
-def test_a_name_cannot_become_an_element(page: str):
+def test_name_cannot_become_an_element(page: str):
     assert "<script>alert" not in page
     assert html.escape('we "said" <script>alert(1)</script>, & so.mp4', quote=False).replace('"', "&#34;") in page
     scripts = [attributes for tag, attributes in parsed(page).tags if tag == "script"]
@@ -67,7 +67,7 @@ def test_names_show_no_control_characters(page: str):
     assert r"line\nbreak" in page
 
 
-def test_nothing_is_fetched(page: str):
+def test_report_loads_no_remote_resources(page: str):
     assert "http://" not in page
     assert "https://" not in page
     for tag, attributes in parsed(page).tags:
@@ -78,7 +78,7 @@ def test_nothing_is_fetched(page: str):
     assert all(place.startswith("data:") for place in re.findall(r"url\(([^)]*)\)", page))
 
 
-def test_every_signal_reason_and_clip_is_there(page: str):
+def test_report_holds_every_signal_reason_and_clip(page: str):
     for name in SIGNAL_NAMES:
         assert f"<b>{name}</b>" in page
     for clip in footage.CLIPS_MADE:
@@ -101,7 +101,7 @@ def test_details_hold_frames_with_landmarks(page: str):
     assert page.count("mel spectrogram") == 2
 
 
-def test_an_asked_clip_is_shown_and_an_unknown_one_refused(tmp_path: Path):
+def test_named_clip_is_shown_and_an_unknown_one_refused(tmp_path: Path):
     footage.make(tmp_path / "ws")
     settings = footage.settings(tmp_path / "ws")
     out = tmp_path / "deep" / "page.html"
@@ -116,7 +116,7 @@ def test_an_asked_clip_is_shown_and_an_unknown_one_refused(tmp_path: Path):
         write_report(settings, (footage.BROKEN,), out)
 
 
-def test_an_empty_workspace_has_a_page(tmp_path: Path):
+def test_empty_workspace_has_a_page(tmp_path: Path):
     Workspace.open(str(tmp_path), create=True)
     assert "No clip was measured yet" in Path(write_report(footage.settings(tmp_path))).read_text("utf-8")
 
@@ -133,15 +133,15 @@ def test_clips_without_payload_are_pictured_from_their_file(tmp_path: Path):
     assert f".t-{footage.clip_id(clip)}{{background-image:url(data:image/jpeg" in page
 
 
-def test_frames_come_from_where_they_were_wanted(tmp_path: Path):
+def test_frames_are_taken_at_the_requested_times(tmp_path: Path):
     path = footage.film(tmp_path / "film.mp4")
     wanted = (
         FrameRequest("one", (0, 20, 39)),
         FrameRequest("other", (20,), (10.0, 10.0, 32.0)),
         FrameRequest("late", (500,)),
     )
-    found = grab(str(path), wanted, Settings().limits)
-    assert {clip: sorted(frames) for clip, frames in found.items()} == {"one": [0, 20, 39], "other": [20]}
+    result = grab(str(path), wanted, Settings().limits)
+    assert {clip: sorted(frames) for clip, frames in result.items()} == {"one": [0, 20, 39], "other": [20]}
 
 
 def test_changed_missing_and_broken_files_give_no_picture(tmp_path: Path):
@@ -185,16 +185,16 @@ def test_landmarks_are_placed_in_thousandths_of_the_window():
 
 def test_histograms_count_causes_and_refusals():
     rows = pa.Table.from_pylist([footage.clip_row(clip) for clip in footage.CLIPS_MADE], schema=CLIPS)
-    found = {one.signal.name: one for one in histograms(rows, footage.POLICY)}
-    assert found["snr_db"].measured == 4
-    assert found["snr_db"].missing == (("no_sound_stream", 1),)
-    assert [(line.stage, line.refuses) for line in found["snr_db"].lines] == [("stage1", 1)]
-    assert [line.refuses for line in found["face_height_px"].lines] == [1, 3]
-    assert found["yaw_deg"].lines == ()
+    result = {one.signal.name: one for one in histograms(rows, footage.POLICY)}
+    assert result["snr_db"].measured == 4
+    assert result["snr_db"].missing == (("no_sound_stream", 1),)
+    assert [(line.stage, line.refuses) for line in result["snr_db"].lines] == [("stage1", 1)]
+    assert [line.refuses for line in result["face_height_px"].lines] == [1, 3]
+    assert result["yaw_deg"].lines == ()
 
 
 @pytest.mark.parametrize("rows", [[], [footage.clip_row(footage.CLIPS_MADE[3])]])
-def test_histograms_of_little(rows: list):
+def test_histograms_of_few_values(rows: list):
     for one in histograms(pa.Table.from_pylist(rows, schema=CLIPS), load_policy()):
         drawing = environment().get_template("charts.html").module.histogram(one)
         assert "nan" not in drawing and "inf" not in drawing

@@ -33,7 +33,7 @@ def page(settings: Settings) -> str:
     return Path(write_trend(settings)).read_text("utf-8")
 
 
-def test_the_warned_corpus_comes_first_with_what_drifted(settings: Settings, page: str):
+def test_warned_corpus_comes_first_with_its_drifted_signals(settings: Settings, page: str):
     (warned,) = gather_trend(settings).warned
     assert warned.corpus == EVIL
     assert {one.signal for one in warned.last.beyond} == {"sharpness", "snr_db"}
@@ -42,29 +42,29 @@ def test_the_warned_corpus_comes_first_with_what_drifted(settings: Settings, pag
     assert "missing of 0 % before, 100 % now" in page
 
 
-def test_every_signal_and_reason_is_there(page: str):
+def test_trend_page_holds_every_signal_and_reason(page: str):
     for name in SIGNAL_NAMES:
         assert name in page
     for reason in ("noisy", "blurred", "no_face"):
         assert f"<code>{reason}</code>" in page
 
 
-def test_shares_are_of_what_an_ingest_brought(settings: Settings):
-    found = {(one.stage, one.code): one.shares for one in gather_trend(settings).refusals}
-    assert found == {
+def test_shares_are_relative_to_the_ingest(settings: Settings):
+    result = {(one.stage, one.code): one.shares for one in gather_trend(settings).refusals}
+    assert result == {
         ("stage1", "noisy"): (0.06, 0.06),
         ("stage2", "blurred"): (0.02, 0.02),
         ("file", "no_face"): (0.1, 0.1),
     }
 
 
-def test_a_corpus_s_name_is_text(page: str):
+def test_corpus_s_name_is_text(page: str):
     assert "alert(1)" in page
     assert "<script" not in page
     assert "\x1b" not in page
 
 
-def test_nothing_is_fetched(page: str):
+def test_trend_page_loads_no_remote_resources(page: str):
     assert "http://" not in page
     assert "https://" not in page
     for tag, attributes in parsed(page).tags:
@@ -72,7 +72,7 @@ def test_nothing_is_fetched(page: str):
         assert attributes.get("href") is None or attributes["href"].startswith("#")
 
 
-def test_a_workspace_without_runs_has_a_page(tmp_path: Path):
+def test_workspace_without_runs_has_a_page(tmp_path: Path):
     Workspace.open(str(tmp_path / "ws"), create=True)
     out = tmp_path / "page.html"
     assert write_trend(Settings(workspace=str(tmp_path / "ws")), out) == str(out)
@@ -82,12 +82,12 @@ def test_a_workspace_without_runs_has_a_page(tmp_path: Path):
 
 
 @pytest.mark.parametrize("values", [[], [None], [0.0, 0.0], [3.0], [1.0] * 30])
-def test_charts_of_little_and_of_much(values: list[float | None]):
+def test_charts_of_few_and_many_points(values: list[float | None]):
     drawing = CHARTS.bars(values, [str(number) for number in range(len(values))], "h")
     assert "nan" not in drawing and "inf" not in drawing
 
 
-def test_what_was_not_measured_is_not_drawn(settings: Settings):
+def test_unmeasured_values_are_not_drawn(settings: Settings):
     trend = gather_trend(settings).warned[0]
     snr = next(one for one in trend.last.beyond if one.signal == "snr_db")
     assert "not measured" in CHARTS.before_and_now(snr)

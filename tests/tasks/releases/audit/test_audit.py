@@ -29,7 +29,7 @@ def _failures(result):
 
 
 def _add(ws, media, catalog=None, clip=None, stage1=None, stage2=None):
-    """Store one media with one clip, changed as told; False leaves a row out."""
+    """Store one media with one clip, changed as given; False leaves a row out."""
     kinds = {"catalog": catalog, "clips": clip, "stage1": stage1, "stage2": stage2}
     makers = {"catalog": sample.catalog_row, "clips": sample.clip_row}
     for table, maker in makers.items():
@@ -127,7 +127,7 @@ _BAD_CLIPS = {
 }
 
 
-def test_a_sound_store_passes_and_its_documents_are_there(ws, tmp_path):
+def test_valid_store_passes_and_writes_its_pages(ws, tmp_path):
     fill(ws, range(4))
     result = _audit(ws, tmp_path)
     assert result.passed and _failures(result) == {}
@@ -140,11 +140,11 @@ def test_a_sound_store_passes_and_its_documents_are_there(ws, tmp_path):
     assert result.summary()["passed"] is True
 
 
-def test_an_empty_workspace_passes(ws, tmp_path):
+def test_empty_workspace_passes(ws, tmp_path):
     assert _audit(ws, tmp_path).passed
 
 
-def test_every_bad_row_is_named_by_the_expectations_it_breaks(ws, tmp_path):
+def test_bad_rows_are_named_by_failed_expectations(ws, tmp_path):
     fill(ws, range(100, 102))
     expected = {}
     for media, (changes, broken) in enumerate(_BAD_CLIPS.values()):
@@ -183,7 +183,7 @@ def test_clip_lengths_follow_the_settings(ws, tmp_path):
     assert not _audit(ws, tmp_path, settings=ClipSettings(min_s=2)).passed
 
 
-def test_payload_of_the_last_release_is_not_counted_again(ws, tmp_path):
+def test_payload_of_the_last_release_is_not_audited_again(ws, tmp_path):
     fill(ws, range(2))
     origin = ReleaseProvenance(sample.BACKEND, sample.EXTRACTOR, "p", "s", "c")
     last = publish(ws, current_versions(ws), origin, {}).release

@@ -18,15 +18,15 @@ PATIENCE_S = 60.0
 
 
 def installed() -> str | None:
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    return next((result for name in NAMES if (result := shutil.which(name))), None)
 
 
 class NavigatedError(Exception):
-    """The page was left while it was asked."""
+    """The page was left during a query."""
 
 
 class Tab:
-    """A page, or the browser itself. Errors that a page tells, once it is listened to, are kept in `errors`."""
+    """A page, or the browser itself. Errors of a page are kept in `errors`."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket, self._calls = socket, 0
@@ -41,21 +41,21 @@ class Tab:
         self._calls += 1
         self._socket.send(json.dumps({"id": self._calls, "method": method, "params": given}))
         while True:
-            told = json.loads(self._socket.recv(PATIENCE_S))
-            if told.get("method") == "Runtime.exceptionThrown":
-                self.errors.append(json.dumps(told["params"]))
-            if told.get("method") == "Log.entryAdded" and told["params"]["entry"]["level"] == "error":
-                self.errors.append(told["params"]["entry"]["text"])
-            if told.get("id") == self._calls:
-                if "navigated" in told.get("error", {}).get("message", ""):
+            summary = json.loads(self._socket.recv(PATIENCE_S))
+            if summary.get("method") == "Runtime.exceptionThrown":
+                self.errors.append(json.dumps(summary["params"]))
+            if summary.get("method") == "Log.entryAdded" and summary["params"]["entry"]["level"] == "error":
+                self.errors.append(summary["params"]["entry"]["text"])
+            if summary.get("id") == self._calls:
+                if "navigated" in summary.get("error", {}).get("message", ""):
                     raise NavigatedError
-                assert "error" not in told, told
-                return told.get("result", {})
+                assert "error" not in summary, summary
+                return summary.get("result", {})
 
     def value(self, expression: str) -> Any:
-        told = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in told, told
-        return told["result"].get("value")
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
 
     def until(self, expression: str) -> None:
         """Wait until something is true of the page."""
@@ -108,10 +108,10 @@ def opened(page: Path, profile: Path, downloads: Path) -> Iterator[Tab]:
 
 
 def _address(profile: Path) -> str:
-    told = profile / "DevToolsActivePort"
+    result = profile / "DevToolsActivePort"
     end = time.monotonic() + PATIENCE_S
-    while not told.exists() or len(told.read_text().split()) < 2:
+    while not result.exists() or len(result.read_text().split()) < 2:
         assert time.monotonic() < end, "the browser did not start"
         time.sleep(0.1)
-    port, path = told.read_text().split()
+    port, path = result.read_text().split()
     return f"ws://127.0.0.1:{port}{path}"

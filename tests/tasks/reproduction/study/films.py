@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.tasks.media.media_files import Track, regular, write_media
+from tests.tasks.media.media_files import SoundTrack, regular, write_media
 
 CLIPS, SYSTEMS = ("anna", "ben", "cleo"), ("ours <b>", "baseline")
 
 
 def listing(folder: Path, frames: int = 30) -> Path:
-    """videos.csv with a film for each clip and system; each is of another colour, so that it can be told."""
+    """videos.csv with a film for each clip and system; each is of another colour, so that it can be recognised."""
     rows = []
     for clip_number, clip in enumerate(CLIPS):
         for number, system in enumerate(SYSTEMS):
@@ -28,4 +28,4 @@ def listing(folder: Path, frames: int = 30) -> Path:
 def _film(path: Path, red: int, green: int, frames: int) -> None:
     pictures = [np.full((96, 128, 3), (red, green, (5 * number) % 256), np.uint8) for number in range(frames)]
     tone = (0.1 * np.sin(np.arange(frames * 640) * 0.1)).astype(np.float32)[None]
-    write_media(path, regular(frames), track=Track(tone, 16_000), size=(128, 96), pictures=pictures)
+    write_media(path, regular(frames), track=SoundTrack(tone, 16_000), size=(128, 96), pictures=pictures)

@@ -12,7 +12,7 @@ SIZES = [(1, 2), (3, 2), (5, 3), (4, 6), (7, 4)]
 
 
 @pytest.mark.parametrize(("clips", "systems"), SIZES)
-def test_everybody_sees_everything_and_each_video_stands_in_each_round_equally_often(clips, systems):
+def test_presentation_orders_are_balanced(clips, systems):
     made = forms(clips, systems, None, random.Random(1))
     assert len(made) == systems * ORDERS
     everything = {(clip, system) for clip in range(clips) for system in range(systems)}
@@ -30,7 +30,7 @@ def test_no_clip_comes_twice_in_a_row(clips, systems):
         assert all(one[0] != other[0] for one, other in pairwise(order))
 
 
-def test_with_fewer_rounds_each_video_is_still_seen_equally_often():
+def test_fewer_rounds_stay_balanced():
     made = forms(4, 3, 2, random.Random(3))
     assert {len(order) for order in made} == {8}
     assert len(set(Counter(video for order in made for video in order).values())) == 1
@@ -44,7 +44,7 @@ def test_orders_differ_and_the_same_seed_gives_the_same():
     assert len({tuple(order) for order in one}) == len(one)
 
 
-def test_checks_are_spread_and_never_come_first():
+def test_attention_checks_are_spread_and_never_first():
     order, checks = [f"v{number}" for number in range(12)], ["x", "y", "z"]
     for seed in range(20):
         mixed = with_checks(order, checks, random.Random(seed))

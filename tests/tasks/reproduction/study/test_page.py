@@ -38,13 +38,13 @@ def begin(tab, rater: int) -> None:
 
 def saved(folder):
     end = time.monotonic() + 30
-    while not (found := list(folder.glob("answers-*.json"))):
+    while not (result := list(folder.glob("answers-*.json"))):
         assert time.monotonic() < end, "nothing was saved"
         time.sleep(0.1)
-    return found[0]
+    return result[0]
 
 
-def test_a_rater_needs_nothing_but_the_keys(study, tab, tmp_path):
+def test_page_is_operable_by_keyboard(study, tab, tmp_path):
     assert tab.value("document.getElementById('count').textContent") == "7"
     assert tab.value("document.activeElement.id") == "rater"
     begin(tab, 2)
@@ -77,7 +77,7 @@ def test_a_rater_needs_nothing_but_the_keys(study, tab, tmp_path):
     assert all(row["plays"] > 0 for row in json.loads(path.read_text())["answers"])
 
 
-def test_a_page_that_was_closed_goes_on_and_part_of_it_can_be_saved(study, tab, tmp_path):
+def test_closed_page_resumes_and_partial_answers_can_be_saved(study, tab, tmp_path):
     begin(tab, 1)
     tab.until(SEEN)
     for grade in "135":
@@ -99,7 +99,7 @@ def test_a_page_that_was_closed_goes_on_and_part_of_it_can_be_saved(study, tab, 
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (1024, 640), (390, 780)])
-def test_nothing_reaches_over_the_edge_and_all_is_in_sight(tab, width, height):
+def test_page_fits_the_window(tab, width, height):
     tab.size(width, height)
     begin(tab, 1)
     tab.until(SEEN)

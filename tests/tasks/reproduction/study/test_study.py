@@ -1,4 +1,4 @@
-"""A study from its films to its scores: the page tells nothing, files are held against the key, figures are right."""
+"""A study from its films to its scores: the page is blinded, files are checked against the key, figures are right."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def embedded(page: str) -> dict:
     return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def test_the_page_is_whole_and_tells_nothing(made):
+def test_page_is_self_contained_and_blinded(made):
     page, key = made.page.read_text("utf-8"), made.key.read_text("utf-8")
     assert "Faces &amp; &lt;films&gt;" in page
     for word in (*SYSTEMS, *CLIPS, "baseline", ".mp4", "expected", str(made.page.parent)):
@@ -43,13 +43,13 @@ def test_the_page_is_whole_and_tells_nothing(made):
     assert (summary["systems"], summary["videos"], summary["videos_a_rater"]) == (2, 7, 7)
 
 
-def test_who_makes_it_again_gets_other_ids_unless_the_seed_is_the_same(listed, made, tmp_path):
+def test_study_ids_depend_on_the_seed(listed, made, tmp_path):
     one, again = (make_study(listed, tmp_path / name, checks=1, seed=5).study for name in ("one", "again"))
     assert one.forms == again.forms
     assert not one.items.keys() & made.study.items.keys()
 
 
-def test_what_cannot_be_made_is_refused(listed, tmp_path):
+def test_invalid_study_is_refused(listed, tmp_path):
     with pytest.raises(SourceError, match="3 cannot be shown"):
         make_study(listed, tmp_path, rounds=3)
     with pytest.raises(SourceError, match="too many"):
@@ -83,7 +83,7 @@ def opinion(clip, system, question) -> int:
     return (4 if system == SYSTEMS[0] else 2) + (clip == "anna")
 
 
-def test_means_and_agreement_are_those_of_the_answers(made, tmp_path):
+def test_means_and_agreement_match_the_responses(made, tmp_path):
     """Two raters of one opinion: by hand, ours gets 5, 4, 4 and its baseline 3, 2, 2; they agree wholly."""
     folder = saved(tmp_path / "a", answers(made, 1, opinion), answers(made, 2, opinion))
     scores = score_study(made.key, [folder])
@@ -98,7 +98,7 @@ def test_means_and_agreement_are_those_of_the_answers(made, tmp_path):
     assert "visual quality 1.00" in text
 
 
-def test_raters_who_contradict_each_other_agree_less_than_chance(made, tmp_path):
+def test_contradicting_raters_have_negative_agreement(made, tmp_path):
     turned = answers(made, 2, lambda *given: 6 - opinion(*given))
     scores = score_study(made.key, [saved(tmp_path / "a", answers(made, 1, opinion), turned)])
     assert scores.agreement["sync"] < 0
@@ -119,7 +119,7 @@ def miss_a_check(made):
     return change
 
 
-def test_files_that_do_not_count_are_named_with_the_reason(made, tmp_path):
+def test_rejected_response_files_are_named_with_the_reason(made, tmp_path):
     """Every check, seen to fail."""
     good = answers(made, 1, opinion)
     later = answers(made, 1, lambda *_: 3, saved_utc="2026-01-02T00:00:00Z")
@@ -148,7 +148,7 @@ def test_files_that_do_not_count_are_named_with_the_reason(made, tmp_path):
     assert all(grade == 3 for grades in gathered.grades[1].values() for grade in grades.values())
 
 
-def test_without_an_answer_that_counts_there_is_no_score(made, tmp_path):
+def test_no_valid_response_gives_no_score(made, tmp_path):
     with pytest.raises(SourceError, match=r"no file of answers counts.*other grades"):
         score_study(made.key, [saved(tmp_path / "a", spoilt(made, 1, miss_a_check(made)))])
     with pytest.raises(SourceError, match="no such file"):

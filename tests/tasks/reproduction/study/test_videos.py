@@ -1,4 +1,4 @@
-"""Lists of videos are held against what a study needs; copies tell nothing of where they came from."""
+"""Lists of videos are checked against the needs of a study; copies hold nothing of their origin."""
 
 import io
 
@@ -31,7 +31,7 @@ def test_every_clip_has_a_video_of_every_system(listed):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "count", "told"),
+    ("old", "new", "count", "message"),
     [
         ("source", "sauce", 1, "it lacks source"),
         ("ben,baseline", "ben,third", 1, "clip ben needs one video of each of 3 systems|clip .* needs one video"),
@@ -40,12 +40,12 @@ def test_every_clip_has_a_video_of_every_system(listed):
         ("baseline", "ours <b>", 3, "needs two systems, got 1"),
     ],
 )
-def test_a_list_that_is_not_whole_is_refused(listed, old, new, count, told):
-    with pytest.raises(SourceError, match=told):
+def test_incomplete_list_is_refused(listed, old, new, count, message):
+    with pytest.raises(SourceError, match=message):
         read_videos(changed(listed, old, new, count))
 
 
-def test_a_list_that_is_not_there_is_refused(tmp_path):
+def test_missing_list_is_refused(tmp_path):
     with pytest.raises(SourceError, match="list of videos"):
         read_videos(tmp_path / "none.csv")
 
@@ -56,7 +56,7 @@ def decoded(data: bytes):
         return frames, dict(given.metadata), bool(given.streams.audio), given.duration / av.time_base
 
 
-def test_a_copy_is_the_video_without_a_word_of_its_origin(listed, tmp_path):
+def test_copied_video_holds_no_metadata_of_its_origin(listed, tmp_path):
     path = tmp_path / "named.mp4"
     with av.open(str(listed.with_name("anna-0.mp4"))) as given, av.open(str(path), "w") as out:
         out.metadata["comment"] = "made by ours"
@@ -82,7 +82,7 @@ def test_sound_stays_and_large_pictures_shrink(tmp_path):
     assert heard
 
 
-def test_a_turned_film_is_shown_upright(tmp_path):
+def test_turned_film_is_shown_upright(tmp_path):
     path = write_media(tmp_path / "turned.mp4", regular(4), size=(128, 96), rotation=(90.0, False))
     assert decoded(plain_copy(path))[0][0].shape == (128, 96, 3)
 
@@ -107,14 +107,14 @@ def test_pixels_are_square_and_colours_those_of_a_screen(tmp_path):
     assert abs(mapped - as_is) > 10
 
 
-def test_an_attention_check_shows_itself_to_whoever_watches(listed):
+def test_attention_check_is_visible(listed):
     plain, asking = (decoded(plain_copy(listed.with_name("cleo-1.mp4"), asks))[0] for asks in (None, "PLEASE\n1 2 3"))
     assert np.abs(plain[5].astype(int) - asking[5]).max() < 8
     assert asking[25].max() > 230
     assert np.median(asking[25]) < 0.5 * np.median(plain[25])
 
 
-def test_a_still_is_a_picture_and_no_film_is_refused(listed, tmp_path):
+def test_still_is_accepted_and_a_broken_video_refused(listed, tmp_path):
     assert still(listed.with_name("ben-0.mp4")).startswith(b"\xff\xd8")
     (tmp_path / "text.mp4").write_text("no film")
     for use in (still, plain_copy):
@@ -122,8 +122,8 @@ def test_a_still_is_a_picture_and_no_film_is_refused(listed, tmp_path):
             use(tmp_path / "text.mp4")
 
 
-def test_a_playlist_is_not_followed(listed, tmp_path):
-    """ffmpeg, asked to guess, would open whatever the list names."""
+def test_playlist_is_not_followed(listed, tmp_path):
+    """With format detection, ffmpeg would open every file of the list."""
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {listed.with_name('ben-0.mp4')}\n")
     for use in (still, plain_copy):
         with pytest.raises(MediaRefusedError, match="points_elsewhere"):

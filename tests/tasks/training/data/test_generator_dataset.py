@@ -33,7 +33,7 @@ def batches(selection, made, rank=0, devices=1):
     return GeneratorDataset(selection.stored, selection.places, plan, made, rank, devices)
 
 
-def test_a_clip_comes_back_as_it_was_stored(selection):
+def test_clip_comes_back_as_it_was_stored(selection):
     landmarks, _, mel = talk(FRAMES, seed=301)
     row = selection.stored.speech(ClipSource(sample.clip_id(3, 1), sample.media_id(3)))
     assert (row.landmarks == landmarks).all()
@@ -41,14 +41,14 @@ def test_a_clip_comes_back_as_it_was_stored(selection):
     assert np.flatnonzero(~row.tracked).tolist() == [3, 4, 5]
 
 
-def test_a_clip_that_is_not_there(selection):
+def test_missing_clip_is_an_error(selection):
     with pytest.raises(NotFoundError, match="nowhere"):
         selection.stored.speech(ClipSource("nowhere", sample.media_id(3)))
     with pytest.raises(NotFoundError, match="not in this version"):
         selection.stored.speech(ClipSource(sample.clip_id(3, 1), sample.media_id(99)))
 
 
-def test_windows_hold_what_the_clip_holds_there(selection):
+def test_windows_equal_the_clip_content(selection):
     made = settings(references=3).model_copy(update={"augmentation": quiet()})
     data = batches(selection, made)
     window, batch = data._sampler.batch(0)[0], data[0]
@@ -66,7 +66,7 @@ def quiet():
     return Augmentation(hflip_prob=0, gain_db=0, tilt_db=0, noise=0)
 
 
-def test_masked_frames_do_not_count_and_are_no_reference(selection):
+def test_masked_frames_are_neither_target_nor_reference(selection):
     data = batches(selection, settings(window_frames=45, references=8))
     lost = 0
     for number in range(6):
@@ -94,7 +94,7 @@ def test_devices_share_a_batch_between_them(selection):
     assert torch.equal(shares[1].target_BTPXY, whole.target_BTPXY[1::2])
 
 
-def test_a_store_far_larger_than_the_buffer_stays_out_of_memory(selection):
+def test_store_far_larger_than_the_buffer_stays_out_of_memory(selection):
     """A buffer of one clip against a store of eight: no more than the clips of two groups are ever kept."""
     data = batches(selection, settings(buffer_frames=FRAMES))
     for number in range(2 * data._sampler.batches_per_epoch):
@@ -104,7 +104,7 @@ def test_a_store_far_larger_than_the_buffer_stays_out_of_memory(selection):
     assert len(data._sampler.clips) == 8
 
 
-def test_a_broken_clip_is_named_across_processes(tmp_path):
+def test_broken_clip_is_named_across_processes(tmp_path):
     workspace = talkers(tmp_path / "w", speakers=4, clips=1, frames=40)
     damage(workspace, 0, 40, np.nan)
     publish(workspace)

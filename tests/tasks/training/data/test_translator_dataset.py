@@ -11,7 +11,7 @@ from schemas.reasons import Stage
 from tasks.training.clip_selection import find_release, select
 from tasks.training.data.datasets import TranslatorDataset, batches_from, face_clip
 from tests.model.stage2.faces import SIDE, speaker
-from tests.tasks.training.sitters import add_sitter, sitters
+from tests.tasks.training.face_release import add_face_clips, face_release
 from tests.tasks.training.talkers import publish
 
 SETTINGS = Stage2Settings(preset="tiny")
@@ -19,7 +19,7 @@ SETTINGS = Stage2Settings(preset="tiny")
 
 @pytest.fixture(scope="module")
 def selection(tmp_path_factory):
-    workspace = sitters(tmp_path_factory.mktemp("sitters") / "w")
+    workspace = face_release(tmp_path_factory.mktemp("face_release") / "w")
     return select(workspace, find_release(workspace, None), Stage.STAGE2)
 
 
@@ -36,7 +36,7 @@ def stored(selection, number: int):
     return next(clip for clip in selection.train if clip.facts.speaker == f"speaker {number}")
 
 
-def test_a_portrait_is_what_was_stored(selection):
+def test_face_clip_equals_the_stored_clip(selection):
     clip = selection.stored.pictures(stored(selection, 3).place)
     read, (pictures, landmarks) = face_clip(clip, SIDE), speaker(3, 24)
     assert np.array_equal(read.pictures_TSS3, pictures)
@@ -51,7 +51,7 @@ def test_landmarks_follow_the_size(selection):
     assert np.allclose(small.landmarks_TPXY * 4, large.landmarks_TPXY, atol=1e-3)
 
 
-def test_the_batches_are_the_same_for_any_number_of_readers(selection):
+def test_batches_are_the_same_for_any_number_of_readers(selection):
     alone = list(batches_from(batches(selection), 3, readers=0)(0))
     read = list(batches_from(batches(selection), 3, readers=1)(0))
     for one, other in zip(alone, read, strict=True):
@@ -67,11 +67,11 @@ def test_memory_holds_two_groups_at_most(selection):
         assert sum(clip.frames for clip in data._kept.values()) <= 24
 
 
-def test_a_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
-    workspace = sitters(tmp_path / "w", speakers=2)
-    add_sitter(workspace, 4, 24, spoil=b"\xff\xd8no picture\xff\xd9")
+def test_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
+    workspace = face_release(tmp_path / "w", speakers=2)
+    add_face_clips(workspace, 4, 24, spoil=b"\xff\xd8no picture\xff\xd9")
     publish(workspace)
-    found = select(workspace, find_release(workspace, None), Stage.STAGE2)
-    broken = stored(found, 4).facts.clip_id
+    result = select(workspace, find_release(workspace, None), Stage.STAGE2)
+    broken = stored(result, 4).facts.clip_id
     with pytest.raises(TrainingError, match=f"clip {broken}: the crop of frame 2 cannot be decoded"):
-        list(batches_from(batches(found), 12, readers=0)(0))
+        list(batches_from(batches(result), 12, readers=0)(0))

@@ -1,4 +1,4 @@
-"""No address that came with somebody's footage makes this machine connect to a place that nobody here named."""
+"""No address in untrusted footage makes this machine connect to a server that the user did not name."""
 
 import socket
 import threading
@@ -60,7 +60,7 @@ def listener() -> Iterator[tuple[int, list[str]]]:
 
 
 @pytest.mark.parametrize("address", NASTY)
-def test_nobody_is_connected_to_for_an_address_of_strangers(address, listener, tmp_path):
+def test_unlisted_addresses_are_never_connected(address, listener, tmp_path):
     port, seen = listener
     uri = address.format(port=port)
     film = tmp_path / "film.mp4"
@@ -92,22 +92,22 @@ def test_nobody_is_connected_to_for_an_address_of_strangers(address, listener, t
 def answering(answer: dict[str, str]) -> Iterator[str]:
     """The origin of a web server: paths with the address that each redirects to, or the bytes it holds."""
 
-    class Answer(BaseHTTPRequestHandler):
+    class RedirectHandler(BaseHTTPRequestHandler):
         def do_GET(self):
-            told = answer[self.path]
-            self.send_response(302 if "://" in told else 200)
-            self.send_header("Location", told)
-            self.send_header("Content-Length", str(0 if "://" in told else len(told)))
+            result = answer[self.path]
+            self.send_response(302 if "://" in result else 200)
+            self.send_header("Location", result)
+            self.send_header("Content-Length", str(0 if "://" in result else len(result)))
             self.end_headers()
-            if "://" not in told and self.command == "GET":
-                self.wfile.write(told.encode())
+            if "://" not in result and self.command == "GET":
+                self.wfile.write(result.encode())
 
         do_HEAD = do_GET
 
-        def log_message(self, *told):
+        def log_message(self, *result):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RedirectHandler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
@@ -117,7 +117,7 @@ def answering(answer: dict[str, str]) -> Iterator[str]:
         server.server_close()
 
 
-def test_a_listed_server_is_read_and_its_redirects_lead_to_listed_ones_alone(listener, tmp_path):
+def test_redirects_lead_only_to_listed_servers(listener, tmp_path):
     port, seen = listener
     with answering({"/film.mp4": "a film"}) as other:
         answers = {"/away.mp4": f"http://127.0.0.1:{port}/a.mp4", "/there.mp4": f"{other}/film.mp4", "/it.mp4": "bytes"}
@@ -143,12 +143,12 @@ def _manifest(folder, uri, origins):
 
 
 @pytest.mark.parametrize("origin", ["known.example", "ftp://known.example", "https://known.example/films", "https://"])
-def test_an_origin_is_a_scheme_and_a_host(origin):
+def test_origin_is_a_scheme_and_a_host(origin):
     with pytest.raises(ValueError, match="is no origin"):
         LimitSettings(web_origins=(origin,))
 
 
-def test_a_settings_file_that_was_only_found_lists_no_server(tmp_path, monkeypatch):
+def test_unnamed_settings_file_lists_no_server(tmp_path, monkeypatch):
     (tmp_path / "heterodub.toml").write_text('[limits]\nweb_origins = ["https://known.example"]')
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SettingsError, match=r"limits.web_origins"):

@@ -1,4 +1,4 @@
-"""Doors of models: their folders, the arrays that they predict from, and checkpoints."""
+"""Targets that are models: their folders, the arrays that they predict from, and checkpoints."""
 
 import math
 import random
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from tasks.tracking.example import baseline_example, input_example, translator_example
 
 from model.checksums import verify_checksums, write_checksums
 from model.io import load_baseline, load_discriminators, load_generator, load_translator, save_model
@@ -18,8 +19,7 @@ from model.stage1.network import LandmarkGenerator
 from model.stage2.inference import TranslatorInference
 from schemas.cards import GeneratorCard
 from schemas.config.training import Stage1Settings
-from tasks.tracking.example import baseline_example, input_example, translator_example
-from tests.fuzz.door import OWN, Door, text
+from tests.fuzz.target import OWN, FuzzTarget, text
 from tests.model.baselines import test_files as baselines
 from tests.model.stage2 import test_files as translators
 from tests.model.training.test_trainer import SquareRootModule, fitted
@@ -94,7 +94,7 @@ def _save_generator(folder: Path) -> None:
     save_model(folder, LandmarkGenerator(shape), card)
 
 
-def model_doors(scratch: Path) -> dict[str, Door]:
+def model_targets(scratch: Path) -> dict[str, FuzzTarget]:
     """Folders and inputs of each kind of model."""
     if not (scratch / "generator").exists():
         _save_generator(scratch / "generator")
@@ -120,20 +120,24 @@ def model_doors(scratch: Path) -> dict[str, Door]:
 
     draw, refusals = text("draw", "draw"), (*OWN, ValueError)
     return {
-        "generator": Door(copy("generator"), load_generator),
-        "translator": Door(copy("translator"), lambda folder: (load_translator(folder), load_discriminators(folder))),
-        "baseline": Door(copy("baseline"), load_baseline),
-        "checkpoint": Door(_checkpoint, _resume, draws=True),
-        "checkpoint's bytes": Door(lambda folder: _train(folder, 2), lambda folder: _train(folder, 3), "last.pt"),
-        "seal": Door(copy("generator"), verify_checksums),
-        "inputs of the generator": Door(
+        "generator": FuzzTarget(copy("generator"), load_generator),
+        "translator": FuzzTarget(
+            copy("translator"), lambda folder: (load_translator(folder), load_discriminators(folder))
+        ),
+        "baseline": FuzzTarget(copy("baseline"), load_baseline),
+        "checkpoint": FuzzTarget(_checkpoint, _resume, draws=True),
+        "checkpoint's bytes": FuzzTarget(lambda folder: _train(folder, 2), lambda folder: _train(folder, 3), "last.pt"),
+        "seal": FuzzTarget(copy("generator"), verify_checksums),
+        "inputs of the generator": FuzzTarget(
             draw,
             _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(input_example())),
             raises=refusals,
             draws=True,
         ),
-        "inputs of the translator": Door(draw, _inputs(paint, translator_example(64)), raises=refusals, draws=True),
-        "inputs of a baseline": Door(
+        "inputs of the translator": FuzzTarget(
+            draw, _inputs(paint, translator_example(64)), raises=refusals, draws=True
+        ),
+        "inputs of a baseline": FuzzTarget(
             draw,
             _inputs(baseline_paint, baseline_example(baseline_card.architecture.side_px)),
             raises=refusals,

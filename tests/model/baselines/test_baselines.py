@@ -1,6 +1,4 @@
-"""All four baselines: they learn, go on as if nothing had happened, paint by what is heard, and see only what they
-may.
-"""
+"""All four baselines: they learn, resume exactly, depend on the audio, and see only permitted pixels."""
 
 import numpy as np
 import pytest
@@ -26,12 +24,12 @@ def paints(steps: int = 24) -> BaselineSettings:
 @pytest.fixture(scope="module")
 def learned():
     """Each baseline after a short overfit: its losses by step, and its translator."""
-    found = {}
+    collected = {}
     for name in BASELINES:
         one, given = module(name, paints()), batch()
-        told = [{key: float(value) for key, value in one.training_step(given, step).items()} for step in range(24)]
-        found[name] = told, BaselineInference(one.ema_network)
-    return found
+        result = [{key: float(value) for key, value in one.training_step(given, step).items()} for step in range(24)]
+        collected[name] = result, BaselineInference(one.ema_network)
+    return collected
 
 
 @pytest.mark.parametrize(
@@ -46,8 +44,8 @@ def learned():
         ("makeittalk", "speaker", 0.8),
     ],
 )
-def test_it_learns_its_batch(learned, name, loss, falls_to):
-    values = [told[loss] for told in learned[name][0] if loss in told]
+def test_baseline_overfits_one_batch(learned, name, loss, falls_to):
+    values = [result[loss] for result in learned[name][0] if loss in result]
     assert np.mean(values[-3:]) < falls_to * values[0]
 
 
@@ -59,7 +57,7 @@ def given():
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_it_paints_crops_by_what_is_heard(learned, given, name):
+def test_generated_crops_depend_on_the_audio(learned, given, name):
     crops, mel, *known = given
     translator = learned[name][1]
     made = translator.generate(crops, mel, *known)
@@ -69,7 +67,7 @@ def test_it_paints_crops_by_what_is_heard(learned, given, name):
 
 
 @pytest.mark.parametrize("name", DUBBERS)
-def test_what_is_hidden_does_not_leak(learned, given, name):
+def test_hidden_pixels_do_not_leak(learned, given, name):
     crops, mel, *known = given
     spoiled, shown = crops.copy(), crops.copy()
     spoiled[:, 32:], shown[:, :32] = 255, 255
@@ -80,7 +78,7 @@ def test_what_is_hidden_does_not_leak(learned, given, name):
 
 
 @pytest.mark.parametrize("name", ANIMATORS)
-def test_an_animator_sees_one_picture_and_no_crop(learned, given, name):
+def test_animators_use_one_reference_and_no_crop(learned, given, name):
     crops, mel, pictures, landmarks = given
     translator = learned[name][1]
     made = translator.generate(crops, mel, pictures, landmarks)
@@ -90,7 +88,7 @@ def test_an_animator_sees_one_picture_and_no_crop(learned, given, name):
 
 
 @pytest.mark.parametrize("name", DUBBERS)
-def test_a_long_clip_is_painted_as_its_frames_are(learned, given, name):
+def test_long_clip_is_generated_frame_by_frame(learned, given, name):
     crops, mel, *known = given
     translator = learned[name][1]
     whole, alone = translator.generate(crops, mel, *known), translator.generate(crops[17:], mel[17:], *known)
@@ -106,26 +104,26 @@ def test_a_long_clip_is_painted_as_its_frames_are(learned, given, name):
         (lambda crops, mel: (crops[:0], mel[:0]), "at least one picture"),
     ],
 )
-def test_what_cannot_be_painted_is_refused(learned, given, spoil, says):
+def test_invalid_inputs_are_refused(learned, given, spoil, says):
     crops, mel, *known = given
     with pytest.raises(ValueError, match=says):
         learned["lipgan"][1].generate(*spoil(crops, mel), *known)
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_it_goes_on_as_if_nothing_had_happened(name):
+def test_state_dict_round_trip_resumes_exactly(name):
     one, other, given = module(name), module(name, BaselineSettings(preset="tiny", seed=9)), batch()
     for step in (0, 5, 7):  # Wav2Lip's expert, its translator alone, with discriminators
         one.training_step(given, step)
     other.load_state_dict(one.state_dict())
-    told, again = one.training_step(given, 8), other.training_step(given, 8)
-    assert {key: float(value) for key, value in told.items()} == {key: float(value) for key, value in again.items()}
-    assert "discriminator" in told
+    result, again = one.training_step(given, 8), other.training_step(given, 8)
+    assert {key: float(value) for key, value in result.items()} == {key: float(value) for key, value in again.items()}
+    assert "discriminator" in result
 
 
 @pytest.mark.parametrize("side", [96, 160])
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_side_need_not_be_a_power_of_two(name, side):
+def test_crop_side_need_not_be_a_power_of_two(name, side):
     one, clip = module(name, BaselineSettings(preset="tiny", architecture={"side_px": side})), talker(3, side=side)
     for step in (0, 7):
         assert torch.isfinite(one.training_step(batch(side=side), step)["total"])
@@ -134,7 +132,7 @@ def test_a_side_need_not_be_a_power_of_two(name, side):
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_a_loss_that_is_no_number_changes_nothing(name):
+def test_non_finite_loss_changes_no_weights(name):
     one, broken = module(name), batch()
     broken.shown_NFCSS[0, 0, 0, 0, 0] = float("nan")
     before = weights(one)
@@ -144,7 +142,7 @@ def test_a_loss_that_is_no_number_changes_nothing(name):
 
 
 def weights(one) -> dict[str, torch.Tensor]:
-    """What is learned; a spectral norm's vectors are followed, not learned."""
+    """Return the learned weights; a spectral norm's vectors are buffers."""
     return {
         f"{name}.{key}": value.detach().clone()
         for name, optimizer in one.optimizers.items()
@@ -156,7 +154,7 @@ def same(one, other, part: str = "") -> bool:
     return all(torch.equal(value, other[key]) for key, value in one.items() if key.startswith(part))
 
 
-def test_the_expert_learns_first_and_is_frozen_then():
+def test_syncnet_trains_first_and_is_then_frozen():
     one, given = module("wav2lip"), batch()
     start = weights(one)
     for step in range(4):
@@ -171,7 +169,7 @@ def test_the_expert_learns_first_and_is_frozen_then():
     assert all(torch.equal(value, shipped[key]) for key, value in one.expert.state_dict().items())
 
 
-def test_the_translator_hears_the_expert():
+def test_generator_gets_gradients_from_the_syncnet():
     one, given = module("wav2lip"), batch()
     faces = given.shown_NFCSS.clone().requires_grad_()
     (-one.expert(faces, middle(given.heard_NFMK)).log().mean()).backward()
@@ -180,10 +178,10 @@ def test_the_translator_hears_the_expert():
     assert all(value.grad is None for value in one.expert.parameters())
 
 
-def test_the_expert_can_learn_what_belongs_together():
+def test_syncnet_learns_matching_pairs():
     """On two clips by heart; what it is worth on unseen speakers is docs/baselines.md's to say."""
     one = module("wav2lip", BaselineSettings(preset="tiny", syncnet_steps=32, optimiser={"learning_rate": 3e-3}))
     few = [batch(start=start, seed=start) for start in (2, 8, 14, 20)]
-    told = [one.training_step(few[step % 4], step) for step in range(32)]
-    assert np.mean([float(one["expert/loss"]) for one in told[-8:]]) < 0.9 * float(told[0]["expert/loss"])
+    result = [one.training_step(few[step % 4], step) for step in range(32)]
+    assert np.mean([float(one["expert/loss"]) for one in result[-8:]]) < 0.9 * float(result[0]["expert/loss"])
     assert "expert/val_right" in one.validation_step(32).scores

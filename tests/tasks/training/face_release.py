@@ -1,4 +1,4 @@
-"""A workspace with a published release of painted talkers (tests/model/stage2/faces.py) for stage 2."""
+"""A workspace with a published release of drawn talkers (tests/model/stage2/faces.py) for stage 2."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ BOX = (10.0, 20.0, 160.0)
 """Where each crop lies in its source frame: left, top, side; crops are 64 pixels."""
 
 
-def sitters(folder: Path, speakers: int = 4, frames: int = 24) -> Workspace:
+def face_release(folder: Path, speakers: int = 4, frames: int = 24) -> Workspace:
     """Speaker 1 is val, 2 is test; one clip each."""
     workspace = Workspace.open(str(folder), create=True)
     commit([_sitter(workspace, number, frames) for number in range(speakers)], workspace)
@@ -24,7 +24,7 @@ def sitters(folder: Path, speakers: int = 4, frames: int = 24) -> Workspace:
     return workspace
 
 
-def add_sitter(workspace: Workspace, number: int, frames: int, spoil: bytes | None = None) -> None:
+def add_face_clips(workspace: Workspace, number: int, frames: int, spoil: bytes | None = None) -> None:
     """Another speaker. spoil: bytes in place of the crop of the third frame."""
     commit([_sitter(workspace, number, frames, spoil)], workspace)
 

@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.fuzz.__main__ import DOORS
+from tests.fuzz.__main__ import TARGETS
 from tests.fuzz.child import Watch, outcomes, take
-from tests.fuzz.door import Door
+from tests.fuzz.target import FuzzTarget
 
 
-def test_every_damaged_input_ends_as_a_result_or_a_refusal(tmp_path):
-    steps = list(outcomes(tmp_path, "short", [(door, 0, 4) for door in DOORS]))
-    ended = [(begun, told) for begun, told in zip(steps[::2], steps[1::2], strict=True)]
-    assert [(begun, told) for begun, told in ended if told["outcome"] not in ("result", "refused")] == []
-    assert len(ended) == 4 * len(DOORS)
-    assert sum(told["outcome"] == "refused" for _, told in ended) > len(DOORS)
+def test_damaged_inputs_end_as_results_or_refusals(tmp_path):
+    steps = list(outcomes(tmp_path, "short", [(target, 0, 4) for target in TARGETS]))
+    ended = [(begun, result) for begun, result in zip(steps[::2], steps[1::2], strict=True)]
+    assert [(begun, result) for begun, result in ended if result["outcome"] not in ("result", "refused")] == []
+    assert len(ended) == 4 * len(TARGETS)
+    assert sum(result["outcome"] == "refused" for _, result in ended) > len(TARGETS)
 
 
 def _connect(folder):
@@ -34,6 +34,6 @@ def _connect(folder):
         (lambda folder: (folder / "inside").write_text("x"), "result"),
     ],
 )
-def test_what_should_not_happen_is_seen(tmp_path, act, seen):
+def test_fuzz_detects_forbidden_outcomes(tmp_path, act, seen):
     (tmp_path / "home").mkdir()
-    assert take(Door(lambda _: None, act), tmp_path / "home", Watch(tmp_path / "home"))["outcome"] == seen
+    assert take(FuzzTarget(lambda _: None, act), tmp_path / "home", Watch(tmp_path / "home"))["outcome"] == seen

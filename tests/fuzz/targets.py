@@ -1,4 +1,4 @@
-"""The functions that take what strangers hand in, each with small sound inputs and the errors that it may raise."""
+"""The functions that read untrusted input, each with small valid inputs and the errors that it may raise."""
 
 import contextlib
 import json
@@ -34,8 +34,8 @@ from tasks.sources.manifest import read_manifest
 from tasks.stores import tables
 from tasks.stores.active_policy import active_policy
 from tasks.stores.workspace import Workspace
-from tests.fuzz.door import OWN, Door, text
-from tests.fuzz.model_doors import model_doors
+from tests.fuzz.model_targets import model_targets
+from tests.fuzz.target import OWN, FuzzTarget, text
 from tests.tasks.inspect import footage
 
 
@@ -168,7 +168,7 @@ def _study(folder: Path) -> None:
     (folder / "answers" / "1.json").write_text(json.dumps(_ANSWERS))
 
 
-def _workspace(sound: Path) -> Door:
+def _workspace(sound: Path) -> FuzzTarget:
     if not sound.exists():
         footage.make(sound)
 
@@ -185,7 +185,7 @@ def _workspace(sound: Path) -> Door:
             with contextlib.suppress(OWN):
                 look()
 
-    return Door(lambda folder: shutil.copytree(sound, folder, dirs_exist_ok=True), ask, "**/*")
+    return FuzzTarget(lambda folder: shutil.copytree(sound, folder, dirs_exist_ok=True), ask, "**/*")
 
 
 def _take_down(folder: Path) -> None:
@@ -206,27 +206,31 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def doors(scratch: Path) -> dict[str, Door]:
-    """Every door by its name; sound inputs that take long to make are made once, in `scratch`."""
+def targets(scratch: Path) -> dict[str, FuzzTarget]:
+    """Every target by its name; sound inputs that take long to make are made once, in `scratch`."""
     log = _workspace(scratch / "workspace")
     return {
-        "probe": Door(_films, _look),
-        "manifest": Door(_manifests, _list, "m.*"),
-        "corpus": Door(text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)),
-        "settings": Door(text("s.toml", _SETTINGS), lambda folder: load_settings(folder / "s.toml")),
-        "policy": Door(
+        "probe": FuzzTarget(_films, _look),
+        "manifest": FuzzTarget(_manifests, _list, "m.*"),
+        "corpus": FuzzTarget(
+            text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)
+        ),
+        "settings": FuzzTarget(text("s.toml", _SETTINGS), lambda folder: load_settings(folder / "s.toml")),
+        "policy": FuzzTarget(
             lambda folder: shutil.copy(DEFAULT_POLICY, folder / "p.toml"), lambda folder: load_policy(folder / "p.toml")
         ),
-        "promotion policy": Door(
+        "promotion policy": FuzzTarget(
             lambda folder: shutil.copy(DEFAULT_PROMOTION, folder / "p.toml"),
             lambda folder: load_promotion_policy(folder / "p.toml"),
         ),
-        "jobs": Door(text("j.csv", _JOBS), lambda folder: read_jobs(folder / "j.csv")),
-        "videos": Door(text("v.csv", _VIDEOS), lambda folder: read_videos(folder / "v.csv")),
-        "study": Door(_study, lambda one: as_table(score_study(one / "key.json", [one / "answers"])), "**/*.json"),
+        "jobs": FuzzTarget(text("j.csv", _JOBS), lambda folder: read_jobs(folder / "j.csv")),
+        "videos": FuzzTarget(text("v.csv", _VIDEOS), lambda folder: read_videos(folder / "v.csv")),
+        "study": FuzzTarget(
+            _study, lambda one: as_table(score_study(one / "key.json", [one / "answers"])), "**/*.json"
+        ),
         "workspace": log,
-        "delta log": Door(log.make, log.take, "**/_delta_log/*.json"),
-        "takedown": Door(log.make, _take_down, "**/*"),
-        "sound": Door(_sounds, _listen(_made(scratch / "spools"))),
-        **model_doors(scratch),
+        "delta log": FuzzTarget(log.make, log.take, "**/_delta_log/*.json"),
+        "takedown": FuzzTarget(log.make, _take_down, "**/*"),
+        "sound": FuzzTarget(_sounds, _listen(_made(scratch / "spools"))),
+        **model_targets(scratch),
     }

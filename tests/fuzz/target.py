@@ -13,7 +13,7 @@ OWN: Final = (HeterodubError, MediaRefusedError)
 
 
 @dataclass(frozen=True)
-class Door:
+class FuzzTarget:
     """One way in. make: writes a sound input into a folder. take: reads what lies there then. files: which of them are
     damaged. raises: errors that are a refusal here. draws: a file "draw" says how `take` changes arrays of its own.
     """
