@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from tasks.tracking.example import baseline_example, input_example, translator_example
 
 from model.checksums import verify_checksums, write_checksums
 from model.io import load_baseline, load_discriminators, load_generator, load_translator, save_model
@@ -19,6 +18,7 @@ from model.stage1.network import LandmarkGenerator
 from model.stage2.inference import TranslatorInference
 from schemas.cards import GeneratorCard
 from schemas.config.training import Stage1Settings
+from tasks.tracking.kinds import baseline_example, generator_example, translator_example
 from tests.fuzz.target import OWN, FuzzTarget, text
 from tests.model.baselines import test_files as baselines
 from tests.model.stage2 import test_files as translators
@@ -130,7 +130,7 @@ def model_targets(scratch: Path) -> dict[str, FuzzTarget]:
         "seal": FuzzTarget(copy("generator"), verify_checksums),
         "inputs of the generator": FuzzTarget(
             draw,
-            _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(input_example())),
+            _inputs(lambda given: predict_clip(generator, **given, gain=card.gain), dict(generator_example())),
             raises=refusals,
             draws=True,
         ),

@@ -190,8 +190,8 @@ def test_rows_to_be_deleted_from_a_damaged_file(ws, tmp_path):
     [
         lambda kept: kept["state"].update(step="x"),
         lambda kept: kept["state"].update(step=-1),
-        lambda kept: kept["module"].update(network={}),
-        lambda kept: kept["module"]["optimiser"]["state"][0].update(exp_avg=None),
+        lambda kept: kept["module"]["roots"].update(network={}),
+        lambda kept: kept["module"]["roots"]["optimiser"]["state"][0].update(exp_avg=None),
         lambda kept: kept.update(module=None),
     ],
 )
