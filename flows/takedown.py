@@ -18,7 +18,7 @@ from tasks.steps.takedown import erase, forget_name, plan_erasure
 def takedown(
     kind: Literal["speaker", "corpus", "file", "licence"],
     value: SecretStr,
-    why: SecretStr,
+    reason: SecretStr,
     dry_run: bool = False,
     workspace: str | None = None,
     config: str | None = None,
@@ -32,7 +32,7 @@ def takedown(
     Args:
         kind: Kind of the name.
         value: Its name; a file by its path, its whole name, or the start of its id. Prefect stores asterisks.
-        why: Kept with the tombstone, and nowhere else.
+        reason: Kept with the tombstone, and nowhere else.
         dry_run: Only report the footage that would go.
         with_models: Delete models and checkpoints trained on it, too.
         with_near_copies: Take near-copies of it down as well, and keep copies of any kind from coming back.
@@ -47,5 +47,5 @@ def takedown(
     plan = plan_erasure(settings, kind, name, with_near_copies)
     if dry_run:
         return with_ending(plan.summary(), "dry_run")
-    summary: dict[str, Any] = erase(settings, plan, why.get_secret_value(), with_models)
+    summary: dict[str, Any] = erase(settings, plan, reason.get_secret_value(), with_models)
     return with_ending(summary, "partial" if summary["unfinished_left"] else "done")

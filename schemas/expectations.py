@@ -57,8 +57,8 @@ _BY_NAME: Final[Mapping[str, tuple[float, float]]] = {
     "mesh_score": _SHARE,
     "mouth_visibility": _SHARE,
     "brightness": _SHARE,
-    "pairing_corr": (-1.0, 1.0),
-    "pairing_score": (-1e9, 1e9),
+    "av_sync_corr": (-1.0, 1.0),
+    "av_sync_score": (-1e9, 1e9),
 }
 
 

@@ -61,8 +61,8 @@ class Stage1Limits(_Limits):
     min_dnsmos_ovrl: float | None = _limit("opinion of the sound as a whole", low=1, high=5)
     max_clipping_share: float | None = _limit("share of clipped pieces", low=0, high=1)
     min_bandwidth_hz: float | None = _limit("telephone speech ends at 3400 Hz", low=0)
-    min_pairing_score: float | None = _limit("how clearly the sound must belong to the mouth")
-    max_abs_pairing_offset_frames: float | None = _limit("offset that may still be corrected", low=0)
+    min_av_sync_score: float | None = _limit("how clearly the sound must belong to the mouth")
+    max_abs_av_sync_offset_frames: float | None = _limit("offset that may still be corrected", low=0)
     min_speech_motion_ratio: float | None = _limit("mouth movement in speech over movement in pauses", low=0)
 
 
@@ -154,8 +154,8 @@ REASON_OF: Final[Mapping[str, ClipReason]] = {
     "min_dnsmos_ovrl": ClipReason.POOR_SPEECH,
     "max_clipping_share": ClipReason.CLIPPED_SOUND,
     "min_bandwidth_hz": ClipReason.NARROW_BAND,
-    "min_pairing_score": ClipReason.NOT_PAIRED,
-    "max_abs_pairing_offset_frames": ClipReason.OUT_OF_SYNC,
+    "min_av_sync_score": ClipReason.NOT_PAIRED,
+    "max_abs_av_sync_offset_frames": ClipReason.OUT_OF_SYNC,
     "min_speech_motion_ratio": ClipReason.NOT_PAIRED,
 }
 """Reason for refusing a clip that breaks each limit."""
@@ -163,9 +163,9 @@ REASON_OF: Final[Mapping[str, ClipReason]] = {
 _MISSING_REASON: Final[Mapping[str, ClipReason]] = {
     "level_dbfs": ClipReason.NO_SOUND,
     "speech_share": ClipReason.LITTLE_SPEECH,
-    "pairing_score": ClipReason.PAIRING_UNKNOWN,
-    "pairing_offset_frames": ClipReason.PAIRING_UNKNOWN,
-    "speech_motion_ratio": ClipReason.PAIRING_UNKNOWN,
+    "av_sync_score": ClipReason.AV_SYNC_UNKNOWN,
+    "av_sync_offset_frames": ClipReason.AV_SYNC_UNKNOWN,
+    "speech_motion_ratio": ClipReason.AV_SYNC_UNKNOWN,
     # no frame shows enough of a face to measure: that is not the same as too dark, too bright and blurred at once
     "sharpness": ClipReason.FACE_NOT_TRACKED,
     "blockiness": ClipReason.FACE_NOT_TRACKED,

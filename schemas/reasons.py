@@ -115,7 +115,7 @@ class ClipReason(_Explained):
     NARROW_BAND = "narrow_band", "the sound lacks high frequencies"
     NOT_PAIRED = "not_paired", "the speech does not belong to this mouth"
     OUT_OF_SYNC = "out_of_sync", "sound and mouth are too far apart in time"
-    PAIRING_UNKNOWN = "pairing_unknown", "whether the speech belongs to this mouth could not be measured"
+    AV_SYNC_UNKNOWN = "av_sync_unknown", "whether the speech belongs to this mouth could not be measured"
     STRADDLES_SPLITS = "straddles_splits", "a clip of its scene or sound already stands in another split"
 
 

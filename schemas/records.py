@@ -37,7 +37,7 @@ class StreamFacts:
     """A stream of pictures or sound that could be used. used: True if it is.
 
     stream: its number in the container. kind: picture or sound. changes_hz: pictures a second that differ from the
-    one before, in a short look; None where there was nothing to choose. pairing_score: how well the sound fits the
+    one before, in a short look; None where there was nothing to choose. av_sync_score: how well the sound fits the
     mouths, the mean over the clips it was chosen by; None where that was not needed or could not be measured.
     rate_hz, channels: of a sound.
     """
@@ -49,7 +49,7 @@ class StreamFacts:
     language: str | None
     title: str | None
     changes_hz: float | None
-    pairing_score: float | None
+    av_sync_score: float | None
     rate_hz: int | None
     channels: int | None
     used: bool

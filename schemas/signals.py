@@ -10,7 +10,7 @@ class SignalGroup(StrEnum):
 
     PICTURE = "picture"
     SOUND = "sound"
-    PAIRING = "pairing"
+    AV_SYNC = "sync"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Signal:
     meaning: str
 
 
-_P, _S, _X = SignalGroup.PICTURE, SignalGroup.SOUND, SignalGroup.PAIRING
+_P, _S, _X = SignalGroup.PICTURE, SignalGroup.SOUND, SignalGroup.AV_SYNC
 
 SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("face_height_px", "px", _P, "median height of the landmark box, brows to chin, in source pixels"),
@@ -57,9 +57,9 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("dnsmos_sig", "MOS", _S, "DNSMOS opinion of the speech itself, 1 to 5, on a bounded excerpt"),
     Signal("dnsmos_bak", "MOS", _S, "DNSMOS opinion of the background, 1 intrusive to 5 not noticed; music shows here"),
     Signal("dnsmos_ovrl", "MOS", _S, "DNSMOS opinion overall"),
-    Signal("pairing_score", "1", _X, "how far the sound's fit to the mouth stands out from its fit at false times (z)"),
-    Signal("pairing_corr", "1", _X, "correlation of mouth movement with what the sound predicts, at the best offset"),
-    Signal("pairing_offset_frames", "frames", _X, "frames by which the sound comes late (+) or early (-), best fit"),
+    Signal("av_sync_score", "1", _X, "how far the sound's fit to the mouth stands out from its fit at false times (z)"),
+    Signal("av_sync_corr", "1", _X, "correlation of mouth movement with what the sound predicts, at the best offset"),
+    Signal("av_sync_offset_frames", "frames", _X, "frames by which the sound comes late (+) or early (-), best fit"),
     Signal("speech_motion_ratio", "1", _X, "mouth movement during speech over movement in pauses"),
 )
 

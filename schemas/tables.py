@@ -27,7 +27,7 @@ _STREAM = pa.struct(
         _field("language", _TEXT, "language, as the container says", null=True),
         _field("title", _TEXT, "title, as the container says", null=True),
         _field("changes_hz", _REAL, "pictures that differ from the one before, in a short look", null=True, unit="1/s"),
-        _field("pairing_score", _REAL, "how well the sound fits the mouths, where several were tried", null=True),
+        _field("av_sync_score", _REAL, "how well the sound fits the mouths, where several were tried", null=True),
         _field("rate_hz", _INT, "sampling rate of a sound", null=True, unit="Hz"),
         _field("channels", _INT, "channels of a sound", null=True),
         _field("used", _FLAG, "in use", null=True),
@@ -182,7 +182,7 @@ BENCHMARKS: Final = pa.schema(
         _field("line", _TEXT, "extractor of the releases whose models it evaluates"),
         _field("created_utc", _TEXT, "when it was frozen, ISO 8601"),
         _field("release", _TEXT, "release whose test split it was"),
-        _field("why", _TEXT, "why it was frozen, as a person put it"),
+        _field("reason", _TEXT, "why it was frozen, as a person put it"),
         _field("clip_id", _TEXT, "the clip"),
         _field("media_id", _TEXT, "its file"),
         _field("speaker", _TEXT, "its speaker when it was frozen"),
@@ -220,7 +220,7 @@ TOMBSTONES: Final = pa.schema(
         _field("kind", _TEXT, "media, or what was requested: speaker, corpus, licence or file"),
         _field("mark", _TEXT, "media: its sha256; else sha256 of the value, which is not kept itself"),
         _field("created_utc", _TEXT, "when, ISO 8601"),
-        _field("why", _TEXT, "why, as a person put it"),
+        _field("reason", _TEXT, "why, as a person put it"),
     ]
 )
 

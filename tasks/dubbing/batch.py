@@ -112,24 +112,24 @@ class Dubber:
             return None
         return key
 
-    def dub(self, job: DubJob, found: ModelPaths, watcher: ProgressSink) -> Dubbed:
+    def dub(self, job: DubJob, found: ModelPaths, progress: ProgressSink) -> Dubbed:
         """Dub a job's video, and put the output under its name.
 
         Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
         """
         made = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
         dubbed: Dubbed = self.ask(
-            _WORK, job, found, self._settings, made, watcher=watcher, media=inputs_of(job), returns=Dubbed
+            _WORK, job, found, self._settings, made, progress=progress, media=inputs_of(job), returns=Dubbed
         )
         copy_untrusted(made, Path(job.out))
         return replace(dubbed, out=job.out)
 
-    def ask(self, work: FunctionName, *arguments: Any, watcher: ProgressSink | None = None, **more: Any) -> Any:
+    def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
-        hearing = watcher or ProgressSink()
+        sink = progress or ProgressSink()
 
-        def on_message(news: Any) -> None:
-            getattr(hearing, news[0])(*news[1])
+        def on_message(event: Any) -> None:
+            getattr(sink, event[0])(*event[1])
 
         limit_s = self._settings.dub.silence_s
         return self._decoder.run(
@@ -169,7 +169,7 @@ def dub_jobs(
     generator: str,
     translator: str,
     settings: Settings,
-    watcher: ProgressSink,
+    progress: ProgressSink,
     resume: bool = False,
 ) -> list[DubResult]:
     """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
@@ -193,7 +193,7 @@ def dub_jobs(
                 dubber.open(found)
         for place, job in enumerate(jobs):
             if place not in results:
-                work = partial(dubber.dub, job, found, titled(watcher, jobs, place))
+                work = partial(dubber.dub, job, found, titled(progress, jobs, place))
                 results[place] = _result(job, work, keys[place])
     return [results[place] for place in range(len(jobs))]
 
@@ -245,9 +245,9 @@ def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
     return {identity(path) for uri in near if uri.startswith(("/", "file:")) and (path := local_path(uri))}
 
 
-def titled(watcher: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
+def titled(progress: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
     """Return the sink for the phases of one job; of several, each is named."""
-    return TitledSink(watcher, f"{place + 1}/{len(jobs)} {jobs[place].video}: ") if len(jobs) > 1 else watcher
+    return TitledSink(progress, f"{place + 1}/{len(jobs)} {jobs[place].video}: ") if len(jobs) > 1 else progress
 
 
 def _finished(jobs: Sequence[DubJob], keys: Mapping[int, str | None]) -> dict[int, DubResult]:

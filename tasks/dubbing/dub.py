@@ -84,7 +84,7 @@ def dub(
     models: Models,
     backend: LandmarkBackend,
     settings: Settings,
-    watcher: ProgressSink | None = None,
+    progress: ProgressSink | None = None,
     out: Path | None = None,
 ) -> Dubbed:
     """Dub one video. out: the file to write, where it is not yet to be the job's own.
@@ -95,19 +95,19 @@ def dub(
     """
     if out is None and (faults := "; ".join(output_faults(job))):
         raise DubbingError(faults)
-    with open_inputs(job, models, backend, settings, watcher) as inputs:
+    with open_inputs(job, models, backend, settings, progress) as inputs:
         return render(inputs, plan_dub(inputs), out or Path(job.out))
 
 
 @contextmanager
 def open_inputs(
-    job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings, watcher: ProgressSink | None = None
+    job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings, progress: ProgressSink | None = None
 ) -> Iterator[DubInputs]:
     """Open the job's video and speech.
 
     Raises: SourceError - one of them cannot be used, now or within the block.
     """
-    monitor, limits = PassMonitor(watcher), settings.limits
+    monitor, limits = PassMonitor(progress), settings.limits
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
         scratch = Path(folder)
         with monitor("decode sound"):
@@ -152,7 +152,7 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
     film, speech, settings, monitor = inputs.film, inputs.speech, inputs.settings, inputs.monitor
     references = _references(inputs, plan)
     models = _finetuned(inputs, plan)
-    monitor.watcher.phase("dub", plan.timeline.frames)
+    monitor.progress.phase("dub", plan.timeline.frames)
     frames = composite(
         film,
         plan.look,
@@ -184,7 +184,7 @@ def _follow(inputs: DubInputs) -> tuple[Look, Canvas, Followed]:
     film, settings, monitor = inputs.film, inputs.settings, inputs.monitor
     for look in film.looks():
         canvas = Canvas(look)
-        monitor.watcher.phase("follow faces", _expected_frames(film))
+        monitor.progress.phase("follow faces", _expected_frames(film))
         followed = follow(film, canvas, inputs.backend, settings.clips, settings.dub.least_tracked_frames, monitor)
         if followed.tracks:
             break
@@ -194,7 +194,7 @@ def _follow(inputs: DubInputs) -> tuple[Look, Canvas, Followed]:
 def _references(inputs: DubInputs, plan: DubPlan) -> dict[Face, ReferenceFrames]:
     """Reference crops of each face: its own, or those of the video or picture that lends its looks to all."""
     side_px, lender = inputs.models.translator.side_px, inputs.job.appearance_from
-    inputs.monitor.watcher.phase("references", None)
+    inputs.monitor.progress.phase("references", None)
     if lender is None:
         return collect_references(plan.faces, inputs.film, plan.canvas, side_px, inputs.scratch, inputs.monitor)
     origins = inputs.settings.limits.web_origins
@@ -212,7 +212,7 @@ def _finetuned(inputs: DubInputs, plan: DubPlan) -> Models:
     shown = collect_references(faces, film, plan.canvas, models.translator.side_px, inputs.scratch, monitor)
     clips = [as_clip(face, references) for face, references in shown.items()]
     with monitor("fine-tune"):
-        return finetune(models, clips, fingerprint(film.path), seconds, inputs.settings, monitor.watcher)
+        return finetune(models, clips, fingerprint(film.path), seconds, inputs.settings, monitor.progress)
 
 
 def _expected_frames(film: SourceVideo) -> int | None:

@@ -74,7 +74,7 @@ def encode(
                 for piece in sound.until(tick * timeline.base):
                     file.mux(voice.encode(piece))
             dubbed += composited.dubbed
-            monitor.watcher.advance()
+            monitor.progress.advance()
         with monitor("encode"):
             for piece in sound.until(timeline.end_s):
                 file.mux(voice.encode(piece))

@@ -113,7 +113,7 @@ def follow(
                 grown += [growing.pop(gone) for gone in sorted(set(growing) - {face.track for face in faces})]
                 for face in faces:
                     growing.setdefault(face.track, _Growing(shot, frame.index)).add(face, frame)
-            monitor.watcher.advance()
+            monitor.progress.advance()
     grown += growing.values()
     tracks: list[Track] = []
     with monitor("faces"):

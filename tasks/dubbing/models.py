@@ -148,7 +148,7 @@ def finetune(
     media_id: str,
     seconds: float,
     settings: Settings,
-    watcher: ProgressSink,
+    progress: ProgressSink,
 ) -> Models:
     """Fine-tune the translator on the clips, which are `seconds` long at most, and return the models. media_id: sha256
     of the video that they were cut from.
@@ -175,10 +175,10 @@ def finetune(
     footage = InMemoryClips(HeldPictures(known), *held_back(chosen), card.release, card.backend)
     identity = hashlib.sha256(f"{media_id} {name} {finetuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
     folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
-    watcher.phase("fine-tune", stage2.schedule.max_steps)
+    progress.phase("fine-tune", stage2.schedule.max_steps)
     try:
         spec = translator_spec(footage, stage2, settings.weights, finetuning=finetuning)
-        run = run_training(spec, folder, _Steps(watcher), device=settings.device)
+        run = run_training(spec, folder, _Steps(progress), device=settings.device)
     except TrainingError as error:
         raise DubbingError(f"the face cannot be learned from its first {seconds:g} s: {error}") from error
     translator = TranslatorInference(load_translator(run.model, device_of(settings.device))[0])
@@ -193,11 +193,11 @@ def _content(clip: PictureClip) -> str:
 
 
 class _Steps(Callback):
-    """Reports training steps to a watcher."""
+    """Reports training steps to a sink."""
 
-    def __init__(self, watcher: ProgressSink) -> None:
-        self._watcher = watcher
+    def __init__(self, progress: ProgressSink) -> None:
+        self._progress = progress
 
     def on_train_step_end(self, report: StepMetrics) -> None:
         """Report a step as a frame."""
-        self._watcher.advance()
+        self._progress.advance()

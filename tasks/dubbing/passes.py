@@ -26,8 +26,8 @@ class PassMonitor:
     one takes does not count for the outer one.
     """
 
-    def __init__(self, watcher: ProgressSink | None = None) -> None:
-        self.watcher = watcher or ProgressSink()
+    def __init__(self, progress: ProgressSink | None = None) -> None:
+        self.progress = progress or ProgressSink()
         self.seconds: dict[str, float] = {}
         self._began = time.perf_counter()
         self._adding = threading.Lock()

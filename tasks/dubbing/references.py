@@ -63,7 +63,7 @@ def collect_references(
                 rgb = canvas.rgb(picture.frame, picture.geometry)
                 for place, window in wanted[picture.index]:
                     crops[place] = cut_window(rgb, window, side_px)
-        monitor.watcher.advance()
+        monitor.progress.advance()
         if picture.index >= last:
             break
     return {

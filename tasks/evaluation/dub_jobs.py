@@ -24,7 +24,7 @@ def evaluate_jobs(
     translator: str,
     settings: Settings,
     scorer: SyncScorer,
-    watcher: ProgressSink,
+    progress: ProgressSink,
 ) -> DubScores:
     """Score the jobs' finished files; see tasks/evaluation/dubbing.py.
 
@@ -39,7 +39,7 @@ def evaluate_jobs(
                 with readable(job.video):
                     asked, media = (_EVALUATE, job, found, settings, scorer), [*inputs_of(job), job.out]
                     scores.append(
-                        dubber.ask(*asked, watcher=titled(watcher, jobs, place), media=media, returns=DubScores)
+                        dubber.ask(*asked, progress=titled(progress, jobs, place), media=media, returns=DubScores)
                     )
             except HeterodubError as error:
                 scores.append(DubScores(*found.names, (), {job.video: str(error)}, {}))

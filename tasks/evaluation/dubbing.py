@@ -104,13 +104,13 @@ def evaluate_dubbing(
     settings: Settings,
     scorer: SyncScorer,
     scratch: Path,
-    watcher: ProgressSink,
+    progress: ProgressSink,
 ) -> DubScores:
     """Score a job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
     rows: list[ClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
-    evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, watcher)
+    evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, progress)
     own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
     for setting, one in zip(_SETTINGS, (own, job), strict=True):
         try:
@@ -139,7 +139,7 @@ class _DubEvaluator:
     settings: Settings
     scorer: SyncScorer
     scratch: Path
-    watcher: ProgressSink
+    progress: ProgressSink
 
 
 def _evaluate_job(
@@ -181,7 +181,7 @@ def _evaluate_job(
 
 def _planned(job: DubJob, evaluator: _DubEvaluator, out: Path | None) -> DubPlan:
     """Return the plan of a job's dubbing; out: a file to render it to."""
-    with open_inputs(job, evaluator.models, evaluator.backend, evaluator.settings, evaluator.watcher) as inputs:
+    with open_inputs(job, evaluator.models, evaluator.backend, evaluator.settings, evaluator.progress) as inputs:
         plan = plan_dub(inputs)
         if out is not None:
             render(inputs, plan, out)

@@ -163,7 +163,7 @@ class _Analyst:
             PartWriter("stage1", self.job.media_id, self.outgoing["stage1"]) as stage1,
             PartWriter("stage2", self.job.media_id, self.outgoing["stage2"]) as stage2,
         ):
-            for draft in self.sounds.drafts(self._drafts(video), self._pairing_score):
+            for draft in self.sounds.drafts(self._drafts(video), self._av_sync_score):
                 clip = rows.clip_id(self.origin, draft)
                 face = _face_track(draft)
                 wanted = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
@@ -211,7 +211,7 @@ class _Analyst:
             "face_motion": face_motion(face.points),
         }
         self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
-        shift = correction_frames(measured.values["pairing_score"], measured.values["pairing_offset_frames"])
+        shift = correction_frames(measured.values["av_sync_score"], measured.values["av_sync_offset_frames"])
         return Admission(decision.stage1, decision.stage2, shift)
 
     def _clip_sound(self, draft: Draft) -> ClipSound:
@@ -224,13 +224,13 @@ class _Analyst:
         mel = self._mel(draft.start_frame, draft.frames)
         return ClipSound(samples, mel, covered, sound.clipping_share(start, count), None)
 
-    def _pairing_score(self, draft: Draft, sound: Sound) -> float | None:
+    def _av_sync_score(self, draft: Draft, sound: Sound) -> float | None:
         """Score how well one of several sounds fits a clip's mouth; None where that cannot be measured."""
         samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
         face = _face_track(draft)
         mel = log_mel(samples, draft.frames)
-        pairing = measure_av_sync(face.points, face.usable, mel, speech_probability(samples))
-        return pairing.score if isinstance(pairing, AvSync) else None
+        sync = measure_av_sync(face.points, face.usable, mel, speech_probability(samples))
+        return sync.score if isinstance(sync, AvSync) else None
 
     def _mel(self, start_frame: int, frames: int) -> NDArray[np.float32]:
         sound = self.sounds.chosen

@@ -174,7 +174,7 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
     if not newly.any():
         return []
     names = plan.clips["clip_id"].filter(pa.array(newly))
-    columns = ["clip_id", "media_id", "uri", "corpus", "speaker", "pairing_score", "pairing_offset_frames"]
+    columns = ["clip_id", "media_id", "uri", "corpus", "speaker", "av_sync_score", "av_sync_offset_frames"]
     rows = tables.read(workspace, "clips", columns, filter=pc.field("clip_id").isin(names.combine_chunks())).to_pylist()
     wanted = {
         stage: frozenset(plan.clips["clip_id"].filter(pa.array(plan.newly(stage))).to_pylist()) for stage in Stage
@@ -183,7 +183,7 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
     admissions: dict[str, dict[str, Admission]] = {}
     about = {row["media_id"]: row for row in rows}
     for row in rows:
-        clip, shift = row["clip_id"], correction_frames(row["pairing_score"], row["pairing_offset_frames"])
+        clip, shift = row["clip_id"], correction_frames(row["av_sync_score"], row["av_sync_offset_frames"])
         admission = Admission(clip in wanted[Stage.STAGE1], clip in wanted[Stage.STAGE2], shift)
         admissions.setdefault(row["media_id"], {})[clip] = admission
     return [

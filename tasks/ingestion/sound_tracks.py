@@ -17,7 +17,7 @@ from tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_s
 from tasks.quality.sound import SILENCE_DBFS, level_dbfs
 
 PAIRS: Final = 1.75
-"""Mean pairing score from which a sound belongs to the mouths: the default policy's limit for a clip."""
+"""Mean sync score from which a sound belongs to the mouths: the default policy's limit for a clip."""
 
 PAIRS_CLEARLY: Final = 4.0
 """Score at which the offset of a pair is trusted, too (av_sync.correction_frames)."""
@@ -29,7 +29,7 @@ surround, differs by less."""
 
 @dataclass(slots=True)
 class SoundEvidence:
-    """Measurements of one sound on clips: pairing scores where they could be measured, and whether it is silent."""
+    """Measurements of one sound on clips: sync score where they could be measured, and whether it is silent."""
 
     scores: list[float] = field(default_factory=list)
     is_heard: bool = False
@@ -151,7 +151,7 @@ class SoundTracks:
 
     def _described(self, stream: StreamFacts, used: int) -> StreamFacts:
         evidence = self._evidence.get(stream.stream, SoundEvidence())
-        return replace(stream, pairing_score=evidence.score, used=stream.stream == used)
+        return replace(stream, av_sync_score=evidence.score, used=stream.stream == used)
 
     def close(self) -> None:
         """Free the disk space."""

@@ -50,7 +50,7 @@ def take_down(
     settings: Settings,
     tracking: "Tracking | None",
     plan: TakedownPlan,
-    why: str,
+    reason: str,
     with_models: bool = False,
 ) -> dict[str, Any]:
     """Execute the plan; returns a summary, ready for JSON. with_models: delete models trained on the footage, too.
@@ -64,7 +64,7 @@ def take_down(
     _require(ws, tracking, plan, with_models)
     finished = [_finish(ws, settings, tracking, left) for left in tombstones.unfinished(ws) if left.takedown != own]
     begun = tombstones.attempt(with_models)
-    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, why, _prints(ws, scope), begun)
+    takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, reason, _prints(ws, scope), begun)
     done = _carry_out(ws, settings, tracking, plan, takedown, with_models)
     tombstones.finish(ws, takedown, with_models)
     return plan.summary() | {"takedown": takedown, "finished": finished, **done}
@@ -123,7 +123,7 @@ def _prints(ws: Workspace, scope: Scope) -> list[tombstones.Print]:
     if not scope.with_copies:
         return []
     of_it = pc.field("media_id").isin(sorted(scope.media))
-    return list(prints_of(tables.read(ws, "clips", ["sound_hash", "face_motion", "pairing_score"], filter=of_it)))
+    return list(prints_of(tables.read(ws, "clips", ["sound_hash", "face_motion", "av_sync_score"], filter=of_it)))
 
 
 def _require_own(ws: Workspace) -> None:

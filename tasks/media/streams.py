@@ -223,7 +223,7 @@ def stream_facts(
             language=_words(stream, "language"),
             title=_words(stream, "title"),
             changes_hz=changes.get(stream.index),
-            pairing_score=None,
+            av_sync_score=None,
             rate_hz=_number(stream, "sample_rate"),
             channels=_number(stream, "channels"),
             used=stream.index in used,

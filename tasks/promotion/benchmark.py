@@ -27,5 +27,7 @@ def benchmark_summary(settings: Settings, stage: str, refreeze: bool, reason: st
     """Return the facts of a stage's benchmark. Raises: as current_benchmark."""
     ws = Workspace.open(settings.workspace)
     frozen = current_benchmark(ws, evaluator_of(stage).stage, reason, refreeze)
-    facts = {name: getattr(frozen, name) for name in ("benchmark", "sequence", "line", "created_utc", "release", "why")}
+    facts = {
+        name: getattr(frozen, name) for name in ("benchmark", "sequence", "line", "created_utc", "release", "reason")
+    }
     return facts | {"clips": len(frozen.clips), "speakers": frozen.speakers}

@@ -47,7 +47,7 @@ class PromotionDecision:
     """Decision, in one sentence and by every check."""
 
     outcome: Outcome
-    why: str
+    reason: str
     clips: int
     speakers: int
     checks: tuple[PolicyCheck, ...]
@@ -79,8 +79,8 @@ def decide(
     checks = tuple(checker.checks())
     is_large_enough = len(clips) >= rule.least_clips and len(set(groups)) >= rule.least_speakers
     passed = is_large_enough and all(check.passed for check in checks)
-    why = _sentence(checks, rule, len(clips), len(set(groups)), is_large_enough, champion is None)
-    return PromotionDecision("promote" if passed else "keep", why, len(clips), len(set(groups)), checks)
+    reason = _sentence(checks, rule, len(clips), len(set(groups)), is_large_enough, champion is None)
+    return PromotionDecision("promote" if passed else "keep", reason, len(clips), len(set(groups)), checks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,13 +47,13 @@ def log_evidence(
         return run.run_id
 
 
-def log_outcome(settings: Settings, run_id: str, outcome: str, why: str) -> None:
+def log_outcome(settings: Settings, run_id: str, outcome: str, reason: str) -> None:
     """Log to the evidence's run that the promotion did not take place: REFUSED or NOT_MOVED, and why.
 
     Raises: TrackingError - the store cannot be reached.
     """
     _, tracking = open_workspace(settings)
-    TrackedRun(tracking, run_id, resumed=True).tags({"outcome": outcome, "why": why})
+    TrackedRun(tracking, run_id, resumed=True).tags({"outcome": outcome, "reason": reason})
 
 
 def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def promotion_summary(
     champion = comparison.champion.number if comparison.champion else None
     return {
         "outcome": outcome_of(champion, move is not None, refused),
-        "why": refused or verdict.why,
+        "reason": refused or verdict.reason,
         "model": comparison.evaluator.model,
         "challenger": comparison.challenger.number,
         "champion_before": champion,
@@ -116,7 +116,7 @@ def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
         "policy": comparison.policy.hash,
         "challenger_run": comparison.challenger.run_id,
         "outcome": verdict.outcome,
-        "why": verdict.why,
+        "reason": verdict.reason,
     }
 
 

@@ -123,5 +123,5 @@ def promote(
     challenger = champions.usable(str(comparison.challenger.number))
     evidence = Evidence(run, comparison.benchmark.benchmark, comparison.policy.hash)
     before = comparison.champion.number if comparison.champion else None
-    reason = f"{verdict.why}; approved by {approved}" if approved else verdict.why
+    reason = f"{verdict.reason}; approved by {approved}" if approved else verdict.reason
     return champions.move("promote", challenger.number, before, reason, evidence)

@@ -21,7 +21,7 @@ from schemas.contract import FPS, MEL_BANDS
 from schemas.reasons import MissingCause
 from tasks.quality.sound import SPEECH_PROBABILITY, VAD_CHUNK
 
-COEFFICIENTS: Final = "pairing_ridge.npz"
+COEFFICIENTS: Final = "av_sync_ridge.npz"
 
 CORRECTABLE_FRAMES: Final = 6
 """Offsets up to 240 ms are searched and can be corrected; the same limit as in others' sync filters."""

@@ -16,7 +16,7 @@ from tasks.quality.picture import FacePicture
 from tasks.quality.sound import measure_sound
 
 SOUND_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.SOUND)
-PAIRING_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.PAIRING)
+AV_SYNC_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.AV_SYNC)
 
 _LEAST_SOUND_SHARE = 0.5
 """A clip of which less than this share lies inside the recorded sound is a clip without sound."""
@@ -70,26 +70,26 @@ def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Meas
     absent = sound.absent or (MissingCause.NO_SOUND_IN_CLIP if sound.covered < _LEAST_SOUND_SHARE else None)
     if absent or sound.samples is None or sound.mel is None:
         cause = absent or MissingCause.NO_SOUND_STREAM
-        return Measurements(values, missing | dict.fromkeys((*SOUND_SIGNALS, *PAIRING_SIGNALS), cause))
+        return Measurements(values, missing | dict.fromkeys((*SOUND_SIGNALS, *AV_SYNC_SIGNALS), cause))
     sound_values, causes, speech = measure_sound(
         sound.samples, sound.clipping_share, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db
     )
-    pairing = measure_av_sync(face.points, face.usable, sound.mel, speech)
-    paired, pairing_causes = _pairing_signals(pairing)
+    sync = measure_av_sync(face.points, face.usable, sound.mel, speech)
+    paired, av_sync_causes = _av_sync_signals(sync)
     values |= sound_values | paired
-    return Measurements(values, missing | causes | pairing_causes)
+    return Measurements(values, missing | causes | av_sync_causes)
 
 
-def _pairing_signals(pairing: AvSync | MissingCause) -> tuple[dict[str, float | None], dict[str, MissingCause]]:
-    if isinstance(pairing, MissingCause):
-        return dict.fromkeys(PAIRING_SIGNALS), dict.fromkeys(PAIRING_SIGNALS, pairing)
+def _av_sync_signals(sync: AvSync | MissingCause) -> tuple[dict[str, float | None], dict[str, MissingCause]]:
+    if isinstance(sync, MissingCause):
+        return dict.fromkeys(AV_SYNC_SIGNALS), dict.fromkeys(AV_SYNC_SIGNALS, sync)
     values: dict[str, float | None] = {
-        "pairing_score": pairing.score,
-        "pairing_corr": pairing.correlation,
-        "pairing_offset_frames": float(pairing.offset_frames),
-        "speech_motion_ratio": pairing.speech_motion_ratio,
+        "av_sync_score": sync.score,
+        "av_sync_corr": sync.correlation,
+        "av_sync_offset_frames": float(sync.offset_frames),
+        "speech_motion_ratio": sync.speech_motion_ratio,
     }
-    causes = {} if pairing.speech_motion_ratio is not None else {"speech_motion_ratio": MissingCause.NO_PAUSE}
+    causes = {} if sync.speech_motion_ratio is not None else {"speech_motion_ratio": MissingCause.NO_PAUSE}
     return values, causes
 
 

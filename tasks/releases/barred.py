@@ -18,14 +18,14 @@ from tasks.stores import tables
 from tasks.stores.tombstones import PRINTS, Print
 from tasks.stores.workspace import Workspace
 
-from .near_duplicates import MIN_PAIRING, find_near_copies
+from .near_duplicates import MIN_AV_SYNC, find_near_copies
 from .recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
 
-_READ: Final = ("clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "pairing_score")
+_READ: Final = ("clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "av_sync_score")
 
 
 def prints_of(clips: pa.Table) -> Iterator[Print]:
-    """Fingerprints of clips with columns sound_hash, face_motion and pairing_score; nothing of one that has neither a
+    """Fingerprints of clips with columns sound_hash, face_motion and av_sync_score; nothing of one that has neither a
     moving face nor a sound that is the face's own.
     """
     for row in clips.to_pylist():
@@ -33,7 +33,7 @@ def prints_of(clips: pa.Table) -> Iterator[Print]:
         frames = len(track) // SIGNALS
         if frames >= MIN_MOTION_FRAMES and (track**2).sum() >= MIN_MOTION**2 * frames:
             yield "motion", b64encode(row["face_motion"]).decode()
-        elif len(row["sound_hash"]) >= 4 * MIN_SOUND_FRAMES and (row["pairing_score"] or 0) >= MIN_PAIRING:
+        elif len(row["sound_hash"]) >= 4 * MIN_SOUND_FRAMES and (row["av_sync_score"] or 0) >= MIN_AV_SYNC:
             yield "sound", b64encode(row["sound_hash"]).decode()
 
 
@@ -54,7 +54,7 @@ class Barred:
             name, mark = f"barred {number}", b64decode(row["mark"])
             blank = {"clip_id": name, "media_id": "barred", "picture_hash": b"", "sound_hash": b"", "face_motion": b""}
             held = {"face_motion" if row["kind"] == "motion" else "sound_hash": mark}
-            clips.append(blank | held | {"frames": len(mark) // 4, "pairing_score": MIN_PAIRING})
+            clips.append(blank | held | {"frames": len(mark) // 4, "av_sync_score": MIN_AV_SYNC})
             whose[name] = row["takedown"]
         return cls(pa.Table.from_pylist(clips, schema=_schema()), whose)
 

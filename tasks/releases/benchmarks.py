@@ -54,7 +54,7 @@ class Benchmark:
     line: str
     created_utc: str
     release: str
-    why: str
+    reason: str
     clips: tuple[BenchmarkClip, ...]
 
     @property
@@ -98,7 +98,7 @@ def standing(ws: Workspace, stage: Stage, line: str) -> Benchmark | None:
     return benchmark
 
 
-def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool = False) -> Benchmark:
+def freeze(ws: Workspace, release: Release, stage: Stage, reason: str, refreeze: bool = False) -> Benchmark:
     """Return the benchmark of the release's line: the one that stands, else the test split of the line's newest
     release, frozen now: one of an older release would lack the speakers who came since.
 
@@ -107,7 +107,7 @@ def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool 
     Raises: PromotionError - the test split is empty, or the one that stands is not whole. NotFoundError - the release
     was erased.
     """
-    if not renew and (known := standing(ws, stage, release.extractor)):
+    if not refreeze and (known := standing(ws, stage, release.extractor)):
         return known
     release = newest_of_line(ws, release.extractor) or release
     clips = _test_clips(ws, release, stage)
@@ -119,9 +119,9 @@ def freeze(ws: Workspace, release: Release, stage: Stage, why: str, renew: bool 
     identity = _identity(stage, release.extractor, clips)
     benchmark = Benchmark(
         identity, 0, stage, release.extractor, datetime.now(UTC).isoformat(timespec="seconds"), release.release_id,
-        why, clips,
+        reason, clips,
     )  # fmt: skip
-    tables.append_after(ws, "benchmarks", lambda before: _fresh_rows(before, benchmark, renew))
+    tables.append_after(ws, "benchmarks", lambda before: _fresh_rows(before, benchmark, refreeze))
     stored = standing(ws, stage, release.extractor)
     if stored is None:
         raise PromotionError(f"benchmark {identity} was written and is not there: another process deletes rows")
@@ -223,18 +223,18 @@ def _is_whole(benchmark: Benchmark) -> bool:
     return _identity(benchmark.stage, benchmark.line, benchmark.clips) == benchmark.benchmark
 
 
-def _fresh_rows(before: pa.Table, benchmark: Benchmark, renew: bool) -> pa.Table:
+def _fresh_rows(before: pa.Table, benchmark: Benchmark, refreeze: bool) -> pa.Table:
     """Return the rows to add, given those there are: none if another process froze one, or if it stands already."""
     same = [row for row in before.to_pylist() if (row["stage"], row["line"]) == (benchmark.stage.value, benchmark.line)]
     newest = max((row["sequence"] for row in same), default=0)
     stands = _benchmark([row for row in same if row["sequence"] == newest]) if same else None
-    if stands and (not renew or (benchmark.benchmark == stands.benchmark and _is_whole(stands))):
+    if stands and (not refreeze or (benchmark.benchmark == stands.benchmark and _is_whole(stands))):
         return BENCHMARKS.empty_table()
     return pa.Table.from_pylist([_row(benchmark, newest + 1, clip) for clip in benchmark.clips], schema=BENCHMARKS)
 
 
 def _row(benchmark: Benchmark, sequence: int, clip: BenchmarkClip) -> dict[str, Any]:
-    of_all = {name: getattr(benchmark, name) for name in ("benchmark", "line", "created_utc", "release", "why")}
+    of_all = {name: getattr(benchmark, name) for name in ("benchmark", "line", "created_utc", "release", "reason")}
     return of_all | asdict(clip) | {"stage": benchmark.stage.value, "sequence": sequence}
 
 
@@ -244,5 +244,5 @@ def _benchmark(rows: list[Mapping[str, Any]]) -> Benchmark:
     clips = (BenchmarkClip(**{name: row[name] for name in of_clip}) for row in rows)
     return Benchmark(
         first["benchmark"], first["sequence"], Stage(first["stage"]), first["line"], first["created_utc"],
-        first["release"], first["why"], tuple(sorted(clips, key=lambda clip: clip.clip_id)),
+        first["release"], first["reason"], tuple(sorted(clips, key=lambda clip: clip.clip_id)),
     )  # fmt: skip

@@ -21,8 +21,8 @@ from model.features.arrays import Flags
 from .hash_search import Ints, PairSet, Words, bucket_pairs, firsts
 from .recordings import Movement, motion_pairs, sound_pairs
 
-MIN_PAIRING: Final = 1.75
-"""Pairing score from which a sound counts as the face's own (docs/policy.md: 2 in 11 false pairs reach it)."""
+MIN_AV_SYNC: Final = 1.75
+"""Sync score from which a sound counts as the face's own (docs/policy.md: 2 in 11 false pairs reach it)."""
 
 HASHES: Final = 5
 """Perceptual hashes per clip, of 64 bits each."""
@@ -48,7 +48,7 @@ class NearCopies:
 
 def find_near_copies(clips: pa.Table) -> NearCopies:
     """Find near copies among clips with columns clip_id, media_id, frames, picture_hash, sound_hash, face_motion and
-    pairing_score. Clips of one media are never compared: they have one speaker anyway.
+    av_sync_score. Clips of one media are never compared: they have one speaker anyway.
 
     Two clips are copies if their faces move alike; or if they sound alike, do not move against each other, and either
     show one scene or have sounds that are both their faces' own: else it may be two films under one music. The result
@@ -76,7 +76,7 @@ def _pairs(pairs_C2: Ints, kind: str) -> pd.DataFrame:
 
 def _vouched(rows: pa.Table, one: Ints, two: Ints) -> Flags:
     """Return, for pairs that sound alike, True where the sound is the recording's."""
-    own = rows["pairing_score"].fill_null(-np.inf).to_numpy() >= MIN_PAIRING
+    own = rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= MIN_AV_SYNC
     hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
     return np.asarray((own[one] & own[two]) | (_near(hashes_NH, one, two) & usable[one] & usable[two]))
 

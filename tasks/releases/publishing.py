@@ -30,7 +30,7 @@ _AUDITS: Final = 5
 """Audits at most of one publish, while others write."""
 
 _READ: Final = [
-    "clip_id", "media_id", "speaker", "frames", "picture_hash", "sound_hash", "face_motion", "pairing_score",
+    "clip_id", "media_id", "speaker", "frames", "picture_hash", "sound_hash", "face_motion", "av_sync_score",
     "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", "near_copy_of", "same_scene_as",
 ]  # fmt: skip
 _OWNED: Final = _READ[8:]

@@ -49,7 +49,7 @@ class Outlook:
     model: str
     release: str
     due: bool
-    why: str
+    due_reason: str
     champion: int | None
     since: int | None = None
     change: DataChange | None = None
@@ -79,16 +79,16 @@ def decide(settings: Settings, stage: StageName) -> Outlook:
     try:
         selection = _trainable(ws, release, evaluator.stage)
     except TrainingError as error:
-        return outlook(due=False, why=str(error))
+        return outlook(due=False, due_reason=str(error))
     stage_settings = settings.stage1 if stage == "stage1" else settings.stage2
     tried = last_tried(tracking, evaluator.model, standing, settings_hash(stage_settings))
     learned = None if tried is None else trained_on(tracking, ws, tried.version)
-    due, why, change = _compare(evaluator.model, tried, learned, selection.train, settings.retrain.rule(stage))
+    due, due_reason, change = _compare(evaluator.model, tried, learned, selection.train, settings.retrain.rule(stage))
     training = training_folder(ws, selection, stage_settings, stage).name
     before = finished_training(tracking, evaluator.model, training) if due else None
     return outlook(
         due=due,
-        why=why,
+        due_reason=due_reason,
         since=tried.version.number if tried else None,
         change=change,
         trained=before.version.number if before else None,

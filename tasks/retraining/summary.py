@@ -34,12 +34,12 @@ def not_ingested(corpus: str, error: HeterodubError) -> Summary:
 
 def unchanged(outlook: "Outlook") -> Summary:
     """Return the entry of a stage that is not due."""
-    return _stage(outlook) | {"outcome": UNCHANGED, "reason": outlook.why, "champion": outlook.champion}
+    return _stage(outlook) | {"outcome": UNCHANGED, "reason": outlook.due_reason, "champion": outlook.champion}
 
 
 def retrained(outlook: "Outlook", version: int, promotion: Mapping[str, Any]) -> Summary:
     """Return the entry of a stage that was trained and evaluated. promotion: its summary."""
-    outcome = {"outcome": promotion["outcome"], "reason": promotion["why"], "champion": promotion["champion"]}
+    outcome = {"outcome": promotion["outcome"], "reason": promotion["reason"], "champion": promotion["champion"]}
     return _stage(outlook) | {"version": version, "evidence": promotion["run"]} | outcome
 
 
@@ -66,7 +66,7 @@ def _stage(outlook: "Outlook") -> Summary:
     change = None if outlook.change is None else asdict(outlook.change)
     trained = "before" if outlook.trained else "now" if outlook.due else None
     return {
-        **{name: getattr(outlook, name) for name in ("stage", "model", "release", "due", "why", "since")},
+        **{name: getattr(outlook, name) for name in ("stage", "model", "release", "due", "due_reason", "since")},
         "change": change,
         "trained": trained,
     }
@@ -75,7 +75,7 @@ def _stage(outlook: "Outlook") -> Summary:
 def markdown(summary: Summary) -> str:
     """Return the summary as Markdown."""
     lines = [f"**{summary['outcome']}** after {summary['seconds']:.0f} s", ""]
-    lines += [_line(cells) for cells in (("step", "outcome", "why"), ("---",) * 3, *table_rows(summary))]
+    lines += [_line(cells) for cells in (("step", "outcome", "reason"), ("---",) * 3, *table_rows(summary))]
     return "\n".join(lines) + "\n"
 
 
@@ -101,7 +101,7 @@ def _stage_row(stage: Summary) -> tuple[str, str, str]:
     return (
         stage["stage"],
         f"{trained} {stage['outcome']}, {champion}",
-        f"{stage['reason']}; trained because of {stage['why']}",
+        f"{stage['reason']}; trained because of {stage['due_reason']}",
     )
 
 

@@ -88,7 +88,7 @@ def _description(comparison: Comparison, verdict: PromotionDecision, run: str, p
     head = ["| held | check | result | required |", "|---|---|---|---|"]
     return "\n".join(
         [
-            f"**{comparison.title}**: {verdict.why}",
+            f"**{comparison.title}**: {verdict.reason}",
             "",
             *head,
             *rows,

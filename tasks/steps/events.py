@@ -33,7 +33,7 @@ def audited(settings: Settings) -> Iterator[None]:
         yield
     except AuditFailedError as error:
         workspace = without_password(settings.workspace)
-        _emit("heterodub.audit.failed", f"workspace.{workspace}", workspace=workspace, why=str(error))
+        _emit("heterodub.audit.failed", f"workspace.{workspace}", workspace=workspace, reason=str(error))
         raise
 
 
@@ -44,24 +44,29 @@ def emit_published(settings: Settings, published: PublishResult) -> None:
         _emit("heterodub.release.published", f"release.{published.release_id}", **payload, notes=list(published.notes))
 
 
-def emit_promoted(comparison: "Comparison", run: str, why: str) -> None:
+def emit_promoted(comparison: "Comparison", run: str, reason: str) -> None:
     """Emit an event for a challenger that became the champion. run: the MLflow run with the evidence."""
-    _emit("heterodub.model.promoted", f"model.{comparison.evaluator.model}", **_comparison(comparison, run, why))
+    _emit("heterodub.model.promoted", f"model.{comparison.evaluator.model}", **_comparison(comparison, run, reason))
 
 
-def emit_kept(comparison: "Comparison", run: str, why: str) -> None:
+def emit_kept(comparison: "Comparison", run: str, reason: str) -> None:
     """Emit an event for a challenger that was not promoted."""
-    _emit("heterodub.model.kept", f"model.{comparison.evaluator.model}", **_comparison(comparison, run, why))
+    _emit("heterodub.model.kept", f"model.{comparison.evaluator.model}", **_comparison(comparison, run, reason))
 
 
-def _comparison(comparison: "Comparison", run: str, why: str) -> dict[str, Any]:
+def _comparison(comparison: "Comparison", run: str, reason: str) -> dict[str, Any]:
     champion = comparison.champion.number if comparison.champion else None
     payload = {
         "model": comparison.evaluator.model,
         "stage": comparison.evaluator.stage.value,
         "benchmark": comparison.benchmark.benchmark,
     }
-    return payload | {"challenger": comparison.challenger.number, "champion_before": champion, "run": run, "why": why}
+    return payload | {
+        "challenger": comparison.challenger.number,
+        "champion_before": champion,
+        "run": run,
+        "reason": reason,
+    }
 
 
 def _emit(event: Event, resource: str, **payload: Any) -> None:

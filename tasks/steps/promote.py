@@ -18,7 +18,7 @@ from tasks.tracking.ledger import Move
 
 
 def _decided(verdict: PromotionDecision) -> Counts:
-    return Counts(clips=verdict.clips, facts={"outcome": verdict.outcome, "why": verdict.why})
+    return Counts(clips=verdict.clips, facts={"outcome": verdict.outcome, "reason": verdict.reason})
 
 
 def _moved(move: Move) -> Counts:
@@ -50,7 +50,9 @@ def score_candidates(settings: Settings, comparison: Comparison) -> list[ModelSc
 def decide_promotion(comparison: Comparison, model_scores: list[ModelScores]) -> PromotionDecision:
     """Apply the policy, and show every check in the Prefect UI."""
     verdict = gate.decide(comparison, model_scores)
-    create_table_artifact(key="promotion", table=check_rows(verdict), description=f"{comparison.title}: {verdict.why}")
+    create_table_artifact(
+        key="promotion", table=check_rows(verdict), description=f"{comparison.title}: {verdict.reason}"
+    )
     return verdict
 
 
@@ -110,4 +112,4 @@ def keep_champion(
     """
     if refused:
         evidence.log_outcome(settings, run, REFUSED, refused)
-    emit_kept(comparison, run, refused or verdict.why)
+    emit_kept(comparison, run, refused or verdict.reason)

@@ -39,9 +39,9 @@ def decide_stage(settings: Settings, stage: StageName) -> Outlook:
     Raises: NotFoundError, TrainingError, TrackingError, PromotionError, SettingsError - the text says what to do.
     """
     outlook = decide(settings, stage)
-    get_run_logger().info("%s: %s, since %s", stage, "due" if outlook.due else "not due", outlook.why)
+    get_run_logger().info("%s: %s, since %s", stage, "due" if outlook.due else "not due", outlook.due_reason)
     rows = [{"what": name, "value": str(getattr(outlook, name))} for name in outlook.__slots__]
-    create_table_artifact(key=f"retrain-{stage}", table=rows, description=outlook.why)
+    create_table_artifact(key=f"retrain-{stage}", table=rows, description=outlook.due_reason)
     return outlook
 
 

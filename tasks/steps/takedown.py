@@ -25,7 +25,7 @@ def forget_name(kind: Kind, value: str) -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         return
-    named = {"value": f"takedown {takedown_id(kind, value)}", "why": "kept with the tombstone"}
+    named = {"value": f"takedown {takedown_id(kind, value)}", "reason": "kept with the tombstone"}
     kept = dict(context.flow_run.parameters) | named
     try:
         with get_client(sync_client=True) as client:
@@ -40,7 +40,7 @@ plan_erasure = task(name="plan_erasure", cache_policy=NO_CACHE)(plan)
 
 @task(cache_policy=NO_CACHE)
 @as_step("erase", lambda summary: Counts(files=len(summary["files"]), clips=summary["clips"]))
-def erase(settings: Settings, planned: TakedownPlan, why: str, with_models: bool) -> dict[str, Any]:
+def erase(settings: Settings, planned: TakedownPlan, reason: str, with_models: bool) -> dict[str, Any]:
     """Write tombstones, tag the models (or delete them), delete rows and bytes, publish a new release.
 
     Not retried as a whole: the same takedown again finishes what an interrupted one left.
@@ -49,7 +49,7 @@ def erase(settings: Settings, planned: TakedownPlan, why: str, with_models: bool
     """
     ws = Workspace.open(settings.workspace)
     with audited(settings):
-        summary = take_down(ws, settings, tracking_if_there(settings, ws), planned, why, with_models)
+        summary = take_down(ws, settings, tracking_if_there(settings, ws), planned, reason, with_models)
     emit_published(settings, PublishResult(summary["release"], summary["release_is_new"]))
     rows = [{"model": row["model"], "version": row["version"], "clips": row["clips"]} for row in summary["models"]]
     create_table_artifact(key="takedown", table=rows or [{}], description=f"takedown {summary['takedown']}")

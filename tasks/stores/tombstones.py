@@ -85,7 +85,7 @@ def bar(
     kind: Kind,
     value: str,
     media: Iterable[str],
-    why: str,
+    reason: str,
     prints: Iterable[Print] = (),
     begun: str | None = None,
 ) -> str:
@@ -94,7 +94,7 @@ def bar(
     """
     takedown = takedown_id(kind, value)
     work = [(BEGUN, begun)] if begun else []
-    _put_up(ws, takedown, [*work, (kind, mark(value)), *((MEDIA, one) for one in sorted(media)), *prints], why)
+    _put_up(ws, takedown, [*work, (kind, mark(value)), *((MEDIA, one) for one in sorted(media)), *prints], reason)
     return takedown
 
 
@@ -140,14 +140,14 @@ def bar_copy(ws: Workspace, takedown: str, media: str) -> None:
     _put_up(ws, takedown, [(MEDIA, media)], "a copy of it")
 
 
-def _put_up(ws: Workspace, takedown: str, wanted: Iterable[tuple[str, str]], why: str) -> None:
+def _put_up(ws: Workspace, takedown: str, wanted: Iterable[tuple[str, str]], reason: str) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     wanted = list(dict.fromkeys(wanted))
 
     def make(before: pa.Table) -> pa.Table:
         known = {(row["kind"], row["mark"], row["takedown"]) for row in before.to_pylist()}
         rows = [
-            {"takedown": takedown, "kind": its_kind, "mark": its_mark, "created_utc": now, "why": why}
+            {"takedown": takedown, "kind": its_kind, "mark": its_mark, "created_utc": now, "reason": reason}
             for its_kind, its_mark in wanted
             if (its_kind, its_mark, takedown) not in known
         ]

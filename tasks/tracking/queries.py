@@ -58,7 +58,7 @@ def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
     """
     condition = f"tags.model = '{model}' and tags.outcome != 'promote' and attributes.status = 'FINISHED'"
     found = sorted(_search(tracking, condition), key=lambda run: int(run.info.start_time))
-    return {int(run.data.tags["challenger"]): run.data.tags.get("why", "") for run in found}
+    return {int(run.data.tags["challenger"]): run.data.tags.get("reason", "") for run in found}
 
 
 def keep_scores(tracking: Tracking, version: Version, release: str, scores: str) -> None:

@@ -82,7 +82,7 @@ def held_out(examples: list[Example]) -> dict[str, float]:
 
     Shares of clips whose score reaches the default policy's limit with an offset that can be corrected.
     """
-    limit = load_policy().stage1.min_pairing_score or 0.0
+    limit = load_policy().stage1.min_av_sync_score or 0.0
     own, late, others = [], [], []
     draw = np.random.default_rng(0)
     for fold in range(_FOLDS):

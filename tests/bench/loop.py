@@ -126,5 +126,5 @@ class Loop:
             mel = log_mel(samples, draft.frames)
         with self._clock("sound measures (VAD, DNSMOS, SNR)"):
             *_, speech = measure_sound(samples, 0.0, clips.dnsmos_excerpt_s, clips.dnsmos_below_snr_db)
-        with self._clock("pairing"):
+        with self._clock("sync"):
             measure_av_sync(face.points, face.tracked, mel, speech)

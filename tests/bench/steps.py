@@ -49,7 +49,7 @@ _STEPS: tuple[tuple[str, Any, str], ...] = (
     ("choice of a channel", sound, "best_channel"),
     ("choice of a sound track", sound_tracks.SoundTracks, "_listen"),
     ("decode sound", process_file, "open_sound"),
-    ("clip measures: sound, pairing, picture", process_file._Analyst, "_decide"),
+    ("clip measures: sound, sync, picture", process_file._Analyst, "_decide"),
     ("encode crops", rows, "stage2_table"),
     ("write parts", parts.PartWriter, "add"),
 )

@@ -135,7 +135,7 @@ def test_explain_shows_used_streams_and_why_they_were_chosen(root: str):
     text = " ".join(run(root, "explain", footage.PLAIN).split())
     assert "picture, h264, used, default, 24.5 changes a second" in text
     assert "sound, aac, not used, default, a" in text
-    assert "sound, aac, used, pairing score 5.25" in text
+    assert "sound, aac, used, sync score 5.25" in text
     streams = json.loads(run(root, "explain", footage.PLAIN, "--json"))["streams"]
     assert [(one["stream"], one["used"]) for one in streams] == [(0, True), (1, False), (2, True)]
 

@@ -117,7 +117,11 @@ def test_preflight_refuses_impossible_workspaces_and_makes_none(given):
         (evaluate.evaluate, {"fold": 1, "stage": "stage2"}, SettingsError),
         (promote.promote, {"override": True}, SettingsError),
         (promote.rollback, {"reason": " "}, SettingsError),
-        (takedown.takedown, {"kind": "speaker", "value": SecretStr("nobody"), "why": SecretStr("x")}, HeterodubError),
+        (
+            takedown.takedown,
+            {"kind": "speaker", "value": SecretStr("nobody"), "reason": SecretStr("x")},
+            HeterodubError,
+        ),
     ],
     ids=lambda value: getattr(value, "name", ""),
 )

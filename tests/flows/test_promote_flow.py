@@ -112,7 +112,7 @@ def test_approval_decides_the_promotion(workspace, short):
     patient, hasty = (str(Path(short).with_name(f"{name}.toml")) for name in ("patient", "hasty"))
     summary = promote(workspace=workspace, config=short, policy=hasty)
     assert (summary["outcome"], summary["champion"]) == ("refused by a person", None)
-    assert "nobody answered within 2 s" in summary["why"]
+    assert "nobody answered within 2 s" in summary["reason"]
 
     def asked(values: dict) -> dict:
         with ThreadPoolExecutor(1) as pool:
@@ -124,9 +124,9 @@ def test_approval_decides_the_promotion(workspace, short):
         return result
 
     summary = asked({"approve": False, "who": "Ada", "reason": "the chin wobbles"})
-    assert summary["outcome"] == "refused by a person" and summary["why"] == "Ada refused: the chin wobbles"
+    assert summary["outcome"] == "refused by a person" and summary["reason"] == "Ada refused: the chin wobbles"
     tags = MlflowClient(f"sqlite:///{workspace}/mlflow/mlflow.db").get_run(summary["run"]).data.tags
-    assert (tags["outcome"], tags["why"]) == (summary["outcome"], summary["why"])
+    assert (tags["outcome"], tags["reason"]) == (summary["outcome"], summary["reason"])
     assert champion(workspace) is None
 
     summary = asked({"approve": True, "who": "Ada", "reason": "it is fine"})

@@ -133,7 +133,9 @@ def test_retraining_waits_until_the_rule_is_met(workspace, short):
     add_media(ws, 12, 2, 40, stage2=False)
     publish(ws)
     seen = outlook(workspace, short)
-    assert not seen.due and seen.change.clips == 2 and seen.change.speakers == 1 and "waits for 3 clips" in seen.why
+    assert (
+        not seen.due and seen.change.clips == 2 and seen.change.speakers == 1 and "waits for 3 clips" in seen.due_reason
+    )
     add_media(ws, 15, 1, 40, stage2=False)
     publish(ws)
     seen = outlook(workspace, short)
@@ -143,7 +145,7 @@ def test_retraining_waits_until_the_rule_is_met(workspace, short):
 def test_model_trained_on_taken_down_footage_is_retrained(workspace, short):
     client = registry(workspace)
     client.set_model_version_tag(MODEL, "1", TAKEN_DOWN, "speaker 1")
-    assert "taken down" in outlook(workspace, short).why
+    assert "taken down" in outlook(workspace, short).due_reason
     client.delete_model_version_tag(MODEL, "1", TAKEN_DOWN)
 
 
@@ -152,7 +154,7 @@ def test_rejected_challenger_footage_is_not_tried_again(workspace, short):
     assert started == ["evaluate", "promote", "train"]
     assert (result["outcome"], result["stages"][0]["version"], champion(workspace)) == ("kept", 2, 1)
     seen = outlook(workspace, short)
-    assert not seen.due and seen.since == 2 and "kept out" in seen.why
+    assert not seen.due and seen.since == 2 and "kept out" in seen.due_reason
     other = short.with_name("other.toml")
     other.write_text(short.read_text().replace("6e-3", "5e-3"))
     assert outlook(workspace, other).since == 1  # other settings have not been tried on it

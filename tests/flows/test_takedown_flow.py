@@ -4,6 +4,8 @@ import json
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -330,6 +332,61 @@ def test_doctor_reports_missing_and_changed_model_files(down, config, tmp_path):
     findings = {one.what: one.detail for one in check_tracking(settings) if one.health is Health.PROBLEM}
     assert set(findings) == {f"{MODEL} 1", f"{MODEL} 2, previous"}
     assert "files are not there" in findings[f"{MODEL} 1"] and "not what was logged" in findings[f"{MODEL} 2, previous"]
+
+
+KILLED = """
+import os, signal, sys
+from importlib import import_module
+from schemas.config.settings import load_settings
+from tasks.lineage.erase import take_down
+from tasks.lineage.plan import plan, tracking_if_there
+from tasks.stores.workspace import Workspace
+
+config, root, speaker, place, step = sys.argv[1:]
+where, *inner = place.split(":")
+owner = import_module(where)
+for name in inner:
+    owner = getattr(owner, name)
+work = getattr(owner, step)
+
+def dies(*given, **named):
+    work(*given, **named)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(owner, step, dies)
+settings = load_settings(config, workspace=root)
+ws = Workspace.open(root)
+take_down(ws, settings, tracking_if_there(settings, ws), plan(settings, "speaker", speaker), "asked", True)
+"""
+
+
+@pytest.mark.long  # processes that load MLflow and are killed
+@pytest.mark.parametrize(
+    ("place", "step"),
+    [
+        ("tasks.lineage.erase", "_erase_pictures"),
+        ("mlflow.store.artifact.local_artifact_repo:LocalArtifactRepository", "delete_artifacts"),
+        ("mlflow:MlflowClient", "delete_logged_model"),
+        ("mlflow:MlflowClient", "delete_model_version"),
+        ("tasks.lineage.weights", "remove_below"),
+    ],
+)
+def test_killed_deletion_of_models_is_finished_by_repeating_it(down, config, tmp_path, place, step):
+    from mlflow import MlflowClient
+
+    ws = Workspace.open(str(shutil.copytree(down[0].root, tmp_path / "copy")))
+    settings = load_settings(str(config), workspace=ws.root)
+    relocate(place_of(settings.tracking, ws), Path(down[0].root))
+    weights = Path(MlflowClient(place_of(settings.tracking, ws).uri).get_model_version(MODEL, "1").source)
+    words = [sys.executable, "-c", KILLED, str(config), ws.root, SPEAKER, place, step]
+    assert subprocess.run(words, cwd=Path(__file__).parents[2]).returncode == -signal.SIGKILL
+    assert "takedowns" in {one.what for one in check_workspace(settings) if one.health is Health.PROBLEM}
+    take(settings, "speaker", SPEAKER, True)
+    assert [one for one in check_workspace(settings) if one.health is Health.PROBLEM] == []
+    assert not [path for path in weights.rglob("*") if path.is_file()]
+    assert not Path(ws.root, "training", "stage1-saw").exists()
+    client = MlflowClient(place_of(settings.tracking, ws).uri)
+    assert [one.version for one in client.search_model_versions(f"name = '{MODEL}'")] == [2]
 
 
 def test_with_models_deletes_versions_but_no_champion(down):

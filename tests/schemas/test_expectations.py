@@ -28,7 +28,7 @@ def test_every_signal_is_bounded_and_ranges_are_ranges():
         ("speech_share", (0, 1)),
         ("mesh_score", (0, 1)),
         ("dnsmos_bak", (1, 5)),
-        ("pairing_corr", (-1, 1)),
+        ("av_sync_corr", (-1, 1)),
         ("bandwidth_hz", (0, 8000)),
     ],
 )

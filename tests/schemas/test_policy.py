@@ -141,9 +141,9 @@ def test_policy_round_trips_through_storage():
         ("min_level_dbfs = -50", ClipReason.NO_SOUND),
         ("min_speech_share = 0.2", ClipReason.LITTLE_SPEECH),
         ("min_snr_db = 8", ClipReason.NOISY),
-        ("min_pairing_score = 2", ClipReason.PAIRING_UNKNOWN),
-        ("max_abs_pairing_offset_frames = 6", ClipReason.PAIRING_UNKNOWN),
-        ("min_speech_motion_ratio = 1", ClipReason.PAIRING_UNKNOWN),
+        ("min_av_sync_score = 2", ClipReason.AV_SYNC_UNKNOWN),
+        ("max_abs_av_sync_offset_frames = 6", ClipReason.AV_SYNC_UNKNOWN),
+        ("min_speech_motion_ratio = 1", ClipReason.AV_SYNC_UNKNOWN),
         ("max_landmark_jitter = 0.1", ClipReason.LANDMARKS_JITTER),
     ],
 )

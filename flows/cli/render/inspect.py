@@ -95,8 +95,8 @@ def _stream(stream: Row) -> str:
     words += [str(stream[name]) for name in ("language", "title") if stream[name]]
     if stream["changes_hz"] is not None:
         words.append(f"{number(stream['changes_hz'])} changes a second")
-    if stream["pairing_score"] is not None:
-        words.append(f"pairing score {number(stream['pairing_score'])}")
+    if stream["av_sync_score"] is not None:
+        words.append(f"sync score {number(stream['av_sync_score'])}")
     return ", ".join(words)
 
 

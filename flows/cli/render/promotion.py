@@ -35,7 +35,7 @@ def show_promotion(summary: Mapping[str, Any]) -> None:
             for check in summary["checks"]
         ],
     )
-    out.print(f"\n{summary['outcome']}: {summary['why']}", soft_wrap=True)
+    out.print(f"\n{summary['outcome']}: {summary['reason']}", soft_wrap=True)
     out.print(f"champion of {summary['model']}: {summary['champion'] or 'none'}; evidence in run {summary['run']}")
     if summary["champion"] is None:
         out.print("to make it champion anyway: promote --override --reason TEXT", soft_wrap=True)

@@ -42,9 +42,9 @@ _GOOD |= {
     "mesh_score": 0.95,
     "mouth_visibility": 0.95,
     "speech_s": 4.0,
-    "pairing_score": 5.0,
+    "av_sync_score": 5.0,
 }
-_VARIED = ("snr_db", "sharpness", "face_height_px", "pairing_score", "mouth_motion", "speech_s", "level_dbfs")
+_VARIED = ("snr_db", "sharpness", "face_height_px", "av_sync_score", "mouth_motion", "speech_s", "level_dbfs")
 
 
 def policy(**stage1: float) -> Policy:
@@ -52,7 +52,7 @@ def policy(**stage1: float) -> Policy:
     return Policy.model_validate(base | {"version": 2, "stage1": base["stage1"] | stage1})
 
 
-STRICTER = policy(min_snr_db=18.0, min_pairing_score=3.0)
+STRICTER = policy(min_snr_db=18.0, min_av_sync_score=3.0)
 LOOSER = policy(min_snr_db=2.0)
 
 

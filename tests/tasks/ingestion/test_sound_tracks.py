@@ -110,7 +110,7 @@ def test_matching_sound_stream_is_chosen(ada, backwards, settings, tmp_path, fla
     sounds = _streams(result, "sound")
     assert result.facts.sound_stream == own
     assert [number for number, one in sounds.items() if one.used] == [own]
-    assert sounds[2].pairing_score > sounds[1].pairing_score + 1.5
+    assert sounds[2].av_sync_score > sounds[1].av_sync_score + 1.5
     assert all(result.clips["stage1"].to_pylist())
 
 
@@ -118,7 +118,7 @@ def test_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
     parts = StreamPart(ada, 0, DEFAULT), StreamPart(silence, 1, DEFAULT), StreamPart(ada, 1)
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     assert result.facts.sound_stream == 2
-    assert _streams(result, "sound")[1].pairing_score is None
+    assert _streams(result, "sound")[1].av_sync_score is None
 
 
 def test_later_admission_uses_the_stored_streams(ada, backwards, settings, tmp_path):

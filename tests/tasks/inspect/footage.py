@@ -46,8 +46,8 @@ version = 3
 [stage1]
 min_face_height_px = 40
 min_snr_db = 10
-min_pairing_score = 2
-max_abs_pairing_offset_frames = 6
+min_av_sync_score = 2
+max_abs_av_sync_offset_frames = 6
 [stage2]
 min_face_height_px = 100
 min_brightness = 0.1
@@ -60,7 +60,7 @@ accept_missing = ["landmark_jitter"]
 
 GOOD = {"px": 200.0, "deg": 5.0, "1/s": 25.0, "dBFS": -20.0, "dB": 30.0, "Hz": 7000.0, "MOS": 3.5, "frames": 1.0}
 SILENT = dict.fromkeys(
-    ("level_dbfs", "snr_db", "pairing_score", "pairing_corr", "pairing_offset_frames", "speech_share")
+    ("level_dbfs", "snr_db", "av_sync_score", "av_sync_corr", "av_sync_offset_frames", "speech_share")
 )
 
 
@@ -74,11 +74,11 @@ class Clip:
 
 
 CLIPS_MADE = (
-    Clip(PLAIN, {"pairing_score": 5.0}),
-    Clip(PLAIN, {"face_height_px": 20.0, "snr_db": 3.0, "brightness": 0.95, "pairing_score": 1.0}, 40),
-    Clip(EVIL, {"face_height_px": 60.0, "pairing_score": 4.0}),
+    Clip(PLAIN, {"av_sync_score": 5.0}),
+    Clip(PLAIN, {"face_height_px": 20.0, "snr_db": 3.0, "brightness": 0.95, "av_sync_score": 1.0}, 40),
+    Clip(EVIL, {"face_height_px": 60.0, "av_sync_score": 4.0}),
     Clip(NEWLINE, {**SILENT, "landmark_jitter": None}),
-    Clip(LATIN, {"pairing_score": 3.0, "pairing_offset_frames": -9.0, "face_height_px": 90.0}),
+    Clip(LATIN, {"av_sync_score": 3.0, "av_sync_offset_frames": -9.0, "face_height_px": 90.0}),
 )
 
 
@@ -117,14 +117,14 @@ _STREAM = {
     "language": None,
     "title": None,
     "changes_hz": None,
-    "pairing_score": None,
+    "av_sync_score": None,
     "rate_hz": None,
     "channels": None,
 }
 STREAMS = [
     _STREAM | {"stream": 0, "kind": "picture", "codec": "h264", "is_default": True, "used": True, "changes_hz": 24.5},
     _STREAM | {"stream": 1, "kind": "sound", "codec": "aac", "is_default": True, "used": False, "title": "a\x1b[2Jb"},
-    _STREAM | {"stream": 2, "kind": "sound", "codec": "aac", "is_default": False, "used": True, "pairing_score": 5.25},
+    _STREAM | {"stream": 2, "kind": "sound", "codec": "aac", "is_default": False, "used": True, "av_sync_score": 5.25},
 ]
 
 

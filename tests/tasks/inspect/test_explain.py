@@ -22,7 +22,7 @@ def test_explain_shows_pass_fail_and_no_limit():
     assert result["face_height_px"].stage1.answer is SignalCheck.FAIL
     assert result["face_height_px"].stage1.reason == "face_too_small"
     assert result["snr_db"].stage2.answer is SignalCheck.NOT_ASKED
-    assert result["pairing_offset_frames"].stage1.answer is SignalCheck.PASS
+    assert result["av_sync_offset_frames"].stage1.answer is SignalCheck.PASS
     assert result["yaw_deg"].stage1.answer is SignalCheck.NOT_ASKED
 
 
@@ -44,7 +44,7 @@ def test_unmeasured_signal_shows_cause_and_effect():
 
 
 def test_offsets_are_held_against_their_size():
-    says = signals(4)["pairing_offset_frames"].stage1
+    says = signals(4)["av_sync_offset_frames"].stage1
     assert (says.answer, says.limits) == (SignalCheck.FAIL, (("|x| <=", 6.0),))
 
 

@@ -19,7 +19,7 @@ def failed(result) -> list[str]:
 def test_better_challenger_is_promoted():
     decision = verdict(sheet(2, error=0.8), sheet(1))
     assert (decision.outcome, failed(decision), decision.clips, decision.speakers) == ("promote", [], 16, 8)
-    assert "every guard holds" in decision.why
+    assert "every guard holds" in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_challenger_below_the_minimum_effect_is_kept(error, words):
     decision = verdict(sheet(2, error=error), sheet(1))
     assert decision.outcome == "keep"
     assert failed(decision)[0] == "primary"
-    assert words in decision.why
+    assert words in decision.reason
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_better_challenger_beyond_a_tolerance_is_kept(changes, name):
     decision = verdict(sheet(2, error=0.8, **changes), sheet(1))
     assert decision.outcome == "keep"
     assert name in failed(decision)
-    assert decision.why.startswith("not held")
+    assert decision.reason.startswith("not held")
 
 
 @pytest.mark.parametrize("changes", [{"correlation": 0.44}, {"mouth_opening_std_ratio": 0.9}, {"latency_ms": 14.0}])
@@ -84,7 +84,7 @@ def test_small_benchmark_keeps_the_champion(speakers, clips):
     one, two = (sheet(number, error, speakers=speakers, clips=clips) for number, error in ((2, 0.1), (1, 1.0)))
     decision = verdict(one, two)
     assert decision.outcome == "keep"
-    assert decision.why.startswith("undecidable")
+    assert decision.reason.startswith("undecidable")
 
 
 def test_first_champion_has_to_beat_only_its_controls():
@@ -105,7 +105,7 @@ def test_decision_is_deterministic():
 def test_missing_interval_names_its_cause_and_keeps_the_figure():
     """Two clips of one speaker: the figure is there, and one speaker does not say how much speakers differ."""
     decision = verdict(sheet(error=0.9, speakers=1, clips=2))
-    assert decision.why == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
+    assert decision.reason == "undecidable: the benchmark holds 2 clips of 1 speaker, the policy requires 12 and 6"
     for check in decision.checks:
         assert check.value.mean is not None and check.value.low is None
         assert check.detail.startswith("no interval: one speaker") and not check.passed
@@ -123,7 +123,7 @@ def test_rejected_challenger_without_champion_leaves_none(champion, says, capsys
         "speakers": decision.speakers,
         "checks": decision.summary()["checks"],
         "outcome": outcome_of(champion, moved=False, refused=""),
-        "why": decision.why,
+        "reason": decision.reason,
     }
     show_promotion(result)
     captured = capsys.readouterr().out

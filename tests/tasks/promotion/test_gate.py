@@ -59,7 +59,7 @@ def test_gate_promotes_replaces_and_rolls_back(request, register, ws, where):
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [poor, None, None]
 
     comparison, verdict, run = run_promotion(settings, str(good))
-    assert verdict.outcome == "promote", verdict.why
+    assert verdict.outcome == "promote", verdict.reason
     assert pointing(settings, CHAMPION, CHALLENGER, PREVIOUS) == [good, None, poor]
 
     back = manual.roll_back(settings, "stage1", None, "it mumbles")
@@ -103,7 +103,7 @@ def test_evidence_of_an_overtaken_promotion_is_marked(settings, register, ws):
     with pytest.raises(PromotionError, match="meanwhile"):
         move_champion.fn(settings, comparison, verdict, run)
     result = tracking(settings).client.get_run(run).data.tags
-    assert result["outcome"] == NOT_MOVED and "meanwhile" in result["why"]
+    assert result["outcome"] == NOT_MOVED and "meanwhile" in result["reason"]
 
 
 def test_challenger_without_audio_is_kept_out(settings, register, ws):

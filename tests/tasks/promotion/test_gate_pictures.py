@@ -132,7 +132,7 @@ def test_translator_has_to_beat_its_controls(sheets):
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
     refused = decide(sheets["shaken"], None, TRANSLATOR_DIRECTIONS, beats_copy, RULES.resampling)
-    assert refused.outcome == "keep" and "copy" in refused.why
+    assert refused.outcome == "keep" and "copy" in refused.reason
     warped = {row.clip_id: row.metrics for row in sheets["good"].clip_scores if row.system == "warp"}
     assert warped == {row.clip_id: row.metrics for row in sheets["shaken"].clip_scores if row.system == "warp"}
 
@@ -158,7 +158,7 @@ def test_better_translator_is_promoted_and_rendered(settings, trained):
     comparison = gate.open_comparison(settings, TRANSLATOR, None)
     assert (comparison.challenger.number, comparison.champion.number) == (good, bad)
     verdict = gate.decide(comparison, gate.score(settings, comparison))
-    assert verdict.outcome == "promote", verdict.why
+    assert verdict.outcome == "promote", verdict.reason
     gate.promote(settings, comparison, verdict, "a run")
     clip = comparison.benchmark.clips[0].clip_id
     folders = {good: trained["good"], bad: trained["shaken"]}

@@ -33,7 +33,7 @@ FILMS = ("ada-clean.mp4", "blair-clean.mp4")
 
 @dataclass(frozen=True, eq=False)
 class Talk:
-    """A film as the pairing measure takes it: points (T, 216, 2), tracked (T,), samples (640 * T,), mel (4T, 80)."""
+    """A film as the sync measure takes it: points (T, 216, 2), tracked (T,), samples (640 * T,), mel (4T, 80)."""
 
     points: np.ndarray
     tracked: np.ndarray

@@ -92,7 +92,7 @@ def test_offsets_beyond_the_limit_are_not_corrected():
     assert moved == {0, *range(2, CORRECTABLE_FRAMES + 1), *range(-CORRECTABLE_FRAMES, -1)}
 
 
-def test_unmeasured_pairing_names_its_cause(talks, frozen_mouth):
+def test_unmeasured_av_sync_names_its_cause(talks, frozen_mouth):
     talk = talks[0]
     silence = np.zeros_like(talk.samples)
     assert measured(talk, silence) is MissingCause.TOO_LITTLE_SPEECH
@@ -151,7 +151,7 @@ def test_offsets_leave_a_second_of_overlap():
     assert np.isfinite(fits).all()
 
 
-def test_pairing_ignores_loudness_and_size(talks):
+def test_av_sync_ignores_loudness_and_size(talks):
     talk = talks[0]
     frames = len(talk.points)
     features, movement = speech_features(talk.mel), mouth_movement(talk.points)

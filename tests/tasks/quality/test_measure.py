@@ -97,7 +97,7 @@ def test_silence_and_no_looks_and_no_excerpt(talks, frozen_mouth):
     unseen = measure_clip(face_of(talk, looks=()), NO_SOUND, UNRATED).missing
     assert unseen["sharpness"] is MissingCause.NO_FACE_FRAMES
     assert (
-        measure_clip(face_of(frozen_mouth()), sound_of(talk), UNRATED).missing["pairing_score"]
+        measure_clip(face_of(frozen_mouth()), sound_of(talk), UNRATED).missing["av_sync_score"]
         is MissingCause.MOUTH_STILL
     )
 

@@ -19,7 +19,7 @@ GOOD = {
     "bright_share": 0.0, "distinct_fps": 25.0, "frozen_share": 0.0, "interlace": 0.0,
     "level_dbfs": -24.0, "speech_share": 0.7,
     "speech_s": 5.0, "snr_db": 30.0, "clipping_share": 0.0, "bandwidth_hz": 7800.0, "dnsmos_sig": 3.5,
-    "dnsmos_bak": 4.0, "dnsmos_ovrl": 3.3, "pairing_score": 5.0, "pairing_corr": 0.5, "pairing_offset_frames": 0.0,
+    "dnsmos_bak": 4.0, "dnsmos_ovrl": 3.3, "av_sync_score": 5.0, "av_sync_corr": 0.5, "av_sync_offset_frames": 0.0,
     "speech_motion_ratio": 3.0,
 }  # fmt: skip
 POLICY = load_policy()

@@ -18,7 +18,7 @@ def _clips(pictures, sounds, frames=None, media=None, motion=None, pairing=9.0):
             "picture_hash": pa.array(pictures, pa.binary()),
             "sound_hash": pa.array(sounds, pa.binary()),
             "face_motion": pa.array(motion or [b""] * count, pa.binary()),
-            "pairing_score": pa.array([pairing] * count, pa.float64()),
+            "av_sync_score": pa.array([pairing] * count, pa.float64()),
         }
     )
 

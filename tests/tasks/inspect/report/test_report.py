@@ -165,7 +165,7 @@ def test_frames_are_spread_over_a_clip():
 def test_two_clips_of_each_route_and_reason_are_picked():
     clips = [
         footage.clip_row(
-            footage.Clip(f"/f/{number}.mp4", {"snr_db": 3.0 if number % 2 else 30.0, "pairing_score": 4.0})
+            footage.Clip(f"/f/{number}.mp4", {"snr_db": 3.0 if number % 2 else 30.0, "av_sync_score": 4.0})
         )
         for number in range(20)
     ]
