@@ -113,20 +113,20 @@ def _moments(times_N: NDArray[np.float64]) -> list[tuple[int, int]]:
 def _score(seen: _PersonFeatures, before: int, after: int) -> float:
     """Score how clearly the patches up to `before` and from `after` on show two people; 1 and more is a change."""
     times = seen.times_N
-    one = seen[int(np.searchsorted(times, times[before] - _REACH_S)) : before + 1]
-    other = seen[after : int(np.searchsorted(times, times[after] + _REACH_S, side="right"))]
-    turned_AB = np.abs(one.angles_N2[:, None] - other.angles_N2[None]).max(axis=-1)
+    earlier = seen[int(np.searchsorted(times, times[before] - _REACH_S)) : before + 1]
+    later = seen[after : int(np.searchsorted(times, times[after] + _REACH_S, side="right"))]
+    turned_AB = np.abs(earlier.angles_N2[:, None] - later.angles_N2[None]).max(axis=-1)
     alike = turned_AB < _SAME_TURN_DEG
-    limit = _CHANGED if one.sights_N[-1] == other.sights_N[0] else _CHANGED_UNSEEN
+    limit = _CHANGED if earlier.sights_N[-1] == later.sights_N[0] else _CHANGED_UNSEEN
     if not alike.any():
         alike, limit = turned_AB <= turned_AB.min() + 1, _CHANGED_TURNED
-    structure = 1 - (one.head_NF @ other.head_NF.T)[alike].max()
-    colours_AB = np.sqrt(((one.colours_NF[:, None] - other.colours_NF[None]) ** 2).mean(axis=-1))
+    structure = 1 - (earlier.head_NF @ later.head_NF.T)[alike].max()
+    colours_AB = np.sqrt(((earlier.colours_NF[:, None] - later.colours_NF[None]) ** 2).mean(axis=-1))
     apart = float((structure + 0.03) ** 2 * (colours_AB[alike].min() + 0.04)) / limit
     if apart / _STILL**_OWN_POWER < 1:  # as at most moments of most tracks, whatever the track's own differences
         return 0.0
-    own = 1 - min(_self_similarity(one), _self_similarity(other))
-    return float(apart / (own + _STILL) ** _OWN_POWER)
+    self_difference = 1 - min(_self_similarity(earlier), _self_similarity(later))
+    return float(apart / (self_difference + _STILL) ** _OWN_POWER)
 
 
 def _self_similarity(side: _PersonFeatures) -> float:
@@ -135,8 +135,8 @@ def _self_similarity(side: _PersonFeatures) -> float:
 
 
 def _described(track: FacePatches) -> _PersonFeatures:
-    times, sights, angles = zip(*((one.time_s, one.sights, one.angles) for one in track.patches), strict=True)
-    heads, colours = zip(*(_describe(one.rgb) for one in track.patches), strict=True)
+    times, sights, angles = zip(*((patch.time_s, patch.sights, patch.angles) for patch in track.patches), strict=True)
+    heads, colours = zip(*(_describe(patch.rgb) for patch in track.patches), strict=True)
     return _PersonFeatures(np.array(times), np.array(sights), np.array(angles), np.stack(heads), np.stack(colours))
 
 

@@ -88,8 +88,8 @@ def merge(detections: list[Detection]) -> list[Detection]:
         best = waiting[0]
         same = [other for other in waiting if other is best or overlap(best.box, other.box) > MERGE_OVERLAP]
         waiting = [other for other in waiting if other not in same]
-        weights = np.array([one.score for one in same])
-        left, top, right, bottom = np.average([one.box for one in same], axis=0, weights=weights)
+        weights = np.array([detection.score for detection in same])
+        left, top, right, bottom = np.average([detection.box for detection in same], axis=0, weights=weights)
         merged.append(Detection((float(left), float(top), float(right), float(bottom)), best.score, best.roll))
     return merged
 

@@ -111,8 +111,10 @@ def mouth_occluded(track: FacePatches, frames: int, earlier: FacePatches | None 
     earlier: patches of the same face just before the track, to compare with.
     """
     occluded = np.zeros(frames, bool)
-    covered = _lasting(_scores(earlier or FacePatches(), track) >= 1, np.array([one.time_s for one in track.patches]))
-    borders = np.array([-1, *(one.frame for one in track.patches), frames])
+    covered = _lasting(
+        _scores(earlier or FacePatches(), track) >= 1, np.array([patch.time_s for patch in track.patches])
+    )
+    borders = np.array([-1, *(patch.frame for patch in track.patches), frames])
     for at in np.flatnonzero(covered):
         occluded[borders[at] + 1 : borders[at + 2]] = True
     return occluded

@@ -100,5 +100,5 @@ class FacePatches:
 
     def between(self, first: int, stop: int) -> "FacePatches":
         """Patches of the frames first..stop - 1, with their numbers counted from `first`."""
-        kept = [replace(one, frame=one.frame - first) for one in self.patches if first <= one.frame < stop]
-        return FacePatches(kept, self.lost)
+        patches = [replace(patch, frame=patch.frame - first) for patch in self.patches if first <= patch.frame < stop]
+        return FacePatches(patches, self.lost)

@@ -87,8 +87,8 @@ class CurveMap:
         steps[self._joins] = 1.0
         along = np.concatenate([[0.0], np.cumsum(steps, dtype=np.float64)])
         start, stop = along[self._start][self._curve], along[self._stop][self._curve]
-        wanted = start + self._share * (stop - start)
-        resampled = [np.interp(wanted, along, controls[:, axis]) for axis in (0, 1)]
+        targets = start + self._share * (stop - start)
+        resampled = [np.interp(targets, along, controls[:, axis]) for axis in (0, 1)]
         return np.stack(resampled, axis=1).astype(np.float32)
 
 

@@ -177,14 +177,14 @@ class FaceTracker:
 
     def _drop_doubles(self) -> None:
         """Keep the older of two tracks on one face; if it has lost the face, it takes the younger one's points."""
-        kept: list[_Track] = []
+        tracks: list[_Track] = []
         for track in self._tracks:
-            twin = next((other for other in kept if _same(other.box, track.box)), None)
+            twin = next((other for other in tracks if _same(other.box, track.box)), None)
             if twin is None:
-                kept.append(track)
+                tracks.append(track)
             elif twin.lost_frames and not track.lost_frames:
                 twin.update(track.face)
-        self._tracks = kept
+        self._tracks = tracks
 
 
 def _box(face: FaceLandmarks | FaceObservation) -> Box:

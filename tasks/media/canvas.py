@@ -68,20 +68,20 @@ class Look:
 
 def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> Look:
     """Derive the format of the output from a film's first picture."""
-    known = not is_rgb(frame) and not frame.format.name.startswith(("gray", "ya"))
-    tags = ColourTags.of(frame) if known else ColourTags(_SD)
+    is_tagged = not is_rgb(frame) and not frame.format.name.startswith(("gray", "ya"))
+    tags = ColourTags.of(frame) if is_tagged else ColourTags(_SD)
     deep = _depth(frame) > 8
-    full = known and not deep and frame.format.name.startswith("yuvj")
+    full = is_tagged and not deep and frame.format.name.startswith("yuvj")
     odd = frame.width % 2 or frame.height % 2
     matrix = side_data_of(frame, Type.DISPLAYMATRIX)
     return Look(
         width=frame.width,
         height=frame.height,
         pix_fmt=f"{'yuvj' if full else 'yuv'}{'444p' if odd else '420p'}{'10le' if deep else ''}",
-        matrix=int(frame.colorspace) if known else _SD,
-        primaries=int(frame.color_primaries) if known else UNSAID,
-        transfer=int(frame.color_trc) if known else UNSAID,
-        range=int(frame.color_range) if known else LIMITED,
+        matrix=int(frame.colorspace) if is_tagged else _SD,
+        primaries=int(frame.color_primaries) if is_tagged else UNSAID,
+        transfer=int(frame.color_trc) if is_tagged else UNSAID,
+        range=int(frame.color_range) if is_tagged else LIMITED,
         tags=tags,
         geometry=geometry,
         display_matrix=None if matrix is None else tuple(int(number) for number in matrix),
@@ -133,7 +133,7 @@ class Canvas:
             return self._from_screen(self.rgb(frame, geometry))
         if frame.format.name == look.pix_fmt:
             return frame
-        kept: Any = {"src_color_range": look.range, "dst_color_range": look.range} if look.range else {}
+        ranges: Any = {"src_color_range": look.range, "dst_color_range": look.range} if look.range else {}
         space = look.tags.conversion
         return self._reformatter.reformat(
             frame,
@@ -143,7 +143,7 @@ class Canvas:
             src_colorspace=space,
             dst_colorspace=space,
             threads=1,
-            **kept,
+            **ranges,
         )
 
     def copy(self, frame: VideoFrame, geometry: Geometry | None = None) -> VideoFrame:
@@ -155,16 +155,16 @@ class Canvas:
             _memory(new)[: old.height, :row_bytes] = _memory(old)[: old.height, :row_bytes]
         return copy
 
-    def change(self, shown: Rgb, wanted: Floats) -> Floats:
+    def change(self, current: Rgb, target: Floats) -> Floats:
         """Return the change of the source's R'G'B' (0..255) that turns colours on the screen (0..255) into others.
 
         Where they are equal it is 0 exactly.
         """
         if not self._look.tags.mapped:
-            return np.asarray(wanted - shown)
+            return np.asarray(target - current)
         mapping = tone_mapping(self._look.tags)
-        difference = np.subtract(mapping.from_screen(wanted), mapping.from_screen(shown))
-        return np.asarray(np.where(wanted == shown, 0, 255 * difference), np.float32)
+        difference = np.subtract(mapping.from_screen(target), mapping.from_screen(current))
+        return np.asarray(np.where(target == current, 0, 255 * difference), np.float32)
 
     def _geometry(self, frame: VideoFrame) -> Geometry:
         """Geometry of a frame, with the first picture's pixel aspect."""
@@ -198,14 +198,14 @@ def squeezed(
     """
     if stretch == (1, 1):
         return change_HW3, place
-    shown = change_HW3.shape[1], change_HW3.shape[0]
+    displayed_size = change_HW3.shape[1], change_HW3.shape[0]
     low = [math.floor(at / by) for at, by in zip(place, stretch, strict=True)]
-    high = [math.ceil((at + size) / by) for at, size, by in zip(place, shown, stretch, strict=True)]
+    high = [math.ceil((at + size) / by) for at, size, by in zip(place, displayed_size, stretch, strict=True)]
     shift = [(first + 0.5) * by - 0.5 - at for first, by, at in zip(low, stretch, place, strict=True)]
-    to_shown = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
+    to_displayed = np.array([[stretch[0], 0, shift[0]], [0, stretch[1], shift[1]]])
     change: Floats = cv2.warpAffine(
         np.asarray(change_HW3, np.float32),
-        to_shown,
+        to_displayed,
         (high[0] - low[0], high[1] - low[1]),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,

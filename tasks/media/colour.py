@@ -183,8 +183,8 @@ def compressed(light: Floats, peak: float) -> Floats:
     stated = np.clip(nits_to_pq(light * WHITE_NITS) / span, 0, 1)
     t = np.maximum(stated - knee, 0) / (1 - knee)
     bent = (2 * t**3 - 3 * t**2 + 1) * knee + (t**3 - 2 * t**2 + t) * (1 - knee) + (3 * t**2 - 2 * t**3) * most
-    shown: Floats = np.minimum(pq_to_nits(np.where(stated < knee, stated, bent) * span) / WHITE_NITS, 1)
-    return shown
+    mapped: Floats = np.minimum(pq_to_nits(np.where(stated < knee, stated, bent) * span) / WHITE_NITS, 1)
+    return mapped
 
 
 def _to_xyz(primaries: int) -> Floats:
@@ -199,11 +199,11 @@ class ToneMapping:
 
     def __init__(self, colours: ColourTags) -> None:
         self._transfer = colours.transfer
-        own = _to_xyz(colours.gamut if colours.gamut in _CHROMATICITIES else BT709)
+        gamut = _to_xyz(colours.gamut if colours.gamut in _CHROMATICITIES else BT709)
         screen = _to_xyz(BT709)
-        self._to_screen = np.asarray(np.linalg.solve(screen, own), np.float32)
+        self._to_screen = np.asarray(np.linalg.solve(screen, gamut), np.float32)
         self._from_screen = np.linalg.inv(self._to_screen.astype(np.float64))
-        self._luminance = np.asarray(own[1:2], np.float32)
+        self._luminance = np.asarray(gamut[1:2], np.float32)
         self._peak = self._peak_of(colours)
         signal = np.arange(1 << 16) / 0xFFFF
         self._light = np.asarray(self._decoded(signal), np.float32)
@@ -221,8 +221,8 @@ class ToneMapping:
         if self._transfer in (PQ, HLG):
             steps = np.minimum(light.max(axis=2) * (_STEPS / self._peak), _STEPS - 1).astype(np.int32)
             light *= self._gain[steps][..., None]
-        shown = np.clip(cv2.transform(light, self._to_screen), 0, 1)
-        return np.asarray(self._coded[(cv2.sqrt(shown) * _STEPS + 0.5).astype(np.int32)])
+        screen_light = np.clip(cv2.transform(light, self._to_screen), 0, 1)
+        return np.asarray(self._coded[(cv2.sqrt(screen_light) * _STEPS + 0.5).astype(np.int32)])
 
     def from_screen(self, rgb_HW3: NDArray[Any]) -> Floats:
         """R'G'B' of the frame (0..1) for the screen's (0..255): the inverse, as far as nothing was cut off."""
@@ -233,13 +233,13 @@ class ToneMapping:
         most = light.max(axis=-1, keepdims=True)
         bright = (np.arange(_STEPS) + 0.5) / _STEPS * self._peak
         below = most <= self._bent[0]
-        wanted = np.interp(most, self._bent, bright)
-        light = light * np.where(below, 1, wanted / np.maximum(most, 1e-9))
+        expanded = np.interp(most, self._bent, bright)
+        light = light * np.where(below, 1, expanded / np.maximum(most, 1e-9))
         if self._transfer == PQ:
             return nits_to_pq(light * WHITE_NITS)
-        shown = light * (WHITE_NITS / HLG_NITS)
-        luminance = np.maximum(shown @ self._luminance.astype(np.float64).T, 1e-9)
-        return scene_to_hlg(shown * luminance ** ((1 - HLG_GAMMA) / HLG_GAMMA))
+        display_light = light * (WHITE_NITS / HLG_NITS)
+        luminance = np.maximum(display_light @ self._luminance.astype(np.float64).T, 1e-9)
+        return scene_to_hlg(display_light * luminance ** ((1 - HLG_GAMMA) / HLG_GAMMA))
 
     def _decoded(self, signal: Floats) -> Floats:
         if self._transfer == PQ:

@@ -122,8 +122,8 @@ def _cube(colours: ColourTags) -> str:
     """The screen's colours for a grid of the frame's, red running fastest, as a .cube file."""
     grid = np.rint(np.linspace(0, 0xFFFF, _CUBE)).astype(np.uint16)
     blue, green, red = np.meshgrid(grid, grid, grid, indexing="ij")
-    shown = tone_mapping(colours).to_screen(np.stack([red, green, blue], axis=-1).reshape(-1, 1, 3))
-    rows = "\n".join("{:.5f} {:.5f} {:.5f}".format(*colour) for colour in (shown.reshape(-1, 3) / 255).tolist())
+    screen = tone_mapping(colours).to_screen(np.stack([red, green, blue], axis=-1).reshape(-1, 1, 3))
+    rows = "\n".join("{:.5f} {:.5f} {:.5f}".format(*colour) for colour in (screen.reshape(-1, 3) / 255).tolist())
     return f"LUT_3D_SIZE {_CUBE}\n{rows}\n"
 
 

@@ -58,13 +58,13 @@ class Retimer:
     def choose(self, pictures: Iterable[TimedPicture]) -> Iterator[Chosen]:
         """Runs of frames, in order; pictures that no frame shows do not appear."""
         next_frame = 0
-        for shown, following, later in _windows(self._advancing(pictures)):
-            stop, resume = self._stop(shown, following, later)
+        for chosen, following, later in _windows(self._advancing(pictures)):
+            stop, resume = self._stop(chosen, following, later)
             if stop > next_frame:
-                shown.first, shown.last = next_frame, stop - 1
-                yield shown
+                chosen.first, chosen.last = next_frame, stop - 1
+                yield chosen
                 next_frame = stop
-            elif following is not None and shown.follows_hole:
+            elif following is not None and chosen.follows_hole:
                 following.follows_hole = True  # a picture that no frame shows cannot pass the flag on itself
             if resume is not None and following is not None:
                 next_frame = max(next_frame, resume)
@@ -85,24 +85,24 @@ class Retimer:
             latest_s = since_s
             yield Chosen(picture, index, since_s)
 
-    def _stop(self, shown: "Chosen", following: "Chosen | None", later: "Chosen | None") -> tuple[int, int | None]:
+    def _stop(self, chosen: "Chosen", following: "Chosen | None", later: "Chosen | None") -> tuple[int, int | None]:
         """Frame before which the picture ends, and the frame that resumes when a hole comes after it."""
         if following is None:
-            return self._end_of_last(shown), None
-        interval_s = following.since_first_s - shown.since_first_s
+            return self._end_of_last(chosen), None
+        interval_s = following.since_first_s - chosen.since_first_s
         usual_s = self._usual_s(interval_s if later is None else later.since_first_s - following.since_first_s)
         self._intervals.append(interval_s)
         if interval_s <= _longest_s(usual_s):
             # FPS times the moment half-way between both pictures; a frame exactly there still shows the earlier.
-            return math.floor((shown.since_first_s + following.since_first_s) * FPS / 2) + 1, None
-        return _frame_after(shown.since_first_s + usual_s), math.ceil(following.since_first_s * FPS - Fraction(1, 2))
+            return math.floor((chosen.since_first_s + following.since_first_s) * FPS / 2) + 1, None
+        return _frame_after(chosen.since_first_s + usual_s), math.ceil(following.since_first_s * FPS - Fraction(1, 2))
 
-    def _end_of_last(self, shown: "Chosen") -> int:
+    def _end_of_last(self, chosen: "Chosen") -> int:
         interval_s = self._intervals[-1] if self._intervals else Fraction(1, FPS)
-        lasts_s = shown.picture.duration_s or interval_s
+        lasts_s = chosen.picture.duration_s or interval_s
         usual_s = self._usual_s(interval_s)
-        self.reached_s = shown.since_first_s + lasts_s
-        return max(_frame_after(shown.since_first_s + (lasts_s if lasts_s <= _longest_s(usual_s) else usual_s)), 1)
+        self.reached_s = chosen.since_first_s + lasts_s
+        return max(_frame_after(chosen.since_first_s + (lasts_s if lasts_s <= _longest_s(usual_s) else usual_s)), 1)
 
     def _usual_s(self, nearby_s: Fraction) -> Fraction:
         return median_low([*self._intervals, nearby_s])
@@ -116,14 +116,14 @@ def _frame_after(end_s: Fraction) -> int:
     return math.ceil((end_s - ROUNDING_S) * FPS)
 
 
-def _windows(shown: "Iterator[Chosen]") -> "Iterator[tuple[Chosen, Chosen | None, Chosen | None]]":
+def _windows(chosen: "Iterator[Chosen]") -> "Iterator[tuple[Chosen, Chosen | None, Chosen | None]]":
     """Yield each picture with the two that come after it."""
-    held: deque[Chosen] = deque()
-    for picture in shown:
-        held.append(picture)
-        if len(held) == 3:
-            yield held[0], held[1], held[2]
-            held.popleft()
-    while held:
-        yield held[0], held[1] if len(held) > 1 else None, None
-        held.popleft()
+    window: deque[Chosen] = deque()
+    for picture in chosen:
+        window.append(picture)
+        if len(window) == 3:
+            yield window[0], window[1], window[2]
+            window.popleft()
+    while window:
+        yield window[0], window[1] if len(window) > 1 else None, None
+        window.popleft()

@@ -75,11 +75,11 @@ def sample(plane: NDArray[Any], bits: int = 8) -> Luma:
     """All rows of some columns of a picture's luma (or green), as (R, C) of 0..255. Cheap at any size."""
     width = plane.shape[1]
     if width <= _BLOCKS * _BLOCK:
-        taken = plane
+        columns = plane
     else:
         starts = np.linspace(width // 16, width - _BLOCK - width // 16, _BLOCKS).astype(int)
-        taken = np.concatenate([plane[:, start : start + _BLOCK] for start in starts], axis=1)
-    return np.asarray(taken >> (bits - 8) if bits > 8 else taken, np.int16)
+        columns = np.concatenate([plane[:, start : start + _BLOCK] for start in starts], axis=1)
+    return np.asarray(columns >> (bits - 8) if bits > 8 else columns, np.int16)
 
 
 def compare(before: Luma, now: Luma) -> Comb:
@@ -87,28 +87,28 @@ def compare(before: Luma, now: Luma) -> Comb:
     return _compare(before, now, _near_movement(before, now))
 
 
-def _near_movement(one: Luma, other: Luma) -> NDArray[np.bool_] | None:
+def _near_movement(neighbour: Luma, now: Luma) -> NDArray[np.bool_] | None:
     """Samples (R - 2, C) where two pictures differ, and their neighbours; None where too few do."""
-    if one.shape != other.shape or other.shape[0] < 8:
+    if neighbour.shape != now.shape or now.shape[0] < 8:
         return None
-    moving = np.abs(other - one) > COMB_STEP
+    moving = np.abs(now - neighbour) > COMB_STEP
     near = moving[1:-1] | moving[:-2] | moving[2:]
     return near if np.count_nonzero(near) >= LEAST_MOVING else None
 
 
-def _compare(before: Luma, now: Luma, near: NDArray[np.bool_] | None, own: NDArray[np.bool_] | None = None) -> Comb:
-    """Compare as `compare` does. near: see _near_movement; own: where `now` is combed, if that is known."""
+def _compare(before: Luma, now: Luma, near: NDArray[np.bool_] | None, combs: NDArray[np.bool_] | None = None) -> Comb:
+    """Compare as `compare` does. near: see _near_movement; combs: where `now` is combed, if that is known."""
     if near is None:
         return Comb(None, False)
-    share = np.count_nonzero((_combs(now) if own is None else own) & near) / np.count_nonzero(near)
+    share = np.count_nonzero((_combs(now) if combs is None else combs) & near) / np.count_nonzero(near)
     if share < COMBED_SHARE:
         return Comb(share, False)
     even, odd = now.copy(), before.copy()  # each named after the lines that it takes from `now`
     even[1::2] = before[1::2]
     odd[1::2] = now[1::2]
-    one, other = _roughness(even, near), _roughness(odd, near)
-    best, worst = max(min(one, other), 1.0), max(one, other)
-    return Comb(share, worst >= ASYMMETRY * best and best <= ONE_FIELD * _roughness(now, near), one <= other)
+    rough_even, rough_odd = _roughness(even, near), _roughness(odd, near)
+    best, worst = max(min(rough_even, rough_odd), 1.0), max(rough_even, rough_odd)
+    return Comb(share, worst >= ASYMMETRY * best and best <= ONE_FIELD * _roughness(now, near), rough_even <= rough_odd)
 
 
 def _combs(rows: Luma) -> NDArray[np.bool_]:
@@ -177,14 +177,14 @@ class CombFinder:
 
     def _compared(self, now: Luma, after: Luma | None) -> list[Comb]:
         """Compare the next picture with the one before it and the one behind it."""
-        before, known, near = self._before, now is self._after, self._near
-        if before is not None and not known:
+        before, has_near, near = self._before, now is self._after, self._near
+        if before is not None and not has_near:
             near = _near_movement(before, now)
         self._before, self._after = now, after
         self._near = None if after is None else _near_movement(after, now)
         neighbours = [(other, where) for other, where in ((before, near), (after, self._near)) if other is not None]
-        own = _combs(now) if any(where is not None for _, where in neighbours) else None
-        return [_compare(other, now, where, own) for other, where in neighbours]
+        combs = _combs(now) if any(where is not None for _, where in neighbours) else None
+        return [_compare(other, now, where, combs) for other, where in neighbours]
 
     def _agrees(self, even_first: bool) -> bool:
         """Return True if a film has its fields in this order; stripes that move show both in turn."""
@@ -194,17 +194,17 @@ class CombFinder:
 
 def with_combs(frames: "Iterator[Frame]") -> "Iterator[Frame]":
     """Yield the frames of a video, each marked as combed or not; one frame is held back."""
-    finder, held = CombFinder(), deque["tuple[Frame, Luma]"]()
+    finder, pending = CombFinder(), deque["tuple[Frame, Luma]"]()
     combed = False
     for frame in frames:
-        held.append((frame, held[-1][1] if frame.repeated and held else sample(frame.rgb[..., 1])))
-        if len(held) == 2:
-            combed = _combed(finder, held, combed)
-            yield replace(held.popleft()[0], is_combed=combed)
-    for frame, now in held:
+        pending.append((frame, pending[-1][1] if frame.repeated and pending else sample(frame.rgb[..., 1])))
+        if len(pending) == 2:
+            combed = _combed(finder, pending, combed)
+            yield replace(pending.popleft()[0], is_combed=combed)
+    for frame, now in pending:
         yield replace(frame, is_combed=combed if frame.repeated else finder.step(now))
 
 
-def _combed(finder: CombFinder, held: "deque[tuple[Frame, Luma]]", before: bool) -> bool:
-    (frame, now), (after, later) = held
+def _combed(finder: CombFinder, pending: "deque[tuple[Frame, Luma]]", before: bool) -> bool:
+    (frame, now), (after, later) = pending
     return before if frame.repeated else finder.step(now, None if after.repeated else later)

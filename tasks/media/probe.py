@@ -31,7 +31,7 @@ def probe(path: Path, container: Container, limits: LimitSettings, picture: int 
     """
     with open_input(path, container, limits.max_pixels) as source:
         ranked = ranked_pictures(picture_streams(source), path, container, limits.max_pixels)
-        ranked.sort(key=lambda one: one[0].index != picture)
+        ranked.sort(key=lambda entry: entry[0].index != picture)
         if not ranked:
             raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
         video = ranked[0][0]
@@ -86,7 +86,7 @@ def _facts(
     streams: tuple[StreamFacts, ...],
 ) -> MediaFacts:
     width, height = geometry.displayed
-    known = sound if sound is not None and has_decoder(sound) else None
+    decodable = sound if sound is not None and has_decoder(sound) else None
     return MediaFacts(
         container=container.value,
         video_codec=video.codec_context.name,
@@ -95,12 +95,12 @@ def _facts(
         rotation_deg=geometry.turned.rotation_deg,
         nominal_fps=_rate(video),
         duration_s=duration_s,
-        sound_codec=None if sound is None else known.codec_context.name if known else "unknown",
-        sound_rate_hz=(known.codec_context.sample_rate or None) if known else None,
-        sound_channels=(known.codec_context.channels or None) if known else None,
+        sound_codec=None if sound is None else decodable.codec_context.name if decodable else "unknown",
+        sound_rate_hz=(decodable.codec_context.sample_rate or None) if decodable else None,
+        sound_channels=(decodable.codec_context.channels or None) if decodable else None,
         sound_streams=sum(stream.kind == SOUND for stream in streams),
         picture_stream=video.index,
-        sound_stream=known.index if known else None,
+        sound_stream=decodable.index if decodable else None,
         streams=streams,
     )
 

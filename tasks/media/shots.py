@@ -59,32 +59,32 @@ def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Fr
     and every change for a cut. Four source pictures are held back, so memory stays bounded.
     """
     detector = _detector(threshold)
-    held: deque[tuple[Frame, NDArray[np.uint8]]] = deque()
+    pending: deque[tuple[Frame, NDArray[np.uint8]]] = deque()
     cuts = _Cuts()
     picture = -1
     numbers: deque[int] = deque()
     before: Frame | None = None
     for frame in frames:
         if before is not None and _differ(before, frame):
-            while held:
-                yield _release(held, numbers, cuts)
+            while pending:
+                yield _release(pending, numbers, cuts)
             detector = _detector(threshold)
             cuts = _Cuts(first=picture + 1)
         before = frame
-        if frame.repeated and held:
-            small = held[-1][1]
+        if frame.repeated and pending:
+            small = pending[-1][1]
         else:
             picture += 1
             small = small_picture(frame.rgb)
             timecode = FrameTimecode(picture, float(FPS))
             bgr = np.ascontiguousarray(small[..., ::-1])
             cuts.add(small, [cut.frame_num for cut in detector.process_frame(timecode, bgr)])
-        held.append((frame, small))
+        pending.append((frame, small))
         numbers.append(picture)
-        while numbers and (numbers[0] <= picture - _FLASH or len(held) > _MOST_HELD):
-            yield _release(held, numbers, cuts)
-    while held:
-        yield _release(held, numbers, cuts)
+        while numbers and (numbers[0] <= picture - _FLASH or len(pending) > _MOST_HELD):
+            yield _release(pending, numbers, cuts)
+    while pending:
+        yield _release(pending, numbers, cuts)
 
 
 def _detector(threshold: float) -> AdaptiveDetector:
@@ -128,17 +128,17 @@ class _Cuts:
         )
 
     def _flash(self, before: int, after: int) -> bool:
-        one, other = self._recent.get(before), self._recent.get(after)
-        if one is None or other is None or one.shape != other.shape:
+        earlier, later = self._recent.get(before), self._recent.get(after)
+        if earlier is None or later is None or earlier.shape != later.shape:
             return False
-        brightest = max(float(one.mean()), float(other.mean())) + _FLASH_LEVELS
+        brightest = max(float(earlier.mean()), float(later.mean())) + _FLASH_LEVELS
         if any(float(self._recent[at].mean()) < brightest for at in range(before + 1, after)):
             return False
-        return alike(structure(tiny(one)), structure(tiny(other))) > _SAME_SHOT
+        return alike(structure(tiny(earlier)), structure(tiny(later))) > _SAME_SHOT
 
 
 def _release(
-    held: "deque[tuple[Frame, NDArray[np.uint8]]]", numbers: deque[int], cuts: _Cuts
+    pending: "deque[tuple[Frame, NDArray[np.uint8]]]", numbers: deque[int], cuts: _Cuts
 ) -> "tuple[Frame, NDArray[np.uint8], bool]":
-    frame, small = held.popleft()
+    frame, small = pending.popleft()
     return frame, small, cuts.starts(numbers.popleft())

@@ -84,21 +84,21 @@ def _gif(file: BinaryIO) -> Container:
 def _gif_pictures(data: bytes) -> int:
     """Pictures in the part of a GIF that was read: 0, 1, or 2 for more than one."""
     flags = data[10] if len(data) > 10 else 0
-    at, found = 13 + _colour_table_bytes(flags), 0
+    at, pictures = 13 + _colour_table_bytes(flags), 0
     while at < len(data):
         if data[at] == 0x2C and at + 9 < len(data):
-            found += 1
+            pictures += 1
             at += 11 + _colour_table_bytes(data[at + 9])
         elif data[at] == 0x21:
             at += 2
         else:
             break
-        if found == 2:
+        if pictures == 2:
             break
         at = _past_sub_blocks(data, at)
     else:
-        found = 2 if len(data) == GIF_WALK_BYTES else found
-    return found
+        pictures = 2 if len(data) == GIF_WALK_BYTES else pictures
+    return pictures
 
 
 def _colour_table_bytes(flags: int) -> int:
@@ -112,8 +112,8 @@ def _past_sub_blocks(data: bytes, at: int) -> int:
 
 
 def _matroska(head: bytes) -> Container:
-    if found := re.search(rb"\x42\x82[\x80-\xff]([a-z]+)", head[:4096]):
-        kind = found[1]
+    if match := re.search(rb"\x42\x82[\x80-\xff]([a-z]+)", head[:4096]):
+        kind = match[1]
         if kind.startswith((b"matroska", b"webm")):
             return Container.MATROSKA
         raise MediaRefusedError(FileReason.UNSUPPORTED_CONTAINER, f"EBML of type {kind.decode()}")

@@ -60,20 +60,20 @@ class Spool:
         Raises: MediaRefusedError - DISK_FULL.
         """
         skipped = max(-LEAD_SAMPLES - start, self.end - start if self._ends else 0, 0)
-        kept = samples[skipped : max(self._limit - start, 0)]
-        if len(kept):
-            self.peak = max(self.peak, float(np.abs(kept).max()))
-            self._put(start + skipped, np.ascontiguousarray(kept, np.float32).tobytes())
-            self._cover(start + skipped, start + skipped + len(kept))
+        recorded = samples[skipped : max(self._limit - start, 0)]
+        if len(recorded):
+            self.peak = max(self.peak, float(np.abs(recorded).max()))
+            self._put(start + skipped, np.ascontiguousarray(recorded, np.float32).tobytes())
+            self._cover(start + skipped, start + skipped + len(recorded))
         return start + len(samples) < self._limit
 
     def read(self, start: int, count: int) -> np.ndarray:
         """(count,) float32 from sample `start`; zeros where nothing was recorded."""
         out = np.zeros(count, np.float32)
         first = max(start, -LEAD_SAMPLES)
-        wanted = min(start + count, self.end) - first
-        if wanted > 0:
-            raw = os.pread(self._file.fileno(), wanted * _BYTES, (first + LEAD_SAMPLES) * _BYTES)
+        available = min(start + count, self.end) - first
+        if available > 0:
+            raw = os.pread(self._file.fileno(), available * _BYTES, (first + LEAD_SAMPLES) * _BYTES)
             recorded = np.frombuffer(raw, np.float32)
             out[first - start : first - start + len(recorded)] = recorded
         return out

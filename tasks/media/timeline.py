@@ -47,9 +47,9 @@ def length_s(source: InputContainer, stream: Stream, container: Container) -> fl
     Of what the stream and the container claim the smaller: the container's own is the longest of all its streams.
     """
     # in MPEG both are ffmpeg's guesses, and that of a stream counts only what it saw of its end
-    own = None if container is Container.MPEG else _own_s(stream)
+    stream_s = None if container is Container.MPEG else _own_s(stream)
     whole = _container_s(source, stream, container)
-    return min((seconds for seconds in (own, whole) if seconds is not None and seconds > 0), default=None)
+    return min((seconds for seconds in (stream_s, whole) if seconds is not None and seconds > 0), default=None)
 
 
 def clocks_apart_s(source: InputContainer, first: Stream, second: Stream, container: Container) -> Fraction | None:
@@ -67,17 +67,17 @@ def clocks_apart_s(source: InputContainer, first: Stream, second: Stream, contai
 
 
 def _begins_s(source: InputContainer, stream: Stream, container: Container) -> Fraction | None:
-    known = start_s(stream)
+    claimed = start_s(stream)
     # Matroska's header says nothing of a stream: ffmpeg puts the file's start for one that comes late
-    if known is not None and container is not Container.MATROSKA:
-        return known
+    if claimed is not None and container is not Container.MATROSKA:
+        return claimed
     try:
         for packet in source.demux(stream):
             if packet.pts is not None:
                 return packet.pts * packet.time_base
     except (av.error.FFmpegError, OSError, ValueError):
         pass
-    return known
+    return claimed
 
 
 def _own_s(stream: Stream) -> float | None:
@@ -262,14 +262,14 @@ def without_strays(timed: Iterable[tuple[Fraction | None, T]]) -> Iterator[tuple
     A flipped bit in one time stamp is no hole and no new recording.
     """
     before: Fraction | None = None
-    held: tuple[Fraction | None, T] | None = None
+    previous: tuple[Fraction | None, T] | None = None
     for now in timed:
-        if held is not None:
-            yield (None, held[1]) if _is_stray(before, held[0], now[0]) else held
-            before = before if _is_stray(before, held[0], now[0]) else held[0]
-        held = now
-    if held is not None:
-        yield held
+        if previous is not None:
+            yield (None, previous[1]) if _is_stray(before, previous[0], now[0]) else previous
+            before = before if _is_stray(before, previous[0], now[0]) else previous[0]
+        previous = now
+    if previous is not None:
+        yield previous
 
 
 def _is_stray(before: Fraction | None, stated: Fraction | None, after: Fraction | None) -> bool:

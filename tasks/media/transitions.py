@@ -57,9 +57,9 @@ def alike(first_HW: Tiny, last_HW: Tiny, weight_HW: Tiny | None = None) -> float
     """Correlation of two structures, -1..1; each pixel counts by its weight."""
     weight = np.ones_like(first_HW) if weight_HW is None else weight_HW
     weight = weight / weight.sum()
-    one, other = first_HW - (weight * first_HW).sum(), last_HW - (weight * last_HW).sum()
-    spread = float((weight * one * one).sum() * (weight * other * other).sum())
-    return float((weight * one * other).sum() / (spread**0.5 + 1e-9))
+    first, last = first_HW - (weight * first_HW).sum(), last_HW - (weight * last_HW).sum()
+    spread = float((weight * first * first).sum() * (weight * last * last).sum())
+    return float((weight * first * last).sum() / (spread**0.5 + 1e-9))
 
 
 LOOK_AHEAD_S: Final = 1.4
@@ -201,8 +201,8 @@ def _shares_of_a_transition(window: list[_Seen]) -> NDArray[np.float64] | None:
     return np.array([_mean_product(seen.rgb_HWC - first.rgb_HWC, change) / power for seen in window])
 
 
-def _mean_product(one: Tiny, other: Tiny) -> float:
-    return float(np.vdot(one, other)) / one.size
+def _mean_product(first: Tiny, second: Tiny) -> float:
+    return float(np.vdot(first, second)) / first.size
 
 
 def _unmixed(middle: list[Tiny], change: Tiny, power: float) -> float:

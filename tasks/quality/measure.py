@@ -124,13 +124,13 @@ def _jitter(points: NDArray[np.float32], usable: NDArray[np.bool_]) -> float | N
     Smooth head movement cancels out; what is left is trembling. Neighbours are the usable frames before and after,
     repeats left out, as long as they are near; None when no frame has both.
     """
-    kept = np.flatnonzero(usable)
-    near = kept[2:] - kept[:-2] <= _JITTER_SPAN_FRAMES
+    frames = np.flatnonzero(usable)
+    near = frames[2:] - frames[:-2] <= _JITTER_SPAN_FRAMES
     if not near.any():
         return None
-    pose = points[kept][:, POSE]
+    pose = points[frames][:, POSE]
     residual = np.linalg.norm(pose[1:-1] - (pose[:-2] + pose[2:]) / 2, axis=-1).mean(axis=-1)
-    return float(np.median((residual / interocular(points[kept])[1:-1])[near]))
+    return float(np.median((residual / interocular(points[frames])[1:-1])[near]))
 
 
 def _look_signals(looks: tuple[FacePicture, ...]) -> dict[str, float | None]:

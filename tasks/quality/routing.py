@@ -52,8 +52,8 @@ def route_columns(signals: Columns, policy: Policy) -> dict[Stage, dict[ClipReas
     masks: dict[Stage, dict[ClipReason, NDArray[np.bool_]]] = {Stage.STAGE1: {}, Stage.STAGE2: {}}
     for rule in policy.rules():
         for reason, mask in refused(rule, signals[rule.signal]).items():
-            known = masks[rule.stage].get(reason)
-            masks[rule.stage][reason] = mask if known is None else known | mask
+            previous = masks[rule.stage].get(reason)
+            masks[rule.stage][reason] = mask if previous is None else previous | mask
     return masks
 
 

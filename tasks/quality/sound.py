@@ -128,8 +128,8 @@ def bandwidth_hz(samples: Samples) -> float:
     spectrum = np.abs(np.fft.rfft(blocks * np.hanning(window).astype(np.float32), axis=1))
     loud = np.percentile(spectrum, 90, axis=0)
     smooth = np.convolve(loud, np.ones(5) / 5, mode="same")
-    kept = np.flatnonzero(20 * np.log10(smooth / smooth.max() + 1e-12) > -_BANDWIDTH_DROP_DB)
-    return float(kept[-1]) * SAMPLE_RATE_HZ / window
+    bins = np.flatnonzero(20 * np.log10(smooth / smooth.max() + 1e-12) > -_BANDWIDTH_DROP_DB)
+    return float(bins[-1]) * SAMPLE_RATE_HZ / window
 
 
 def dnsmos(samples: Samples) -> dict[str, float]:
