@@ -60,7 +60,7 @@ def read_catalog(workspace: Workspace) -> dict[str, Row]:
 
 def plan_run(
     files: Iterable[RawFile],
-    known: Catalog,
+    catalog_rows: Catalog,
     extractor: str,
     retry_quarantined: bool,
     is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
@@ -76,20 +76,22 @@ def plan_run(
     changed = {
         uri
         for uri, raw in listed.items()
-        if (row := known.get(uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
+        if (row := catalog_rows.get(uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
     }
     standing = {
-        row["media_id"]: uri for uri, row in known.items() if row["state"] != FileState.DUPLICATE and uri not in changed
+        row["media_id"]: uri
+        for uri, row in catalog_rows.items()
+        if row["state"] != FileState.DUPLICATE and uri not in changed
     }
     copies = {
-        uri: standing.get(known[uri]["media_id"])
-        for uri in listed.keys() & known.keys()
-        if known[uri]["state"] == FileState.DUPLICATE
+        uri: standing.get(catalog_rows[uri]["media_id"])
+        for uri in listed.keys() & catalog_rows.keys()
+        if catalog_rows[uri]["state"] == FileState.DUPLICATE
     }
     unsound = {None, *is_gone({uri for uri in copies.values() if uri is not None and uri not in listed})}
     changed |= {uri for uri, stands in copies.items() if stands in unsound}
     done = [raw for uri, raw in listed.items() if uri not in changed]
-    relabelled = [raw for raw in done if any(known[raw.uri][label] != getattr(raw, label) for label in _LABELS)]
+    relabelled = [raw for raw in done if any(catalog_rows[raw.uri][label] != getattr(raw, label) for label in _LABELS)]
     labelled = (raw.uri for raw in done if any(getattr(raw, label) for label in _LABELS if label != "corpus"))
     fresh = tuple(raw for uri, raw in listed.items() if uri in changed)
     return IngestPlan(fresh, tuple(relabelled), len(done) - len(relabelled), frozenset(labelled))
@@ -150,8 +152,8 @@ def _row(
     raw: RawFile, extractor: str, media_id: str | None, outcome: FileOutcome, facts: MediaFacts | None = None
 ) -> Row:
     labels = {label: getattr(raw, label) for label in _LABELS}
-    known = asdict(facts) if facts else {}
-    row = dict.fromkeys(CATALOG.names) | labels | known
+    fact_values = asdict(facts) if facts else {}
+    row = dict.fromkeys(CATALOG.names) | labels | fact_values
     return row | {
         "uri": raw.uri,
         "media_id": media_id,

@@ -86,7 +86,7 @@ def announce(news: Any) -> None:
 
 def says_no_memory(words: str) -> bool:
     """Return True if the words of an error name a failed allocation."""
-    return any(known in words for known in _NO_MEMORY)
+    return any(phrase in words for phrase in _NO_MEMORY)
 
 
 def serve(parent: MessageChannel) -> None:

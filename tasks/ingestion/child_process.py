@@ -121,13 +121,13 @@ class ChildProcess:
         Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory, or
         gave an answer of another kind; any other exception of the work is raised here as it was there.
         """
-        channel, given = self._ready(), files or OpenFiles()
+        channel, open_files = self._ready(), files or OpenFiles()
         try:
-            channel.send(pickle.dumps((work, arguments, given.counts)), given.handles)
+            channel.send(pickle.dumps((work, arguments, open_files.counts)), open_files.handles)
             while self._unanswered:
                 self._answer(channel, time_limit_s)
                 self._unanswered -= 1
-            failed, data, found = self._answer(
+            failed, data, handles = self._answer(
                 channel, time_limit_s, on_message, message_type, MOST_FILES * (returns is OpenFiles)
             )
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -138,7 +138,7 @@ class ChildProcess:
         if failed:
             raise error_of(self._read(data, dict[str, Any]))
         if returns is OpenFiles:
-            return OpenFiles.of(self._read(data, dict[str, tuple[str | None, int]]), found)
+            return OpenFiles.of(self._read(data, dict[str, tuple[str | None, int]]), handles)
         return self._read(data, returns)
 
     def close(self) -> None:
@@ -164,14 +164,14 @@ class ChildProcess:
     ) -> tuple[bool, bytes, list[int]]:
         while channel.waits(min(time_limit_s, _LONGEST_WAIT_S)):
             try:
-                message, found = channel.receive(_MESSAGE_S, files)
+                message, handles = channel.receive(_MESSAGE_S, files)
             except TimeoutError:
                 break
             except ValueError as error:
                 raise self._taken_over(error) from error
             kind, data = message[:1], message[1:]
             if kind != NEWS:
-                return kind == ERROR, data, found
+                return kind == ERROR, data, handles
             if on_message is not None and (limit_s := on_message(self._read(data, message_type))) is not None:
                 time_limit_s = limit_s
         self.close()
@@ -219,8 +219,8 @@ class ChildProcess:
 
     def _surroundings(self, place: Path) -> dict[str, str]:
         """The child's environment."""
-        own = dict(os.environ) if self._sandbox is None else surroundings(os.environ, place)
-        return own | _ALLOCATOR | {"TMPDIR": str(place)} | self._variables
+        environment = dict(os.environ) if self._sandbox is None else surroundings(os.environ, place)
+        return environment | _ALLOCATOR | {"TMPDIR": str(place)} | self._variables
 
     def _autopsy(self) -> MediaRefusedError:
         code: int | None = None

@@ -148,16 +148,16 @@ class ClipBuilder:
 
     def _release(self, everything: bool = False) -> Iterator[Draft]:
         """Yield the ended drafts whose transitions are known."""
-        known = float("inf") if everything or self._transitions is None else self._transitions.decided
-        waiting = [draft for draft in self._ended if draft.start_frame + draft.frames > known]
-        ready = [draft for draft in self._ended if draft.start_frame + draft.frames <= known]
+        decided = float("inf") if everything or self._transitions is None else self._transitions.decided
+        waiting = [draft for draft in self._ended if draft.start_frame + draft.frames > decided]
+        ready = [draft for draft in self._ended if draft.start_frame + draft.frames <= decided]
         self._ended = waiting
         for draft in ready:
             yield from self._end(draft)
 
     def _breaks(self, draft: Draft) -> list[Frames]:
-        found = self._transitions.found if self._transitions is not None else []
-        return breaks(draft.patches, draft.start_frame, draft.frames, found)
+        transitions = self._transitions.found if self._transitions is not None else []
+        return breaks(draft.patches, draft.start_frame, draft.frames, transitions)
 
     def _end(self, draft: Draft) -> Iterator[Draft]:
         """End a track; yield the clips that it holds."""
@@ -182,12 +182,12 @@ class ClipBuilder:
 
     def _pieces(self, draft: Draft) -> Iterator[Draft]:
         """Split a draft into the parts that show one person in one shot."""
-        rest, taken = draft, 0
+        rest, consumed = draft, 0
         for first, stop in between(self._breaks(draft), draft.frames):
-            piece = rest.split(first - taken)
+            piece = rest.split(first - consumed)
             piece.earlier = draft.earlier if first == 0 else None
             self.dropped_frames += rest.frames
-            rest, taken = piece.split(stop - first), stop
+            rest, consumed = piece.split(stop - first), stop
             yield piece
         self.dropped_frames += rest.frames
 
@@ -212,8 +212,8 @@ class ClipBuilder:
 
 
 def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:
-    own = np.ptp(face.points[:, 1])
+    height = np.ptp(face.points[:, 1])
     return any(
-        other.track != face.track and other.tracked and np.ptp(other.points[:, 1]) >= _COMPARABLE * own
+        other.track != face.track and other.tracked and np.ptp(other.points[:, 1]) >= _COMPARABLE * height
         for other in faces
     )

@@ -37,11 +37,11 @@ class Versions:
     place: str
     found: Mapping[str, str]
 
-    def unlike(self, wanted: Mapping[str, str]) -> list[str]:
-        """Differences from `wanted`, in words; empty if there are none."""
+    def unlike(self, expected: Mapping[str, str]) -> list[str]:
+        """Differences from `expected`, in words; empty if there are none."""
         return [
             f"{name} {self.found.get(name, 'none')} instead of {right}"
-            for name, right in wanted.items()
+            for name, right in expected.items()
             if self.found.get(name, "none") != right
         ]
 
@@ -51,8 +51,8 @@ def versions_here() -> Versions:
     """Versions of this process, looked up once: code that is replaced on the disk later is not what was loaded."""
     place = Path(__file__).parents[2]
     python = ".".join(map(str, sys.version_info[:2]))
-    found = {"Python": python, _CODE: _digest(place)} | {name: _version(name) for name in LIBRARIES}
-    return Versions(str(place), found)
+    versions = {"Python": python, _CODE: _digest(place)} | {name: _version(name) for name in LIBRARIES}
+    return Versions(str(place), versions)
 
 
 def _digest(place: Path) -> str:

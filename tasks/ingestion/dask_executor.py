@@ -130,13 +130,13 @@ async def _greet(address: str) -> None:
 def _require_same_code(client: Client, address: str) -> None:
     """Compare scheduler and workers with this process. Dask's own check only warns, and knows none of our packages."""
     with _scheduler_there(address):
-        found = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=_ANSWER_S))}
+        by_name = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=_ANSWER_S))}
         answers = client.run(versions_here, on_error="return", callback_timeout=_ANSWER_S)
-        found |= {f"worker {name}": versions for name, versions in answers.items()}
-    if len(found) == 1:
+        by_name |= {f"worker {name}": versions for name, versions in answers.items()}
+    if len(by_name) == 1:
         raise ClusterError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
-    wanted = versions_here().found
-    if unlike := [words for name, versions in found.items() if (words := _unlike(name, versions, wanted))]:
+    expected = versions_here().found
+    if unlike := [words for name, versions in by_name.items() if (words := _unlike(name, versions, expected))]:
         raise ClusterError(
             f"the Dask cluster at {address} runs other code than this process ({versions_here().place}): "
             f"{'; '.join(unlike)}. Install the same on every machine and start scheduler and workers anew"
@@ -150,10 +150,10 @@ def _asked(ask: Callable[[], Any]) -> Any:
         return error
 
 
-def _unlike(name: str, versions: Any, wanted: Mapping[str, str]) -> str:
+def _unlike(name: str, versions: Any, expected: Mapping[str, str]) -> str:
     if not isinstance(versions, Versions):
         return f"{name} runs no heterodub or one that cannot say its version ({versions})"
-    differences = versions.unlike(wanted)
+    differences = versions.unlike(expected)
     return f"{name} ({versions.place}) has {', '.join(differences)}" if differences else ""
 
 
@@ -177,10 +177,10 @@ class _Misfit:
     words: str
 
 
-def _checked(wanted: dict[str, str], work: bytes, item: bytes) -> Any:
+def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:
     """Run on a worker. The work is unpacked after the versions are compared: records of another make might not fit."""
     address = str(get_worker().address)
-    if words := _unlike(f"worker {address}", versions_here(), wanted):
+    if words := _unlike(f"worker {address}", versions_here(), expected):
         return _Misfit(address, words)
     return pickle.loads(work)(pickle.loads(item))
 

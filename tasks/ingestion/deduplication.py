@@ -51,7 +51,7 @@ class Resolution:
 
 def resolve(
     contents: Mapping[str, Sequence[RawFile]],
-    known: catalog.Catalog,
+    catalog_rows: catalog.Catalog,
     extractor: str,
     listed: Collection[str] = frozenset(),
     looked_at: Collection[str] = frozenset(),
@@ -63,16 +63,16 @@ def resolve(
     knows them. looked_at: files whose bytes were read just now; a row of theirs with another content is out of date.
     """
     rows: dict[str, list[catalog.Row]] = {media: [] for media in contents}
-    held = {raw.uri: media for media, files in contents.items() for raw in files}
-    for uri, row in known.items():
+    media_by_uri = {raw.uri: media for media, files in contents.items() for raw in files}
+    for uri, row in catalog_rows.items():
         media = row["media_id"]
-        if media in rows and (held.get(uri) == media or uri not in looked_at):
+        if media in rows and (media_by_uri.get(uri) == media or uri not in looked_at):
             rows[media].append(row)
-    away = {row["uri"] for found in rows.values() for row in found if row["uri"] not in held}
-    made = Resolution(gone=set(is_gone(away - set(listed))))
+    away = {row["uri"] for media_rows in rows.values() for row in media_rows if row["uri"] not in media_by_uri}
+    resolution = Resolution(gone=set(is_gone(away - set(listed))))
     for media, files in sorted(contents.items()):
-        _resolve_one(made, media, sorted(files, key=attrgetter("uri")), rows[media], extractor, listed)
-    return made
+        _resolve_one(resolution, media, sorted(files, key=attrgetter("uri")), rows[media], extractor, listed)
+    return resolution
 
 
 def dispute(files: Sequence[RawFile]) -> str | None:
@@ -85,7 +85,7 @@ def dispute(files: Sequence[RawFile]) -> str | None:
 
 
 def _resolve_one(
-    made: Resolution,
+    resolution: Resolution,
     media: str,
     files: Sequence[RawFile],
     rows: Sequence[catalog.Row],
@@ -93,26 +93,26 @@ def _resolve_one(
     listed: Collection[str],
 ) -> None:
     names = {raw.uri for raw in files}
-    others = [row for row in rows if row["uri"] not in names and row["uri"] not in made.gone]
+    others = [row for row in rows if row["uri"] not in names and row["uri"] not in resolution.gone]
     beside = [catalog.raw_of(row) for row in others if row["uri"] in listed]
     reason = dispute([*files, *beside])
     if reason:
-        made.disputed.extend((raw, media, reason) for raw in (*files, *beside))
+        resolution.disputed.extend((raw, media, reason) for raw in (*files, *beside))
         return
     before = next((row for row in rows if _can_stand(row, extractor)), None)
     chosen = _first([*files, *beside] if before else files, before["uri"] if before else "")
     if before is None:
-        made.originals[media] = chosen
-    elif _stays_elsewhere(before, chosen, made.gone, names | {raw.uri for raw in beside}):
-        made.copies.extend((raw, media, before["uri"]) for raw in files)
+        resolution.originals[media] = chosen
+    elif _stays_elsewhere(before, chosen, resolution.gone, names | {raw.uri for raw in beside}):
+        resolution.copies.extend((raw, media, before["uri"]) for raw in files)
         return
     elif _is_done(chosen, before, names):
-        made.standing.append((chosen, before))
+        resolution.standing.append((chosen, before))
     else:
-        made.originals[media] = chosen
+        resolution.originals[media] = chosen
     is_same = before is None or before["uri"] == chosen.uri
     copies = files if is_same else [*files, *map(catalog.raw_of, others)]
-    made.copies.extend((raw, media, chosen.uri) for raw in copies if raw.uri != chosen.uri)
+    resolution.copies.extend((raw, media, chosen.uri) for raw in copies if raw.uri != chosen.uri)
 
 
 def _first(files: Sequence[RawFile], standing: str) -> RawFile:
@@ -133,17 +133,17 @@ def _can_stand(row: catalog.Row, extractor: str) -> bool:
     return bool(is_final and row["media_id"] and row["extractor"] == extractor)
 
 
-def _is_done(chosen: RawFile, before: catalog.Row, asked: Collection[str]) -> bool:
+def _is_done(chosen: RawFile, before: catalog.Row, names: Collection[str]) -> bool:
     """Return True if nothing has to be measured anew. A quarantined file that is listed to be tried again has to."""
     if before["offset_s"] != chosen.offset_s:
         return False
-    return before["state"] != FileState.QUARANTINED or before["uri"] not in asked
+    return before["state"] != FileState.QUARANTINED or before["uri"] not in names
 
 
 def relabel(
     workspace: Workspace,
     files: Iterable[RawFile],
-    known: catalog.Catalog,
+    catalog_rows: catalog.Catalog,
     settings: Settings,
     labelled: Collection[str] = frozenset(),
 ) -> list[catalog.Row]:
@@ -152,20 +152,20 @@ def relabel(
 
     labelled: uris that the same listing names besides, with labels that the catalog knows.
     """
-    now = {raw.uri: catalog.relabelled_row(raw, known[raw.uri]) for raw in files}
+    now = {raw.uri: catalog.relabelled_row(raw, catalog_rows[raw.uri]) for raw in files}
     contents: dict[str, list[RawFile]] = {}
     for row in now.values():
         if row["media_id"] and row["state"] != FileState.QUARANTINED:
             contents.setdefault(row["media_id"], []).append(catalog.raw_of(row))
     is_gone = partial(gone, origins=settings.limits.web_origins)
-    found = resolve(contents, {**known, **now}, settings.extractor, labelled, is_gone=is_gone)
-    return store_resolution(workspace, found, known, settings.extractor, now)
+    resolution = resolve(contents, {**catalog_rows, **now}, settings.extractor, labelled, is_gone=is_gone)
+    return store_resolution(workspace, resolution, catalog_rows, settings.extractor, now)
 
 
 def store_resolution(
     workspace: Workspace,
-    found: Resolution,
-    known: catalog.Catalog,
+    resolution: Resolution,
+    catalog_rows: catalog.Catalog,
     extractor: str,
     relabelled: catalog.Catalog | None = None,
 ) -> list[catalog.Row]:
@@ -173,14 +173,14 @@ def store_resolution(
 
     relabelled: rows that are stored with them, unless the resolution has another one for the same file.
     """
-    stands = [catalog.moved_row(raw, before) for raw, before in found.standing]
-    unread = [catalog.duplicate_row(raw, extractor, media, original) for raw, media, original in found.copies]
-    for raw, media, why in found.disputed:
+    stands = [catalog.moved_row(raw, before) for raw, before in resolution.standing]
+    unread = [catalog.duplicate_row(raw, extractor, media, original) for raw, media, original in resolution.copies]
+    for raw, media, why in resolution.disputed:
         _LOG.warning("%s is refused: %s", raw.uri, why)
         unread.append(catalog.refused_row(raw, extractor, MediaRefusedError(FileReason.LABELS_DISAGREE, why), media))
     rows = {**(relabelled or {}), **{row["uri"]: row for row in (*stands, *unread)}}
-    changed = [row for uri, row in rows.items() if row != known.get(uri)]
-    _replace(workspace, stands, changed, found.gone - rows.keys())
+    changed = [row for uri, row in rows.items() if row != catalog_rows.get(uri)]
+    _replace(workspace, stands, changed, resolution.gone - rows.keys())
     return unread
 
 
@@ -191,25 +191,25 @@ def merge_twins(workspace: Workspace, settings: Settings) -> None:
     Whoever looks comes to the same: the file that is there, then the one of this extractor, then one whose speaker is
     known, then the first by name.
     """
-    known, names = catalog.read_catalog(workspace), dict[str, list[str]]()
-    for uri, row in known.items():
+    catalog_rows, names = catalog.read_catalog(workspace), dict[str, list[str]]()
+    for uri, row in catalog_rows.items():
         if row["state"] == FileState.MEASURED:
             names.setdefault(row["media_id"], []).append(uri)
     twins = [uris for uris in names.values() if len(uris) > 1]
     lost = gone((uri for uris in twins for uri in uris), settings.limits.web_origins)
 
     def rank(uri: str) -> tuple[bool, bool, bool, str]:
-        row = known[uri]
+        row = catalog_rows[uri]
         return uri in lost, row["extractor"] != settings.extractor, not row["speaker"], uri
 
     first = {uri: min(uris, key=rank) for uris in twins for uri in uris}
     rows = [
         catalog.duplicate_row(catalog.raw_of(row), row["extractor"], row["media_id"], stands)
         for uri, stands in first.items()
-        if stands != uri and uri not in lost and (row := known[uri])
+        if stands != uri and uri not in lost and (row := catalog_rows[uri])
     ]
     removed = {uri for uri, stands in first.items() if stands != uri and uri in lost}
-    _replace(workspace, [known[uri] for uri in set(first.values())], rows, removed)
+    _replace(workspace, [catalog_rows[uri] for uri in set(first.values())], rows, removed)
 
 
 def _replace(

@@ -92,24 +92,24 @@ def work_through(
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
     run = _IngestRun(client, workspace, settings, policy, progress, tally)
     named, barred = set(labelled), tombstones.standing(workspace).media
-    known = catalog.read_catalog(workspace)
-    for part in slices(files, known):
-        run.analyse(identify_files(client, part, known, settings, progress, barred, named), part, known)
+    catalog_rows = catalog.read_catalog(workspace)
+    for part in slices(files, catalog_rows):
+        run.analyse(identify_files(client, part, catalog_rows, settings, progress, barred, named), part, catalog_rows)
         merge_twins(workspace, settings)
         named.update(raw.uri for raw in part)
-        known = catalog.read_catalog(workspace)
+        catalog_rows = catalog.read_catalog(workspace)
     return tally
 
 
-def slices(files: Collection[RawFile], known: catalog.Catalog) -> Iterator[list[RawFile]]:
+def slices(files: Collection[RawFile], catalog_rows: catalog.Catalog) -> Iterator[list[RawFile]]:
     """Yield the files in the order of their names, in batches of a bounded size.
 
     Those that the catalog knows come first and together: only then is it sure which file stands for which content,
     and the same rows come out however the rest is cut.
     """
     ordered = sorted(files, key=lambda raw: raw.uri)
-    fresh = (raw for raw in ordered if raw.uri not in known)
-    return batched(fresh, _SLICE_FILES, _SLICE_BYTES, first=[raw for raw in ordered if raw.uri in known])
+    fresh = (raw for raw in ordered if raw.uri not in catalog_rows)
+    return batched(fresh, _SLICE_FILES, _SLICE_BYTES, first=[raw for raw in ordered if raw.uri in catalog_rows])
 
 
 @dataclass(slots=True)
@@ -123,28 +123,28 @@ class _IngestRun:
     progress: ProgressSink
     tally: Tally
 
-    def analyse(self, files: Identified, part: Sequence[RawFile], known: catalog.Catalog) -> None:
+    def analyse(self, files: Identified, part: Sequence[RawFile], catalog_rows: catalog.Catalog) -> None:
         """Analyse each content of a slice once, and store the outcome of all of its files."""
         originals, tally = files.resolution.originals, self.tally
         tally.files -= len(part) - len(originals)
         tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
-        held = KnownMedia(self.workspace)
-        before = frozenset(held.media)
-        pending = self._analysed(originals, held)
+        known_media = KnownMedia(self.workspace)
+        before = frozenset(known_media.media)
+        pending = self._analysed(originals, known_media)
         unread = [
             catalog.refused_row(raw, self.settings.extractor, refusal)
             for raw, refusal in files.refused
-            if raw.uri in files.resolution.gone or not _may_still_hold(known.get(raw.uri), refusal)
+            if raw.uri in files.resolution.gone or not _may_still_hold(catalog_rows.get(raw.uri), refusal)
         ]
         pending.rows += unread
         if pending.rows:
-            self._store(pending, held)
-        copies = store_resolution(self.workspace, files.resolution, known, self.settings.extractor)
+            self._store(pending, known_media)
+        copies = store_resolution(self.workspace, files.resolution, catalog_rows, self.settings.extractor)
         count_states(tally, [*unread, *copies])
         if gone := before & orphans(self.workspace):
             drop_media(self.workspace, gone)
 
-    def _analysed(self, originals: Mapping[str, RawFile], held: KnownMedia) -> _Pending:
+    def _analysed(self, originals: Mapping[str, RawFile], known_media: KnownMedia) -> _Pending:
         """Analyse the files, large ones first; return what is not stored yet."""
         self.progress.phase("analyse", self.tally.files, self.tally.files_done, self.tally.share)
         barred, limits, pending = Barred.standing(self.workspace), self.settings.run, _Pending()
@@ -165,12 +165,12 @@ class _IngestRun:
             _count(self.tally, raw, done)
             self.progress.advance(self.tally.routes_text, self.tally.share)
             if len(pending.rows) >= limits.commit_files or time.monotonic() - pending.since > limits.commit_s:
-                self._store(pending, held)
+                self._store(pending, known_media)
                 pending = _Pending()
         return pending
 
-    def _store(self, pending: _Pending, held: KnownMedia) -> None:
-        commit_batch(self.workspace, pending.batch(), held)
+    def _store(self, pending: _Pending, known_media: KnownMedia) -> None:
+        commit_batch(self.workspace, pending.batch(), known_media)
         for table in ("catalog", "clips"):
             tables.compact(self.workspace, table, _COMPACT_ABOVE_FILES)
 
@@ -237,5 +237,5 @@ def _count(tally: Tally, raw: RawFile, done: FileResult) -> None:
         refusals = pc.list_flatten(done.analysis.clips[f"{stage}_reasons"]).to_pylist()
         tally.reasons.update(f"{stage}: {reason}" for reason in refusals)
     first, second = (done.analysis.clips[stage].to_pylist() for stage in ("stage1", "stage2"))
-    for one, two in zip(first, second, strict=True):
-        tally.routes["both" if one and two else "stage1" if one else "stage2" if two else "rejected"] += 1
+    for stage1, stage2 in zip(first, second, strict=True):
+        tally.routes["both" if stage1 and stage2 else "stage1" if stage1 else "stage2" if stage2 else "rejected"] += 1

@@ -39,7 +39,7 @@ class Identified:
 def identify_files(
     client: Client,
     files: Collection[RawFile],
-    known: catalog.Catalog,
+    catalog_rows: catalog.Catalog,
     settings: Settings,
     progress: ProgressSink,
     barred: frozenset[str] = frozenset(),
@@ -70,8 +70,8 @@ def identify_files(
     final = {raw.uri for raw, why in refused if why.reason not in catalog.RETRIED}
     looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
     is_gone = partial(gone, origins=settings.limits.web_origins)
-    found = resolve(contents, known, settings.extractor, labelled, looked_at, is_gone)
-    return Identified(found, tuple(refused))
+    resolution = resolve(contents, catalog_rows, settings.extractor, labelled, looked_at, is_gone)
+    return Identified(resolution, tuple(refused))
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:

@@ -66,11 +66,11 @@ class MessageChannel:
         Raises: EOFError - the other end is closed. TimeoutError. ValueError - the message is too long.
         """
         end = None if seconds is None else time.monotonic() + seconds
-        header, found = self._head(end, files)
+        header, descriptors = self._head(end, files)
         (size,) = _HEADER.unpack(header)
         if size > MOST_BYTES:
             raise ValueError(f"a message of {size} bytes")
-        return self._exactly(size, end), found
+        return self._exactly(size, end), descriptors
 
     def close(self) -> None:
         """Close this end."""
@@ -82,13 +82,13 @@ class MessageChannel:
         self._limit(end)
         space = socket.CMSG_SPACE(files * array.array("i").itemsize)
         header, control, _, _ = self._end.recvmsg(_HEADER.size, space)
-        found = array.array("i")
+        descriptors = array.array("i")
         for level, kind, data in control:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-                found.frombytes(data[: len(data) - len(data) % found.itemsize])
+                descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
         if not header:
             raise EOFError
-        return header + self._exactly(_HEADER.size - len(header), end), list(found)
+        return header + self._exactly(_HEADER.size - len(header), end), list(descriptors)
 
     def _exactly(self, size: int, end: float | None) -> bytes:
         data = bytearray()
@@ -118,11 +118,11 @@ def unpacked(data: bytes, kind: Any = Any) -> Any:
     Raises: ValueError - it is not, or the bytes are no plain value.
     """
     try:
-        found = _Plain(io.BytesIO(data)).load()
+        value = _Plain(io.BytesIO(data)).load()
     except Exception as error:  # whatever damaged bytes make of the reader
         raise ValueError(f"an answer that cannot be read: {type(error).__name__}: {error}") from error
     try:
-        return _adapter(kind).validate_python(found)
+        return _adapter(kind).validate_python(value)
     except (ValueError, RecursionError) as error:  # pydantic's is a ValueError
         raise ValueError(f"an answer that does not fit: {error}") from error
 
@@ -157,11 +157,11 @@ def plain(value: Any) -> Any:
         case PurePath():
             return str(value)
         case list() | tuple() | set() | frozenset():
-            return [plain(one) for one in value]
+            return [plain(item) for item in value]
         case Mapping():
-            return {plain(key): plain(one) for key, one in value.items()}
+            return {plain(key): plain(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
-        return {one.name: plain(getattr(value, one.name)) for one in fields(value)}
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if type(value).__module__ == "numpy" and hasattr(value, "item"):  # a single number; numpy need not be loaded for it
         return plain(value.item())
     raise TypeError(f"{type(value).__name__} has no plain form")

@@ -166,11 +166,11 @@ class _Analyst:
             for draft in self.sounds.drafts(self._drafts(video), self._av_sync_score):
                 clip = rows.clip_id(self.origin, draft)
                 face = _face_track(draft)
-                wanted = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
-                if wanted and wanted.stage1:
-                    mel = self._mel(draft.start_frame + wanted.shift_frames, draft.frames)
-                    stage1.add(rows.stage1_table(clip, self.origin, face, mel, wanted.shift_frames))
-                if wanted and wanted.stage2:
+                admission = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
+                if admission and admission.stage1:
+                    mel = self._mel(draft.start_frame + admission.shift_frames, draft.frames)
+                    stage1.add(rows.stage1_table(clip, self.origin, face, mel, admission.shift_frames))
+                if admission and admission.stage2:
                     stage2.add(rows.stage2_table(clip, self.origin, face, draft, self.settings.clips.crop_quality))
         return Analysis(
             self._outcome(video),

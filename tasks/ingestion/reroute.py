@@ -83,13 +83,13 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
 
 
 def _holds(lists: pa.ChunkedArray, reason: ClipReason) -> Mask:
-    found = np.zeros(len(lists), bool)
+    mask = np.zeros(len(lists), bool)
     start = 0
     for chunk in lists.chunks:
         hit = pc.equal(pc.list_flatten(chunk), str(reason)).to_numpy(zero_copy_only=False)
-        found[start + pc.list_parent_indices(chunk).to_numpy()[hit]] = True
+        mask[start + pc.list_parent_indices(chunk).to_numpy()[hit]] = True
         start += len(chunk)
-    return found
+    return mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +149,13 @@ def _take_up(
     parts: Mapping[str, list[PartFile]],
 ) -> bool:
     """Return True if all payload that the job would make lies ready; then add it to `parts`. ready: files by table."""
-    name, wanted = part_name(job.media_id, extractor, job.suffix), (job.admit or {}).values()
-    needed = [stage.value for stage in Stage if any(getattr(admission, stage.value) for admission in wanted)]
+    name, admissions = part_name(job.media_id, extractor, job.suffix), (job.admit or {}).values()
+    needed = [stage.value for stage in Stage if any(getattr(admission, stage.value) for admission in admissions)]
     if not all(name in ready[table] for table in needed):
         return False
-    found = {table: find_part(workspace, table, name, job.media_id) for table in needed}
-    if whole := all(found.values()):
-        for table, part in found.items():
+    part_files = {table: find_part(workspace, table, name, job.media_id) for table in needed}
+    if whole := all(part_files.values()):
+        for table, part in part_files.items():
             parts[table] += [part] if part else []
     return whole
 
@@ -163,8 +163,8 @@ def _take_up(
 def _drop_unadmitted(workspace: Workspace, stage: Stage) -> None:
     """Remove payload that `clips` does not admit: what the plan dismissed, now or in a run that died before this."""
     clips = tables.read(workspace, "clips", ["clip_id"], filter=pc.field(stage.value))
-    held = tables.read(workspace, stage.value, ["clip_id"])["clip_id"].to_pylist()
-    if gone := set(held) - set(clips["clip_id"].to_pylist()):
+    stored = tables.read(workspace, stage.value, ["clip_id"])["clip_id"].to_pylist()
+    if gone := set(stored) - set(clips["clip_id"].to_pylist()):
         tables.delete_rows(workspace, stage.value, "clip_id", gone)
 
 
@@ -176,7 +176,7 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
     names = plan.clips["clip_id"].filter(pa.array(newly))
     columns = ["clip_id", "media_id", "uri", "corpus", "speaker", "av_sync_score", "av_sync_offset_frames"]
     rows = tables.read(workspace, "clips", columns, filter=pc.field("clip_id").isin(names.combine_chunks())).to_pylist()
-    wanted = {
+    admitted = {
         stage: frozenset(plan.clips["clip_id"].filter(pa.array(plan.newly(stage))).to_pylist()) for stage in Stage
     }
     files = _files_of(workspace, {row["media_id"] for row in rows})
@@ -184,7 +184,7 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
     about = {row["media_id"]: row for row in rows}
     for row in rows:
         clip, shift = row["clip_id"], correction_frames(row["av_sync_score"], row["av_sync_offset_frames"])
-        admission = Admission(clip in wanted[Stage.STAGE1], clip in wanted[Stage.STAGE2], shift)
+        admission = Admission(clip in admitted[Stage.STAGE1], clip in admitted[Stage.STAGE2], shift)
         admissions.setdefault(row["media_id"], {})[clip] = admission
     return [
         _job(about[media], files.get(media, (0, 0.0, None)), admit, plan.policy)
@@ -222,7 +222,7 @@ def _store_decisions(workspace: Workspace, plan: Reroute, failed: frozenset[str]
         names = _reason_lists(plan.refusals[stage])
         if failed:
             old = plan.clips[f"{stage}_reasons"].to_pylist()
-            names = [before if kept else now for before, now, kept in zip(old, names, keep, strict=True)]
+            names = [before if is_kept else now for before, now, is_kept in zip(old, names, keep, strict=True)]
         columns[f"{stage}_reasons"] = pa.array(names, pa.list_(pa.string()))
     columns["policy"] = pa.array([plan.policy.hash] * len(media))
     tables.update_columns(workspace, "clips", pa.table(columns))

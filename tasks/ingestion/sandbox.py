@@ -58,12 +58,12 @@ def _restrict(rules: Iterable[tuple[str, int]]) -> None:
 
     Raises: OSError - the kernel refuses.
     """
-    known = landlock_version()
-    files = (1 << _FILES_BY_VERSION[min(known, len(_FILES_BY_VERSION) - 1)]) - 1
+    version = landlock_version()
+    files = (1 << _FILES_BY_VERSION[min(version, len(_FILES_BY_VERSION) - 1)]) - 1
     attributes = struct.pack(
-        "=QQQ", files, _TCP if known >= 4 else 0, _ABSTRACT_SOCKETS_AND_SIGNALS if known >= 6 else 0
+        "=QQQ", files, _TCP if version >= 4 else 0, _ABSTRACT_SOCKETS_AND_SIGNALS if version >= 6 else 0
     )
-    size = 24 if known >= 6 else 16 if known >= 4 else 8
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = _checked(_CREATE_RULESET, ctypes.create_string_buffer(attributes, 24), size, 0)
     for path, rights in rules:
         _allow(ruleset, path, rights & files)
@@ -97,7 +97,7 @@ def _system_call(number: int, *arguments: object) -> int:
     if call is None or os.uname().sysname != "Linux":
         return -1
     call.restype = ctypes.c_long
-    wide = [ctypes.c_long(one) if isinstance(one, int) else one for one in arguments]
+    wide = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
     return int(call(ctypes.c_long(number), *wide))
 
 
@@ -165,8 +165,8 @@ def require(all_of_it: bool) -> None:
 
 def surroundings(environment: Mapping[str, str], place: Path) -> dict[str, str]:
     """The environment of a sandboxed process that keeps its files in `place`."""
-    kept = {name: value for name, value in environment.items() if _PASSED_ON.fullmatch(name)}
-    return kept | {name: str(place) for name in ("TMPDIR", "HOME", "NUMBA_CACHE_DIR")}
+    variables = {name: value for name, value in environment.items() if _PASSED_ON.fullmatch(name)}
+    return variables | {name: str(place) for name in ("TMPDIR", "HOME", "NUMBA_CACHE_DIR")}
 
 
 def enter(sandbox: Sandbox) -> None:
@@ -194,7 +194,7 @@ def _rules(sandbox: Sandbox) -> Iterator[tuple[str, int]]:
     if sandbox.accelerators:
         for path in _ABOUT_ACCELERATORS:
             yield path, _READ
-        for device in (one for name in _ACCELERATORS for one in Path("/dev").glob(name)):
+        for device in (node for name in _ACCELERATORS for node in Path("/dev").glob(name)):
             yield str(device), _DEVICE
 
 

@@ -19,11 +19,11 @@ class Scratch:
     """Create a new folder of this process under the system's temporary folder, until close()."""
 
     def __init__(self) -> None:
-        self.path, held = _locked()
+        self.path, lock = _locked()
         while not self.path.exists():  # somebody swept it between its making and its locking
-            os.close(held)
-            self.path, held = _locked()
-        self._held: int | None = held
+            os.close(lock)
+            self.path, lock = _locked()
+        self._held: int | None = lock
 
     def close(self) -> None:
         """Remove the folder with all that is in it."""
@@ -35,9 +35,9 @@ class Scratch:
 
 def _locked() -> tuple[Path, int]:
     path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    held = os.open(path / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
-    fcntl.flock(held, fcntl.LOCK_EX)
-    return path, held
+    lock = os.open(path / _LOCK, os.O_CREAT | os.O_WRONLY, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return path, lock
 
 
 def sweep() -> None:
@@ -50,16 +50,16 @@ def sweep() -> None:
         try:
             if not _is_own_folder(folder):
                 continue
-            held = os.open(folder / _LOCK, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            lock = os.open(folder / _LOCK, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:  # another's folder, one that has just gone, or a lock that is a link or a pipe
             continue
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             pass
         finally:
-            os.close(held)
+            os.close(lock)
 
 
 def _is_own_folder(path: Path) -> bool:

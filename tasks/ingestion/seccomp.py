@@ -104,14 +104,14 @@ def refuse() -> None:
 
     Raises: OSError - the kernel refuses.
     """
-    code = b"".join(struct.pack("=HBBI", *one) for one in _program(platform.machine(), os.getpid()))
-    held = ctypes.create_string_buffer(code, len(code))
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in _program(platform.machine(), os.getpid()))
+    buffer = ctypes.create_string_buffer(code, len(code))
 
     class Program(ctypes.Structure):
         _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
 
     give_up_privileges()
-    program = Program(len(code) // 8, ctypes.addressof(held))
+    program = Program(len(code) // 8, ctypes.addressof(buffer))
     if ctypes.CDLL(None, use_errno=True).prctl(_SET_SECCOMP, _FILTER, ctypes.byref(program), 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "seccomp")
 

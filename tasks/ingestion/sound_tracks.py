@@ -52,8 +52,8 @@ def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
     The first is taken if it fits the mouths, or if none does. `default_alone`: it alone is flagged as the default; then
     another must fit clearly to replace it. A sound that is not silent replaces one that is.
     """
-    first = next((place for place, one in enumerate(evidence) if one.is_heard), 0)
-    scores = [one.score if one.score is not None else 0.0 for one in evidence]
+    first = next((place for place, sound in enumerate(evidence) if sound.is_heard), 0)
+    scores = [sound.score if sound.score is not None else 0.0 for sound in evidence]
     best = max(range(len(evidence)), key=lambda place: (scores[place], -place))
     flagged = default_alone and first == 0
     if scores[best] < (PAIRS_CLEARLY if flagged else PAIRS) or (flagged and scores[first] >= PAIRS):
@@ -63,7 +63,7 @@ def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
 
 def is_clear(evidence: Sequence[SoundEvidence]) -> bool:
     """Return True if no further clip is needed: exactly one sound fits clearly, and the others do not fit."""
-    scores = [one.score if one.score is not None else 0.0 for one in evidence]
+    scores = [sound.score if sound.score is not None else 0.0 for sound in evidence]
     return sum(score >= PAIRS_CLEARLY for score in scores) == 1 and sum(score >= PAIRS for score in scores) == 1
 
 
@@ -101,26 +101,26 @@ class SoundTracks:
         cause = MissingCause.NO_SOUND_STREAM
         with ExitStack() as opened:
             for number in numbers:
-                found = open_stream(number)
-                if isinstance(found, Sound) and number is not None:
-                    tracks[number] = opened.enter_context(found)
-                elif isinstance(found, MissingCause) and cause is MissingCause.NO_SOUND_STREAM:
-                    cause = found
+                sound = open_stream(number)
+                if isinstance(sound, Sound) and number is not None:
+                    tracks[number] = opened.enter_context(sound)
+                elif isinstance(sound, MissingCause) and cause is MissingCause.NO_SOUND_STREAM:
+                    cause = sound
             opened.pop_all()
         default_alone &= next(iter(tracks), None) == numbers[0]  # which may not decode
         return cls(tracks, next(iter(tracks.values()), cause), default_alone)
 
     def drafts(self, drafts: Iterator[Draft], score: Score) -> Iterator[Draft]:
         """Yield the same drafts; with several sounds, the first are held until it is clear which one is meant."""
-        held: list[Draft] = []
+        first_drafts: list[Draft] = []
         if len(self._tracks) > 1:
             for draft in drafts:
-                held.append(draft)
+                first_drafts.append(draft)
                 self._listen(draft, score)
-                if self._is_enough(held):
+                if self._is_enough(first_drafts):
                     break
             self._choose()
-        yield from held
+        yield from first_drafts
         yield from drafts
 
     def described(self, facts: MediaFacts) -> MediaFacts:
@@ -129,7 +129,7 @@ class SoundTracks:
         if used is None or not isinstance(self.chosen, Sound):
             return facts
         streams = tuple(self._described(stream, used) if stream.kind == SOUND else stream for stream in facts.streams)
-        (stream,) = (one for one in streams if one.stream == used)
+        (stream,) = (candidate for candidate in streams if candidate.stream == used)
         channel = self.chosen.channel
         return replace(
             facts,
@@ -164,11 +164,11 @@ class SoundTracks:
             is_heard = level_dbfs(sound.read(start, count)) >= SILENCE_DBFS
             self._evidence[number].add(score(draft, sound) if is_heard else None, is_heard)
 
-    def _is_enough(self, held: Sequence[Draft]) -> bool:
+    def _is_enough(self, drafts: Sequence[Draft]) -> bool:
         evidence = list(self._evidence.values())
-        if is_clear(evidence) or max(len(one.scores) for one in evidence) >= _MOST_MEASURED:
+        if is_clear(evidence) or max(len(sound.scores) for sound in evidence) >= _MOST_MEASURED:
             return True
-        return sum(frame.crop.nbytes for draft in held for frame in draft.content) >= _MOST_HELD_BYTES
+        return sum(frame.crop.nbytes for draft in drafts for frame in draft.content) >= _MOST_HELD_BYTES
 
     def _choose(self) -> None:
         numbers = list(self._tracks)

@@ -108,8 +108,8 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     limit_s = _Patience(raw.size_bytes, limits).fetch_s
     decoder, reader = _children(settings)
     decoder.prepare(_LOAD, settings)
-    asked = (_CONTENT_OF, raw.uri, limits.web_origins, raw.within)
-    read = partial(reader.run, *asked, time_limit_s=limit_s, returns=str)
+    arguments = (_CONTENT_OF, raw.uri, limits.web_origins, raw.within)
+    read = partial(reader.run, *arguments, time_limit_s=limit_s, returns=str)
     try:
         with _as_refusal():
             return str(_unless_killed(read, settings.limits.attempts))

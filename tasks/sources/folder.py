@@ -233,7 +233,7 @@ def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
     if remote:
         with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
             lost.update(
-                uri for found in pool.map(partial(_gone_from_a_folder, origins), remote.values()) for uri in found
+                uri for missing in pool.map(partial(_gone_from_a_folder, origins), remote.values()) for uri in missing
             )
     return frozenset(lost)
 
@@ -244,8 +244,8 @@ def _gone_from_a_folder(origins: Sequence[str], uris: list[str]) -> list[str]:
         paths = {uri: str(store._strip_protocol(uri)) for uri in uris}
         if len(uris) <= _ASKED_SINGLY:
             return [uri for uri, path in paths.items() if not store.exists(path)]
-        held: set[str] = set()
+        present: set[str] = set()
         with suppress(FileNotFoundError):
-            held.update(map(str, store.ls(paths[uris[0]].rsplit("/", 1)[0], detail=False)))
-        return [uri for uri, path in paths.items() if path not in held]
+            present.update(map(str, store.ls(paths[uris[0]].rsplit("/", 1)[0], detail=False)))
+        return [uri for uri, path in paths.items() if path not in present]
     return []

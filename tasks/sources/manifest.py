@@ -74,11 +74,11 @@ def _rows(path: Path) -> Iterator[tabular.SheetRow]:
 def _require_columns(path: Path, columns: list[str]) -> None:
     if "uri" not in columns:
         raise SourceError(f"manifest {path}: it needs a column 'uri', and has {', '.join(columns) or 'none'}")
-    known = ("uri", *_OPTIONAL)
-    unknown = [name for name in columns if name not in known]
+    allowed = ("uri", *_OPTIONAL)
+    unknown = [name for name in columns if name not in allowed]
     if unknown:
-        near = {name: get_close_matches(name, known, 1) for name in unknown}
-        guess = "".join(f"; is {name} meant to be {found[0]}?" for name, found in near.items() if found)
+        near = {name: get_close_matches(name, allowed, 1) for name in unknown}
+        guess = "".join(f"; is {name} meant to be {matches[0]}?" for name, matches in near.items() if matches)
         raise SourceError(
             f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(_OPTIONAL)}{guess}"
         )

@@ -55,14 +55,14 @@ def read_table(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
 
 def _parquet(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
     file = pq.ParquetFile(path)
-    held = file.schema_arrow
-    indices = {str(name) for name in (held.pandas_metadata or {}).get("index_columns", [])}
-    kept = [name for name in held.names if name not in indices]
-    columns = _named(kept)
+    schema = file.schema_arrow
+    indices = {str(name) for name in (schema.pandas_metadata or {}).get("index_columns", [])}
+    data_columns = [name for name in schema.names if name not in indices]
+    columns = _named(data_columns)
 
     def rows() -> Iterator[SheetRow]:
         number = 0
-        for batch in file.iter_batches(columns=kept):
+        for batch in file.iter_batches(columns=data_columns):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 number += 1
                 yield _row(number, columns, values)
