@@ -47,14 +47,14 @@ class Barred:
     @classmethod
     def standing(cls, ws: Workspace) -> Self:
         """Those of all takedowns of a workspace."""
-        kept = pc.field("kind").isin(PRINTS)
-        rows = tables.read_any(ws, "tombstones", ["takedown", "kind", "mark"], kept).to_pylist()
+        prints = pc.field("kind").isin(PRINTS)
+        rows = tables.read_any(ws, "tombstones", ["takedown", "kind", "mark"], prints).to_pylist()
         clips, whose = [], {}
         for number, row in enumerate(rows):
             name, mark = f"barred {number}", b64decode(row["mark"])
             blank = {"clip_id": name, "media_id": "barred", "picture_hash": b"", "sound_hash": b"", "face_motion": b""}
-            held = {"face_motion" if row["kind"] == "motion" else "sound_hash": mark}
-            clips.append(blank | held | {"frames": len(mark) // 4, "av_sync_score": MIN_AV_SYNC})
+            hashes = {"face_motion" if row["kind"] == "motion" else "sound_hash": mark}
+            clips.append(blank | hashes | {"frames": len(mark) // 4, "av_sync_score": MIN_AV_SYNC})
             whose[name] = row["takedown"]
         return cls(pa.Table.from_pylist(clips, schema=_schema()), whose)
 
@@ -64,8 +64,8 @@ class Barred:
             return None
         pairs = find_near_copies(pa.concat_tables([self.clips, clips.select(_READ).cast(_schema())])).pairs
         copies = pairs[pairs["copy"]]
-        found = {*copies["a"], *copies["b"]} & self.takedown.keys()
-        return self.takedown[min(found)] if found else None
+        matches = {*copies["a"], *copies["b"]} & self.takedown.keys()
+        return self.takedown[min(matches)] if matches else None
 
 
 def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:

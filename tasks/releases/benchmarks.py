@@ -107,8 +107,8 @@ def freeze(ws: Workspace, release: Release, stage: Stage, reason: str, refreeze:
     Raises: PromotionError - the test split is empty, or the one that stands is not whole. NotFoundError - the release
     was erased.
     """
-    if not refreeze and (known := standing(ws, stage, release.extractor)):
-        return known
+    if not refreeze and (existing := standing(ws, stage, release.extractor)):
+        return existing
     release = newest_of_line(ws, release.extractor) or release
     clips = _test_clips(ws, release, stage)
     if not clips:
@@ -133,9 +133,9 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
 
     Raises: PromotionError - a clip is gone, or its content is another.
     """
-    media, wanted = {clip.media_id for clip in benchmark.clips}, pa.array([clip.clip_id for clip in benchmark.clips])
+    media, clip_ids = {clip.media_id for clip in benchmark.clips}, pa.array([clip.clip_id for clip in benchmark.clips])
     contents = _contents(
-        batch.filter(pc.is_in(batch["clip_id"], value_set=wanted))
+        batch.filter(pc.is_in(batch["clip_id"], value_set=clip_ids))
         for batch in tables.batches(
             ws, benchmark.stage.value, version, keep=lambda file: file.may_hold("media_id", media)
         )
@@ -169,23 +169,23 @@ Clip = TypeVar("Clip")
 def first_a_speaker(clips: Iterable[Clip], speaker: Callable[[Clip], str], most: int) -> list[Clip]:
     """Return the first `most` clips of each speaker, in the order given."""
     seen: Counter[str] = Counter()
-    kept = []
+    chosen = []
     for clip in clips:
         seen[speaker(clip)] += 1
         if seen[speaker(clip)] <= most:
-            kept.append(clip)
-    return kept
+            chosen.append(clip)
+    return chosen
 
 
 def _test_clips(ws: Workspace, release: Release, stage: Stage) -> tuple[BenchmarkClip, ...]:
     columns = ["clip_id", "media_id", "speaker", "split_group"]
     rows = release_clips(ws, release, stage, "test", columns).sort_by("clip_id").to_pylist()
-    kept = [
+    chosen = [
         row | {"split_group": row["split_group"] or row["speaker"]}
         for row in first_a_speaker(rows, itemgetter("speaker"), CLIPS_A_SPEAKER)
     ]
     contents = _contents(read_release(ws, release, stage, "test"))
-    return tuple(BenchmarkClip(**row, content=contents[row["clip_id"]]) for row in kept if row["clip_id"] in contents)
+    return tuple(BenchmarkClip(**row, content=contents[row["clip_id"]]) for row in chosen if row["clip_id"] in contents)
 
 
 def _contents(batches: Iterable[pa.RecordBatch]) -> dict[str, str]:

@@ -52,23 +52,23 @@ class PairSet:
         Thousands of near equal clips (a camera that never moves) have millions of pairs, and some of each are enough.
         """
         for pairs_C2 in candidates:
-            one, two = pairs_C2[:, 0], pairs_C2[:, 1]
+            left, right = pairs_C2[:, 0], pairs_C2[:, 1]
             if self._cluster is not None:
-                apart = self._cluster[one] != self._cluster[two]
-                one, two = one[apart], two[apart]
-            yield one, two
+                apart = self._cluster[left] != self._cluster[right]
+                left, right = left[apart], right[apart]
+            yield left, right
 
-    def add(self, one: Ints, two: Ints) -> None:
+    def add(self, left: Ints, right: Ints) -> None:
         """Add pairs; they count once `merge` is called."""
-        self._new.append((one << 32) | two)
+        self._new.append((left << 32) | right)
 
     def merge(self) -> None:
         """Merge what was added; call it once per band, since it sorts."""
         self._coded = np.unique(np.concatenate([self._coded, *self._new]))
         self._new = []
         if len(self._coded) > _PAIRS_PER_CLIP * self._clips:
-            one, two = self.pairs().T
-            self._cluster = firsts(one, two, self._clips)
+            left, right = self.pairs().T
+            self._cluster = firsts(left, right, self._clips)
 
     def pairs(self) -> Ints:
         """Return the pairs, (C, 2), smaller numbers first."""
@@ -88,8 +88,8 @@ def bucket_pairs(words: Words, rest_bits: int, members: Ints) -> Iterator[Ints]:
         here = here[keys[here] == keys[here + distance]]
         if not len(here):
             return
-        one, two = members[here], members[here + distance]
-        yield np.stack([np.minimum(one, two), np.maximum(one, two)], axis=1)
+        left, right = members[here], members[here + distance]
+        yield np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1)
 
 
 class Streams:
@@ -112,20 +112,20 @@ class Streams:
         words = self.words[informative].astype(np.uint64)
         for turned in (words, _swapped(words, width)) if width < 32 else (words,):
             for hits_C2 in bucket_pairs(turned, 32 - width, informative):
-                one, two = self._owners[hits_C2[:, 0]], self._owners[hits_C2[:, 1]]
+                left, right = self._owners[hits_C2[:, 0]], self._owners[hits_C2[:, 1]]
                 shift = self._places[hits_C2[:, 0]] - self._places[hits_C2[:, 1]]
-                kept = (media[one] != media[two]) & (np.abs(shift) <= MAX_SHIFT)
-                yield np.unique(np.stack([one[kept], two[kept], shift[kept]], axis=1), axis=0)
+                near = (media[left] != media[right]) & (np.abs(shift) <= MAX_SHIFT)
+                yield np.unique(np.stack([left[near], right[near], shift[near]], axis=1), axis=0)
 
-    def overlaps(self, one: Ints, two: Ints, shift: Ints) -> tuple[Ints, Ints, Flags]:
+    def overlaps(self, left: Ints, right: Ints, shift: Ints) -> tuple[Ints, Ints, Flags]:
         """Overlap of each pair when so shifted: places of the words of both, (C, T), and which of them count."""
-        from_one, from_two = np.maximum(shift, 0), np.maximum(-shift, 0)
-        overlap = np.minimum(self.lengths[one] - from_one, self.lengths[two] - from_two)
+        from_left, from_right = np.maximum(shift, 0), np.maximum(-shift, 0)
+        overlap = np.minimum(self.lengths[left] - from_left, self.lengths[right] - from_right)
         step_T = np.arange(max(int(overlap.max()), 1))
         last = max(len(self.words) - 1, 0)
-        one_CT = np.minimum((self.starts[one] + from_one)[:, None] + step_T, last)
-        two_CT = np.minimum((self.starts[two] + from_two)[:, None] + step_T, last)
-        return one_CT, two_CT, step_T < overlap[:, None]
+        left_CT = np.minimum((self.starts[left] + from_left)[:, None] + step_T, last)
+        right_CT = np.minimum((self.starts[right] + from_right)[:, None] + step_T, last)
+        return left_CT, right_CT, step_T < overlap[:, None]
 
 
 def is_informative(words: ShortWords) -> Flags:

@@ -60,13 +60,13 @@ def find_near_copies(clips: pa.Table) -> NearCopies:
     movement = Movement(rows)
     alike, agreeing = sound_pairs(rows, media, movement)
     moving = motion_pairs(movement, len(rows), media)
-    own = agreeing[_vouched(rows, agreeing[:, 0], agreeing[:, 1])]
-    by_kind = {"picture": [scene_pairs(rows, media)], "sound": [alike], "motion": [moving], "copy": [moving, own]}
+    vouched = agreeing[_vouched(rows, agreeing[:, 0], agreeing[:, 1])]
+    by_kind = {"picture": [scene_pairs(rows, media)], "sound": [alike], "motion": [moving], "copy": [moving, vouched]}
     flagged = pd.concat(_pairs(pairs_C2, kind) for kind, some in by_kind.items() for pairs_C2 in some)
     pairs = flagged.groupby(["a", "b"], as_index=False)[list(KINDS)].any()
-    one, two, is_copy = (pairs[name].to_numpy() for name in ("a", "b", "copy"))
-    named = pairs.assign(a=ids[one], b=ids[two])
-    return NearCopies(named, _first_of(ids, one[is_copy], two[is_copy]), _first_of(ids, one, two))
+    left, right, is_copy = (pairs[name].to_numpy() for name in ("a", "b", "copy"))
+    named = pairs.assign(a=ids[left], b=ids[right])
+    return NearCopies(named, _first_of(ids, left[is_copy], right[is_copy]), _first_of(ids, left, right))
 
 
 def _pairs(pairs_C2: Ints, kind: str) -> pd.DataFrame:
@@ -74,15 +74,17 @@ def _pairs(pairs_C2: Ints, kind: str) -> pd.DataFrame:
     return pd.DataFrame({"a": pairs_C2[:, 0], "b": pairs_C2[:, 1], **flags})
 
 
-def _vouched(rows: pa.Table, one: Ints, two: Ints) -> Flags:
+def _vouched(rows: pa.Table, left: Ints, right: Ints) -> Flags:
     """Return, for pairs that sound alike, True where the sound is the recording's."""
-    own = rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= MIN_AV_SYNC
+    is_synced = rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= MIN_AV_SYNC
     hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
-    return np.asarray((own[one] & own[two]) | (_near(hashes_NH, one, two) & usable[one] & usable[two]))
+    return np.asarray(
+        (is_synced[left] & is_synced[right]) | (_near(hashes_NH, left, right) & usable[left] & usable[right])
+    )
 
 
-def _first_of(ids: npt.NDArray[np.object_], one: Ints, two: Ints) -> dict[str, str]:
-    return {str(ids[i]): str(ids[first]) for i, first in enumerate(firsts(one, two, len(ids))) if first != i}
+def _first_of(ids: npt.NDArray[np.object_], left: Ints, right: Ints) -> dict[str, str]:
+    return {str(ids[i]): str(ids[first]) for i, first in enumerate(firsts(left, right, len(ids))) if first != i}
 
 
 def scene_pairs(rows: pa.Table, media: Ints) -> Ints:
@@ -94,11 +96,11 @@ def scene_pairs(rows: pa.Table, media: Ints) -> Ints:
     owners = np.flatnonzero(usable)
     pairs = PairSet(len(rows))
     for turned, key_bits in _bands(hashes_NH[owners]):
-        for one, two in pairs.fresh(bucket_pairs(turned, 64 - key_bits, owners)):
-            apart = media[one] != media[two]
-            one, two = one[apart], two[apart]
-            near = _near(hashes_NH, one, two) & _similar_length(frames[one], frames[two])
-            pairs.add(one[near], two[near])
+        for left, right in pairs.fresh(bucket_pairs(turned, 64 - key_bits, owners)):
+            apart = media[left] != media[right]
+            left, right = left[apart], right[apart]
+            near = _near(hashes_NH, left, right) & _similar_length(frames[left], frames[right])
+            pairs.add(left[near], right[near])
         pairs.merge()
     return pairs.pairs()
 
@@ -125,11 +127,11 @@ def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
     return words_NH, whole & ~flat.any(axis=1)
 
 
-def _similar_length(one: Ints, two: Ints) -> Flags:
-    longer, shorter = np.maximum(one, two), np.minimum(one, two)
+def _similar_length(left: Ints, right: Ints) -> Flags:
+    longer, shorter = np.maximum(left, right), np.minimum(left, right)
     return np.asarray((longer <= shorter * MAX_LENGTH_RATIO) | (longer - shorter <= MAX_LENGTH_FRAMES))
 
 
-def _near(hashes_NH: Words, one: Ints, two: Ints) -> Flags:
-    bits_CH = np.bitwise_count(hashes_NH[one] ^ hashes_NH[two])
+def _near(hashes_NH: Words, left: Ints, right: Ints) -> Flags:
+    bits_CH = np.bitwise_count(hashes_NH[left] ^ hashes_NH[right])
     return np.asarray((bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1) <= MAX_BITS))

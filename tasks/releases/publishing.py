@@ -103,9 +103,9 @@ def _stands(last: releases.Release, versions: Mapping[str, int], settings: Setti
 
 def _erase_dead(workspace: Workspace, retention_days: int) -> None:
     """Remove files from disk that no release and no newest version has named for so many days."""
-    kept = releases.every(workspace)
+    all_releases = releases.every(workspace)
     for table in releases.PINNED:
-        vacuum.erase(workspace, table, {release.versions[table] for release in kept}, retention_days)
+        vacuum.erase(workspace, table, {release.versions[table] for release in all_releases}, retention_days)
 
 
 @contextmanager

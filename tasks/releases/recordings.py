@@ -58,16 +58,16 @@ class Movement:
         self._track_TF = np.concatenate([*tracks, np.zeros((1, SIGNALS), np.int8)]).astype(np.float32)
         self._energy = np.concatenate([[0.0], np.cumsum((self._track_TF**2).sum(axis=1), dtype=np.float64)])
 
-    def correlation(self, one: Ints, two: Ints, shift: Ints) -> tuple[Reals, Ints, Flags]:
+    def correlation(self, left: Ints, right: Ints, shift: Ints) -> tuple[Reals, Ints, Flags]:
         """Correlate the face movements of pairs of clips when so shifted, from -1 to 1; also the number of frames, and
         whether both move at all: else the first carries no information.
         """
-        at_one, at_two, inside_CT = self.streams.overlaps(one, two, shift)
+        at_left, at_right, inside_CT = self.streams.overlaps(left, right, shift)
         frames = inside_CT.sum(axis=1)
-        one_CTF, two_CTF = self._track_TF[at_one], self._track_TF[at_two]
-        common_CF = np.einsum("ctf,ctf,ct->cf", one_CTF, two_CTF, inside_CT.astype(np.float32))
+        left_CTF, right_CTF = self._track_TF[at_left], self._track_TF[at_right]
+        common_CF = np.einsum("ctf,ctf,ct->cf", left_CTF, right_CTF, inside_CT.astype(np.float32))
         common = common_CF.sum(axis=1) - common_CF[:, _SIDEWAYS] + np.abs(common_CF[:, _SIDEWAYS])
-        first, second = (self._energy[at[:, 0] + frames] - self._energy[at[:, 0]] for at in (at_one, at_two))
+        first, second = (self._energy[at[:, 0] + frames] - self._energy[at[:, 0]] for at in (at_left, at_right))
         moves = np.minimum(first, second) >= np.maximum(MIN_MOTION**2 * frames, 1)
         return common / np.sqrt(np.maximum(first * second, 1)), frames, moves
 
@@ -82,14 +82,14 @@ def sound_pairs(rows: pa.Table, media: Ints, movement: Movement) -> tuple[Ints, 
         np.frombuffer(value[: len(value) // 4 * 4], ">u4").astype(np.uint32) for value in rows["sound_hash"].to_pylist()
     )
     alike, agreeing = PairSet(len(rows)), PairSet(len(rows))
-    for one, two, shift in _pieces(streams.pairs(media)):
-        near = _same_sound(streams, one, two, shift)
-        one, two, shift = one[near], two[near], shift[near]
-        alike.add(one, two)
-        if len(one):
-            likeness, frames, moves = movement.correlation(one, two, shift)
+    for left, right, shift in _pieces(streams.pairs(media)):
+        near = _same_sound(streams, left, right, shift)
+        left, right, shift = left[near], right[near], shift[near]
+        alike.add(left, right)
+        if len(left):
+            likeness, frames, moves = movement.correlation(left, right, shift)
             agrees = ~moves | (frames < MIN_SOUND_FRAMES) | (likeness >= CONTRADICTION)
-            agreeing.add(one[agrees], two[agrees])
+            agreeing.add(left[agrees], right[agrees])
     alike.merge()
     agreeing.merge()
     return alike.pairs(), agreeing.pairs()
@@ -100,10 +100,10 @@ def motion_pairs(movement: Movement, clips: int, media: Ints) -> Ints:
     shifted by up to MAX_SHIFT. What hardly moves matches nothing.
     """
     pairs = PairSet(clips)
-    for one, two, shift in _pieces(movement.streams.pairs(media)):
-        likeness, frames, moves = movement.correlation(one, two, shift)
+    for left, right, shift in _pieces(movement.streams.pairs(media)):
+        likeness, frames, moves = movement.correlation(left, right, shift)
         near = moves & (frames >= MIN_MOTION_FRAMES) & (likeness >= MIN_CORRELATION)
-        pairs.add(one[near], two[near])
+        pairs.add(left[near], right[near])
     pairs.merge()
     return pairs.pairs()
 
@@ -112,8 +112,8 @@ def _pieces(candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints, Ints]]:
     """Yield candidates (C, 3), so few at a time that what is compared fits into memory."""
     for candidates_C3 in candidates:
         for start in range(0, len(candidates_C3), _CHUNK):
-            one, two, shift = candidates_C3[start : start + _CHUNK].T
-            yield one, two, shift
+            left, right, shift = candidates_C3[start : start + _CHUNK].T
+            yield left, right, shift
 
 
 def motion_words(track_TF: Track) -> ShortWords:
@@ -137,10 +137,10 @@ def _track(value: bytes) -> Track:
     return np.frombuffer(value[: len(value) // SIGNALS * SIGNALS], np.int8).reshape(-1, SIGNALS)
 
 
-def _same_sound(streams: Streams, one: Ints, two: Ints, shift: Ints) -> Flags:
-    at_one, at_two, inside_CT = streams.overlaps(one, two, shift)
-    one_CT, two_CT = streams.words[at_one], streams.words[at_two]
-    both_CT = inside_CT & is_informative(one_CT) & is_informative(two_CT)
-    wrong = np.where(both_CT, np.bitwise_count(one_CT ^ two_CT), 0).sum(axis=1, dtype=np.int64)
+def _same_sound(streams: Streams, left: Ints, right: Ints, shift: Ints) -> Flags:
+    at_left, at_right, inside_CT = streams.overlaps(left, right, shift)
+    left_CT, right_CT = streams.words[at_left], streams.words[at_right]
+    both_CT = inside_CT & is_informative(left_CT) & is_informative(right_CT)
+    wrong = np.where(both_CT, np.bitwise_count(left_CT ^ right_CT), 0).sum(axis=1, dtype=np.int64)
     words = both_CT.sum(axis=1)
     return np.asarray((words >= MIN_SOUND_FRAMES) & (wrong < MAX_ERROR_RATE * 32 * words))

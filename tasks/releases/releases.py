@@ -147,8 +147,8 @@ def find(ws: Workspace, release_id: str) -> Release:
     """
     release = _newest(tables.read_any(ws, "releases", filter=pc.field("release_id") == release_id))
     if release is None:
-        known = tables.read_any(ws, "releases", ["release_id"])["release_id"].to_pylist()
-        raise NotFoundError(f"no release {release_id} in {ws.root}; there are: {', '.join(known[-10:]) or 'none yet'}")
+        ids = tables.read_any(ws, "releases", ["release_id"])["release_id"].to_pylist()
+        raise NotFoundError(f"no release {release_id} in {ws.root}; there are: {', '.join(ids[-10:]) or 'none yet'}")
     return release
 
 
@@ -169,14 +169,14 @@ def read_release(ws: Workspace, release: Release, stage: Stage, split: str | Non
     Raises: NotFoundError - the release was erased by a takedown.
     """
     clips = release_clips(ws, release, stage, split, ["clip_id", "media_id"])
-    media, wanted = frozenset(clips["media_id"].to_pylist()), clips["clip_id"].combine_chunks()
+    media, clip_ids = frozenset(clips["media_id"].to_pylist()), clips["clip_id"].combine_chunks()
 
     def holds(file: DataFile) -> bool:
         low, high = file.bounds.get("media_id", ("", "~"))
         return low != high or low in media
 
     for batch in tables.batches(ws, stage.value, release.versions[stage.value], None, holds):
-        rows = batch.filter(pc.is_in(batch["clip_id"], value_set=wanted))
+        rows = batch.filter(pc.is_in(batch["clip_id"], value_set=clip_ids))
         if rows.num_rows:
             yield rows
 

@@ -99,15 +99,15 @@ class _Union:
     def freeze(self, speaker: str, split: str) -> None:
         self.frozen.setdefault(self.root(speaker), split)
 
-    def join(self, one: str, two: str) -> bool:
+    def join(self, first: str, second: str) -> bool:
         """Join two groups; return False, and do nothing, if they are frozen in different splits."""
-        one, two = sorted((self.root(one), self.root(two)))
-        splits = {self.frozen[root] for root in (one, two) if root in self.frozen}
+        first, second = sorted((self.root(first), self.root(second)))
+        splits = {self.frozen[root] for root in (first, second) if root in self.frozen}
         if len(splits) > 1:
             return False
-        self._parent[two] = one
+        self._parent[second] = first
         if splits:
-            self.frozen[one] = splits.pop()
+            self.frozen[first] = splits.pop()
         return True
 
 
@@ -130,14 +130,14 @@ def _groups(rows: list[dict[str, Any]], near_copies: Iterable[tuple[str, str]]) 
     refused = ClipReason.STRADDLES_SPLITS.value
     straddlers = {row["clip_id"] for row in rows if refused in (row["stage1_reasons"] or [])}
     pairs = {(min(pair), max(pair)) for pair in near_copies if pair[0] in by_id and pair[1] in by_id}
-    for one, two in sorted(pairs):
-        if straddlers.isdisjoint((one, two)) and not union.join(by_id[one]["speaker"], by_id[two]["speaker"]):
-            straddlers.add(_newer(by_id[one], by_id[two]))
+    for first, second in sorted(pairs):
+        if straddlers.isdisjoint((first, second)) and not union.join(by_id[first]["speaker"], by_id[second]["speaker"]):
+            straddlers.add(_newer(by_id[first], by_id[second]))
     return union, straddlers
 
 
-def _newer(one: dict[str, Any], two: dict[str, Any]) -> str:
-    return str(max(one, two, key=lambda row: (row["split"] is None, row["clip_id"]))["clip_id"])
+def _newer(first: dict[str, Any], second: dict[str, Any]) -> str:
+    return str(max(first, second, key=lambda row: (row["split"] is None, row["clip_id"]))["clip_id"])
 
 
 def _with_splits(
@@ -185,14 +185,14 @@ def _distance(place: float, split: str, settings: SplitSettings) -> float:
 def _fill_empty(groups: list[_Group], settings: SplitSettings) -> None:
     """Move new groups, one or two at a time, as long as that leaves fewer splits empty."""
     counts = Counter(stage for group in groups for stage in group.stages)
-    wanted = [(stage, split) for stage in _STAGES for split in _wanted(counts[stage], settings)]
+    targets = [(stage, split) for stage in _STAGES for split in _wanted(counts[stage], settings)]
     cells: Cells = Counter((stage, group.split) for group in groups for stage in group.stages)
-    while missing := sum(not cells[cell] for cell in wanted):
+    while missing := sum(not cells[cell] for cell in targets):
         moves = sorted(_moves(groups, settings), key=lambda move: move[0])
         singles = ((move,) for move in moves)
         twos = itertools.combinations(moves[:_SWAP_CANDIDATES], 2)
-        pairs = ((one, two) for one, two in twos if one[1] is not two[1])
-        better = (chosen for chosen in itertools.chain(singles, pairs) if _missing(chosen, cells, wanted) < missing)
+        pairs = ((first, second) for first, second in twos if first[1] is not second[1])
+        better = (chosen for chosen in itertools.chain(singles, pairs) if _missing(chosen, cells, targets) < missing)
         chosen = next(better, None)
         if chosen is None:
             return
@@ -215,10 +215,10 @@ def _moves(groups: list[_Group], settings: SplitSettings) -> Iterator[Move]:
                 yield (len(group.stages) < len(_STAGES), distance, group.name), group, split
 
 
-def _missing(moves: Iterable[Move], cells: Cells, wanted: list[tuple[str, str]]) -> int:
+def _missing(moves: Iterable[Move], cells: Cells, targets: list[tuple[str, str]]) -> int:
     for _, group, split in moves:
         cells = _moved(cells, group, split)
-    return sum(cells[cell] <= 0 for cell in wanted)
+    return sum(cells[cell] <= 0 for cell in targets)
 
 
 def _moved(cells: Cells, group: _Group, split: str) -> Cells:
@@ -237,9 +237,9 @@ def _wanted(groups: int, settings: SplitSettings) -> list[str]:
 def _notes(
     rows: list[dict[str, Any]], by_speaker: dict[str, _Group], straddlers: set[str], settings: SplitSettings
 ) -> Iterator[str]:
-    kept = [row for row in rows if row["clip_id"] not in straddlers]
+    placed = [row for row in rows if row["clip_id"] not in straddlers]
     for stage in _STAGES:
-        clips = Counter(by_speaker[row["speaker"]].split for row in kept if row[stage])
+        clips = Counter(by_speaker[row["speaker"]].split for row in placed if row[stage])
         for split in SPLITS if clips else ():
             if not clips[split]:
                 yield f"{stage} has no {split} clips: there are too few new speakers to fill it"

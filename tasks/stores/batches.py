@@ -64,8 +64,8 @@ def media_with_rows(ws: Workspace) -> frozenset[str]:
     return frozenset(KnownMedia(ws).media)
 
 
-def commit_batch(ws: Workspace, batch: FileBatch, held: KnownMedia) -> None:
-    """Store a batch. `held` is made when the run begins, and kept for all of its batches.
+def commit_batch(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> None:
+    """Store a batch. `known_media` is made when the run begins, and kept for all of its batches.
 
     Media of the batch that are held lose what they had: they were measured anew, a crash left them half stored, or
     another ingest was faster. For all others nothing has to be looked up.
@@ -74,17 +74,17 @@ def commit_batch(ws: Workspace, batch: FileBatch, held: KnownMedia) -> None:
     """
     commit_parts(ws, "stage1", batch.stage1, replacing=batch.media)
     commit_parts(ws, "stage2", batch.stage2, replacing=batch.media)
-    _commit_clips(ws, batch, held)
+    _commit_clips(ws, batch, known_media)
     tables.replace_rows(ws, "catalog", batch.catalog, "uri")
 
 
-def _commit_clips(ws: Workspace, batch: FileBatch, held: KnownMedia) -> None:
-    def taken(before: Snapshot) -> bool:
-        return not batch.media.isdisjoint(held.look(before))
+def _commit_clips(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> None:
+    def is_stored(before: Snapshot) -> bool:
+        return not batch.media.isdisjoint(known_media.look(before))
 
-    if batch.media.isdisjoint(held.media):
-        tables.append_rows(ws, "clips", batch.clips, unless=taken)
-    again = batch.media & held.media
+    if batch.media.isdisjoint(known_media.media):
+        tables.append_rows(ws, "clips", batch.clips, unless=is_stored)
+    again = batch.media & known_media.media
     if empty := again - set(batch.clips["media_id"].to_pylist()):
         tables.delete_rows(ws, "clips", "media_id", empty)
     if again and batch.clips.num_rows:
@@ -97,8 +97,8 @@ def orphans(ws: Workspace) -> frozenset[str]:
     Left by a crash whose file was gone in the next run, or by a file whose content changed.
     """
     measured = pc.field("state") == FileState.MEASURED.value
-    known = tables.read(ws, "catalog", ["media_id"], filter=measured)["media_id"].to_pylist()
-    return media_with_rows(ws) - set(known)
+    catalogued = tables.read(ws, "catalog", ["media_id"], filter=measured)["media_id"].to_pylist()
+    return media_with_rows(ws) - set(catalogued)
 
 
 def drop_media(ws: Workspace, media: Collection[str]) -> None:

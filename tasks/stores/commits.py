@@ -19,7 +19,9 @@ def require_whole(ws: Workspace, table: str) -> None:
     """
     files = ws.filesystem()
     with as_os_errors():
-        entries = {str(one["name"]).rsplit("/", 1)[-1]: one["size"] for one in files.ls(_log(ws, table), detail=True)}
+        entries = {
+            str(entry["name"]).rsplit("/", 1)[-1]: entry["size"] for entry in files.ls(_log(ws, table), detail=True)
+        }
     commits = {int(name.removesuffix(".json")): size for name, size in entries.items() if _COMMIT.fullmatch(name)}
     newest = max(commits, default=-1)
     missing = set(range(min(commits, default=0), newest)) - commits.keys()

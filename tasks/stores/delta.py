@@ -218,11 +218,11 @@ def dead_files(ws: Workspace, table: str, keep_versions: Collection[int], hours:
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    failures, kept = 0, sorted(keep_versions)
+    failures, versions = 0, sorted(keep_versions)
     while True:
         delta = load(ws, table)
         try:
-            listed = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=kept)
+            listed = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=versions)
         except (DeltaError, OSError) as error:  # a list that was cut off comes as either
             failures += 1
             _back_off(ws, table, "read", error, failures)

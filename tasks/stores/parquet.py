@@ -98,10 +98,12 @@ def _readable(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _wider(one: dict[str, tuple[str, str]], other: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    if not one or not other:
-        return one or other
-    return {key: (min(one[key][0], other[key][0]), max(one[key][1], other[key][1])) for key in one if key in other}
+def _wider(first: dict[str, tuple[str, str]], second: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    if not first or not second:
+        return first or second
+    return {
+        key: (min(first[key][0], second[key][0]), max(first[key][1], second[key][1])) for key in first if key in second
+    }
 
 
 def put_in_place(ws: Workspace, source: Path, target: str) -> None:
@@ -114,8 +116,8 @@ def put_in_place(ws: Workspace, source: Path, target: str) -> None:
         source.replace(target)
         return
     try:
-        with as_os_errors(), source.open("rb") as taken, ws.filesystem().open(target, "wb") as given:
-            shutil.copyfileobj(taken, given, 8 << 20)  # visible when closed
+        with as_os_errors(), source.open("rb") as reader, ws.filesystem().open(target, "wb") as writer:
+            shutil.copyfileobj(reader, writer, 8 << 20)  # visible when closed
     except OSError as error:  # the run's trouble, not that of the file which is being worked on
         raise WorkspaceError(f"{ws.root} cannot be written to: {error.strerror or error}") from error
 
@@ -152,13 +154,13 @@ def read_files(
     Raises: NotFoundError - a file was erased. WorkspaceError - one is damaged.
     """
     schema = TABLES[table]
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    selection = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not files:
-        return wanted.empty_table()
+        return selection.empty_table()
     paths = [ws.path(table, file.name) for file in files]
     try:
         source = ds.dataset(paths, schema=schema, format="parquet", filesystem=ws.arrow_filesystem())
-        return source.to_table(columns=wanted.names, filter=filter).cast(wanted)
+        return source.to_table(columns=selection.names, filter=filter).cast(selection)
     except FileNotFoundError as error:
         raise _erased(ws, table, error) from error
     except (OSError, pa.ArrowInvalid) as error:
@@ -171,7 +173,7 @@ def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | 
     Raises: NotFoundError - the file was erased. WorkspaceError - it is damaged.
     """
     schema = TABLES[table]
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    selection = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     try:
         opened = open_file(ws, table, file.name)
     except FileNotFoundError as error:
@@ -181,8 +183,8 @@ def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | 
     with opened:
         for number in range(opened.num_row_groups):
             try:
-                rows = opened.read_row_group(number, columns=wanted.names, use_threads=False)
-                rows = rows.select(wanted.names).cast(wanted)
+                rows = opened.read_row_group(number, columns=selection.names, use_threads=False)
+                rows = rows.select(selection.names).cast(selection)
             except (OSError, KeyError, pa.ArrowInvalid) as error:
                 raise _damaged(ws, table, file, error) from error
             yield rows

@@ -83,8 +83,8 @@ def _client_of(origins: tuple[str, ...]) -> Any:
         _require_listed(str(request.url.origin()), origins)
         return await send(request)
 
-    async def client(**given: Any) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(**given, middlewares=(listed_alone,))
+    async def client(**options: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(**options, middlewares=(listed_alone,))
 
     return client
 
@@ -94,9 +94,9 @@ def _web_class() -> Any:
     from fsspec.implementations.http import HTTPFileSystem
 
     class Web(HTTPFileSystem):  # type: ignore[misc]
-        async def _info(self, url: str, **given: Any) -> dict[str, Any]:
+        async def _info(self, url: str, **options: Any) -> dict[str, Any]:
             try:
-                info: dict[str, Any] = await super()._info(url, **given)
+                info: dict[str, Any] = await super()._info(url, **options)
             except FileNotFoundError as error:  # whatever went wrong, it says so
                 if isinstance(error.__cause__, ForeignOriginError):
                     raise error.__cause__ from error

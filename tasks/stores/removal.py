@@ -23,24 +23,24 @@ def remove(ws: Workspace, *parts: str) -> None:
         ws.filesystem().rm(ws.path(*parts), recursive=True)
 
 
-def remove_below(own: Path, path: Path) -> None:
-    """Delete a file or a folder that lies somewhere in the folder `own`.
+def remove_below(root: Path, path: Path) -> None:
+    """Delete a file or a folder that lies somewhere in the folder `root`.
 
     Raises: WorkspaceError - it does not lie there. FileNotFoundError.
     """
-    require_below(own, path)
+    require_below(root, path)
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink()
 
 
-def require_below(own: Path, path: Path) -> None:
-    """Refuse a path that does not lie in the folder `own`, once links are followed, or is a link itself.
+def require_below(root: Path, path: Path) -> None:
+    """Refuse a path that does not lie in the folder `root`, once links are followed, or is a link itself.
 
     Raises: WorkspaceError - the text says where it leads.
     """
-    real, place = path.resolve(), own.resolve()
+    real, place = path.resolve(), root.resolve()
     if real == place or not real.is_relative_to(place) or path.is_symlink():
         raise WorkspaceError(
             f"{path} leads to {real}, which is not deleted from here: only what lies in {place} itself is. Put it "

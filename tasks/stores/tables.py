@@ -173,8 +173,8 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Coll
             and _same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh)
         ):
             return None
-        kept = [_rewrite(ws, table, file, lambda piece: _without(piece, key, keys)) for file in hit]
-        return TableChange((*_written(ws, table, before, fresh), *(file for file in kept if file)), tuple(hit))
+        rewritten = [_rewrite(ws, table, file, lambda piece: _without(piece, key, keys)) for file in hit]
+        return TableChange((*_written(ws, table, before, fresh), *(file for file in rewritten if file)), tuple(hit))
 
     return transact(ws, table, plan)
 
@@ -243,12 +243,12 @@ def _size(file: DataFile) -> int:
 
 
 def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:
-    ordered, wanted = sorted(values), _texts(values)
+    ordered, value_set = sorted(values), _texts(values)
     matching = []
     for file in before.files:
         if file.may_hold(key, ordered):
-            held = read_files(ws, table, (file,), [key], None)[key]
-            if pc.any(pc.is_in(held, value_set=wanted)).as_py():
+            column = read_files(ws, table, (file,), [key], None)[key]
+            if pc.any(pc.is_in(column, value_set=value_set)).as_py():
                 matching.append(file)
     return matching
 
@@ -280,9 +280,9 @@ def _updated(rows: pa.Table, changes: pa.Table, key: str) -> pa.Table:
     return rows
 
 
-def _same_rows(one: pa.Table, other: pa.Table) -> bool:
-    order: list[tuple[str, Any]] = [(one.column_names[0], "ascending")]
-    return one.num_rows == other.num_rows and bool(one.sort_by(order).equals(other.sort_by(order)))
+def _same_rows(first: pa.Table, second: pa.Table) -> bool:
+    order: list[tuple[str, Any]] = [(first.column_names[0], "ascending")]
+    return first.num_rows == second.num_rows and bool(first.sort_by(order).equals(second.sort_by(order)))
 
 
 def _texts(values: set[str]) -> pa.Array:

@@ -64,7 +64,7 @@ class Unfinished:
     @property
     def with_models(self) -> bool:
         """True if models were to be deleted as well."""
-        return any(one.endswith(_MODELS) for one in self.work)
+        return any(work.endswith(_MODELS) for work in self.work)
 
 
 def standing(ws: Workspace) -> Tombstones:
@@ -76,8 +76,8 @@ def standing(ws: Workspace) -> Tombstones:
 def media_of(ws: Workspace, kind: Kind, value: str) -> frozenset[str]:
     """Return the contents that earlier takedowns of this very thing have barred."""
     rows = tables.read_any(ws, "tombstones").to_pylist()
-    own = {row["takedown"] for row in rows if (row["kind"], row["mark"]) == (kind, mark(value))}
-    return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in own)
+    takedowns = {row["takedown"] for row in rows if (row["kind"], row["mark"]) == (kind, mark(value))}
+    return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in takedowns)
 
 
 def bar(
@@ -94,7 +94,9 @@ def bar(
     """
     takedown = takedown_id(kind, value)
     work = [(BEGUN, begun)] if begun else []
-    _put_up(ws, takedown, [*work, (kind, mark(value)), *((MEDIA, one) for one in sorted(media)), *prints], reason)
+    _put_up(
+        ws, takedown, [*work, (kind, mark(value)), *((MEDIA, media_id) for media_id in sorted(media)), *prints], reason
+    )
     return takedown
 
 
@@ -117,21 +119,21 @@ def unfinished(ws: Workspace) -> list[Unfinished]:
     by_takedown: dict[str, list[tuple[str, str]]] = {}
     for row in rows:
         by_takedown.setdefault(row["takedown"], []).append((row["kind"], row["mark"]))
-    found = []
+    takedowns = []
     for takedown, rows in by_takedown.items():
         kind, value = next((row for row in rows if row[0] in get_args(Kind)), ("", ""))
         work = {mark for what, mark in rows if what == BEGUN} - {mark for what, mark in rows if what == DONE}
         if kind and work:
             media = frozenset(mark for what, mark in rows if what == MEDIA)
-            found.append(Unfinished(takedown, cast(Kind, kind), value, media, frozenset(work)))
-    return found
+            takedowns.append(Unfinished(takedown, cast(Kind, kind), value, media, frozenset(work)))
+    return takedowns
 
 
 def finish(ws: Workspace, takedown: str, with_models: bool) -> None:
     """Note that a takedown's work is done: all of it that was begun, but what has to do with models only if so."""
-    for one in unfinished(ws):
-        if one.takedown == takedown:
-            done = [(DONE, work) for work in one.work if with_models or not work.endswith(_MODELS)]
+    for pending in unfinished(ws):
+        if pending.takedown == takedown:
+            done = [(DONE, work) for work in pending.work if with_models or not work.endswith(_MODELS)]
             _put_up(ws, takedown, done, "")
 
 
@@ -140,16 +142,16 @@ def bar_copy(ws: Workspace, takedown: str, media: str) -> None:
     _put_up(ws, takedown, [(MEDIA, media)], "a copy of it")
 
 
-def _put_up(ws: Workspace, takedown: str, wanted: Iterable[tuple[str, str]], reason: str) -> None:
+def _put_up(ws: Workspace, takedown: str, marks: Iterable[tuple[str, str]], reason: str) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    wanted = list(dict.fromkeys(wanted))
+    marks = list(dict.fromkeys(marks))
 
     def make(before: pa.Table) -> pa.Table:
-        known = {(row["kind"], row["mark"], row["takedown"]) for row in before.to_pylist()}
+        existing = {(row["kind"], row["mark"], row["takedown"]) for row in before.to_pylist()}
         rows = [
             {"takedown": takedown, "kind": its_kind, "mark": its_mark, "created_utc": now, "reason": reason}
-            for its_kind, its_mark in wanted
-            if (its_kind, its_mark, takedown) not in known
+            for its_kind, its_mark in marks
+            if (its_kind, its_mark, takedown) not in existing
         ]
         return pa.Table.from_pylist(rows, schema=TOMBSTONES)
 

@@ -54,9 +54,9 @@ def strays(ws: Workspace, table: str, key: str, values: Collection[str]) -> list
     """
     if table in PAYLOAD and key != "media_id":
         raise ValueError(f"files of {table} are distinguished by media_id, not by {key}")
-    known = set(tables.file_names(ws, table))
+    named = set(tables.file_names(ws, table))
     gone = set(values)
-    return [name for name in sorted(names_in_folder(ws, table) - known) if _holds(ws, table, name, key, gone)]
+    return [name for name in sorted(names_in_folder(ws, table) - named) if _holds(ws, table, name, key, gone)]
 
 
 def _holds(ws: Workspace, table: str, name: str, key: str, values: set[str]) -> bool:

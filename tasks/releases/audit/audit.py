@@ -99,7 +99,7 @@ def audit(
 
 def _payload_files(ws: Workspace, release: Release) -> dict[str, set[tuple[str, int]]]:
     files = {stage.value: snapshot(ws, stage.value, release.versions[stage.value]).files for stage in Stage}
-    return {table: {(file.name, file.size_bytes) for file in held} for table, held in files.items()}
+    return {table: {(file.name, file.size_bytes) for file in data_files} for table, data_files in files.items()}
 
 
 def _sentence(check: ExpectationResult) -> str:

@@ -48,8 +48,8 @@ def all_frames(
         table: _payload(ws, table, versions[table], audited.get(table, ()), stored) for table in ("stage1", "stage2")
     }
     measured = _measured_media(ws, versions["catalog"])
-    held = {table: set(frame["clip_id"]) for table, frame in stages.items()}
-    return {"catalog": catalog, "clips": _clips(stored, measured, held), **stages}
+    payload_clips = {table: set(frame["clip_id"]) for table, frame in stages.items()}
+    return {"catalog": catalog, "clips": _clips(stored, measured, payload_clips), **stages}
 
 
 def _measured_media(ws: Workspace, version: int) -> set[str]:
@@ -65,20 +65,22 @@ def _catalog(rows: pa.Table) -> pd.DataFrame:
     return _escaped(frame)
 
 
-def _clips(rows: pa.Table, measured: set[str], held: Mapping[str, set[str]]) -> pd.DataFrame:
+def _clips(rows: pa.Table, measured: set[str], payload_clips: Mapping[str, set[str]]) -> pd.DataFrame:
     frame = _plain(rows.select(row_columns("clips")))
     signals = {name: rows[name].combine_chunks() for name in SIGNAL_NAMES}
     values = np.array([column.to_numpy(zero_copy_only=False) for column in signals.values()], float).T
     nulls = np.array([pc.is_null(column).to_numpy(zero_copy_only=False) for column in signals.values()], bool).T
     frame["not_finite"] = (~np.isfinite(values) & ~nulls).sum(axis=1)
     causes = [dict(pairs) for pairs in rows["missing"].to_pylist()]
-    frame["unexplained"] = [_unexplained(given, missing) for given, missing in zip(causes, nulls, strict=True)]
+    frame["unexplained"] = [_unexplained(explained, missing) for explained, missing in zip(causes, nulls, strict=True)]
     reasons = [(stage, rows[f"{stage}_reasons"].to_pylist()) for stage in ("stage1", "stage2")]
     for stage, of_clip in reasons:
         frame[f"{stage}_agrees"] = [flag == (not why) for flag, why in zip(frame[stage], of_clip, strict=True)]
-        frame[f"in_{stage}"] = frame["clip_id"].isin(held[stage])
+        frame[f"in_{stage}"] = frame["clip_id"].isin(payload_clips[stage])
     codes = zip(causes, *(of_clip for _, of_clip in reasons), strict=True)
-    frame["unknown_reasons"] = [len({*one, *two} - _REASONS) + len({*m.values()} - _CAUSES) for m, one, two in codes]
+    frame["unknown_reasons"] = [
+        len({*stage1, *stage2} - _REASONS) + len({*m.values()} - _CAUSES) for m, stage1, stage2 in codes
+    ]
     for kind, column in (("group", "split_group"), ("speaker", "speaker")):
         frame[f"splits_of_{kind}"] = _text(rows[column]).map(
             _text(rows["split"]).groupby(_text(rows[column])).nunique()
@@ -97,10 +99,10 @@ def _unexplained(causes: Mapping[str, str], nulls: Any) -> int:
 def _payload(
     ws: Workspace, table: str, version: int, audited: Collection[tuple[str, int]], clips: pa.Table
 ) -> pd.DataFrame:
-    known, (count, counts) = frozenset(audited), _COUNTERS[table]
+    audited_files, (count, counts) = frozenset(audited), _COUNTERS[table]
 
     def is_known(file: DataFile) -> bool:
-        return (file.name, file.size_bytes) in known
+        return (file.name, file.size_bytes) in audited_files
 
     old = tables.batches(ws, table, version, _NARROW[table], is_known)
     new = tables.batches(ws, table, version, None, lambda file: not is_known(file))
@@ -116,8 +118,8 @@ def _with_clips(frame: pd.DataFrame, clips: pa.Table, table: str) -> pd.DataFram
     rows = clips.select(["clip_id", "media_id", "backend", "frames", table]).to_pandas()
     rows = rows.drop_duplicates("clip_id").set_index("clip_id").reindex(frame["clip_id"])
     frame["admitted"] = (rows[table] == True).to_numpy()  # noqa: E712 - null, for a clip that is not there, is not
-    for column, given in (("frames", "clip_frames"), ("backend", "clip_backend"), ("media_id", "clip_media")):
-        frame[given] = rows[column].to_numpy()
+    for column, name in (("frames", "clip_frames"), ("backend", "clip_backend"), ("media_id", "clip_media")):
+        frame[name] = rows[column].to_numpy()
     return frame
 
 
@@ -129,10 +131,10 @@ def _count_stage1(batch: pa.RecordBatch) -> dict[str, Any]:
 
 def _count_stage2(batch: pa.RecordBatch) -> dict[str, Any]:
     boxes, bad_boxes = _matrix(batch["crop_boxes"], 3, lambda rows: rows[:, 2] > 0)
-    asked = batch["crop_px"].to_pylist()
+    sides = batch["crop_px"].to_pylist()
     bad = [
         sum(picture_size(crop.as_py() or b"") != (side, side) for crop in crops.values)
-        for crops, side in zip(batch["crops"], asked, strict=True)
+        for crops, side in zip(batch["crops"], sides, strict=True)
     ]
     counts = {"boxes": boxes, "bad_boxes": bad_boxes, "pictures": _lengths(batch["crops"]), "bad_pictures": bad}
     return _count_face(batch) | counts
