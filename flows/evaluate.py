@@ -117,7 +117,7 @@ def ablate_finetuning(
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_ablate_finetuning(model, release, split, workspace, config, chosen)
     scores = measure_finetuning(settings, model, release, split)
-    gains = {one.score: one.interval for one in scores.report.improvements}
+    gains = {improvement.score: improvement.interval for improvement in scores.report.improvements}
     run: str | None = log_scores(settings, scores, "stage2 finetuning", gains)
     return scores.summary() | {"run": run}
 

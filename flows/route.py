@@ -39,10 +39,10 @@ def route(
     Raises: HeterodubError - the policy, the workspace, the cluster or the audit.
     """
     settings = check_route(policy, workspace, config, dask, workers)
-    wanted = load_policy(policy)
-    plan = plan_route(settings, wanted)
+    new_policy = load_policy(policy)
+    plan = plan_route(settings, new_policy)
     applied = apply_route(plan, settings)
-    published = publish_release(settings, wanted)
+    published = publish_release(settings, new_policy)
     failed = {media: str(refusal) for media, refusal in applied.failed.items()}
     summary = describe(plan) | {
         "files_decoded": applied.decoded,

@@ -22,7 +22,7 @@ def ending_of_jobs(done: int, left: int) -> RunEnding:
 def ending_of(summary: object) -> RunEnding:
     """Return the ending that a run's summary names under `state`; done where it names none."""
     named = summary.get("state") if isinstance(summary, Mapping) else None
-    return next((one for one in ENDINGS if one == named), "done")
+    return next((ending for ending in ENDINGS if ending == named), "done")
 
 
 def with_ending(summary: Mapping[str, Any], ending: RunEnding) -> dict[str, Any]:

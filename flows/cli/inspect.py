@@ -71,10 +71,10 @@ def list_rows(
 
     if files and clips:
         raise typer.BadParameter("choose --files or --clips")
-    shown = limit or (None if as_json or form != "table" else _TABLE_ROWS)
-    wanted = ListQuery(state, None if route is None else Route(route), reason, shown)
+    row_limit = limit or (None if as_json or form != "table" else _TABLE_ROWS)
+    query = ListQuery(state, None if route is None else Route(route), reason, row_limit)
     list_matching = list_clips if clips else list_files
-    listed = list_matching(Workspace.open(_settings(workspace, config).workspace), wanted)
+    listed = list_matching(Workspace.open(_settings(workspace, config).workspace), query)
     if as_json or form == "json":
         write_json(listed.rows)
     elif form == "csv":
@@ -160,7 +160,7 @@ def _settings(workspace: str | None, config: Path | None) -> "Settings":
     return load_settings(config, workspace=workspace)
 
 
-def _print_total(shown: int, total: int) -> None:
+def _print_total(count: int, total: int) -> None:
     """Print to stderr how many of the rows are shown."""
-    more = "; --limit N or --format csv shows more" if shown < total else ""
-    sys.stderr.write(f"{shown} of {counted(total, 'row')}{more}\n")
+    more = "; --limit N or --format csv shows more" if count < total else ""
+    sys.stderr.write(f"{count} of {counted(total, 'row')}{more}\n")

@@ -51,8 +51,8 @@ def ingest(
     from flows.cli.render.ingest import show_summary
     from flows.ingest import ingest as run
 
-    given = (source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
-    print_result(run_shown(run, *given), as_json, show_summary)
+    arguments = (source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
+    print_result(run_shown(run, *arguments), as_json, show_summary)
 
 
 @app.command()

@@ -31,11 +31,11 @@ class LimitSettings(Section):
 
     @field_validator("web_origins")
     @classmethod
-    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        origins = {origin_of(one): one for one in given}
-        for origin, one in origins.items():
-            if origin is None or origin != one.lower().rstrip("/"):
-                raise ValueError(f"{one!r} is no origin: name scheme and host alone, such as https://host")
+    def _are_origins(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        origins = {origin_of(address): address for address in addresses}
+        for origin, address in origins.items():
+            if origin is None or origin != address.lower().rstrip("/"):
+                raise ValueError(f"{address!r} is no origin: name scheme and host alone, such as https://host")
         return tuple(str(origin) for origin in origins)
 
     require_sandbox: bool = Field(

@@ -26,7 +26,7 @@ class DriftSettings(Section):
 
     def of(self, corpus: str) -> float:
         """Return the limit for a corpus."""
-        return next((own.limit for own in self.corpora if own.name == corpus), self.limit)
+        return next((entry.limit for entry in self.corpora if entry.name == corpus), self.limit)
 
 
 class LogSettings(Section):

@@ -159,8 +159,8 @@ class Settings(Section):
     @property
     def hash(self) -> str:
         """Identity of the settings that can change a release: 12 hex digits."""
-        kept = self.model_dump_json(include={"backend", "clips", "splits"})
-        return hashlib.sha256(kept.encode()).hexdigest()[:12]
+        sections = self.model_dump_json(include={"backend", "clips", "splits"})
+        return hashlib.sha256(sections.encode()).hexdigest()[:12]
 
     def rooted(self) -> Self:
         """Return the settings with absolute paths, for workers of a cluster, each with its own working folder."""
@@ -213,9 +213,9 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
     class FromFile(_Sources):
         model_config = SettingsConfigDict(toml_file=source)
 
-    given = _given(overrides)
+    arguments = _given(overrides)
     try:
-        return Settings.model_validate(FromFile(**given).model_dump())
+        return Settings.model_validate(FromFile(**arguments).model_dump())
     except ValidationError as error:
         raise SettingsError(f"settings: {describe(error)}") from error
     except (ValueError, RecursionError) as error:  # tomllib's errors, which pydantic-settings passes on
@@ -230,9 +230,9 @@ def _refuse_addresses(source: Path) -> None:
         tree = parse_toml(source.read_text("utf-8"))
     except (OSError, ValueError):
         return  # reported when its values are read
-    if held := sorted(_addresses(tree)):
+    if names := sorted(_addresses(tree)):
         raise SettingsError(
-            f"{source.absolute()} sets {', '.join(held)}, but was only found in the working folder: there a file sets "
+            f"{source.absolute()} sets {', '.join(names)}, but was only found in the working folder: there a file sets "
             f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
         )
     limits = tree.get("limits")
@@ -268,5 +268,5 @@ def _refuse_unknown_variables() -> None:
 
 
 def _given(overrides: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: _given(value) if isinstance(value, dict) else value for name, value in overrides.items()}
-    return {name: value for name, value in kept.items() if value is not None and value != {}}
+    cleaned = {name: _given(value) if isinstance(value, dict) else value for name, value in overrides.items()}
+    return {name: value for name, value in cleaned.items() if value is not None and value != {}}

@@ -106,10 +106,10 @@ class TrainingSettings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _from_preset(cls, given: Any) -> Any:
-        if not isinstance(given, Mapping):
-            return given
-        return merged(merged(cls.presets["cpu"], cls.presets.get(given.get("preset", "cpu"), {})), given)
+    def _from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        return merged(merged(cls.presets["cpu"], cls.presets.get(values.get("preset", "cpu"), {})), values)
 
 
 _PRESETS: Final[dict[str, dict[str, Any]]] = {

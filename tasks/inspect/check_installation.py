@@ -61,13 +61,13 @@ def check_pins(requirements: Iterable[str]) -> Iterator[Finding]:
         pin = _PIN.fullmatch(requirement.strip())
         if pin is None or "extra" in (pin[3] or ""):
             continue
-        package, wanted = pin[1], pin[2]
+        package, pinned = pin[1], pin[2]
         installed = _version(package)
-        remedy = f"pip install '{package}=={wanted}'"
+        remedy = f"pip install '{package}=={pinned}'"
         if installed is None:
-            yield problem("install", package, f"not installed; {wanted} is needed", remedy)
-        elif installed.partition("+")[0] != wanted:  # 2.13.0+cpu is a build of 2.13.0
-            yield problem("install", package, f"{installed} is installed, {wanted} was tested", remedy)
+            yield problem("install", package, f"not installed; {pinned} is needed", remedy)
+        elif installed.partition("+")[0] != pinned:  # 2.13.0+cpu is a build of 2.13.0
+            yield problem("install", package, f"{installed} is installed, {pinned} was tested", remedy)
         else:
             matching += 1
     yield good("install", "packages", f"{matching} at their pinned versions")

@@ -53,11 +53,11 @@ def _benchmarks(ws: Workspace) -> Iterator[Finding]:
 
 
 def _champions(ws: Workspace, settings: Settings) -> Iterator[Finding]:
-    known = moves(ws)
-    for model in sorted({move.model for move in known}):
-        yield _champion(ws, settings, model, [move for move in known if move.model == model])
+    all_moves = moves(ws)
+    for model in sorted({move.model for move in all_moves}):
+        yield _champion(ws, settings, model, [move for move in all_moves if move.model == model])
     if settings.tracking.uri is not None:  # a store of our own has no other ledger
-        for model in {GENERATOR, TRANSLATOR} - {move.model for move in known}:
+        for model in {GENERATOR, TRANSLATOR} - {move.model for move in all_moves}:
             yield from _led_elsewhere(ws, settings, model)
 
 

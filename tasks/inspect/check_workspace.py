@@ -50,19 +50,19 @@ def check_workspace(settings: Settings) -> list[Finding]:
         ws = Workspace.open(settings.workspace)
     except WorkspaceError as error:
         return [_problem("layout", str(error), "name the right folder with --workspace, or ingest into it")]
-    found = [_good("layout", f"version {LAYOUT_VERSION} at {ws.root}")]
-    found.append(_policy(ws, settings))
+    checks = [_good("layout", f"version {LAYOUT_VERSION} at {ws.root}")]
+    checks.append(_policy(ws, settings))
     tables = [finding for table in TABLES for finding in _table(ws, table)]
-    found += tables
+    checks += tables
     if not any(finding.remedy for finding in tables):
-        found += [
+        checks += [
             *_orphans(ws),
             *_gone(ws, settings.limits.web_origins),
             *_barred(ws),
             *_clip_counts(ws),
             *_payload(ws),
         ]
-    return [*found, *_release(ws), *_scratch(ws), *check_room(ws)]
+    return [*checks, *_release(ws), *_scratch(ws), *check_room(ws)]
 
 
 def _policy(ws: Workspace, settings: Settings) -> Finding:
@@ -126,12 +126,12 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
     marks = tombstones.standing(ws)
     if not marks.marks:
         return
-    left, kept = tombstones.unfinished(ws), _kept(ws, marks.media)
+    left, strays = tombstones.unfinished(ws), _kept(ws, marks.media)
     if left:
-        detail = f"{counted(len(left), 'takedown')} not finished: {_some_ids([one.takedown for one in left])}"
+        detail = f"{counted(len(left), 'takedown')} not finished: {_some_ids([mark.takedown for mark in left])}"
         yield _problem("takedowns", detail, f"what was to be erased may still be there: {_AGAIN}")
-    if kept:
-        detail = f"{counted(len(kept), 'file')} on the disk hold footage that was taken down: {_some(kept)}"
+    if strays:
+        detail = f"{counted(len(strays), 'file')} on the disk hold footage that was taken down: {_some(strays)}"
         yield _problem("takedowns", detail, _AGAIN)
     rows = tables.read_any(ws, "catalog", ["media_id", "speaker", "corpus", "licence"]).to_pylist()
     back = [
@@ -143,19 +143,19 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
         remedy = f"once no ingest is running, {_AGAIN}"
         detail = f"{len(back)} stored files are of footage that was taken down: {_some_ids(back)}"
         yield _problem("takedowns", detail, remedy)
-    if not (left or kept or back):
+    if not (left or strays or back):
         yield _good("takedowns", "nothing is stored of what was taken down")
 
 
 def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
     """Files on the disk that no newest version names, and that hold rows of such contents."""
-    held = [
+    files = [
         f"{table}/{name}"
         for table in ("catalog", "clips", "stage1", "stage2", "benchmarks")
         if media and delta.exists(ws, table)
         for name in vacuum.strays(ws, table, "media_id", media)
     ]
-    return sorted(held)
+    return sorted(files)
 
 
 def _clip_counts(ws: Workspace) -> Iterator[Finding]:

@@ -56,54 +56,54 @@ _STAGES: Final = ("stage1", "stage2")
 _REASONS: Final = ["stage1_reasons", "stage2_reasons"]
 
 
-def list_files(ws: Workspace, wanted: ListQuery) -> Listing:
+def list_files(ws: Workspace, query: ListQuery) -> Listing:
     """List rows of FILE_COLUMNS, by uri. A route keeps files with a clip of that route; a reason keeps files that were
     refused for it, or with a clip refused for it.
 
     Raises: NotFoundError - there is no such state or reason.
     """
-    _check("state", wanted.state, FileState)
-    _check("reason", wanted.reason, (*FileReason, *ClipReason))
+    _check("state", query.state, FileState)
+    _check("reason", query.reason, (*FileReason, *ClipReason))
     clips = tables.read_any(ws, "clips", ["media_id", *_STAGES, *_REASONS])
-    catalog = tables.read_any(ws, "catalog", filter=None if wanted.state is None else pc.field("state") == wanted.state)
-    if wanted.route is not None:
-        catalog = _of_media(catalog, clips.filter(takes(wanted.route)))
-    if wanted.reason is not None:
-        of_file = pc.fill_null(pc.equal(catalog["reason"], wanted.reason), False)
-        of_clips = _media_mask(catalog, clips.filter(_refused_for(clips, wanted.reason)))
+    catalog = tables.read_any(ws, "catalog", filter=None if query.state is None else pc.field("state") == query.state)
+    if query.route is not None:
+        catalog = _of_media(catalog, clips.filter(takes(query.route)))
+    if query.reason is not None:
+        of_file = pc.fill_null(pc.equal(catalog["reason"], query.reason), False)
+        of_clips = _media_mask(catalog, clips.filter(_refused_for(clips, query.reason)))
         catalog = catalog.filter(pc.or_(of_file, of_clips))
-    shown = catalog.sort_by("uri").slice(0, wanted.limit)
+    page = catalog.sort_by("uri").slice(0, query.limit)
     routes = _routes_by_media(clips)
-    return Listing([_file_row(row, routes) for row in shown.to_pylist()], catalog.num_rows)
+    return Listing([_file_row(row, routes) for row in page.to_pylist()], catalog.num_rows)
 
 
-def list_clips(ws: Workspace, wanted: ListQuery) -> Listing:
+def list_clips(ws: Workspace, query: ListQuery) -> Listing:
     """List rows of CLIP_COLUMNS, by file and start. Reasons are lists; a signal that was not measured is None.
 
     Raises: NotFoundError - there is no such state or reason.
     """
-    _check("state", wanted.state, ClipState)
-    _check("reason", wanted.reason, ClipReason)
-    clips = tables.read_any(ws, "clips", filter=_clip_filter(wanted))
-    if wanted.reason is not None:
-        clips = clips.filter(_refused_for(clips, wanted.reason))
+    _check("state", query.state, ClipState)
+    _check("reason", query.reason, ClipReason)
+    clips = tables.read_any(ws, "clips", filter=_clip_filter(query))
+    if query.reason is not None:
+        clips = clips.filter(_refused_for(clips, query.reason))
     order = [("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")]
-    shown = clips.sort_by(order).slice(0, wanted.limit)
-    return Listing([_clip_row(row) for row in shown.to_pylist()], clips.num_rows)
+    page = clips.sort_by(order).slice(0, query.limit)
+    return Listing([_clip_row(row) for row in page.to_pylist()], clips.num_rows)
 
 
-def _check(what: str, value: str | None, known: Any) -> None:
-    names = [str(name) for name in known]
+def _check(what: str, value: str | None, allowed: Any) -> None:
+    names = [str(name) for name in allowed]
     if value is not None and value not in names:
         raise NotFoundError(f"there is no {what} {value!r} here; known are {', '.join(names)}")
 
 
-def _clip_filter(wanted: ListQuery) -> Any:
-    chosen = None if wanted.route is None else takes(wanted.route)
-    if wanted.state is None:
+def _clip_filter(query: ListQuery) -> Any:
+    chosen = None if query.route is None else takes(query.route)
+    if query.state is None:
         return chosen
     refused = takes(Route.REJECTED)
-    state = refused if wanted.state == ClipState.REJECTED else ~refused
+    state = refused if query.state == ClipState.REJECTED else ~refused
     return state if chosen is None else chosen & state
 
 

@@ -79,13 +79,13 @@ def _by_tail(files: list[dict[str, Any]], name: str, whole: bool) -> list[str]:
     tail = os.fsencode(name).decode("utf-8", "backslashreplace").removeprefix("./")
     if not tail:
         return []
-    shown = {row["uri"]: readable_path(row["uri"]) for row in files}
+    paths = {row["uri"]: readable_path(row["uri"]) for row in files}
     tails = (tail, visible(tail))
-    fitting = [uri for uri, path in shown.items() if uri.endswith(f"/{tail}") or path.endswith(f"/{tails[1]}")]
+    fitting = [uri for uri, path in paths.items() if uri.endswith(f"/{tail}") or path.endswith(f"/{tails[1]}")]
     return (
         fitting
         if fitting or whole
-        else [uri for uri, path in shown.items() if uri.endswith(tails) or path.endswith(tails)]
+        else [uri for uri, path in paths.items() if uri.endswith(tails) or path.endswith(tails)]
     )
 
 
@@ -98,15 +98,15 @@ def _several(name: str, uris: list[str], clips: list[str]) -> str:
 
 
 def _nothing(name: str, files: list[dict[str, Any]], root: str) -> str:
-    wanted = base_name(name).lower()
-    known = {base_name(row["uri"]): row["uri"] for row in files}
-    near = [base for base in known if wanted and wanted in base.lower()][:_SHOWN]
+    target = base_name(name).lower()
+    uris = {base_name(row["uri"]): row["uri"] for row in files}
+    near = [base for base in uris if target and target in base.lower()][:_SHOWN]
     if not near:
-        lowered = {base.lower(): base for base in list(known)[:_COMPARED]}
-        near = [lowered[match] for match in get_close_matches(wanted, lowered, n=5, cutoff=0.6)]
+        lowered = {base.lower(): base for base in list(uris)[:_COMPARED]}
+        near = [lowered[match] for match in get_close_matches(target, lowered, n=5, cutoff=0.6)]
     text = f"no file or clip {visible(name)!r} in {visible(root)}"
     if near:
-        return "\n".join([f"{text}; did you mean one of these?", *(f"  {readable_path(known[base])}" for base in near)])
+        return "\n".join([f"{text}; did you mean one of these?", *(f"  {readable_path(uris[base])}" for base in near)])
     return (
         f"{text}; `heterodub list --files` shows all {counted(len(files), 'file')}, ids may be cut to {SHORT_ID} digits"
     )

@@ -83,8 +83,8 @@ def status(settings: Settings) -> Status:
 
 
 def _recent(records: list[RunRecord]) -> tuple[RunRecord, ...]:
-    shown = [run for number, run in enumerate(records) if number < RUNS_SHOWN or run.state == "running"]
-    return tuple(under_parents(shown))
+    recent = [run for number, run in enumerate(records) if number < RUNS_SHOWN or run.state == "running"]
+    return tuple(under_parents(recent))
 
 
 def _counts(column: Any) -> dict[str, int]:

@@ -60,9 +60,11 @@ def take_down(
     AuditFailedError - remaining rows break an expectation; the footage is gone from the newest tables anyway, and
     doing it again continues.
     """
-    scope, own = plan.scope, tombstones.takedown_id(plan.scope.kind, plan.scope.value)
+    scope, takedown_id = plan.scope, tombstones.takedown_id(plan.scope.kind, plan.scope.value)
     _require(ws, tracking, plan, with_models)
-    finished = [_finish(ws, settings, tracking, left) for left in tombstones.unfinished(ws) if left.takedown != own]
+    finished = [
+        _finish(ws, settings, tracking, left) for left in tombstones.unfinished(ws) if left.takedown != takedown_id
+    ]
     begun = tombstones.attempt(with_models)
     takedown = tombstones.bar(ws, scope.kind, scope.value, scope.media, reason, _prints(ws, scope), begun)
     done = _carry_out(ws, settings, tracking, plan, takedown, with_models)

@@ -240,8 +240,8 @@ def _uris(ws: Workspace, files: list[dict[str, Any]], kind: Kind, value: str, re
 
 
 def _nothing(files: list[dict[str, Any]], clips: list[dict[str, Any]], kind: Kind, value: str) -> str:
-    known = {str(row[kind]) for row in files if kind != "file" and row[kind] is not None}
-    known |= {str(clip["speaker"]) for clip in clips} if kind == "speaker" else set()
-    near = get_close_matches(value, sorted(known), n=5, cutoff=0.5)
-    hint = f"; did you mean {', '.join(map(visible, near))}?" if near else f"; {len(known)} are known"
+    names = {str(row[kind]) for row in files if kind != "file" and row[kind] is not None}
+    names |= {str(clip["speaker"]) for clip in clips} if kind == "speaker" else set()
+    near = get_close_matches(value, sorted(names), n=5, cutoff=0.5)
+    hint = f"; did you mean {', '.join(map(visible, near))}?" if near else f"; {len(names)} are known"
     return f"nothing in the workspace is of {kind} {visible(value)!r}{hint}"

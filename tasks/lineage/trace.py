@@ -63,8 +63,8 @@ def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
 
 
 def _no_such(name: str, speakers: Collection[str | None]) -> str:
-    known = sorted({speaker for speaker in speakers if speaker} | set(KINDS))
-    near = ", ".join(map(visible, get_close_matches(name, known, n=5, cutoff=0.6)))
+    names = sorted({speaker for speaker in speakers if speaker} | set(KINDS))
+    near = ", ".join(map(visible, get_close_matches(name, names, n=5, cutoff=0.6)))
     return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
 
 

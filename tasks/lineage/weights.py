@@ -78,9 +78,9 @@ def require_own(
     for touched in models if tracking else ():
         if touched.clips and tracking:
             tracking.require_held(touched.version.source, str(touched.version))
-    for one in folders:
-        if one.is_known:
-            require_below(_own(ws), one.folder)
+    for training in folders:
+        if training.is_known:
+            require_below(_own(ws), training.folder)
 
 
 def _own(ws: Workspace) -> Path:
@@ -104,12 +104,12 @@ def delete_models(
 
         for version in versions:
             delete_version(tracking, version)
-    known = [training.folder for training in folders if training.is_known]
-    for folder in known:
+    known_folders = [training.folder for training in folders if training.is_known]
+    for folder in known_folders:
         remove_below(_own(ws), folder)
     return {
         "versions_deleted": [str(version) for version in versions],
-        "folders_deleted": [str(folder) for folder in known],
+        "folders_deleted": [str(folder) for folder in known_folders],
     }
 
 

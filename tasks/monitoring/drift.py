@@ -60,8 +60,8 @@ def arrivals(ws: Workspace, columns: Sequence[str]) -> Iterator[Arrivals]:
     last = releases.latest(ws)
     ids = tables.read_any(ws, "clips", ["clip_id"])["clip_id"]
     if last is not None:
-        known = tables.read(ws, "clips", ["clip_id"], last.clips_version)["clip_id"].combine_chunks()
-        ids = ids.filter(pc.invert(pc.is_in(ids, value_set=known)))
+        released_ids = tables.read(ws, "clips", ["clip_id"], last.clips_version)["clip_id"].combine_chunks()
+        ids = ids.filter(pc.invert(pc.is_in(ids, value_set=released_ids)))
     if not len(ids):
         return
     rows = tables.read(ws, "clips", list(columns))
@@ -71,8 +71,8 @@ def arrivals(ws: Workspace, columns: Sequence[str]) -> Iterator[Arrivals]:
         if last is None:
             yield Arrivals(corpus, now, None, None)
             continue
-        own = tables.read(ws, "clips", list(columns), last.clips_version, pc.field("corpus") == corpus)
-        if own.num_rows:
-            yield Arrivals(corpus, now, own, "corpus")
+        released = tables.read(ws, "clips", list(columns), last.clips_version, pc.field("corpus") == corpus)
+        if released.num_rows:
+            yield Arrivals(corpus, now, released, "corpus")
         else:
             yield Arrivals(corpus, now, tables.read(ws, "clips", list(columns), last.clips_version), "release")

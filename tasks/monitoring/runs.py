@@ -116,15 +116,15 @@ def _run(ws: Workspace, rows: list[Row]) -> RunRecord:
     )
 
 
-def _ending(said: str) -> RunState:
-    return next((one for one in ENDINGS if one == said), "failed")
+def _ending(state: str) -> RunState:
+    return next((ending for ending in ENDINGS if ending == state), "failed")
 
 
 def _steps(rows: Iterable[Row]) -> Iterable[Step]:
-    kept = ("corpus", "state", "seconds", "files", "clips", "bytes", "media_s", "errors", "error")
+    fields = ("corpus", "state", "seconds", "files", "clips", "bytes", "media_s", "errors", "error")
     for row in rows:
         if row["step"] is not None:
-            yield Step(name=row["step"], **{name: row[name] for name in kept}, facts=tables.json_cell(row, "facts"))
+            yield Step(name=row["step"], **{name: row[name] for name in fields}, facts=tables.json_cell(row, "facts"))
 
 
 def _since(utc: str) -> float:

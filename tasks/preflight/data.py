@@ -33,12 +33,12 @@ def check_ingest(
     """
     settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
     check_source(source, corpus, settings.limits.web_origins)
-    wanted = None if settings.policy is None else str(settings.policy)
+    policy_file = None if settings.policy is None else str(settings.policy)
     ws = Workspace.to_be(settings.workspace)
     if ws is not None:
-        require_active_policy(ws, wanted)
-    elif wanted is not None:
-        load_policy(wanted)
+        require_active_policy(ws, policy_file)
+    elif policy_file is not None:
+        load_policy(policy_file)
     require_scheduler(settings.run.dask)
     return settings
 

@@ -77,10 +77,10 @@ def comparison_page(
     Raises: ModelFileError, NotFoundError, TrackingError, WorkspaceError - a model, clip or curve cannot be read.
     """
     ranked = _ranked(model_scores, comparison.rule.primary)
-    shown = [clip for clip, *_ in dict.fromkeys([*ranked[:_DRAWN], *ranked[-_DRAWN:]])]
+    shown_clips = [clip for clip, *_ in dict.fromkeys([*ranked[:_DRAWN], *ranked[-_DRAWN:]])]
     with fetched(settings, comparison) as (ws, tracking, folders):
         render = comparison.evaluator.load().render
-        drawn = render(ws, settings, comparison.benchmark, folders, comparison.rule, shown)
+        drawn = render(ws, settings, comparison.benchmark, folders, comparison.rule, shown_clips)
         difference, curves = _difference(ws, comparison), _curves(tracking, comparison)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "interval": _interval, "figure": figure, "embedded": _embedded}
@@ -92,12 +92,12 @@ def comparison_page(
         scores=_scores(comparison, model_scores),
         costs=sorted({name for candidate in model_scores for name in candidate.costs}),
         ranked=ranked,
-        shown=[(clip, ours, theirs, drawn[clip]) for clip, ours, theirs in ranked if clip in shown],
+        shown=[(clip, ours, theirs, drawn[clip]) for clip, ours, theirs in ranked if clip in shown_clips],
         bars={check.name: _bar(check) for check in verdict.checks},
         curves=curves,
         difference=difference,
     )
-    return ComparisonPage(html, {clip: drawn[clip].film for clip in shown})
+    return ComparisonPage(html, {clip: drawn[clip].film for clip in shown_clips})
 
 
 def _ranked(model_scores: Sequence[ModelScores], primary: str) -> list[tuple[str, float, float | None]]:

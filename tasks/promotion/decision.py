@@ -196,7 +196,7 @@ def _unmeasured(value: Interval) -> str:
 
 def _lost(ours: Scores, theirs: Scores) -> int:
     """Count the clips on which only the other model has a score."""
-    return sum(one is None and other is not None for one, other in zip(ours, theirs, strict=True))
+    return sum(our is None and their is not None for our, their in zip(ours, theirs, strict=True))
 
 
 def _sentence(

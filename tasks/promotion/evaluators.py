@@ -144,11 +144,11 @@ def require_measured(evaluator: StageEvaluator, rule: ModelRule) -> None:
         ("gain_tolerances", rule.gain_tolerances, evaluator.systems[1:]),
         ("costs", rule.costs, COSTS),
     )
-    for field, words, known in named:
-        if unknown := sorted(set(words) - set(known)):
+    for field, words, measured in named:
+        if unknown := sorted(set(words) - set(measured)):
             raise SettingsError(
                 f"promotion policy, models.{evaluator.model}.{field}: unknown name {unknown[0]!r}; known are "
-                f"{', '.join(known)}"
+                f"{', '.join(measured)}"
             )
 
 

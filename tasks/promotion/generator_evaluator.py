@@ -148,7 +148,7 @@ def _eval_clips(
 
     Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
     """
-    wanted = [
+    refs = [
         ClipRef(
             ClipInfo(clip.clip_id, 0, clip.speaker),
             ClipSource(clip.clip_id, clip.media_id),
@@ -158,7 +158,7 @@ def _eval_clips(
         )
         for clip in clips
     ]
-    return read_eval_clips(selection, wanted, Stage1Settings(architecture=generator.architecture))
+    return read_eval_clips(selection, refs, Stage1Settings(architecture=generator.architecture))
 
 
 def _predict_fixed(generator: LandmarkGenerator, mel: NDArray[np.float32], face: NDArray[np.float32]) -> None:

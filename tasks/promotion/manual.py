@@ -106,10 +106,10 @@ def fetch(settings: Settings, name: str, folder: Path) -> dict[str, str]:
 def _require_former(standing: Standing, version: Version) -> None:
     former = ledger.former_champions(standing.moves)
     if version.number not in former:
-        known = ", ".join(map(str, former))
+        numbers = ", ".join(map(str, former))
         raise PromotionError(
             f"{version} was never champion"
-            + (f" (these were: {known})" if known else ", nor was any other version")
+            + (f" (these were: {numbers})" if numbers else ", nor was any other version")
             + f", so nothing can be rolled back to it; to make it champion without the policy: {OVERRIDE}"
         )
 

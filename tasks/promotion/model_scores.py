@@ -43,8 +43,8 @@ class ModelScores:
 
     def column(self, system: str, score: str, clips: Sequence[str]) -> list[float | None]:
         """Return a score of a system on clips, in their order; None where it was not measured."""
-        known = {row.clip_id: row.metrics.get(score) for row in self.clip_scores if row.system == system}
-        return [known.get(clip) for clip in clips]
+        values = {row.clip_id: row.metrics.get(score) for row in self.clip_scores if row.system == system}
+        return [values.get(clip) for clip in clips]
 
     @property
     def speakers(self) -> dict[str, str]:

@@ -93,9 +93,9 @@ def render(
     side_px = next(iter(translators.values())).side_px  # one size, else they were not evaluated
     drawn = {}
     for eval_window in _eval_windows(stored, chosen, side_px, rule.references):
-        shown = {version: columns(eval_window, translator) for version, translator in translators.items()}
-        sheets = {version: (contact_sheet(columns_of, _ROWS),) for version, columns_of in shown.items()}
-        beside = {f"version {version}": columns_of["generated"] for version, columns_of in shown.items()}
+        version_columns = {version: columns(eval_window, translator) for version, translator in translators.items()}
+        sheets = {version: (contact_sheet(columns_of, _ROWS),) for version, columns_of in version_columns.items()}
+        beside = {f"version {version}": columns_of["generated"] for version, columns_of in version_columns.items()}
         drawn[eval_window.clip.clip_id] = Rendering(
             sheets, film_bytes(partial(crop_film, columns=beside | {"true": eval_window.crops}))
         )

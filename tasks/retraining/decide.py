@@ -128,8 +128,8 @@ def _compare(
     if tried is None:
         return True, f"no {model} was tried yet", None
     number = tried.version.number
-    if taken := tried.version.taken_down:
-        return True, f"version {number} was trained on footage that was taken down ({taken})", None
+    if takedowns := tried.version.taken_down:
+        return True, f"version {number} was trained on footage that was taken down ({takedowns})", None
     if learned is None:
         return True, f"the training data of version {number} are not known any more", None
     change = change_since(train, {clip["clip_id"] for clip in learned if clip["split"] == "train"})
@@ -144,14 +144,14 @@ def change_since(train: Sequence[ClipRef], learned: Collection[str]) -> DataChan
 
     A speaker is new if none of their clips in the split was trained on.
     """
-    known = frozenset(learned)
-    new = [clip for clip in train if clip.facts.clip_id not in known]
-    known_speakers = {clip.facts.speaker for clip in train if clip.facts.clip_id in known}
+    trained_ids = frozenset(learned)
+    new = [clip for clip in train if clip.facts.clip_id not in trained_ids]
+    known_speakers = {clip.facts.speaker for clip in train if clip.facts.clip_id in trained_ids}
     return DataChange(
         clips=len(new),
         hours=frame_to_second(sum(clip.facts.frames for clip in new)) / 3600,
         speakers=len({clip.facts.speaker for clip in new} - known_speakers),
-        gone=len(known - {clip.facts.clip_id for clip in train}),
+        gone=len(trained_ids - {clip.facts.clip_id for clip in train}),
     )
 
 

@@ -23,8 +23,8 @@ _NOTABLE: Final = (FAILED, "promoted", REFUSED, "kept", NO_CHAMPION, UNCHANGED)
 
 def ingested(corpus: str, summary: Mapping[str, Any]) -> Summary:
     """Return the entry of a corpus that was ingested. summary: of the ingest."""
-    kept = {name: summary[name] for name in ("files", "new_files", "clips", "release", "release_is_new")}
-    return {"corpus": without_password(corpus), **kept, "error": None}
+    facts = {name: summary[name] for name in ("files", "new_files", "clips", "release", "release_is_new")}
+    return {"corpus": without_password(corpus), **facts, "error": None}
 
 
 def not_ingested(corpus: str, error: HeterodubError) -> Summary:

@@ -53,9 +53,9 @@ def log_training_scores(settings: Settings, outlook: Outlook, version: int, scor
     Raises: TrackingError - the store cannot be reached.
     """
     _, tracking = open_workspace(settings)
-    kept = {name: value for name, value in scores.items() if name != "rows"}
+    summary = {name: value for name, value in scores.items() if name != "rows"}
     trained = named_version(tracking, outlook.model, str(version))
-    keep_scores(tracking, trained, outlook.release, json.dumps(kept, indent=2) + "\n")
+    keep_scores(tracking, trained, outlook.release, json.dumps(summary, indent=2) + "\n")
 
 
 @task(cache_policy=NO_CACHE)

@@ -26,10 +26,10 @@ def forget_name(kind: Kind, value: str) -> None:
     if context is None or context.flow_run is None:
         return
     named = {"value": f"takedown {takedown_id(kind, value)}", "reason": "kept with the tombstone"}
-    kept = dict(context.flow_run.parameters) | named
+    parameters = dict(context.flow_run.parameters) | named
     try:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(context.flow_run.id, parameters=kept).raise_for_status()
+            client.update_flow_run(context.flow_run.id, parameters=parameters).raise_for_status()
     except PrefectHTTPStatusError as error:  # the footage goes all the same
         get_run_logger().warning("name and reason are still among the parameters of this flow run: %s", error)
 

@@ -53,15 +53,15 @@ def main() -> None:
     Raises: RuntimeError - the library does not start, or knows no voice of that name.
     """
     library = _start()
-    said: dict[str, Any] = {}
+    arrays: dict[str, Any] = {}
     for u, utterance in enumerate(json.load(sys.stdin)):
         for p, phrase in enumerate(utterance["phrases"]):
             samples, events = _say(library, utterance["voice"], phrase)
-            said[f"{u}_{p}_samples"] = samples
-            said[f"{u}_{p}_at"] = np.array([at for at, _ in events])
-            said[f"{u}_{p}_ipa"] = np.array([ipa for _, ipa in events])
+            arrays[f"{u}_{p}_samples"] = samples
+            arrays[f"{u}_{p}_at"] = np.array([at for at, _ in events])
+            arrays[f"{u}_{p}_ipa"] = np.array([ipa for _, ipa in events])
     archive = io.BytesIO()
-    np.savez(archive, **said)
+    np.savez(archive, **arrays)
     sys.stdout.buffer.write(archive.getvalue())
 
 

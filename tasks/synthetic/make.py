@@ -52,12 +52,12 @@ def make_sample(
     for part in ("media", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     spoken = _spoken(seed)
-    wanted = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
-    for number, row in wanted:
+    chosen_rows = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
+    for number, row in chosen_rows:
         if progress is not None:
             progress(row.file)
         _make(folder, row, spoken.get(row.file, []), np.random.default_rng([seed, number]))
-    write_table(folder, [row for _, row in wanted])
+    write_table(folder, [row for _, row in chosen_rows])
     corpus = folder / "corpus.toml"
     corpus.write_text(_CORPUS_FILE.format(speaker=SPEAKER_PATTERN), "utf-8")
     return corpus
@@ -67,12 +67,12 @@ def _spoken(seed: int) -> dict[str, list[SpokenWords]]:
     """Synthesise all speech, by file: one speech for each voice it needs."""
     rng = np.random.default_rng(seed)
     phrases = drawn(rng)
-    wanted = [(row.file, voice, count) for row in ROWS for voice, count in _voices(row)]
-    utterances = [_utterance(voice, count, phrases, rng) for _, voice, count in wanted]
-    said: dict[str, list[SpokenWords]] = {}
-    for (file, _, _), speech in zip(wanted, speak(utterances), strict=True):
-        said.setdefault(file, []).append(speech)
-    return said
+    voices = [(row.file, voice, count) for row in ROWS for voice, count in _voices(row)]
+    utterances = [_utterance(voice, count, phrases, rng) for _, voice, count in voices]
+    by_file: dict[str, list[SpokenWords]] = {}
+    for (file, _, _), speech in zip(voices, speak(utterances), strict=True):
+        by_file.setdefault(file, []).append(speech)
+    return by_file
 
 
 def _voices(row: SampleFile) -> list[tuple[str, int]]:
@@ -132,7 +132,7 @@ def _pictured(shoot: Shoot, spoken: list[SpokenWords], rng: Rng) -> SyntheticVid
         case "two_at_once":
             return films.two_at_once(shoot.who, spoken[0], rng)
         case "cut_together":
-            first, second = (films.talking(who, said, rng) for who, said in zip(shoot.who, spoken, strict=True))
+            first, second = (films.talking(who, speech, rng) for who, speech in zip(shoot.who, spoken, strict=True))
             return films.cut_together(first, second, "rocket", rng)
         case "scenery":
             return films.faceless("coffee", spoken[0], rng)
@@ -145,11 +145,11 @@ def _written(path: Path, shoot: Shoot, shot: SyntheticVideo, rng: Rng) -> None:
     if shoot.gif:
         write_gif(path, films.shortened(shot, _GIF_FRAMES).frames, shot.fps)
         return
-    shown = None
+    frame_numbers = None
     if shoot.irregular:
-        kept = rng.random(len(shot.opening)) < _SHOWN_OF_IRREGULAR
-        shown = [0, *(np.flatnonzero(kept[1:]) + 1).tolist()]
-    write_film(path, shot.frames, shot.fps, shot.sound, CONTAINERS[shoot.container], shown)
+        mask = rng.random(len(shot.opening)) < _SHOWN_OF_IRREGULAR
+        frame_numbers = [0, *(np.flatnonzero(mask[1:]) + 1).tolist()]
+    write_film(path, shot.frames, shot.fps, shot.sound, CONTAINERS[shoot.container], frame_numbers)
     if shoot.aftermath == "cut_off":
         cut_off(path, _KEPT_OF_BROKEN)
     elif shoot.aftermath == "turn_display":

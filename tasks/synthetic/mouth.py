@@ -74,8 +74,8 @@ def mouth_curve(phonemes: Sequence[Phoneme], frames: int, fps: float) -> MouthCu
     sigma = _COARTICULATION_S / _STEP_S
     opening = gaussian_filter1d(opening, sigma) * (1 - _lips_together(phonemes, times))
     width = gaussian_filter1d(width, 1.5 * sigma)
-    shown = np.arange(frames) / fps + _EXPOSURE_S
-    return MouthCurve(np.interp(shown, times, opening), np.interp(shown, times, width))
+    exposed_s = np.arange(frames) / fps + _EXPOSURE_S
+    return MouthCurve(np.interp(exposed_s, times, opening), np.interp(exposed_s, times, width))
 
 
 def _parts(phonemes: Sequence[Phoneme]) -> list[tuple[str, float, float]]:

@@ -88,10 +88,10 @@ class _Moved:
 
     def placed(self, points: Sequence[tuple[float, float]]) -> Points:
         """Map points of the photograph to the person's picture, left to right."""
-        wanted = np.array(points, float)
-        here = wanted.copy()
+        targets = np.array(points, float)
+        here = targets.copy()
         for _ in range(12):  # fixed point: the spline is only known backwards
-            here = wanted - self.back(here)
+            here = targets - self.back(here)
         here = (here - self.origin) * self.person.scale
         if self.person.mirrored:
             here = (np.array([self.person.width - 1, 0]) + here * [-1, 1])[::-1]

@@ -230,8 +230,8 @@ class _Lips:
         bottom = np.interp(self.x, lower[:, 0], lower[:, 1]).astype(np.float32) - 0.7 * self.unit
         teeth = _sampled(picture, self.x, np.maximum(self.y, top))
         light = 0.5 + 0.5 * np.clip((self.y - self.seam_upper) / (2.5 * self.unit), 0, 1)[..., None]
-        shown = np.clip(bottom - self.y + 0.5, 0, 1)[..., None]
-        return np.asarray(colour * (1 - shown) + teeth * 0.9 * light * shown, np.float32)
+        alpha = np.clip(bottom - self.y + 0.5, 0, 1)[..., None]
+        return np.asarray(colour * (1 - alpha) + teeth * 0.9 * light * alpha, np.float32)
 
 
 def _sampled(picture: Frame, x: Any, y: Any) -> Plane:

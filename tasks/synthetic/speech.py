@@ -97,12 +97,12 @@ def _in_fresh_process(utterances: Sequence[Utterance]) -> list[list[_Raw]]:
     )
     if child.returncode != 0:
         raise RuntimeError(f"speech synthesis failed: {child.stderr.decode(errors='replace').strip()[-500:]}")
-    with np.load(io.BytesIO(child.stdout)) as said:
+    with np.load(io.BytesIO(child.stdout)) as arrays:
         return [
             [
                 (
-                    said[f"{u}_{p}_samples"],
-                    list(zip(said[f"{u}_{p}_at"].tolist(), said[f"{u}_{p}_ipa"].tolist(), strict=True)),
+                    arrays[f"{u}_{p}_samples"],
+                    list(zip(arrays[f"{u}_{p}_at"].tolist(), arrays[f"{u}_{p}_ipa"].tolist(), strict=True)),
                 )
                 for p in range(len(utterance.phrases))
             ]

@@ -128,13 +128,13 @@ def _found(truth: ExpectedOutcome, row: Mapping[str, Any] | None, clips: list[di
     if row is None:
         return "not in the catalog"
     reasons = {row["reason"]} | {r for clip in clips for r in (*clip["stage1_reasons"], *clip["stage2_reasons"])}
-    one, two = (any(clip[stage] for clip in clips) for stage in ("stage1", "stage2"))
+    stage1, stage2 = (any(clip[stage] for clip in clips) for stage in ("stage1", "stage2"))
     named = sorted(set(truth.reasons) & reasons)
-    return _text(FileState(row["state"]), one, two, named) + (
-        "" if (one, two) == (truth.stage1, truth.stage2) else f" {sorted(filter(None, reasons))}"
+    return _text(FileState(row["state"]), stage1, stage2, named) + (
+        "" if (stage1, stage2) == (truth.stage1, truth.stage2) else f" {sorted(filter(None, reasons))}"
     )
 
 
-def _text(state: FileState, one: bool, two: bool, reasons: list[str]) -> str:
-    route = "both" if one and two else "stage1" if one else "stage2" if two else "no stage"
+def _text(state: FileState, stage1: bool, stage2: bool, reasons: list[str]) -> str:
+    route = "both" if stage1 and stage2 else "stage1" if stage1 else "stage2" if stage2 else "no stage"
     return f"{state}, {route}" + (f" ({', '.join(reasons)})" if reasons else "")

@@ -173,8 +173,8 @@ def turn_display(path: Path, degrees: int) -> None:
     at = content.find(b"tkhd")
     if at < 0:
         raise ValueError(f"{path.name} has no track header")
-    one = 1 << 16  # 16.16 fixed point; the last column is 2.30
-    matrix = struct.pack(">9i", cosine * one, sine * one, 0, -sine * one, cosine * one, 0, 0, 0, 1 << 30)
+    unit = 1 << 16  # 16.16 fixed point; the last column is 2.30
+    matrix = struct.pack(">9i", cosine * unit, sine * unit, 0, -sine * unit, cosine * unit, 0, 0, 0, 1 << 30)
     start = at + 4 + 40  # version and flags, times, track, duration, reserved, layer, group, volume
     content[start : start + 36] = matrix
     path.write_bytes(content)

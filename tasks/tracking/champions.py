@@ -116,7 +116,9 @@ class Champions:
         last, number = ledger.last_move(self.ws, self.model), self._pointing(CHAMPION)
         if last is None:
             return self._standing(number)
-        if may_be_gone and not any(one.number == last.to_version for one in versions(self.tracking, self.model)):
+        if may_be_gone and not any(
+            version.number == last.to_version for version in versions(self.tracking, self.model)
+        ):
             ledger.finish(self.ws, last)
             return self._standing(last.to_version)
         repaired = _repair(last, number)
@@ -189,7 +191,7 @@ class Champions:
             ours = without_password(self.ws.root)
             raise PromotionError(f"{self.model} follows the ledger of {ours} already: there is nothing to adopt")
         champion, previous = self._pointing(CHAMPION), self._pointing(PREVIOUS)
-        left = [one for one in (champion, previous) if one is not None]
+        left = [version for version in (champion, previous) if version is not None]
         if number is None and champion is None:
             raise PromotionError(f"{self.model} has no champion at {self.tracking.place}; `--to VERSION` names one")
         if number is not None and left and number not in left:
@@ -214,8 +216,8 @@ class Champions:
         return Candidate(version, media_of(self.tracking, self.ws, version))
 
     def _standing(self, champion: int | None, repaired: str = "") -> Standing:
-        known, moves = versions(self.tracking, self.model), ledger.moves(self.ws, self.model)
-        return Standing(tuple(known), tuple(moves), champion, repaired)
+        registered, moves = versions(self.tracking, self.model), ledger.moves(self.ws, self.model)
+        return Standing(tuple(registered), tuple(moves), champion, repaired)
 
     def _pointing(self, alias: str) -> int | None:
         version = aliased(self.tracking, self.model, alias)

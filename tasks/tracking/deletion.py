@@ -59,12 +59,12 @@ def delete_version(tracking: Tracking, version: Version) -> None:
     """
     tracking.require_held(version.source, str(version))
     with tracking_errors(f"{version} at {tracking.place}"):
-        kept = tracking.client.get_model_version(version.name, str(version.number))
+        registered = tracking.client.get_model_version(version.name, str(version.number))
         files = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
         for entry in files.list_artifacts():
             files.delete_artifacts(entry.path)  # type: ignore[no-untyped-call]
-        if kept.model_id:
-            tracking.client.delete_logged_model(kept.model_id)
+        if registered.model_id:
+            tracking.client.delete_logged_model(registered.model_id)
         tracking.client.delete_model_version(version.name, str(version.number))
 
 
@@ -76,12 +76,15 @@ def deleted(place: TrackingAddress, experiment: str) -> list[Deleted]:
     Raises: TrackingError - the store cannot be read.
     """
     tracking = open_at(place)
-    gone = {one.experiment_id: one.name for one in _experiments(tracking, ViewType.DELETED_ONLY)}
+    gone = {entity.experiment_id: entity.name for entity in _experiments(tracking, ViewType.DELETED_ONLY)}
     runs = [(version, _run_of(tracking, version)) for name in KINDS for version in versions(tracking, name)]
     homes = {run.experiment_id for _, run in runs if run}
-    needed = {one for one, name in gone.items() if one in homes or name == experiment}
+    needed = {experiment_id for experiment_id, name in gone.items() if experiment_id in homes or name == experiment}
     return [
-        *(Deleted(f"experiment {gone[one]!r} was deleted", restore_experiment(place, one)) for one in sorted(needed)),
+        *(
+            Deleted(f"experiment {gone[experiment_id]!r} was deleted", restore_experiment(place, experiment_id))
+            for experiment_id in sorted(needed)
+        ),
         *_deleted_runs(
             place, [(version, run) for version, run in runs if run is None or run.experiment_id not in gone]
         ),
@@ -111,7 +114,7 @@ def _experiments(tracking: Tracking, view: int) -> list[Any]:
 
 def _runs(tracking: Tracking) -> list[tuple[str, str]]:
     """Return every run with its artifact address, deleted ones too: their files are still there."""
-    experiments = [one.experiment_id for one in _experiments(tracking, ViewType.ALL)]
+    experiments = [experiment.experiment_id for experiment in _experiments(tracking, ViewType.ALL)]
     search = partial(tracking.client.search_runs, experiments, "", ViewType.ALL, _PAGE)
     with tracking_errors(f"runs at {tracking.place}"):
         return [(run.info.run_id, run.info.artifact_uri) for run in pages(lambda token: search(page_token=token))]

@@ -75,8 +75,8 @@ class ModelKind:
         from mlflow.models import ModelSignature
         from mlflow.types import Schema, TensorSpec
 
-        taken = Schema([TensorSpec(dtype, shape, name) for name, dtype, shape in self.takes])
-        return ModelSignature(inputs=taken, outputs=Schema([TensorSpec(*self.gives[1:])]))
+        inputs = Schema([TensorSpec(dtype, shape, name) for name, dtype, shape in self.takes])
+        return ModelSignature(inputs=inputs, outputs=Schema([TensorSpec(*self.gives[1:])]))
 
 
 def _generator_card(folder: Path) -> GeneratorCard:
@@ -164,9 +164,9 @@ def translator_example(side_px: int) -> Example:
 def baseline_example(side_px: int) -> Example:
     """Build inputs of a baseline's pyfunc by name: those of a translator that a baseline takes, under a hum."""
     example = translator_example(side_px)
-    kept = {name: example[name] for name in ("pictures", "reference_pictures", "reference_landmarks")}
+    inputs = {name: example[name] for name in ("pictures", "reference_pictures", "reference_landmarks")}
     mel = np.full((len(example["pictures"]), MEL_BANDS, MEL_CONTEXT_COLUMNS), -5.0, np.float32)
-    return kept | {"mel": mel}
+    return inputs | {"mel": mel}
 
 
 LANDMARK_GENERATOR: Final = ModelKind(

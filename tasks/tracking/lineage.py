@@ -51,7 +51,7 @@ def lineage_of(tracking: Tracking, version: Version) -> Clips | None:
 
 def _stored_lineage(tracking: Tracking, run_id: str) -> Clips | None:
     tracking.require_held(tracking.client.get_run(run_id).info.artifact_uri, f"run {run_id}")
-    if FILE not in {one.path for one in tracking.client.list_artifacts(run_id)}:
+    if FILE not in {artifact.path for artifact in tracking.client.list_artifacts(run_id)}:
         return None
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         return list(json.loads(Path(tracking.client.download_artifacts(run_id, FILE, scratch)).read_text()))
@@ -66,7 +66,7 @@ def lineage_of_weights(tracking: Tracking, kind: ModelKind, weights: str) -> Cli
         registered = tracking.client.search_model_versions(
             f"name = '{kind.name}' and tags.weights_sha256 = '{weights}'"
         )
-    lineages = [lineage_of(tracking, version_of(one)) for one in registered]
+    lineages = [lineage_of(tracking, version_of(version)) for version in registered]
     return next((clips for clips in lineages if clips is not None), None)
 
 

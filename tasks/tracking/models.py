@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
@@ -92,8 +92,8 @@ def log_model(run: TrackedRun, folder: Path, kind: ModelKind) -> Version:
             shutil.copyfile(folder / name, inner / name)
         hashes = file_hashes(inner)
         write_checksums(inner)
-        if known := _registered(run, hashes, kind):
-            return known
+        if version := _registered(run, hashes, kind):
+            return version
         with tracking_errors(f"run {run.run_id}, its model"):
             return _log(run, inner, whole, card, kind, hashes)
 
@@ -134,7 +134,7 @@ def _save(inner: Path, whole: Path, card: Card, kind: ModelKind, description: "M
             code_paths=[str(Path(str(package.__file__)).parent) for package in (schemas, model)],
             signature=kind.signature,
             input_example=kind.example(card),
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in kind.requires],
+            pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in kind.requires],
             mlflow_model=description,
         )
 
@@ -152,53 +152,53 @@ def _without_advice() -> Iterator[None]:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
 
 
-def fetch_version(tracking: Tracking, wanted: Version, folder: Path) -> Path:
+def fetch_version(tracking: Tracking, version: Version, folder: Path) -> Path:
     """Fetch the model's own folder of a version, out of all that fetch_model brings.
 
     Raises: TrackingError, ModelFileError - as fetch_model.
     """
-    return fetch_model(tracking, wanted, folder) / "artifacts" / wanted.kind.inner
+    return fetch_model(tracking, version, folder) / "artifacts" / version.kind.inner
 
 
-def verify_version(tracking: Tracking, wanted: Version) -> None:
+def verify_version(tracking: Tracking, version: Version) -> None:
     """Verify a version's files against its checksums, and keep none of them. Raises: as fetch_model."""
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        fetch_model(tracking, wanted, Path(scratch))
+        fetch_model(tracking, version, Path(scratch))
 
 
-def fetch_model(tracking: Tracking, wanted: Version, folder: Path) -> Path:
+def fetch_model(tracking: Tracking, version: Version, folder: Path) -> Path:
     """Fetch all of a version's files into a folder, code included, and verify them by its checksums; runs none of them.
 
     Raises: ModelFileError - a file is missing, damaged, swapped, added or a link. TrackingError - the files cannot be
     fetched.
     """
-    expected = wanted.checksums
-    with tracking_errors(f"files of {wanted}"):
-        place = tracking.client.get_model_version_download_uri(wanted.name, str(wanted.number))
-        tracking.require_held(place, str(wanted))
+    expected = version.checksums
+    with tracking_errors(f"files of {version}"):
+        place = tracking.client.get_model_version_download_uri(version.name, str(version.number))
+        tracking.require_held(place, str(version))
         address = urlsplit(place)
         if address.scheme in ("", "file"):  # of this machine: a copy would follow links
             regular_files(Path(unquote(address.path) if address.scheme else place))
-        got = Path(
+        downloaded = Path(
             mlflow.artifacts.download_artifacts(
                 artifact_uri=place, dst_path=str(folder), tracking_uri=tracking.place.uri
             )
         )
         for name in NEVER_LOGGED:
-            for path in list(got.rglob(name)):
-                remove_below(got, path)
-    verify_checksums(got, expected)
-    return got
+            for path in list(downloaded.rglob(name)):
+                remove_below(downloaded, path)
+    verify_checksums(downloaded, expected)
+    return downloaded
 
 
-def export_model(tracking: Tracking, wanted: Version, folder: Path) -> None:
+def export_model(tracking: Tracking, version: Version, folder: Path) -> None:
     """Make a new folder of a version, which is there only once all of its files were verified by its checksums.
 
     Raises: as fetch_model. OSError - the folder cannot be made, or holds something already.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        fetch_model(tracking, wanted, Path(scratch) / "model").rename(folder)
+        fetch_model(tracking, version, Path(scratch) / "model").rename(folder)
 
 
 def _tags(run: TrackedRun, card: Card, kind: ModelKind, hashes: Mapping[str, str]) -> dict[str, str]:
@@ -210,9 +210,13 @@ def _registered(run: TrackedRun, hashes: Mapping[str, str], kind: ModelKind) -> 
     """Return the version that an earlier attempt of this run has registered with the same files."""
     with tracking_errors(f"{kind.name} at {run.tracking.place}"):
         registered = run.tracking.client.search_model_versions(f"name = '{kind.name}' and run_id = '{run.run_id}'")
-    wanted = {tag: hashes[file] for file, tag in kind.hashed.items()}.items()
-    same = [one for one in map(version_of, registered) if CHECKSUMS_TAG in one.tags and one.tags.items() >= wanted]
-    return max(same, key=lambda one: one.number, default=None)
+    expected_tags = {tag: hashes[file] for file, tag in kind.hashed.items()}.items()
+    same = [
+        version
+        for version in map(version_of, registered)
+        if CHECKSUMS_TAG in version.tags and version.tags.items() >= expected_tags
+    ]
+    return max(same, key=lambda version: version.number, default=None)
 
 
 def version_of(registered: Any) -> Version:

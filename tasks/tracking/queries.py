@@ -36,10 +36,10 @@ def finished_training(tracking: Tracking, model: str, training: str) -> TrainedV
 
     Raises: TrackingError - the store cannot be reached.
     """
-    known = {version.run_id: version for version in versions(tracking, model)}
-    found = _search(tracking, f"tags.{TRAINING} = '{training}' and attributes.status = 'FINISHED'")
-    done = [TrainedVersion(known[run.info.run_id], dict(run.data.tags)) for run in found if run.info.run_id in known]
-    return max(done, key=lambda one: one.version.number, default=None)
+    by_run = {version.run_id: version for version in versions(tracking, model)}
+    runs = _search(tracking, f"tags.{TRAINING} = '{training}' and attributes.status = 'FINISHED'")
+    done = [TrainedVersion(by_run[run.info.run_id], dict(run.data.tags)) for run in runs if run.info.run_id in by_run]
+    return max(done, key=lambda trained: trained.version.number, default=None)
 
 
 def trained_by(tracking: Tracking, model: str, settings: str) -> frozenset[int]:
@@ -57,8 +57,8 @@ def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
     Raises: TrackingError - the store cannot be reached.
     """
     condition = f"tags.model = '{model}' and tags.outcome != 'promote' and attributes.status = 'FINISHED'"
-    found = sorted(_search(tracking, condition), key=lambda run: int(run.info.start_time))
-    return {int(run.data.tags["challenger"]): run.data.tags.get("reason", "") for run in found}
+    runs = sorted(_search(tracking, condition), key=lambda run: int(run.info.start_time))
+    return {int(run.data.tags["challenger"]): run.data.tags.get("reason", "") for run in runs}
 
 
 def keep_scores(tracking: Tracking, version: Version, release: str, scores: str) -> None:
@@ -79,8 +79,10 @@ def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[s
     if not benchmarks:
         return set()
     with tracking_errors(f"runs at {tracking.place}"):
-        experiments = [one.experiment_id for one in tracking.client.search_experiments()]
-        evidence = [run for one in benchmarks for run in _search(tracking, f"tags.benchmark = '{one}'", experiments)]
+        experiments = [experiment.experiment_id for experiment in tracking.client.search_experiments()]
+        evidence = [
+            run for benchmark in benchmarks for run in _search(tracking, f"tags.benchmark = '{benchmark}'", experiments)
+        ]
     return {run.info.run_id for run in evidence} | {run.data.tags.get("challenger_run", "") for run in evidence}
 
 

@@ -36,8 +36,8 @@ class NamedModel:
 def versions(tracking: Tracking, model: str) -> list[Version]:
     """Return every version that was not deleted, oldest first; none where the model is not registered."""
     with tracking_errors(f"{model} at {tracking.place}"):
-        found = tracking.client.search_model_versions(f"name = '{model}'")
-    return sorted(map(version_of, found), key=lambda one: one.number)
+        registered = tracking.client.search_model_versions(f"name = '{model}'")
+    return sorted(map(version_of, registered), key=lambda version: version.number)
 
 
 def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
@@ -45,26 +45,26 @@ def named_version(tracking: Tracking, model: str, name: str | None) -> Version:
 
     Raises: TrackingError - there is none; the text says which there are.
     """
-    known = versions(tracking, model)
-    if not known:
+    registered = versions(tracking, model)
+    if not registered:
         raise TrackingError(f"no {model} is registered at {tracking.place}: `{KINDS[model].made_by}` makes one")
     if name is None:
-        return known[-1]
+        return registered[-1]
     if name.startswith("@"):
-        found = aliased(tracking, model, name[1:])
+        named = aliased(tracking, model, name[1:])
     elif name.isdigit():
-        found = next((one for one in known if one.number == int(name)), None)
+        named = next((version for version in registered if version.number == int(name)), None)
     else:
-        found = next((one for one in reversed(known) if one.run_id == name), None)
-    if found is None and (tuned := finetuned_version(tracking, model, name)):
+        named = next((version for version in reversed(registered) if version.run_id == name), None)
+    if named is None and (tuned := finetuned_version(tracking, model, name)):
         raise TrackingError(f"{tuned} was fine-tuned to one speaker: it is used where it is named, and never promoted")
-    if found is None:
-        numbers = ", ".join(str(one.number) for one in known[-10:])
+    if named is None:
+        numbers = ", ".join(str(version.number) for version in registered[-10:])
         hint = "; `heterodub promote` chooses one" if name == f"@{CHAMPION}" else ""
         raise TrackingError(
             f"{model} has no version {name} at {tracking.place} (deleted, or never there), but {numbers}{hint}"
         )
-    return found
+    return named
 
 
 def usable_version(tracking: Tracking, model: str, name: str | None) -> Version:
@@ -98,7 +98,7 @@ def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Versi
     number = name.removeprefix("models:/").removeprefix(FINETUNED)
     if number != name and number[:1] in ("/", "@"):
         return named_version(tracking, FINETUNED, number.removeprefix("/"))
-    return next((one for one in versions(tracking, FINETUNED) if one.run_id == name), None)
+    return next((version for version in versions(tracking, FINETUNED) if version.run_id == name), None)
 
 
 def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | None, scratch: Path) -> NamedModel:
@@ -121,8 +121,8 @@ def aliased(tracking: Tracking, model: str, alias: str) -> Version | None:
     Raises: TrackingError - the store cannot be reached.
     """
     what = f"{model} at {tracking.place}"
-    found = if_there(what, lambda: tracking.client.get_model_version_by_alias(model, alias))
-    return version_of(found) if found else None
+    registered = if_there(what, lambda: tracking.client.get_model_version_by_alias(model, alias))
+    return version_of(registered) if registered else None
 
 
 def aliases_of(tracking: Tracking, model: str) -> dict[int, list[str]]:

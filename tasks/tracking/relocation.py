@@ -62,13 +62,13 @@ def relocate(place: TrackingAddress, forget: Path | None = None) -> Relocated:
     except sqlite3.Error as error:
         raise TrackingError(f"tracking store {place}: {error}; nothing was changed") from error
     missing = tuple(sorted(name for name, source in sources.items() if not Path(source).exists()))
-    return Relocated(tuple(str(_workspace_of(one)) for one in old), changed, len(sources), missing)
+    return Relocated(tuple(str(_workspace_of(artifacts)) for artifacts in old), changed, len(sources), missing)
 
 
 def _elsewhere(store: sqlite3.Connection, here: Path) -> list[str]:
-    asked = "SELECT DISTINCT artifact_location FROM experiments WHERE experiment_id != ? AND artifact_location != ?"
-    found = (str(row[0]) for row in store.execute(asked, (_MLFLOWS_OWN, str(here))))
-    return sorted(one for one in found if Path(one).parts[-2:] == (TRACKING, here.name))
+    query = "SELECT DISTINCT artifact_location FROM experiments WHERE experiment_id != ? AND artifact_location != ?"
+    folders = (str(row[0]) for row in store.execute(query, (_MLFLOWS_OWN, str(here))))
+    return sorted(folder for folder in folders if Path(folder).parts[-2:] == (TRACKING, here.name))
 
 
 def _require_leave(artifacts: str, here: Path, forget: Path | None) -> None:

@@ -48,19 +48,19 @@ class TrackedRun:
         tree, packages = settings_tree(settings), installed()
         self.params(flattened(tree))
         tags = {**code_tags(), "seed": str(seed), "environment": environment_hash(packages)}
-        known = self._run().data.tags
+        stored = self._run().data.tags
         self.tags(
-            {name if known.get(name, value) == value else f"resumed.{name}": value for name, value in tags.items()}
+            {name if stored.get(name, value) == value else f"resumed.{name}": value for name, value in tags.items()}
         )
         self.content("settings.json", json.dumps(tree, indent=2) + "\n")
         self.content("environment.txt", "\n".join(packages) + "\n")
 
     def params(self, values: Mapping[str, str]) -> None:
         """Store parameters. MLflow never changes one: where a value differs, the tag "resumed.<name>" holds the new."""
-        known = self._run().data.params
-        fresh = [Param(name, value) for name, value in values.items() if name not in known]
+        stored = self._run().data.params
+        fresh = [Param(name, value) for name, value in values.items() if name not in stored]
         self._batches("params", fresh, _AT_ONCE)
-        differing = {name: value for name, value in values.items() if known.get(name, value) != value}
+        differing = {name: value for name, value in values.items() if stored.get(name, value) != value}
         self.tags({f"resumed.{name}": value for name, value in differing.items()})
 
     def tags(self, values: Mapping[str, str]) -> None:

@@ -110,8 +110,8 @@ def look(place: TrackingAddress) -> str:
     client = _client(place)
     with tracking_errors(f"tracking store {place}"):
         models = client.search_registered_models(max_results=100)
-        found = client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS)
-        experiments = [one for one in found if one.experiment_id != _MLFLOWS_OWN]
+        all_experiments = client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS)
+        experiments = [experiment for experiment in all_experiments if experiment.experiment_id != _MLFLOWS_OWN]
     for experiment in experiments:
         _require_at_home(place, experiment)
     return f"{counted(len(experiments), 'experiment')}, {counted(len(models), 'registered model')} at {place}"
@@ -174,24 +174,24 @@ def _client(place: TrackingAddress) -> MlflowClient:
 def _open(place: TrackingAddress, experiment: str) -> Tracking:
     client = _client(place)
     with tracking_errors(f"tracking store {place}"):
-        known = client.get_experiment_by_name(experiment)
-        if known is None:
+        stored = client.get_experiment_by_name(experiment)
+        if stored is None:
             try:
-                made = client.create_experiment(experiment, str(place.artifacts) if place.artifacts else None)
-                return Tracking(place, client, made)
+                experiment_id = client.create_experiment(experiment, str(place.artifacts) if place.artifacts else None)
+                return Tracking(place, client, experiment_id)
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
-                known = client.get_experiment_by_name(experiment)  # another process has just made it
-    if known is None:
+                stored = client.get_experiment_by_name(experiment)  # another process has just made it
+    if stored is None:
         raise TrackingError(f"experiment {experiment!r} was made and is not there: another process deletes it")
-    if known.lifecycle_stage != "active":
+    if stored.lifecycle_stage != "active":
         raise TrackingError(
-            f"experiment {experiment!r} was deleted from {place}: `{restore_experiment(place, known.experiment_id)}` "
+            f"experiment {experiment!r} was deleted from {place}: `{restore_experiment(place, stored.experiment_id)}` "
             "restores it; or name another one in [tracking] experiment"
         )
-    _require_at_home(place, known)
-    return Tracking(place, client, known.experiment_id)
+    _require_at_home(place, stored)
+    return Tracking(place, client, stored.experiment_id)
 
 
 class NotAtHomeError(TrackingError):

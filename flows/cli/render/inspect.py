@@ -130,7 +130,7 @@ def _decision(admitted: bool, reasons: Sequence["Reason"]) -> str:
 def _policy(answer: "ClipAnswer") -> str:
     if answer.policy == answer.policy_in_force:
         return answer.policy
-    admitting = [name for name, taken in (("stage 1", answer.now_stage1), ("stage 2", answer.now_stage2)) if taken]
+    admitting = [name for name, admits in (("stage 1", answer.now_stage1), ("stage 2", answer.now_stage2)) if admits]
     return (
         f"decided by {answer.policy}; the limits below are of {answer.policy_in_force}, in force now, "
         f"which would admit it to {' and '.join(admitting) or 'neither stage'}"

@@ -77,18 +77,18 @@ def show(columns: Sequence[TableColumn], rows: Iterable[Sequence[Any]], keys: in
     cells = [[value if isinstance(value, Text) else cell(value) for value in row] for row in rows]
     natural = [max([len(column.heading), *(row[i].cell_len for row in cells)]) for i, column in enumerate(columns)]
     widths = _widths(columns, natural, out.width)
-    shown = [i for i, width in enumerate(widths) if width]
-    for number, block in enumerate(_blocks(shown, widths, keys, out.width)):
+    indices = [i for i, width in enumerate(widths) if width]
+    for number, block in enumerate(_blocks(indices, widths, keys, out.width)):
         if number:
             out.print("")
         out.print(_table(columns, cells, block, widths))
 
 
 def _table(
-    columns: Sequence[TableColumn], rows: Sequence[Sequence[Text]], shown: Sequence[int], widths: Sequence[int]
+    columns: Sequence[TableColumn], rows: Sequence[Sequence[Text]], indices: Sequence[int], widths: Sequence[int]
 ) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for i in shown:
+    for i in indices:
         table.add_column(
             columns[i].heading,
             width=widths[i],
@@ -97,14 +97,14 @@ def _table(
             overflow="fold" if columns[i].folds else "ellipsis",
         )
     for row in rows:
-        table.add_row(*(_without_middle(row[i], widths[i]) if columns[i].middle else row[i] for i in shown))
+        table.add_row(*(_without_middle(row[i], widths[i]) if columns[i].middle else row[i] for i in indices))
     return table
 
 
-def _blocks(shown: Sequence[int], widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
+def _blocks(indices: Sequence[int], widths: Sequence[int], keys: int, room: int) -> list[list[int]]:
     """Return the columns of each table: as many as fit, and at least one beside the keys."""
-    head, blocks = list(shown[:keys]), [list(shown[:keys])]
-    for i in shown[keys:]:
+    head, blocks = list(indices[:keys]), [list(indices[:keys])]
+    for i in indices[keys:]:
         wide = sum(widths[j] + _GAP for j in (*blocks[-1], i)) - _GAP
         if wide > room and len(blocks[-1]) > keys:
             blocks.append(list(head))
@@ -122,17 +122,17 @@ def _widths(columns: Sequence[TableColumn], natural: Sequence[int], room: int) -
         if column.optional and sum(least) > room:
             least[i], room = 0, room + _GAP
     spare = max(room - sum(least), 0)
-    wanted = [wide - low if low else 0 for wide, low in zip(natural, least, strict=True)]
-    share = min(1.0, spare / max(sum(wanted), 1))
-    return [low + int(extra * share) for low, extra in zip(least, wanted, strict=True)]
+    extras = [wide - low if low else 0 for wide, low in zip(natural, least, strict=True)]
+    share = min(1.0, spare / max(sum(extras), 1))
+    return [low + int(extra * share) for low, extra in zip(least, extras, strict=True)]
 
 
 def _without_middle(text: Text, width: int) -> Text:
     """Return a text of at most `width` cells: the middle is cut, and more is kept of the end than of the beginning."""
     if text.cell_len <= width:
         return text
-    kept = (width - 1) * 2 // 3
-    head, tail = set_cell_size(text.plain, width - 1 - kept), set_cell_size(text.plain[::-1], kept)[::-1]
+    tail_width = (width - 1) * 2 // 3
+    head, tail = set_cell_size(text.plain, width - 1 - tail_width), set_cell_size(text.plain[::-1], tail_width)[::-1]
     return Text(f"{head}\u2026{tail}", style=text.style)
 
 
@@ -149,7 +149,7 @@ def number(value: float) -> str:
 def pairs(labelled: Iterable[tuple[str, Any]]) -> None:
     """Print labelled lines, without those that have no value."""
     out = console()
-    known = [(name, value) for name, value in labelled if value not in (None, "", ())]
-    width = max((len(name) for name, _ in known), default=0)
-    for name, value in known:
+    lines = [(name, value) for name, value in labelled if value not in (None, "", ())]
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
         out.print(cell(f"{name:<{width}}  {value}"), soft_wrap=True)

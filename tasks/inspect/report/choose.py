@@ -47,14 +47,14 @@ def choose(clips: Sequence[Row], requested: Iterable[str]) -> Choice:
     details = _details([*routes.values(), *reasons.values()], requested)
     by_route = {route: _examples(rows, _PER_ROUTE) for route, rows in routes.items()}
     by_reason = {key: _examples(rows, _PER_REASON) for key, rows in reasons.items()}
-    wanted = dict.fromkeys(
+    thumbnails = dict.fromkeys(
         [*details, *(clip for group in (by_route, by_reason) for ids in group.values() for clip in ids)]
     )
     for row in shuffled:
-        if len(wanted) >= _THUMBNAILS:
+        if len(thumbnails) >= _THUMBNAILS:
             break
-        wanted.setdefault(row["clip_id"])
-    return Choice(by_route, by_reason, frozenset(wanted), details)
+        thumbnails.setdefault(row["clip_id"])
+    return Choice(by_route, by_reason, frozenset(thumbnails), details)
 
 
 def _examples(rows: Sequence[Row], count: int) -> tuple[str, ...]:

@@ -136,8 +136,8 @@ _ROUTE_TEXTS: Final = {
 
 def _routes(rows: Sequence[Row], choice: Choice) -> tuple[ReportGroup, ...]:
     groups = _groups(rows, lambda row: [str(route_of(row["stage1"], row["stage2"]))], _ROUTE_TEXTS.get, choice.by_route)
-    taken = {group.code: group for group in groups}
-    return tuple(taken.get(route, ReportGroup(route, text, 0, 0.0, 0.0)) for route, text in _ROUTE_TEXTS.items())
+    by_route = {group.code: group for group in groups}
+    return tuple(by_route.get(route, ReportGroup(route, text, 0, 0.0, 0.0)) for route, text in _ROUTE_TEXTS.items())
 
 
 def _stage_reasons(rows: Sequence[Row], stage: str, choice: Choice) -> tuple[ReportGroup, ...]:
@@ -160,12 +160,12 @@ def _groups(
         ReportGroup(
             code,
             text(code) or code,
-            len(held),
-            frame_to_second(sum(held)),
-            len(held) / len(rows),
+            len(lengths),
+            frame_to_second(sum(lengths)),
+            len(lengths) / len(rows),
             examples.get(code, ()),
         )
-        for code, held in frames.items()
+        for code, lengths in frames.items()
     )
     return tuple(sorted(groups, key=lambda group: (-group.count, group.code)))
 
@@ -251,12 +251,12 @@ def _middle(row: Row) -> int:
 
 def _bounded(details: list[Detail]) -> tuple[Detail, ...]:
     """Return as many details as the page has room for."""
-    kept: list[Detail] = []
+    fitting: list[Detail] = []
     size = 0
     for entry in details:
         shapes = sum(len(path) for shape in entry.shapes for path in shape.values())
         size += sum(map(len, entry.frames)) + len(entry.mel or "") + shapes
-        if size > DETAIL_BYTES and kept:
+        if size > DETAIL_BYTES and fitting:
             break
-        kept.append(entry)
-    return tuple(kept)
+        fitting.append(entry)
+    return tuple(fitting)

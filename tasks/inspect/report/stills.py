@@ -70,15 +70,17 @@ def raw_stills(
     stills: dict[str, dict[int, bytes]] = {}
     child, end = Decoder(settings.limits), time.monotonic() + _TOTAL_LIMIT_S
     try:
-        for uri, wanted in files.items():
+        for uri, requests in files.items():
             left = min(_FILE_LIMIT_S, end - time.monotonic())
             if left <= 0:
                 break
             if not _is_unchanged(uri, catalog):
                 continue
             try:
-                asked = (uri, tuple(wanted), settings.limits, _picture(catalog[uri]))
-                stills |= child.run(grab, *asked, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]])
+                arguments = (uri, tuple(requests), settings.limits, _picture(catalog[uri]))
+                stills |= child.run(
+                    grab, *arguments, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]]
+                )
             except (MediaRefusedError, RuntimeError, OSError):
                 continue  # the page shows a placeholder
     finally:
@@ -103,14 +105,14 @@ def _picture(row: Mapping[str, Any]) -> int | None:
 
 
 def grab(
-    uri: str, wanted: Collection[FrameRequest], limits: LimitSettings, picture: int | None = None
+    uri: str, requested: Collection[FrameRequest], limits: LimitSettings, picture: int | None = None
 ) -> dict[str, dict[int, bytes]]:
     """Decode a file up to the last requested frame; runs in the child. `picture`: the stream it is cut from.
 
     Raises: MediaRefusedError - the file cannot be used.
     """
     requests: dict[int, list[FrameRequest]] = {}
-    for request in wanted:
+    for request in requested:
         for number in request.frames:
             requests.setdefault(number, []).append(request)
     stills: dict[str, dict[int, bytes]] = {}

@@ -158,7 +158,7 @@ def drift_cells(trend: CorpusTrend, signal: str) -> list[dict[str, Any]]:
     return cells
 
 
-def axis(known: Sequence[Sequence[float]]) -> tuple[float, float]:
+def axis(quantiles: Sequence[Sequence[float]]) -> tuple[float, float]:
     """Return the range of a chart of quantiles."""
-    low, high = min(ends[0] for ends in known), max(ends[-1] for ends in known)
+    low, high = min(ends[0] for ends in quantiles), max(ends[-1] for ends in quantiles)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
