@@ -111,20 +111,20 @@ def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugment
     landmarks, side = face_clip.landmarks_TPXY[[*run, *reference, *stretch]], pictures.shape[1]
     if draw.random() < augmentation.hflip_prob:
         pictures, landmarks = pictures[:, :, ::-1], turned(landmarks, side)
-    shown = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    images = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
     shares = (landmarks / side).astype(np.float32)
-    spoken, known = landmarks[SHOWN_FRAMES + 1 :], FaceFrame.of(landmarks[[SHOWN_FRAMES]])
+    spoken, face_frame = landmarks[SHOWN_FRAMES + 1 :], FaceFrame.of(landmarks[[SHOWN_FRAMES]])
     return (
-        shown[:SHOWN_FRAMES],
+        images[:SHOWN_FRAMES],
         scale_mel(clip.mel_TMK[run]),
         scale_mel(clip.mel_TMK[_elsewhere(run, len(clip.mel_TMK), draw)]),
         shares[:SHOWN_FRAMES],
-        shown[SHOWN_FRAMES],
+        images[SHOWN_FRAMES],
         shares[SHOWN_FRAMES],
         scale_mel(clip.mel_TMK[stretch]),
         FaceFrame.of(spoken).enter(spoken).astype(np.float32),
-        known.enter(spoken).astype(np.float32),
-        known.enter(landmarks[[SHOWN_FRAMES]])[0].astype(np.float32),
+        face_frame.enter(spoken).astype(np.float32),
+        face_frame.enter(landmarks[[SHOWN_FRAMES]])[0].astype(np.float32),
         face_clip.tracked_T[stretch] & (np.arange(frames) < window.frames),
     )
 

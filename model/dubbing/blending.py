@@ -150,10 +150,10 @@ def unblended(
     strange = (off / _LIKE).square().mean(1, keepdim=True)
     weight = (4 * border * (1 - border)) ** 2 / (1 + strange)
     step = functional.avg_pool2d(off * weight, 2)
-    known = functional.avg_pool2d(weight, 2)
+    coverage = functional.avg_pool2d(weight, 2)
     for _ in range(_SPREADS):
-        step, known = _spread(step), _spread(known)
-    light = (step / known.clamp_min(1e-6)).clamp(-_MOST, _MOST)
+        step, coverage = _spread(step), _spread(coverage)
+    light = (step / coverage.clamp_min(1e-6)).clamp(-_MOST, _MOST)
     apart += functional.interpolate(light, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
     return np.asarray(apart.clamp_(0, 1).permute(0, 2, 3, 1).numpy())
 

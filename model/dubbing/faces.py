@@ -44,9 +44,11 @@ class Track:
 
     def without_lost_tail(self) -> "Track":
         """Return the track up to the last picture in which it was seen; lost pictures between are filled in."""
-        kept = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
-        points = np.ascontiguousarray(bridged(self.points_TPXY[:kept], self.tracked_T[:kept]))
-        return Track(self.shot, self.first, points, self.tracked_T[:kept], self.occluded_T[:kept], self.yaw_T[:kept])
+        length = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
+        points = np.ascontiguousarray(bridged(self.points_TPXY[:length], self.tracked_T[:length]))
+        return Track(
+            self.shot, self.first, points, self.tracked_T[:length], self.occluded_T[:length], self.yaw_T[:length]
+        )
 
 
 def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
@@ -58,7 +60,10 @@ def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
     chosen = []
     for shot in sorted({track.shot for track in tracks}):
         ranks: list[list[Track]] = []
-        for track in sorted((one for one in tracks if one.shot == shot), key=lambda one: (-one.height_px, one.first)):
+        for track in sorted(
+            (candidate for candidate in tracks if candidate.shot == shot),
+            key=lambda candidate: (-candidate.height_px, candidate.first),
+        ):
             free = next((rank for rank in ranks if not any(_overlap(track, other) for other in rank)), None)
             if free is None:
                 ranks.append([track])
@@ -69,8 +74,8 @@ def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
     return sorted(chosen, key=lambda track: track.first)
 
 
-def _overlap(one: Track, other: Track) -> bool:
-    return one.first < other.stop and other.first < one.stop
+def _overlap(track: Track, other: Track) -> bool:
+    return track.first < other.stop and other.first < track.stop
 
 
 def strength(track: Track, max_yaw_deg: float, fade_frames: int) -> NDArray[np.float32]:

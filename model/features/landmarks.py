@@ -107,8 +107,8 @@ def resample(curve: Floats, count: int) -> NDArray[np.float64]:
         raise ValueError(f"a curve is resampled to 2 points or more, got {count}")
     steps = np.hypot(*np.diff(curve, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps, dtype=np.float64)])
-    wanted = np.linspace(0.0, along[-1], count)
-    return np.stack([np.interp(wanted, along, curve[:, 0]), np.interp(wanted, along, curve[:, 1])], axis=1)
+    positions = np.linspace(0.0, along[-1], count)
+    return np.stack([np.interp(positions, along, curve[:, 0]), np.interp(positions, along, curve[:, 1])], axis=1)
 
 
 def _require_points(points: Floats) -> None:

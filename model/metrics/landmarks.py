@@ -87,8 +87,8 @@ def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> L
 
 
 def _require(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> None:
-    wanted = (len(tracked_T), LANDMARK_POINTS, 2)
-    if tracked_T.dtype != np.bool_ or predicted_TPXY.shape != wanted or true_TPXY.shape != wanted:
+    expected = (len(tracked_T), LANDMARK_POINTS, 2)
+    if tracked_T.dtype != np.bool_ or predicted_TPXY.shape != expected or true_TPXY.shape != expected:
         shapes = f"{predicted_TPXY.shape}, {true_TPXY.shape} and {tracked_T.dtype} {tracked_T.shape}"
         raise ValueError(f"scores need landmarks (T, {LANDMARK_POINTS}, 2) twice and flags (T,), got {shapes}")
     if not np.isfinite(predicted_TPXY[tracked_T][:, PREDICTED]).all():

@@ -52,8 +52,8 @@ def make_batch(
     """
     rows = [_row(*pair, frames, references, augmentation) for pair in zip(windows, clips, strict=True)]
     stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
-    mel, pose, known, used, target, counts = stacked
-    return GeneratorBatch(mel, pose, known, used, target, counts, tuple(clip_ids))
+    mel, pose, reference, used, target, counts = stacked
+    return GeneratorBatch(mel, pose, reference, used, target, counts, tuple(clip_ids))
 
 
 def _row(
@@ -61,17 +61,17 @@ def _row(
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
     span = slice(window.start, window.start + window.frames)
-    known, used = _references(clip, span, references, draw)
+    reference, used = _references(clip, span, references, draw)
     points, pose, mel, counted = _played(clip, span, augmentation.speed_perturb, draw)
     mel = _disturbed(mel, augmentation, draw)
     if draw.random() < augmentation.hflip_prob:
-        points, pose, known = mirror(points), mirror_pose(pose), mirror(known)
+        points, pose, reference = mirror(points), mirror_pose(pose), mirror(reference)
     spare = frames - window.frames
     counts = np.pad(counted, (0, spare))
     return (
         _lengthened(mel, mel_columns(spare)),
         _lengthened(pose, spare),
-        known,
+        reference,
         used,
         _lengthened(points[:, PREDICTED], spare),
         counts,
@@ -87,9 +87,9 @@ def _references(
     choice = np.flatnonzero(outside if outside.any() else clip.counts_T)
     count = min(int(draw.integers(1, most + 1)), len(choice))
     chosen = draw.choice(choice, count, replace=False)
-    known = np.repeat(clip.points_TPXY[chosen[:1]], most, axis=0)
-    known[:count] = clip.points_TPXY[chosen]
-    return known, np.arange(most) < count
+    reference = np.repeat(clip.points_TPXY[chosen[:1]], most, axis=0)
+    reference[:count] = clip.points_TPXY[chosen]
+    return reference, np.arange(most) < count
 
 
 def _played(

@@ -67,8 +67,8 @@ def feature_matching_loss(generated: Sequence[DiscriminatorFeatures], true: Sequ
     truth take no gradient.
     """
     parts = [
-        (one - other.detach()).abs().mean()
+        (fake_map - real_map.detach()).abs().mean()
         for fake, real in zip(generated, true, strict=True)
-        for one, other in zip(fake[:-1], real[:-1], strict=True)
+        for fake_map, real_map in zip(fake[:-1], real[:-1], strict=True)
     ]
     return torch.stack(parts).mean()
