@@ -209,8 +209,8 @@ def _finetuned(inputs: DubInputs, plan: DubPlan) -> Models:
     if seconds is None:
         return models
     faces = first_seconds(plan.faces, plan.followed, seconds)
-    shown = collect_references(faces, film, plan.canvas, models.translator.side_px, inputs.scratch, monitor)
-    clips = [as_clip(face, references) for face, references in shown.items()]
+    by_face = collect_references(faces, film, plan.canvas, models.translator.side_px, inputs.scratch, monitor)
+    clips = [as_clip(face, references) for face, references in by_face.items()]
     with monitor("fine-tune"):
         return finetune(models, clips, fingerprint(film.path), seconds, inputs.settings, monitor.progress)
 

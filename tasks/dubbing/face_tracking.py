@@ -103,8 +103,8 @@ def follow(
     growing: dict[int, _Growing] = {}
     grown: list[_Growing] = []
     frames = with_cuts(_frames(film, canvas, monitor, most_s, times), clips.cut_threshold)
-    with closing(ahead(monitor.over("shot cuts", frames))) as seen:
-        for frame, small, starts_shot in seen:
+    with closing(ahead(monitor.over("shot cuts", frames))) as stream:
+        for frame, small, starts_shot in stream:
             shot += starts_shot
             with monitor("shot cuts"):
                 transitions.add(frame.index, frame.source_s, small)

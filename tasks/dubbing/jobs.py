@@ -116,9 +116,9 @@ def read_jobs(manifest: Path) -> list[DubJob]:
         raise SourceError(f"manifest {manifest}: {error}") from error
     jobs: list[DubJob] = []
     for number, row in enumerate(rows, start=1):
-        given = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}
+        values = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}
         try:
-            jobs.append(DubJob.model_validate(given))
+            jobs.append(DubJob.model_validate(values))
         except ValidationError as error:
             raise SourceError(f"manifest {manifest}: row {number}: {describe(error)}") from error
     if problem := _crossed_rows(jobs) if jobs else "it names no job":
