@@ -107,16 +107,16 @@ def folds(selection: Selection, count: int, speakers: int | None = None) -> list
 
 
 def without(
-    selection: Selection, held: Collection[str], speakers: int | None = None
+    selection: Selection, held_groups: Collection[str], speakers: int | None = None
 ) -> tuple[Selection, tuple[ClipRef, ...]]:
-    """Split off the groups `held`: a selection of train and val clips of other groups, and the held groups' clips.
+    """Split off `held_groups`: a selection of train and val clips of other groups, and the held groups' clips.
 
     speakers: see `folds`.
 
     Raises: TrainingError - none is left to train on.
     """
     groups = grouped((*selection.train, *selection.val))
-    rest = [name for name in shuffled(groups) if name not in held]
+    rest = [name for name in shuffled(groups) if name not in held_groups]
     by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
     val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
     taught = [name for name in rest if name not in val][:speakers]
@@ -127,7 +127,7 @@ def without(
         )
     train = tuple(clip for name in taught for clip in groups[name])
     looked_at = tuple(clip for name in val for clip in groups[name])
-    test_clips = tuple(clip for name in shuffled(groups) if name in held for clip in groups[name])
+    test_clips = tuple(clip for name in shuffled(groups) if name in held_groups for clip in groups[name])
     return replace(selection, train=train, val=looked_at), test_clips
 
 

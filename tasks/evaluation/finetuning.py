@@ -68,7 +68,7 @@ def compare_finetuning(
     lite0, translator = Lite0().to(device), load_translator(model, device)[0]
     for clip in few_a_speaker(test_clips, 1):
         learned = finetuning_clip(workspace, selection.release, clip.facts.clip_id, seconds)
-        used = max(one.facts.frames for one in (*learned.train, *learned.val))  # held-back frames are not scored
+        used = max(part.facts.frames for part in (*learned.train, *learned.val))  # held-back frames are not scored
         eval_window = _later(selection, clip, translator.architecture.side_px, used)
         if eval_window is None:
             continue

@@ -172,7 +172,7 @@ def spread(clips: Sequence[ClipRef], count: int) -> list[ClipRef]:
     speakers: dict[str, list[ClipRef]] = {}
     for clip in _by_id(clips):
         speakers.setdefault(clip.facts.speaker, []).append(clip)
-    turns = [(turn, speaker) for speaker, own in speakers.items() for turn in range(len(own))]
+    turns = [(turn, speaker) for speaker, speaker_clips in speakers.items() for turn in range(len(speaker_clips))]
     return [speakers[speaker][turn] for turn, speaker in sorted(turns)[:count]]
 
 
@@ -186,19 +186,19 @@ def _by_id(clips: Sequence[ClipRef]) -> list[ClipRef]:
 
 
 def _trainable(workspace: Workspace, clips: Sequence[ClipRef]) -> list[ClipRef]:
-    held = held_out(workspace)
-    kept: list[ClipRef] = []
+    benchmarks = held_out(workspace)
+    trainable: list[ClipRef] = []
     leaks: list[ClipRef] = []
     for clip in clips:
-        is_held = held.holds(clip.facts.clip_id, clip.place.media_id, clip.facts.speaker, clip.group)
-        (leaks if is_held and clip.split != "test" else kept).append(clip)
+        is_held = benchmarks.holds(clip.facts.clip_id, clip.place.media_id, clip.facts.speaker, clip.group)
+        (leaks if is_held and clip.split != "test" else trainable).append(clip)
     if leaks:
         _log.warning(
             "%d clips of the train and val split belong to a benchmark's speakers and are left out, such as %s",
             len(leaks),
             leaks[0].facts.clip_id,
         )
-    return kept
+    return trainable
 
 
 def _counts(clips: Sequence[ClipRef]) -> str:

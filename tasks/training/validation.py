@@ -101,6 +101,6 @@ def validation_scores(
     """Return validation scores, means over speakers: "loss", the perceptual distance on the lower half by the stages
     that the loss uses, and others. generated: crops of each evaluation window's span, (F, S, S, 3) in 0..1.
     """
-    rows = [clip_scores(eval_window, "generated", made, lite0) for eval_window, made in generated]
+    rows = [clip_scores(eval_window, "generated", crops, lite0) for eval_window, crops in generated]
     means = {name: over_speakers(rows, name) for name in _SCORES}
     return {"loss": means["perceptual_lower"]} | means

@@ -172,8 +172,8 @@ def _groups_with(file: pq.ParquetFile, clip_id: str) -> Iterable[int]:
     """Return the row groups that may hold the clip, by their statistics."""
     column = file.schema_arrow.names.index("clip_id")
     for number in range(file.num_row_groups):
-        known = file.metadata.row_group(number).column(column).statistics
-        if known is None or not known.has_min_max or known.min <= clip_id <= known.max:
+        statistics = file.metadata.row_group(number).column(column).statistics
+        if statistics is None or not statistics.has_min_max or statistics.min <= clip_id <= statistics.max:
             yield number
 
 
