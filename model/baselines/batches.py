@@ -83,8 +83,8 @@ def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:
         raise ValueError(f"{frames} frames need a mel of {(mel_columns(frames), MEL_BANDS)}, got {mel_SM.shape}")
     if not np.isfinite(mel_SM).all():
         raise ValueError("a mel value is not finite")
-    every = np.lib.stride_tricks.sliding_window_view(with_context(mel_SM, frames), MEL_CONTEXT_COLUMNS, axis=0)
-    return np.asarray(every[:: mel_columns(1)], np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(with_context(mel_SM, frames), MEL_CONTEXT_COLUMNS, axis=0)
+    return np.asarray(windows[:: mel_columns(1)], np.float32)
 
 
 def make_av_batch(
@@ -132,5 +132,5 @@ def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugment
 def _elsewhere(run: NDArray[np.intp], frames: int, draw: np.random.Generator) -> NDArray[np.intp]:
     """Move the run to another time of the clip that it does not overlap with; in short clips, as far as possible."""
     shifts = np.arange(-run[0], frames - run[-1])
-    apart = shifts[np.abs(shifts) >= SHOWN_FRAMES]
-    return run + int(draw.choice(apart) if len(apart) else shifts[np.argmax(np.abs(shifts))])
+    far_shifts = shifts[np.abs(shifts) >= SHOWN_FRAMES]
+    return run + int(draw.choice(far_shifts) if len(far_shifts) else shifts[np.argmax(np.abs(shifts))])

@@ -85,8 +85,8 @@ class LipGanTrainingModule(BaselineTrainingModule):
         discriminator = self.optimizers[DISCRIMINATOR].network
         losses["pair"] = apart(*self.optimizers[DISCRIMINATOR].frozen_forward(generated, mel)).square().mean()
         losses["total"] = losses["l1"] + _ADVERSARIAL * losses["pair"]
-        other = batch.elsewhere_NFMK.flatten(0, 1)
-        distances = apart(*discriminator(torch.cat([true, true, generated.detach()]), torch.cat([mel, other, mel])))
+        other_mel = batch.elsewhere_NFMK.flatten(0, 1)
+        distances = apart(*discriminator(torch.cat([true, true, generated.detach()]), torch.cat([mel, other_mel, mel])))
         losses["discriminator"] = contrastive(distances, torch.arange(len(distances), device=true.device) < len(true))
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"], DISCRIMINATOR: losses["discriminator"]})
         return losses

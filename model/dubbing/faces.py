@@ -57,7 +57,7 @@ def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
     A face that is lost for long comes back as another track, so tracks of one shot that do not overlap in time share a
     number: the largest takes number 1, then each, by size, the lowest number that is free at its time.
     """
-    chosen = []
+    selected = []
     for shot in sorted({track.shot for track in tracks}):
         ranks: list[list[Track]] = []
         for track in sorted(
@@ -70,8 +70,8 @@ def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
             else:
                 free.append(track)
         if len(ranks) >= number:
-            chosen += ranks[number - 1]
-    return sorted(chosen, key=lambda track: track.first)
+            selected += ranks[number - 1]
+    return sorted(selected, key=lambda track: track.first)
 
 
 def _overlap(track: Track, other: Track) -> bool:
@@ -105,5 +105,5 @@ def reference_pictures(track: Track, count: int) -> NDArray[np.intp]:
         raise ValueError("the mouth is visible in no picture of the track")
     order = good[np.argsort(mouth_opening(track.points_TPXY[good]), kind="stable")]
     bins = np.array_split(order, min(count, len(order)))
-    chosen = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]
-    return np.sort(np.array(chosen, np.intp))
+    indices = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]
+    return np.sort(np.array(indices, np.intp))

@@ -148,8 +148,8 @@ def distances(lite0: Lite0, generated: Tensor, true: Tensor) -> tuple[float, flo
 def _found_again(
     eval_window: EvalWindow, generated_FSS3: NDArray[np.float32], finder: Finder
 ) -> dict[str, float | None]:
-    landmarks, there = finder(np.rint(generated_FSS3 * 255).astype(np.uint8))
-    scored = there & eval_window.scored
+    landmarks, is_found = finder(np.rint(generated_FSS3 * 255).astype(np.uint8))
+    scored = is_found & eval_window.scored
     share = {"face_found_frac": float(scored.sum() / eval_window.scored.sum())}
     if not scored.any():
         return dict(share)

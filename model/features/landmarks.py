@@ -81,9 +81,9 @@ def _mirrored() -> NDArray[np.intp]:
     order = np.empty(LANDMARK_POINTS, np.intp)
     for boundary in BOUNDARIES:
         name = boundary.name
-        other = name.replace("left", "right") if "left" in name else name.replace("right", "left")
-        there = np.arange(SLICES[other].start, SLICES[other].stop)
-        order[SLICES[name]] = there if name == "nose_bridge" else there[::-1]  # the one that runs down, not across
+        twin = name.replace("left", "right") if "left" in name else name.replace("right", "left")
+        points = np.arange(SLICES[twin].start, SLICES[twin].stop)
+        order[SLICES[name]] = points if name == "nose_bridge" else points[::-1]  # the one that runs down, not across
     return order
 
 

@@ -33,8 +33,8 @@ def frechet_distance(generated_ND: Floats, true_ND: Floats) -> float:
         raise ValueError(f"two sets of at least two samples are needed, got {generated_ND.shape} and {true_ND.shape}")
     generated, true = np.asarray(generated_ND, np.float64), np.asarray(true_ND, np.float64)
     spread, spread_true = (np.atleast_2d(np.cov(features, rowvar=False)) for features in (generated, true))
-    apart = float(np.square(generated.mean(axis=0) - true.mean(axis=0)).sum())
-    return max(0.0, apart + float(np.trace(spread + spread_true)) - 2 * _root_trace(spread, spread_true))
+    mean_distance = float(np.square(generated.mean(axis=0) - true.mean(axis=0)).sum())
+    return max(0.0, mean_distance + float(np.trace(spread + spread_true)) - 2 * _root_trace(spread, spread_true))
 
 
 def _root_trace(spread_DD: Floats, true_DD: Floats) -> float:

@@ -124,8 +124,8 @@ def _correlation(predicted_F: Floats, true_F: Floats) -> float | None:
     true, predicted = _motion(true_F), _motion(predicted_F)
     if true is None or predicted is None:
         return None
-    together = ((predicted_F - predicted_F.mean()) * (true_F - true_F.mean())).mean()
-    return float(np.clip(together / (predicted * true), -1, 1))  # rounding may leave the range
+    covariance = ((predicted_F - predicted_F.mean()) * (true_F - true_F.mean())).mean()
+    return float(np.clip(covariance / (predicted * true), -1, 1))  # rounding may leave the range
 
 
 def _articulation(predicted_F: Floats, true_F: Floats) -> float | None:

@@ -112,9 +112,9 @@ def _of_faces(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     prefixes = [prefix for prefix in _FACE_NAMES if f"{prefix}1_1.weight" in weights]
     if not prefixes:
-        whose = "torchvision's name, of ImageNet's weights" if _TORCHVISION in weights else "no name of VGGFace's"
+        naming = "torchvision's name, of ImageNet's weights" if _TORCHVISION in weights else "no name of VGGFace's"
         raise ValueError(
-            f"it begins with {next(iter(weights), 'nothing')}, {whose}; VGGFace is published with conv1_1.weight to "
+            f"it begins with {next(iter(weights), 'nothing')}, {naming}; VGGFace is published with conv1_1.weight to "
             f"fc8.weight (vgg_face_dag.pth), or conv_1_1.weight to fc8.weight (converted from VGG_FACE.t7)"
         )
     if "fc8.weight" not in weights:

@@ -103,8 +103,8 @@ def _row(
     around = np.clip(np.arange(run[0] - reach, run[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
     if run[0] == run[-1]:  # one frame, repeated
         around = np.repeat(run[:1], frames + 2 * reach)
-    every = np.concatenate([around, reference])
-    pictures, landmarks = _varied(clip.pictures_TSS3[every], clip.landmarks_TPXY[every], augmentation, draw)
+    indices = np.concatenate([around, reference])
+    pictures, landmarks = _varied(clip.pictures_TSS3[indices], clip.landmarks_TPXY[indices], augmentation, draw)
     side, crops, points = pictures.shape[1], pictures[: len(around)], landmarks[: len(around)]
     appearance = Appearance(pictures[len(around) :], landmarks[len(around) :], np.zeros(0, np.float32))
     inputs = in_context(composite(crops, points, points), reach)[reach : reach + frames]
@@ -150,11 +150,11 @@ def frames_apart(
 
 
 def _varied(
-    pictures: Pictures, landmarks: NDArray[np.float32], how: PictureAugmentation, draw: np.random.Generator
+    pictures: Pictures, landmarks: NDArray[np.float32], augmentation: PictureAugmentation, draw: np.random.Generator
 ) -> tuple[Pictures, NDArray[np.float32]]:
     """Augment window and references alike: colour jitter and horizontal flip."""
-    lit = relit(pictures, how.color_jitter, draw)
-    if draw.random() >= how.hflip_prob:
+    lit = relit(pictures, augmentation.color_jitter, draw)
+    if draw.random() >= augmentation.hflip_prob:
         return lit, landmarks
     return np.ascontiguousarray(lit[:, :, ::-1]), turned(landmarks, pictures.shape[2])
 

@@ -83,8 +83,8 @@ class TranslatorTrainingModule(TrainingModule):
         losses = self._distances(blended, batch.target_BWW, batch.share_BWW)
         if self.settings.losses.mouth:
             blended, true = (mouth.cut(pictures, batch.mouths_B3) for pictures in (blended, batch.target_BWW))
-            near = self._distances(blended, true, torch.ones_like(true[:, 0]))
-            losses |= {f"mouth_{name}": value for name, value in near.items()}
+            mouth_losses = self._distances(blended, true, torch.ones_like(true[:, 0]))
+            losses |= {f"mouth_{name}": value for name, value in mouth_losses.items()}
         return losses
 
     def _distances(self, blended: Tensor, true: Tensor, share: Tensor) -> dict[str, Tensor]:

@@ -94,11 +94,11 @@ def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArr
 
     Raises: as `nearest`.
     """
-    chosen = nearest(appearance.landmarks_RPXY, wanted_TPXY, count)
+    neighbours = nearest(appearance.landmarks_RPXY, wanted_TPXY, count)
     return np.stack(
         [
             warped(appearance.pictures_RSS3[nearby], appearance.landmarks_RPXY[nearby], wanted_PXY)
-            for nearby, wanted_PXY in zip(chosen, np.asarray(wanted_TPXY, np.float64), strict=True)
+            for nearby, wanted_PXY in zip(neighbours, np.asarray(wanted_TPXY, np.float64), strict=True)
         ]
     )
 

@@ -75,11 +75,11 @@ def score_sync(scorer: SyncScorer, clip: SyncClip) -> SyncScore | MissingCause:
 def _likeness(scorer: SyncScorer, clip: SyncClip) -> Array:
     """Return the similarity (N, K) of each tracked lip window with each mel window; keeps the scorer's mode."""
     device, was_training = scorer.device, scorer.training
-    every = np.arange(clip.frames - WINDOW_FRAMES + 1)
+    starts = np.arange(clip.frames - WINDOW_FRAMES + 1)
     scorer.eval()
     try:
         with torch.inference_mode():
-            mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(every)).to(device))
+            mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(starts)).to(device))
             lips_NE = scorer.embed_lips(torch.from_numpy(clip.lips_at(clip.starts_N)).to(device))
             return np.asarray((lips_NE @ mel_KE.T).cpu().double().numpy())
     finally:
