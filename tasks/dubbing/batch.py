@@ -233,16 +233,16 @@ def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
     """Identities of the catalog's files that one of the outputs may be. Of the others, which may be many, none is
     asked for: they have another size than any output that is there, and another name.
     """
-    there = [Path(job.out) for job in jobs if Path(job.out).is_file()]
-    if not there:
+    existing = [Path(job.out) for job in jobs if Path(job.out).is_file()]
+    if not existing:
         return set()
-    sizes, names = {path.stat().st_size for path in there}, {path.name for path in there}
+    sizes, names = {path.stat().st_size for path in existing}, {path.name for path in existing}
     try:
         rows = tables.read_any(Workspace.open(settings.workspace), "catalog", ["uri", "size_bytes"]).to_pylist()
     except WorkspaceError:
         return set()
-    near = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
-    return {identity(path) for uri in near if uri.startswith(("/", "file:")) and (path := local_path(uri))}
+    similar = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
+    return {identity(path) for uri in similar if uri.startswith(("/", "file:")) and (path := local_path(uri))}
 
 
 def titled(progress: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:

@@ -117,12 +117,12 @@ def open_inputs(
             yield DubInputs(job, film, speech, models, backend, settings, scratch, monitor)
 
 
-def open_speech(named: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
+def open_speech(location: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
     """Open a speech by its path or address: it is decoded into `scratch`. To be closed.
 
     Raises: SourceError - it cannot be used.
     """
-    with readable(named, OF_SPEECH), localise(uri_of(named), scratch, limits.web_origins) as path:
+    with readable(location, OF_SPEECH), localise(uri_of(location), scratch, limits.web_origins) as path:
         return SpeechSource.open(path, limits, scratch)
 
 

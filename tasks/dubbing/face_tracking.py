@@ -110,7 +110,7 @@ def follow(
                 transitions.add(frame.index, frame.source_s, small)
             with monitor("faces"):
                 faces = tracker.step(frame.rgb, starts_shot)
-                grown += [growing.pop(gone) for gone in sorted(set(growing) - {face.track for face in faces})]
+                grown += [growing.pop(lost) for lost in sorted(set(growing) - {face.track for face in faces})]
                 for face in faces:
                     growing.setdefault(face.track, _Growing(shot, frame.index)).add(face, frame)
             monitor.progress.advance()

@@ -70,10 +70,12 @@ def held_out(workspace: Workspace, release: str | None, folds: int | None, fold:
 
     Raises: TrainingError - there is no such fold, or no train or test clip. NotFoundError - there is no such release.
     """
-    named = find_release(workspace, release)
-    speech, pictures = (select(workspace, named, stage) for stage in Stage)
+    chosen_release = find_release(workspace, release)
+    speech, pictures = (select(workspace, chosen_release, stage) for stage in Stage)
     if folds is None:
-        test_speech = tuple(clip for clip in candidates(workspace, named, Stage.STAGE1) if clip.split == "test")
+        test_speech = tuple(
+            clip for clip in candidates(workspace, chosen_release, Stage.STAGE1) if clip.split == "test"
+        )
         return _checked(ExperimentData(speech, pictures, test_speech, _both(test_speech), "the test split"))
     if not 1 <= fold <= folds:
         raise TrainingError(f"there is no fold {fold}; folds are 1 to {folds}")

@@ -95,7 +95,7 @@ class Selection:
 
 def places(*clips: Sequence[ClipRef]) -> dict[str, ClipSource]:
     """Return the sources of clips, by id."""
-    return {clip.facts.clip_id: clip.place for some in clips for clip in some}
+    return {clip.facts.clip_id: clip.place for group in clips for clip in group}
 
 
 def find_release(workspace: Workspace, release_id: str | None) -> Release:
@@ -157,10 +157,10 @@ def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
     """
     clips = _trainable(workspace, candidates(workspace, release, stage))
     splits = {split: tuple(clip for clip in clips if clip.split == split) for split in ("train", "val")}
-    for split, what in (("train", "train on"), ("val", "validate on")):
+    for split, purpose in (("train", "train on"), ("val", "validate on")):
         if not splits[split]:
             raise TrainingError(
-                f"release {release.release_id} has no {stage.value} clip in its {split} split to {what}: "
+                f"release {release.release_id} has no {stage.value} clip in its {split} split to {purpose}: "
                 f"{_counts(clips)}; ingest more speakers"
             )
     stored = StoredClips.of(workspace, stage, release.versions[stage.value])

@@ -28,9 +28,9 @@ P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-def _engine(device: Device, **named: Any) -> Fabric:
+def _engine(device: Device, **options: Any) -> Fabric:
     try:
-        return Fabric(accelerator=device, **{"devices": 1} | named)
+        return Fabric(accelerator=device, **{"devices": 1} | options)
     except (RuntimeError, ValueError) as error:  # MisconfigurationException is one
         raise SettingsError(f"device = {device}: networks cannot run there ({error})") from error
 
@@ -101,9 +101,9 @@ def join_training() -> None:
 
 def _launched(precision: Precision | None = None) -> Fabric:
     """Return a Fabric over all of torchrun's processes, which are known from the environment."""
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
-    nodes = TorchElasticEnvironment().world_size() // here
-    fabric = Fabric(devices=here, num_nodes=nodes, precision=precision, strategy="ddp")
+    local_processes = int(os.environ["LOCAL_WORLD_SIZE"])
+    nodes = TorchElasticEnvironment().world_size() // local_processes
+    fabric = Fabric(devices=local_processes, num_nodes=nodes, precision=precision, strategy="ddp")
     fabric.launch()
     return fabric
 

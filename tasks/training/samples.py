@@ -172,11 +172,11 @@ def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPla
 
     Raises: NotFoundError - the release was erased.
     """
-    versions, chosen = release.versions, pc.field("clip_id") == clip_id
+    versions, of_clip = release.versions, pc.field("clip_id") == clip_id
     columns = ["uri", "media_id", "start_frame", "frames"]
-    clip = tables.read(workspace, "clips", columns, versions["clips"], chosen).to_pylist()[0]
-    shifts = tables.read(workspace, "stage1", ["sound_shift_frames"], versions["stage1"], chosen).to_pylist()
-    named = pc.field("uri") == clip["uri"]
+    clip = tables.read(workspace, "clips", columns, versions["clips"], of_clip).to_pylist()[0]
+    shifts = tables.read(workspace, "stage1", ["sound_shift_frames"], versions["stage1"], of_clip).to_pylist()
+    of_file = pc.field("uri") == clip["uri"]
     file_columns = ["offset_s", "picture_stream", "sound_stream"]
-    files = tables.read(workspace, "catalog", file_columns, versions["catalog"], named).to_pylist()
+    files = tables.read(workspace, "catalog", file_columns, versions["catalog"], of_file).to_pylist()
     return ClipPlace(**clip, sound_shift_frames=shifts[0]["sound_shift_frames"], **(files[0] if files else {}))

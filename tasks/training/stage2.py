@@ -94,8 +94,8 @@ def _params(inputs: _Translator) -> dict[str, str]:
 
 def _build(inputs: _Translator, fabric: Fabric, sampler: WindowSampler) -> TrainingParts[TranslatorCard]:
     clips, settings = inputs.clips, inputs.settings
-    where = places(clips.train)
-    dataset = TranslatorDataset(clips.stored, where, sampler, settings, fabric.global_rank, fabric.world_size)
+    clip_places = places(clips.train)
+    dataset = TranslatorDataset(clips.stored, clip_places, sampler, settings, fabric.global_rank, fabric.world_size)
     eval_windows, schedule, held_frames = _validation_setup(inputs)
     lite0, perception = Lite0().to(fabric.device), open_perception(settings.losses, inputs.weights)
 

@@ -83,10 +83,10 @@ def later_eval_windows(footage: TrainingClips, side_px: int) -> list[EvalWindow]
 def _eval_clips(footage: TrainingClips, clips: Sequence[ClipRef], side_px: int) -> Iterator[TranslatorEvalClip]:
     for clip in clips:
         try:
-            read = face_clip(footage.stored.pictures(clip.place), side_px, clip.facts.frames)
+            pictures = face_clip(footage.stored.pictures(clip.place), side_px, clip.facts.frames)
         except ValueError as error:
             raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
-        yield TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
+        yield TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, pictures)
 
 
 def require_some(eval_clips: Sequence[object], references: int) -> None:

@@ -42,8 +42,8 @@ def contact_sheet(columns: Columns, rows: int) -> bytes:
 
     Raises: ValueError - the columns are not equally long.
     """
-    chosen = evenly_spaced(_length(columns), rows)
-    sheet = np.concatenate([_headings(columns), *(_row(columns, frame) for frame in chosen)])
+    frames = evenly_spaced(_length(columns), rows)
+    sheet = np.concatenate([_headings(columns), *(_row(columns, frame) for frame in frames)])
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return bytes(data)
 
