@@ -38,17 +38,17 @@ def write_atomic(out: Path, data: str | bytes) -> None:
         partial.write_bytes(data.encode() if isinstance(data, str) else data)
 
 
-def copy_untrusted(made: Path, out: Path) -> None:
+def copy_untrusted(source: Path, out: Path) -> None:
     """Copy a file that a child has made to where it belongs, atomically.
 
     Raises: OSError - it is no plain file: a video may have taken the child over; or it cannot be written.
     """
-    handle = os.open(made, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as taken:
+    handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as reader:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "not a plain file", str(made))
-        with atomic_path(out) as partial, partial.open("wb") as given:
-            shutil.copyfileobj(taken, given, 8 << 20)
+            raise OSError(errno.EINVAL, "not a plain file", str(source))
+        with atomic_path(out) as partial, partial.open("wb") as writer:
+            shutil.copyfileobj(reader, writer, 8 << 20)
 
 
 def clear_partials(out: Path) -> None:

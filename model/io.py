@@ -67,9 +67,9 @@ def save_model(
     Raises: OSError - the disk is full or the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, one in ((WEIGHTS, network), (DISCRIMINATORS, discriminators)):
-        if one is not None:
-            save_file({key: value.contiguous() for key, value in one.state_dict().items()}, folder / name)
+    for name, module in ((WEIGHTS, network), (DISCRIMINATORS, discriminators)):
+        if module is not None:
+            save_file({key: value.contiguous() for key, value in module.state_dict().items()}, folder / name)
     (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n")
 
 
@@ -97,10 +97,10 @@ def _load_network(make: Callable[[], Network], path: Path) -> Network:
         with torch.device("meta"):
             claimed = {name: tuple(value.shape) for name, value in make().state_dict().items()}
         with safe_open(path, "pt") as file:
-            held = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
-        if claimed != held:
-            name = min(name for name in {*claimed, *held} if claimed.get(name) != held.get(name))
-            raise RuntimeError(f"{name} is {claimed.get(name)} there, {held.get(name)} here")
+            stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
+        if claimed != stored:
+            name = min(name for name in {*claimed, *stored} if claimed.get(name) != stored.get(name))
+            raise RuntimeError(f"{name} is {claimed.get(name)} there, {stored.get(name)} here")
         network = make()
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:

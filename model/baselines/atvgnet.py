@@ -120,9 +120,9 @@ class LandmarksToPictures(nn.Module):
 
     def shade(self, moved_BD: Tensor, known_BCSS: Tensor) -> tuple[Tensor, Tensor]:
         """Return pictures (B, 3, S, S) in 0..1 and attention (B, 1, S, S), the share of each pixel that is replaced."""
-        made = self.body(known_BCSS * 2 - 1, moved_BD)
-        colour = torch.sigmoid(torch.logit(known_BCSS, _DARKEST) + made[:, :3])
-        attention = torch.sigmoid(made[:, 3:])
+        output = self.body(known_BCSS * 2 - 1, moved_BD)
+        colour = torch.sigmoid(torch.logit(known_BCSS, _DARKEST) + output[:, :3])
+        attention = torch.sigmoid(output[:, 3:])
         return attention * colour + (1 - attention) * known_BCSS, attention
 
 
@@ -141,19 +141,19 @@ class AtvgNet(BaselineNetwork):
         moved = self.pictures.moved(placed_NFPXY, known_NPXY).flatten(0, 1)
         return self.speech(spoken_NLMK, rest_NPXY), *self.pictures.shade(moved, known_BCSS)
 
-    def generate(self, shown: BaselineInput) -> Tensor:
+    def generate(self, inputs: BaselineInput) -> Tensor:
         """Animate the reference picture by speech; see BaselineNetwork."""
-        frame, device = FaceFrame.of(shown.known_PXY[None]), shown.mel_TMK.device
+        frame, device = FaceFrame.of(inputs.known_PXY[None]), inputs.mel_TMK.device
 
         def floats(values: NDArray[np.float64]) -> Tensor:
             return torch.as_tensor(values, dtype=torch.float32, device=device)
 
-        spoken = self.speech(shown.mel_TMK[None], floats(frame.enter(shown.known_PXY[None])))[0]
+        spoken = self.speech(inputs.mel_TMK[None], floats(frame.enter(inputs.known_PXY[None])))[0]
         placed = frame.leave(spoken.cpu().double().numpy()) / self.architecture.side_px
-        moved = self.pictures.moved(floats(placed)[None], floats(shown.known_PXY[None] / self.architecture.side_px))
+        moved = self.pictures.moved(floats(placed)[None], floats(inputs.known_PXY[None] / self.architecture.side_px))
 
         def piece(moved_TD: Tensor) -> Tensor:
-            return self.pictures.shade(moved_TD, shown.known_CSS.expand(len(moved_TD), -1, -1, -1))[0]
+            return self.pictures.shade(moved_TD, inputs.known_CSS.expand(len(moved_TD), -1, -1, -1))[0]
 
         return in_pieces(piece, moved[0])
 
@@ -186,25 +186,25 @@ class AtvgNetTrainingModule(BaselineTrainingModule):
 
     def training_step(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Train on squared landmark errors, attention-weighted L1 and, from `disc_start_step`, the GAN loss."""
-        true, known, network = (
+        true, reference, network = (
             batch.shown_NFCSS.flatten(0, 1),
             beside_each(batch),
             self.optimizers[TRANSLATOR_NETWORK].network,
         )
-        inputs = (batch.spoken_NLMK, batch.rest_NPXY, batch.placed_NFPXY, batch.known_NPXY, known)
-        spoken, made, attention = network(*inputs)
-        made, weight = made.float(), attention.detach().float() + _BASE
+        inputs = (batch.spoken_NLMK, batch.rest_NPXY, batch.placed_NFPXY, batch.known_NPXY, reference)
+        spoken, generated, attention = network(*inputs)
+        generated, weight = generated.float(), attention.detach().float() + _BASE
         losses = {"landmarks": counted(spoken.float() - batch.face_NLPXY, batch.counts_NL)}
-        losses["dynamic_l1"] = ((made - true).abs() * weight).mean() / weight.mean()
+        losses["dynamic_l1"] = ((generated - true).abs() * weight).mean() / weight.mean()
         losses["attention"] = attention.mean()
         losses["total"], totals = losses["landmarks"] + losses["dynamic_l1"], {}
         if step >= self.settings.disc_start_step:
             discriminator, placed = self.optimizers[DISCRIMINATOR].network, batch.placed_NFPXY.flatten(0, 1)
-            features, landmarks = self.optimizers[DISCRIMINATOR].frozen_forward(made)
+            features, landmarks = self.optimizers[DISCRIMINATOR].frozen_forward(generated)
             losses["gan"], losses["found"] = adversarial_loss([features]), (landmarks - placed).abs().mean()
             losses["total"] = losses["total"] + _GAN * losses["gan"] + _REGRESSION * losses["found"]
-            both, landmarks = discriminator(torch.cat([made.detach(), true]))
-            regressed = (landmarks[len(made) :] - placed).abs().mean()
+            both, landmarks = discriminator(torch.cat([generated.detach(), true]))
+            regressed = (landmarks[len(generated) :] - placed).abs().mean()
             losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([both]) + regressed
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
         return losses
@@ -223,7 +223,7 @@ def principal(faces_nPXY: Floats, count: int) -> tuple[NDArray[np.float32], NDAr
     flat: NDArray[Any] = np.asarray(faces_nPXY, np.float64).reshape(len(faces_nPXY), -1)
     mean = flat.mean(axis=0)
     _, spreads, axes = np.linalg.svd(flat - mean, full_matrices=False)
-    kept = min(count, len(spreads))
+    rank = min(count, len(spreads))
     long = np.zeros((count, flat.shape[1]))
-    long[:kept] = axes[:kept] * (spreads[:kept, None] / np.sqrt(len(flat)))
+    long[:rank] = axes[:rank] * (spreads[:rank, None] / np.sqrt(len(flat)))
     return mean.astype(np.float32), long.astype(np.float32)

@@ -83,8 +83,8 @@ def mel_windows(mel_SM: Floats, frames: int) -> NDArray[np.float32]:
         raise ValueError(f"{frames} frames need a mel of {(mel_columns(frames), MEL_BANDS)}, got {mel_SM.shape}")
     if not np.isfinite(mel_SM).all():
         raise ValueError("a mel value is not finite")
-    every = np.lib.stride_tricks.sliding_window_view(with_context(mel_SM, frames), MEL_CONTEXT_COLUMNS, axis=0)
-    return np.asarray(every[:: mel_columns(1)], np.float32)
+    windows = np.lib.stride_tricks.sliding_window_view(with_context(mel_SM, frames), MEL_CONTEXT_COLUMNS, axis=0)
+    return np.asarray(windows[:: mel_columns(1)], np.float32)
 
 
 def make_av_batch(
@@ -111,20 +111,20 @@ def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugment
     landmarks, side = face_clip.landmarks_TPXY[[*run, *reference, *stretch]], pictures.shape[1]
     if draw.random() < augmentation.hflip_prob:
         pictures, landmarks = pictures[:, :, ::-1], turned(landmarks, side)
-    shown = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    images = pictures.transpose(0, 3, 1, 2).astype(np.float32) / 255
     shares = (landmarks / side).astype(np.float32)
-    spoken, known = landmarks[SHOWN_FRAMES + 1 :], FaceFrame.of(landmarks[[SHOWN_FRAMES]])
+    spoken, face_frame = landmarks[SHOWN_FRAMES + 1 :], FaceFrame.of(landmarks[[SHOWN_FRAMES]])
     return (
-        shown[:SHOWN_FRAMES],
+        images[:SHOWN_FRAMES],
         scale_mel(clip.mel_TMK[run]),
         scale_mel(clip.mel_TMK[_elsewhere(run, len(clip.mel_TMK), draw)]),
         shares[:SHOWN_FRAMES],
-        shown[SHOWN_FRAMES],
+        images[SHOWN_FRAMES],
         shares[SHOWN_FRAMES],
         scale_mel(clip.mel_TMK[stretch]),
         FaceFrame.of(spoken).enter(spoken).astype(np.float32),
-        known.enter(spoken).astype(np.float32),
-        known.enter(landmarks[[SHOWN_FRAMES]])[0].astype(np.float32),
+        face_frame.enter(spoken).astype(np.float32),
+        face_frame.enter(landmarks[[SHOWN_FRAMES]])[0].astype(np.float32),
         face_clip.tracked_T[stretch] & (np.arange(frames) < window.frames),
     )
 
@@ -132,5 +132,5 @@ def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugment
 def _elsewhere(run: NDArray[np.intp], frames: int, draw: np.random.Generator) -> NDArray[np.intp]:
     """Move the run to another time of the clip that it does not overlap with; in short clips, as far as possible."""
     shifts = np.arange(-run[0], frames - run[-1])
-    apart = shifts[np.abs(shifts) >= SHOWN_FRAMES]
-    return run + int(draw.choice(apart) if len(apart) else shifts[np.argmax(np.abs(shifts))])
+    far_shifts = shifts[np.abs(shifts) >= SHOWN_FRAMES]
+    return run + int(draw.choice(far_shifts) if len(far_shifts) else shifts[np.argmax(np.abs(shifts))])

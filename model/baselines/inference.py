@@ -45,7 +45,7 @@ class BaselineNetwork(nn.Module, ABC):
         self.architecture = architecture
 
     @abstractmethod
-    def generate(self, shown: BaselineInput) -> Tensor:
+    def generate(self, inputs: BaselineInput) -> Tensor:
         """Generate crops (T, 3, S, S) in 0..1."""
 
 
@@ -77,14 +77,14 @@ class BaselineInference:
         require(self.side_px, references_RSS3, references_RPXY)
         require_numbers("mel windows", mel_TMK, len(crops_TSS3), MEL_BANDS, MEL_CONTEXT_COLUMNS)
         middle = len(references_RSS3) // 2
-        shown = BaselineInput(
+        inputs = BaselineInput(
             self._tensor(_channels_first(crops_TSS3)),
             self._tensor(scale_mel(mel_TMK)),
             self._tensor(_channels_first(references_RSS3[[middle]]))[0],
             np.asarray(references_RPXY[middle], np.float64),
         )
-        made = self.network.generate(shown).float().clamp(0, 1).mul(255).round().byte()
-        return np.ascontiguousarray(made.permute(0, 2, 3, 1).cpu().numpy())
+        generated = self.network.generate(inputs).float().clamp(0, 1).mul(255).round().byte()
+        return np.ascontiguousarray(generated.permute(0, 2, 3, 1).cpu().numpy())
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.as_tensor(values, device=next(self.network.parameters()).device)

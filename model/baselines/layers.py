@@ -71,7 +71,9 @@ class UNet(nn.Module):
             _step(before, after, 4, 2, residual=residual) for before, after in pairwise([in_channels, *widths])
         )
         self.join = _step(widths[-1] + vector, widths[-1], 3, 1, residual=residual)
-        self.up = nn.ModuleList(_step(below + own, own, 3, 1, residual=residual) for own, below in pairwise(widths))
+        self.up = nn.ModuleList(
+            _step(below + width, width, 3, 1, residual=residual) for width, below in pairwise(widths)
+        )
         fine = architecture.width // 2
         self.last = nn.Conv2d(architecture.width, 4 * fine, 3, padding=1)
         self.fine = Conv(fine + in_channels, fine, 3, gated=False)
@@ -86,8 +88,8 @@ class UNet(nn.Module):
         if vector_BD is not None:
             maps = torch.cat([maps, vector_BD[:, :, None, None].expand(-1, -1, *maps.shape[2:])], dim=1)
         maps = self.join(maps)
-        for up, seen in zip(reversed(self.up), reversed(sizes[:-1]), strict=True):
-            maps = up(torch.cat([upsample2x(maps), seen], dim=1))
+        for up, skip in zip(reversed(self.up), reversed(sizes[:-1]), strict=True):
+            maps = up(torch.cat([upsample2x(maps), skip], dim=1))
         maps = functional.pixel_shuffle(self.last(maps), 2)
         output: Tensor = self.out(self.fine(torch.cat([maps, maps_BCSS], dim=1)))
         return output

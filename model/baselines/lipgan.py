@@ -53,14 +53,14 @@ class LipGanGenerator(BaselineNetwork):
         inputs = torch.cat([lower_half_hidden(faces_BCSS * 2 - 1), known_BCSS * 2 - 1], dim=1)
         return torch.sigmoid(self.body(inputs, self.hearing(mel_BMK)))
 
-    def generate(self, shown: BaselineInput) -> Tensor:
+    def generate(self, inputs: BaselineInput) -> Tensor:
         """Generate each frame independently; see BaselineNetwork."""
 
         def piece(crops_TCSS: Tensor, mel_TMK: Tensor) -> Tensor:
-            made: Tensor = self(crops_TCSS, mel_TMK, shown.known_CSS.expand_as(crops_TCSS))
-            return made
+            generated: Tensor = self(crops_TCSS, mel_TMK, inputs.known_CSS.expand_as(crops_TCSS))
+            return generated
 
-        return in_pieces(piece, shown.crops_TCSS, shown.mel_TMK)
+        return in_pieces(piece, inputs.crops_TCSS, inputs.mel_TMK)
 
 
 class LipGanTrainingModule(BaselineTrainingModule):
@@ -76,17 +76,17 @@ class LipGanTrainingModule(BaselineTrainingModule):
     def training_step(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         """Train on L1 and, from `disc_start_step`, the contrastive GAN loss."""
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
-        made = self.optimizers[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
-        losses = {"l1": (made - true).abs().mean()}
+        generated = self.optimizers[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
+        losses = {"l1": (generated - true).abs().mean()}
         if step < self.settings.disc_start_step:
             losses["total"] = losses["l1"]
             self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]})
             return losses
         discriminator = self.optimizers[DISCRIMINATOR].network
-        losses["pair"] = apart(*self.optimizers[DISCRIMINATOR].frozen_forward(made, mel)).square().mean()
+        losses["pair"] = apart(*self.optimizers[DISCRIMINATOR].frozen_forward(generated, mel)).square().mean()
         losses["total"] = losses["l1"] + _ADVERSARIAL * losses["pair"]
-        other = batch.elsewhere_NFMK.flatten(0, 1)
-        distances = apart(*discriminator(torch.cat([true, true, made.detach()]), torch.cat([mel, other, mel])))
+        other_mel = batch.elsewhere_NFMK.flatten(0, 1)
+        distances = apart(*discriminator(torch.cat([true, true, generated.detach()]), torch.cat([mel, other_mel, mel])))
         losses["discriminator"] = contrastive(distances, torch.arange(len(distances), device=true.device) < len(true))
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"], DISCRIMINATOR: losses["discriminator"]})
         return losses

@@ -141,25 +141,25 @@ class MakeItTalk(BaselineNetwork):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return displacements by content and by speaker, and pictures (B, 3, S, S) in 0..1."""
         content, voice = said_and_voice(spoken_NLMK)
-        said, whose = self.content(content, rest_NPXY), self.speaker(content, voice, rest_NPXY)
-        return said, whose, self.translate(known_BCSS, lines_BCSS)
+        by_content, by_speaker = self.content(content, rest_NPXY), self.speaker(content, voice, rest_NPXY)
+        return by_content, by_speaker, self.translate(known_BCSS, lines_BCSS)
 
     def translate(self, known_BCSS: Tensor, lines_BCSS: Tensor) -> Tensor:
         """Map portraits in 0..1 and drawn landmarks to pictures (B, 3, S, S) in 0..1."""
         return torch.sigmoid(self.translation(torch.cat([known_BCSS * 2 - 1, lines_BCSS], dim=1)))
 
-    def generate(self, shown: BaselineInput) -> Tensor:
+    def generate(self, inputs: BaselineInput) -> Tensor:
         """Animate the reference picture by speech; see BaselineNetwork."""
-        frame = FaceFrame.of(shown.known_PXY[None])
-        rest = torch.as_tensor(frame.enter(shown.known_PXY[None]), dtype=torch.float32, device=shown.mel_TMK.device)
-        content, voice = said_and_voice(shown.mel_TMK[None])
+        frame = FaceFrame.of(inputs.known_PXY[None])
+        rest = torch.as_tensor(frame.enter(inputs.known_PXY[None]), dtype=torch.float32, device=inputs.mel_TMK.device)
+        content, voice = said_and_voice(inputs.mel_TMK[None])
         displaced = at_rest(rest, self.content(content, rest)) + self.speaker(content, voice, rest)
-        drawn = lines(frame.leave(displaced[0].cpu().double().numpy()), self.architecture.side_px)
+        line_maps = lines(frame.leave(displaced[0].cpu().double().numpy()), self.architecture.side_px)
 
         def piece(lines_TCSS: Tensor) -> Tensor:
-            return self.translate(shown.known_CSS.expand(len(lines_TCSS), -1, -1, -1), lines_TCSS)
+            return self.translate(inputs.known_CSS.expand(len(lines_TCSS), -1, -1, -1), lines_TCSS)
 
-        return in_pieces(piece, torch.as_tensor(drawn, device=rest.device))
+        return in_pieces(piece, torch.as_tensor(line_maps, device=rest.device))
 
 
 class SequenceDiscriminator(nn.Module):
@@ -193,23 +193,23 @@ class MakeItTalkTrainingModule(BaselineTrainingModule):
             self.optimizers[TRANSLATOR_NETWORK].network,
         )
         sketched = self._sketched(batch)
-        said, whose, made = network(batch.spoken_NLMK, rest, beside_each(batch), sketched)
-        spoken, made = at_rest(rest, said.float()), made.float()
-        led = spoken.detach() + whose.float()
+        by_content, by_speaker, generated = network(batch.spoken_NLMK, rest, beside_each(batch), sketched)
+        spoken, generated = at_rest(rest, by_content.float()), generated.float()
+        led = spoken.detach() + by_speaker.float()
         losses = {
             "content": placed(spoken, batch.face_NLPXY, batch.counts_NL),
             "speaker": placed(led, batch.led_NLPXY, batch.counts_NL),
-            "l1": (made - true).abs().mean(),
+            "l1": (generated - true).abs().mean(),
         }
         if self._features:
-            losses["perceptual"] = self.perceptual_loss(self._features, made, true)
+            losses["perceptual"] = self.perceptual_loss(self._features, generated, true)
         losses["total"], totals = torch.stack(list(losses.values())).sum(), {}
         if step >= self.settings.disc_start_step:
             discriminator = self.optimizers[DISCRIMINATOR].network
-            moved, seen = led - rest[:, None], batch.led_NLPXY - rest[:, None]
+            moved, true_moved = led - rest[:, None], batch.led_NLPXY - rest[:, None]
             losses["gan"] = adversarial_loss([[self.optimizers[DISCRIMINATOR].frozen_forward(moved)]])
             losses["total"] = losses["total"] + _GAN * losses["gan"]
-            both = discriminator(torch.cat([moved.detach(), seen]))
+            both = discriminator(torch.cat([moved.detach(), true_moved]))
             losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([[both]])
         self.optimizer_step(step, {TRANSLATOR_NETWORK: losses["total"]} | totals)
         return losses
@@ -217,8 +217,8 @@ class MakeItTalkTrainingModule(BaselineTrainingModule):
     def _sketched(self, batch: AVBatch) -> Tensor:
         """Draw the true landmarks of the shown frames as lines, (B, LINES, S, S)."""
         side = self.settings.architecture.side_px
-        drawn: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).cpu().double().numpy() * side, side)
-        return torch.as_tensor(drawn, device=self.fabric.device)
+        line_maps: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).cpu().double().numpy() * side, side)
+        return torch.as_tensor(line_maps, device=self.fabric.device)
 
 
 def said_and_voice(mel_NLMK: Tensor) -> tuple[Tensor, Tensor]:
@@ -235,10 +235,10 @@ def at_rest(rest_NPXY: Tensor, said_NLQXY: Tensor) -> Tensor:
     return rest_NPXY[:, None] + change.index_copy(2, torch.as_tensor(PREDICTED, device=change.device), said_NLQXY)
 
 
-def placed(made_NLPXY: Tensor, true_NLPXY: Tensor, counts_NL: Tensor) -> Tensor:
+def placed(generated_NLPXY: Tensor, true_NLPXY: Tensor, counts_NL: Tensor) -> Tensor:
     """Return the squared error of places and, weighted, of graph Laplacians along boundaries; see atvgnet.counted."""
-    bent = laplacian(made_NLPXY) - laplacian(true_NLPXY)
-    return counted(made_NLPXY - true_NLPXY, counts_NL) + _LAPLACIAN * counted(bent, counts_NL)
+    bent = laplacian(generated_NLPXY) - laplacian(true_NLPXY)
+    return counted(generated_NLPXY - true_NLPXY, counts_NL) + _LAPLACIAN * counted(bent, counts_NL)
 
 
 def laplacian(points_NLPXY: Tensor) -> Tensor:

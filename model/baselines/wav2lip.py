@@ -99,15 +99,17 @@ class Wav2LipTrainingModule(BaselineTrainingModule):
 
     def _train_generator(self, batch: AVBatch, step: int) -> dict[str, Tensor]:
         true, mel = batch.shown_NFCSS.flatten(0, 1), batch.heard_NFMK.flatten(0, 1)
-        made = self.optimizers[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
+        generated = self.optimizers[TRANSLATOR_NETWORK].network(true, mel, beside_each(batch)).float()
         with self.fabric.autocast():
-            likeness = self.expert(made.reshape(batch.shown_NFCSS.shape), middle(batch.heard_NFMK))
-        losses = {"l1": (made - true).abs().mean(), "sync": -likeness.log().mean()}
+            likeness = self.expert(generated.reshape(batch.shown_NFCSS.shape), middle(batch.heard_NFMK))
+        losses = {"l1": (generated - true).abs().mean(), "sync": -likeness.log().mean()}
         totals = {}
         if step >= self.settings.disc_start_step:
             discriminator = self.optimizers[DISCRIMINATOR].network
-            losses["gan"] = adversarial_loss([self.optimizers[DISCRIMINATOR].frozen_forward(lower_half(made) * 2 - 1)])
-            both = discriminator(lower_half(torch.cat([made.detach(), true])) * 2 - 1)
+            losses["gan"] = adversarial_loss(
+                [self.optimizers[DISCRIMINATOR].frozen_forward(lower_half(generated) * 2 - 1)]
+            )
+            both = discriminator(lower_half(torch.cat([generated.detach(), true])) * 2 - 1)
             losses["discriminator"] = totals[DISCRIMINATOR] = discriminator_loss([both])
         shares = {"l1": 1 - _SYNC - _GAN, "sync": _SYNC, "gan": _GAN}
         losses["total"] = torch.stack([share * losses[name] for name, share in shares.items() if name in losses]).sum()
@@ -136,5 +138,5 @@ def compared(expert: nn.Module, batch: AVBatch) -> tuple[Tensor, Tensor]:
 
 def pair_accuracy(likeness: Tensor, belong: Tensor) -> Tensor:
     """Return the share of runs of faces that are more like their own speech than like the other one."""
-    own, other = likeness[belong > 0.5], likeness[belong < 0.5]
-    return (own > other).float().mean()
+    paired, unpaired = likeness[belong > 0.5], likeness[belong < 0.5]
+    return (paired > unpaired).float().mean()

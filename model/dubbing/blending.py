@@ -143,19 +143,19 @@ def unblended(
     blended = torch.from_numpy(np.asarray(blended_NSS3, np.float32)).permute(0, 3, 1, 2)
     share = torch.from_numpy(np.asarray(share_NQQ, np.float32))[:, None]
     fine = functional.interpolate(share, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
-    apart = torch.lerp(pictures, blended, 1 / fine.clamp_min(_LEAST_SHARE)).clamp(0, 1)
-    apart = torch.where(fine >= _LEAST_SHARE, apart, pictures)
+    generated = torch.lerp(pictures, blended, 1 / fine.clamp_min(_LEAST_SHARE)).clamp(0, 1)
+    generated = torch.where(fine >= _LEAST_SHARE, generated, pictures)
     border = torch.from_numpy(np.asarray(shown_NQQ, np.float32))[:, None]
-    off = functional.avg_pool2d(pictures - apart, COARSE)
+    off = functional.avg_pool2d(pictures - generated, COARSE)
     strange = (off / _LIKE).square().mean(1, keepdim=True)
     weight = (4 * border * (1 - border)) ** 2 / (1 + strange)
     step = functional.avg_pool2d(off * weight, 2)
-    known = functional.avg_pool2d(weight, 2)
+    coverage = functional.avg_pool2d(weight, 2)
     for _ in range(_SPREADS):
-        step, known = _spread(step), _spread(known)
-    light = (step / known.clamp_min(1e-6)).clamp(-_MOST, _MOST)
-    apart += functional.interpolate(light, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
-    return np.asarray(apart.clamp_(0, 1).permute(0, 2, 3, 1).numpy())
+        step, coverage = _spread(step), _spread(coverage)
+    light = (step / coverage.clamp_min(1e-6)).clamp(-_MOST, _MOST)
+    generated += functional.interpolate(light, size=pictures.shape[-2:], mode="bilinear", align_corners=False)
+    return np.asarray(generated.clamp_(0, 1).permute(0, 2, 3, 1).numpy())
 
 
 def _spread(values: torch.Tensor) -> torch.Tensor:

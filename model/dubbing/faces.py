@@ -44,9 +44,11 @@ class Track:
 
     def without_lost_tail(self) -> "Track":
         """Return the track up to the last picture in which it was seen; lost pictures between are filled in."""
-        kept = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
-        points = np.ascontiguousarray(bridged(self.points_TPXY[:kept], self.tracked_T[:kept]))
-        return Track(self.shot, self.first, points, self.tracked_T[:kept], self.occluded_T[:kept], self.yaw_T[:kept])
+        length = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
+        points = np.ascontiguousarray(bridged(self.points_TPXY[:length], self.tracked_T[:length]))
+        return Track(
+            self.shot, self.first, points, self.tracked_T[:length], self.occluded_T[:length], self.yaw_T[:length]
+        )
 
 
 def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
@@ -55,22 +57,25 @@ def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
     A face that is lost for long comes back as another track, so tracks of one shot that do not overlap in time share a
     number: the largest takes number 1, then each, by size, the lowest number that is free at its time.
     """
-    chosen = []
+    selected = []
     for shot in sorted({track.shot for track in tracks}):
         ranks: list[list[Track]] = []
-        for track in sorted((one for one in tracks if one.shot == shot), key=lambda one: (-one.height_px, one.first)):
+        for track in sorted(
+            (candidate for candidate in tracks if candidate.shot == shot),
+            key=lambda candidate: (-candidate.height_px, candidate.first),
+        ):
             free = next((rank for rank in ranks if not any(_overlap(track, other) for other in rank)), None)
             if free is None:
                 ranks.append([track])
             else:
                 free.append(track)
         if len(ranks) >= number:
-            chosen += ranks[number - 1]
-    return sorted(chosen, key=lambda track: track.first)
+            selected += ranks[number - 1]
+    return sorted(selected, key=lambda track: track.first)
 
 
-def _overlap(one: Track, other: Track) -> bool:
-    return one.first < other.stop and other.first < one.stop
+def _overlap(track: Track, other: Track) -> bool:
+    return track.first < other.stop and other.first < track.stop
 
 
 def strength(track: Track, max_yaw_deg: float, fade_frames: int) -> NDArray[np.float32]:
@@ -100,5 +105,5 @@ def reference_pictures(track: Track, count: int) -> NDArray[np.intp]:
         raise ValueError("the mouth is visible in no picture of the track")
     order = good[np.argsort(mouth_opening(track.points_TPXY[good]), kind="stable")]
     bins = np.array_split(order, min(count, len(order)))
-    chosen = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]
-    return np.sort(np.array(chosen, np.intp))
+    indices = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]
+    return np.sort(np.array(indices, np.intp))

@@ -88,10 +88,10 @@ def wanted_landmarks(
     placed = _placed(predicted, head.enter(steady), smoothing.placed)
     inner = slice(frames.start - low, frames.stop - low)
     source = steady[inner]
-    wanted = source.copy()
-    wanted[:, PREDICTED] = head[inner].leave(placed[inner])
-    wanted[:, OUTLINE] = source[:, OUTLINE] + CHIN * (wanted[:, OUTLINE] - source[:, OUTLINE])
-    return MouthTargets(source.astype(np.float32), wanted.astype(np.float32))
+    target = source.copy()
+    target[:, PREDICTED] = head[inner].leave(placed[inner])
+    target[:, OUTLINE] = source[:, OUTLINE] + CHIN * (target[:, OUTLINE] - source[:, OUTLINE])
+    return MouthTargets(source.astype(np.float32), target.astype(np.float32))
 
 
 def _steadied(measured_NPXY: Floats, sigma_frames: float) -> NDArray[np.float64]:
@@ -114,11 +114,11 @@ def _placed(predicted_NPXY: Floats, measured_NPXY: Floats, sigma_frames: float) 
     of the mouth's corners, and the position of the jaw. The mouth opening is not taken from them.
     """
     jaw = slice(0, OUTLINE.stop - OUTLINE.start)
-    arrows, seen = head_arrows(measured_NPXY), measured_NPXY[:, PREDICTED]
+    arrows, measured = head_arrows(measured_NPXY), measured_NPXY[:, PREDICTED]
     placed = np.array(predicted_NPXY, np.float64)
-    placed[:, jaw] += carried(seen[:, jaw], arrows, MEAN_JAW, sigma_frames) - smooth(placed[:, jaw], sigma_frames)
+    placed[:, jaw] += carried(measured[:, jaw], arrows, MEAN_JAW, sigma_frames) - smooth(placed[:, jaw], sigma_frames)
     middle, across = _between(smooth(predicted_NPXY[:, _CORNERS], sigma_frames))
-    there, along = _between(carried(seen[:, _CORNERS], arrows, MEAN_CORNERS, sigma_frames))
+    there, along = _between(carried(measured[:, _CORNERS], arrows, MEAN_CORNERS, sigma_frames))
     lips = placed[:, jaw.stop :, 0] + 1j * placed[:, jaw.stop :, 1]
     upright = (lips - middle[:, None]) / (across / np.abs(across))[:, None]
     wider = np.clip(np.abs(along) / np.abs(across), *_WIDER)[:, None]

@@ -64,18 +64,18 @@ def plan_timeline(
     follows[0] = False
     end = int(ticks_S[-1]) + last_lasts
     if length != "picture":
-        wanted = max(1, round(speech_s / base))
-        if wanted > end and length == "loop":
-            rounds = math.ceil(wanted / end)
+        speech_ticks = max(1, round(speech_s / base))
+        if speech_ticks > end and length == "loop":
+            rounds = math.ceil(speech_ticks / end)
             sources, follows = np.tile(sources, rounds), np.tile(follows, rounds)
             ticks = (ticks[None] + end * np.arange(rounds)[:, None]).reshape(-1)
-        elif wanted > end:
+        elif speech_ticks > end:
             step = int(np.median(np.diff(ticks_S))) if len(ticks_S) > 1 else last_lasts
-            more = np.arange(int(ticks_S[-1]) + step, wanted, step)
+            more = np.arange(int(ticks_S[-1]) + step, speech_ticks, step)
             sources = np.concatenate([sources, np.full(len(more), sources[-1])])
             ticks, follows = np.concatenate([ticks, more]), np.concatenate([follows, np.ones(len(more), bool)])
-        kept = ticks < wanted
-        sources, ticks, follows, end = sources[kept], ticks[kept], follows[kept], wanted
+        within = ticks < speech_ticks
+        sources, ticks, follows, end = sources[within], ticks[within], follows[within], speech_ticks
     return OutputTimeline(base, sources.astype(np.int64), ticks, np.diff(ticks, append=end), follows)
 
 

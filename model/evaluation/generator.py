@@ -106,7 +106,7 @@ def score_generator(
         scored = eval_clip.prepared.counts_T.copy()
         scored[reference] = False
         for system in systems:
-            other = eval_clips[other_speaker([one.speaker for one in eval_clips], number)].prepared
+            other = eval_clips[other_speaker([clip.speaker for clip in eval_clips], number)].prepared
             landmarks = _system_landmarks(generator, eval_clip, reference, system, other, gain, mean_CXY)
             metrics = asdict(score_clip(landmarks, eval_clip.landmarks_TPXY, scored))
             sync = None if scorer is None else _sync(scorer, landmarks, eval_clip)
@@ -168,13 +168,13 @@ def _system_landmarks(
 def other_speaker(speakers: Sequence[str], number: int) -> int:
     """Return the index of the next clip after `number`, cyclically, of another speaker; else of the next clip."""
     following = [(number + step) % len(speakers) for step in range(1, len(speakers) + 1)]
-    return next((one for one in following if speakers[one] != speakers[number]), following[0])
+    return next((index for index in following if speakers[index] != speakers[number]), following[0])
 
 
 def _borrowed(other: GeneratorInput, clip: GeneratorInput) -> NDArray[np.float32]:
     """Return the other clip's sound, repeated or cut to this clip's length."""
-    own = other.mel_CM[: mel_columns(len(other.counts_T)) + EXTRA_COLUMNS]
-    return np.resize(own, clip.mel_CM.shape)
+    mel = other.mel_CM[: mel_columns(len(other.counts_T)) + EXTRA_COLUMNS]
+    return np.resize(mel, clip.mel_CM.shape)
 
 
 def validation_scores(

@@ -60,7 +60,7 @@ class PictureScores:
 
 TRANSLATOR_REPORT: Final = ReportSpec(
     systems=SYSTEMS,
-    scores=tuple(one.name for one in fields(PictureScores) if one.name != "frames"),
+    scores=tuple(field.name for field in fields(PictureScores) if field.name != "frames"),
     comparisons=tuple(("generated", control) for control in ("copy", "warp", "nearest frame oracle")),
     errors=("perceptual_lower", "perceptual_heldout_lower", "perceptual_mouth", "perceptual_heldout_mouth"),
     gains=("psnr_lower", "psnr_mouth", "ssim_lower", "ssim_mouth"),
@@ -80,72 +80,76 @@ NOT_MEASURED: Final = {
 def clip_scores(
     eval_window: EvalWindow,
     system: str,
-    made_FSS3: NDArray[np.float32],
+    generated_FSS3: NDArray[np.float32],
     lite0: Lite0,
     finder: Finder | None = None,
 ) -> ClipScores:
     """Score a system's crops as `score` does; its scores by name."""
     clip = eval_window.clip
-    return ClipScores(clip.clip_id, clip.speaker, system, asdict(score(eval_window, made_FSS3, lite0, finder)))
+    return ClipScores(clip.clip_id, clip.speaker, system, asdict(score(eval_window, generated_FSS3, lite0, finder)))
 
 
 def score(
-    eval_window: EvalWindow, made_FSS3: NDArray[np.float32], lite0: Lite0, finder: Finder | None = None
+    eval_window: EvalWindow, generated_FSS3: NDArray[np.float32], lite0: Lite0, finder: Finder | None = None
 ) -> PictureScores:
     """Score generated crops in 0..1 for an evaluation window's span. finder: None omits the scores that need it."""
-    kept = eval_window.scored
+    scored = eval_window.scored
     true_FSS3 = np.asarray(eval_window.crops / np.float32(255), np.float32)
     boxes = mouth.boxes(eval_window.landmarks, eval_window.crops.shape[1])
-    side = made_FSS3.shape[1]
+    side = generated_FSS3.shape[1]
     regions = {
         "lower": mask.hidden(eval_window.landmarks, side) & _in_window(side),
         "mouth": np.stack([_filled(box, side) for box in boxes]),
-        "whole": np.ones(made_FSS3.shape[:3], bool),
+        "whole": np.ones(generated_FSS3.shape[:3], bool),
     }
     values: dict[str, Any] = {
-        "frames": int(kept.sum()),
-        "flicker": flicker(made_FSS3, true_FSS3, regions["lower"], kept),
+        "frames": int(scored.sum()),
+        "flicker": flicker(generated_FSS3, true_FSS3, regions["lower"], scored),
     }
-    alike = ssim_maps(made_FSS3[kept], true_FSS3[kept])
+    alike = ssim_maps(generated_FSS3[scored], true_FSS3[scored])
     for name, region in regions.items():
-        pair = (made_FSS3[kept], true_FSS3[kept], region[kept])
-        values |= {f"psnr_{name}": psnr_db(*pair), f"ssim_{name}": region_mean(alike, region[kept])}
+        pair = (generated_FSS3[scored], true_FSS3[scored], region[scored])
+        values |= {f"psnr_{name}": psnr_db(*pair), f"ssim_{name}": region_mean(alike, region[scored])}
         if name != "whole":
             values[f"sharpness_{name}"] = sharpness(*pair)
     for name, cut in (("lower", _windows), ("mouth", _mouths)):
-        made, true = (cut(pictures[kept], boxes[kept], lite0.device) for pictures in (made_FSS3, true_FSS3))
-        values[f"perceptual_{name}"], values[f"perceptual_heldout_{name}"] = distances(lite0, made, true)
+        generated, true = (
+            cut(pictures[scored], boxes[scored], lite0.device) for pictures in (generated_FSS3, true_FSS3)
+        )
+        values[f"perceptual_{name}"], values[f"perceptual_heldout_{name}"] = distances(lite0, generated, true)
     if finder is not None:
-        values |= _found_again(eval_window, made_FSS3, finder)
+        values |= _found_again(eval_window, generated_FSS3, finder)
     return PictureScores(**values)
 
 
 @torch.inference_mode()
 def heldout_features(
-    lite0: Lite0, eval_window: EvalWindow, made_FSS3: NDArray[np.float32]
+    lite0: Lite0, eval_window: EvalWindow, generated_FSS3: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float32]]:
     """Return inputs of Frechet distances: EfficientNet-Lite0's fifth stage for generated crops in 0..1 of an evaluation
     window's span, mean over the window. "frames": (n, 320) of scored frames; "motion": (m, 320), their changes between
     consecutive scored frames. Reference frames are left out, since a copy equals the ground truth there.
     """
-    kept = eval_window.scored
-    made = _windows(made_FSS3, np.zeros(0, np.int64), lite0.device)
-    features = np.asarray(lite0(made)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
-    return {"frames": features[kept], "motion": np.diff(features, axis=0)[kept[1:] & kept[:-1]]}
+    scored = eval_window.scored
+    generated = _windows(generated_FSS3, np.zeros(0, np.int64), lite0.device)
+    features = np.asarray(lite0(generated)[HELD_OUT].mean(dim=(2, 3)).cpu().numpy())
+    return {"frames": features[scored], "motion": np.diff(features, axis=0)[scored[1:] & scored[:-1]]}
 
 
 @torch.inference_mode()
-def distances(lite0: Lite0, made: Tensor, true: Tensor) -> tuple[float, float]:
+def distances(lite0: Lite0, generated: Tensor, true: Tensor) -> tuple[float, float]:
     """Return relative distances of pictures (F, 3, H, W) on the network's device: over the stages that training losses
     use, and over the held-out fifth.
     """
-    parts = torch.stack(stage_distances(lite0(made), lite0(true))).mean(dim=1)
+    parts = torch.stack(stage_distances(lite0(generated), lite0(true))).mean(dim=1)
     return float(parts[:HELD_OUT].mean()), float(parts[HELD_OUT])
 
 
-def _found_again(eval_window: EvalWindow, made_FSS3: NDArray[np.float32], finder: Finder) -> dict[str, float | None]:
-    landmarks, there = finder(np.rint(made_FSS3 * 255).astype(np.uint8))
-    scored = there & eval_window.scored
+def _found_again(
+    eval_window: EvalWindow, generated_FSS3: NDArray[np.float32], finder: Finder
+) -> dict[str, float | None]:
+    landmarks, is_found = finder(np.rint(generated_FSS3 * 255).astype(np.uint8))
+    scored = is_found & eval_window.scored
     share = {"face_found_frac": float(scored.sum() / eval_window.scored.sum())}
     if not scored.any():
         return dict(share)

@@ -82,8 +82,10 @@ class TwoStage:
         """See System."""
         face_clip, references = scene.eval_window.clip.face_clip, scene.eval_window.references
         landmarks = face_clip.landmarks_TPXY
-        wanted = predict_clip(self.generator, mel_SM, landmarks, landmarks[references], face_clip.tracked_T, self.gain)
-        return translate_span(scene.eval_window, self.translator, wanted)
+        predicted = predict_clip(
+            self.generator, mel_SM, landmarks, landmarks[references], face_clip.tracked_T, self.gain
+        )
+        return translate_span(scene.eval_window, self.translator, predicted)
 
 
 @dataclass(frozen=True, slots=True)

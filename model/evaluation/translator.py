@@ -114,13 +114,13 @@ def translate_span(
     """
     face_clip, reach = eval_window.clip.face_clip, translator.context
     low, high = max(0, eval_window.span.start - reach), min(len(face_clip.tracked_T), eval_window.span.stop + reach)
-    known = translator.appearance(
+    appearance = translator.appearance(
         face_clip.pictures_TSS3[eval_window.references], face_clip.landmarks_TPXY[eval_window.references]
     )
     landmarks = face_clip.landmarks_TPXY[low:high]
-    wanted = landmarks if wanted_TPXY is None else wanted_TPXY[low:high]
-    made = translator.translate(known, face_clip.pictures_TSS3[low:high], landmarks, wanted)
-    return made[eval_window.span.start - low : eval_window.span.stop - low]
+    target = landmarks if wanted_TPXY is None else wanted_TPXY[low:high]
+    generated = translator.translate(appearance, face_clip.pictures_TSS3[low:high], landmarks, target)
+    return generated[eval_window.span.start - low : eval_window.span.stop - low]
 
 
 def _pasted(eval_window: EvalWindow, chosen_F: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -133,5 +133,5 @@ def _oracle(eval_window: EvalWindow) -> NDArray[np.intp]:
     """Select the tracked frame nearest in landmarks to each frame of the span, that frame excepted."""
     good = np.flatnonzero(eval_window.clip.face_clip.tracked_T)
     order = good[nearest(eval_window.clip.face_clip.landmarks_TPXY[good], eval_window.landmarks, 2)]
-    own = np.arange(eval_window.span.start, eval_window.span.stop)
-    return np.where(order[:, 0] == own, order[:, 1], order[:, 0])
+    frames = np.arange(eval_window.span.start, eval_window.span.stop)
+    return np.where(order[:, 0] == frames, order[:, 1], order[:, 0])

@@ -81,9 +81,9 @@ def _mirrored() -> NDArray[np.intp]:
     order = np.empty(LANDMARK_POINTS, np.intp)
     for boundary in BOUNDARIES:
         name = boundary.name
-        other = name.replace("left", "right") if "left" in name else name.replace("right", "left")
-        there = np.arange(SLICES[other].start, SLICES[other].stop)
-        order[SLICES[name]] = there if name == "nose_bridge" else there[::-1]  # the one that runs down, not across
+        twin = name.replace("left", "right") if "left" in name else name.replace("right", "left")
+        points = np.arange(SLICES[twin].start, SLICES[twin].stop)
+        order[SLICES[name]] = points if name == "nose_bridge" else points[::-1]  # the one that runs down, not across
     return order
 
 
@@ -107,8 +107,8 @@ def resample(curve: Floats, count: int) -> NDArray[np.float64]:
         raise ValueError(f"a curve is resampled to 2 points or more, got {count}")
     steps = np.hypot(*np.diff(curve, axis=0).T)
     along = np.concatenate([[0.0], np.cumsum(steps, dtype=np.float64)])
-    wanted = np.linspace(0.0, along[-1], count)
-    return np.stack([np.interp(wanted, along, curve[:, 0]), np.interp(wanted, along, curve[:, 1])], axis=1)
+    positions = np.linspace(0.0, along[-1], count)
+    return np.stack([np.interp(positions, along, curve[:, 0]), np.interp(positions, along, curve[:, 1])], axis=1)
 
 
 def _require_points(points: Floats) -> None:

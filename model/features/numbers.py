@@ -11,14 +11,14 @@ def require_numbers(what: str, values: NDArray[Any], *shape: int | None) -> None
 
     Raises: ValueError - dtype, shape or a value is wrong; the text says which.
     """
-    wanted = "(" + ", ".join("n" if length is None else str(length) for length in shape) + ")"
+    expected = "(" + ", ".join("n" if length is None else str(length) for length in shape) + ")"
     if values.dtype.kind not in "fiu":
-        raise ValueError(f"{what}: numbers of shape {wanted} are needed, got {values.dtype}")
+        raise ValueError(f"{what}: numbers of shape {expected} are needed, got {values.dtype}")
     fits = values.ndim == len(shape) and all(
-        got > 0 if length is None else got == length for got, length in zip(values.shape, shape, strict=True)
+        size > 0 if length is None else size == length for size, length in zip(values.shape, shape, strict=True)
     )
     if not fits:
-        raise ValueError(f"{what}: the shape has to be {wanted}, got {values.shape}")
+        raise ValueError(f"{what}: the shape has to be {expected}, got {values.shape}")
     if not (np.abs(values) <= np.finfo(np.float32).max).all():
         raise ValueError(f"{what}: a value is not finite")
 

@@ -72,17 +72,17 @@ def mean_over_speakers(scores: Mapping[str, float]) -> SpeakerScores:
     return SpeakerScores(mean_interval(list(scores.values())), scores)
 
 
-def difference(one: SpeakerScores, other: SpeakerScores) -> Interval:
-    """Return one minus the other, on the speakers that have both.
+def difference(scores: SpeakerScores, other: SpeakerScores) -> Interval:
+    """Return `scores` minus `other`, on the speakers that have both.
 
     Raises: ValueError - the two are not of one kind.
     """
-    if one.pooled != other.pooled:
+    if scores.pooled != other.pooled:
         raise ValueError("a pooled score and a mean over speakers have no difference")
-    ours, theirs = _common(one.parts, other.parts)
-    if not one.pooled:
+    ours, theirs = _common(scores.parts, other.parts)
+    if not scores.pooled:
         return difference_interval(ours, theirs)
-    if one.interval.mean is None or other.interval.mean is None:
+    if scores.interval.mean is None or other.interval.mean is None:
         raise ValueError("what was not measured has no difference")
-    whole = one.interval.mean - other.interval.mean
-    return jackknife_interval(whole, [a - b for a, b in zip(ours, theirs, strict=True)], one.interval.clips)
+    whole = scores.interval.mean - other.interval.mean
+    return jackknife_interval(whole, [a - b for a, b in zip(ours, theirs, strict=True)], scores.interval.clips)

@@ -24,10 +24,11 @@ _MIB: Final = 2**20
 
 def costs(models: Sequence[tuple[nn.Module, Work]]) -> list[dict[str, float]]:
     """Measure the costs of each network, by COSTS; latencies are measured in turns."""
-    taken = latencies_ms([work for _, work in models])
+    latencies = latencies_ms([work for _, work in models])
     counted = [(float(parameters(network)), peak_memory_mib(network, work)) for network, work in models]
     return [
-        dict(zip(COSTS, (milliseconds, *rest), strict=True)) for milliseconds, rest in zip(taken, counted, strict=True)
+        dict(zip(COSTS, (milliseconds, *rest), strict=True))
+        for milliseconds, rest in zip(latencies, counted, strict=True)
     ]
 
 
@@ -38,14 +39,14 @@ def latencies_ms(works: Sequence[Work], turns: int = TURNS) -> list[float]:
     """
     for work in works:
         work()
-    taken: list[list[float]] = [[] for _ in works]
+    latencies: list[list[float]] = [[] for _ in works]
     for turn in range(turns):
         for place in range(len(works)):
             number = (place + turn) % len(works)
             began = time.perf_counter()
             works[number]()
-            taken[number].append(1000 * (time.perf_counter() - began))
-    return [float(np.median(own)) for own in taken]
+            latencies[number].append(1000 * (time.perf_counter() - began))
+    return [float(np.median(samples)) for samples in latencies]
 
 
 def parameters(network: nn.Module) -> int:
@@ -59,21 +60,21 @@ def peak_memory_mib(network: nn.Module, work: Work) -> float:
     Counted from tensors, not from the process, so the same input gives the same number on a busy machine. Memory used
     inside operators is not counted.
     """
-    own = {part.untyped_storage().data_ptr(): part for part in (*network.parameters(), *network.buffers())}
-    kept = sum(part.untyped_storage().nbytes() for part in own.values())
-    with _Alive(set(own)) as alive:
+    tensors = {part.untyped_storage().data_ptr(): part for part in (*network.parameters(), *network.buffers())}
+    static_bytes = sum(part.untyped_storage().nbytes() for part in tensors.values())
+    with _Alive(set(tensors)) as alive:
         work()
-    return (kept + alive.most) / _MIB
+    return (static_bytes + alive.most) / _MIB
 
 
 class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of storages that operators return, for as long as anything refers to them."""
 
-    def __init__(self, known: set[int]) -> None:
+    def __init__(self, known_storages: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.most = 0
         self._now = 0
-        self._known = known
+        self._known_storages = known_storages
         self._seen: dict[int, Any] = {}
 
     def __torch_dispatch__(
@@ -94,7 +95,7 @@ class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _count(self, value: torch.Tensor) -> None:
         storage = value.untyped_storage()
         place, size = storage.data_ptr(), storage.nbytes()
-        if not size or place in self._known or place in self._seen:
+        if not size or place in self._known_storages or place in self._seen:
             return
         self._seen[place] = weakref.finalize(storage, self._forget, place, size)
         self._now += size

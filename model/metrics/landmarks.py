@@ -87,8 +87,8 @@ def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> L
 
 
 def _require(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> None:
-    wanted = (len(tracked_T), LANDMARK_POINTS, 2)
-    if tracked_T.dtype != np.bool_ or predicted_TPXY.shape != wanted or true_TPXY.shape != wanted:
+    expected = (len(tracked_T), LANDMARK_POINTS, 2)
+    if tracked_T.dtype != np.bool_ or predicted_TPXY.shape != expected or true_TPXY.shape != expected:
         shapes = f"{predicted_TPXY.shape}, {true_TPXY.shape} and {tracked_T.dtype} {tracked_T.shape}"
         raise ValueError(f"scores need landmarks (T, {LANDMARK_POINTS}, 2) twice and flags (T,), got {shapes}")
     if not np.isfinite(predicted_TPXY[tracked_T][:, PREDICTED]).all():
@@ -124,8 +124,8 @@ def _correlation(predicted_F: Floats, true_F: Floats) -> float | None:
     true, predicted = _motion(true_F), _motion(predicted_F)
     if true is None or predicted is None:
         return None
-    together = ((predicted_F - predicted_F.mean()) * (true_F - true_F.mean())).mean()
-    return float(np.clip(together / (predicted * true), -1, 1))  # rounding may leave the range
+    covariance = ((predicted_F - predicted_F.mean()) * (true_F - true_F.mean())).mean()
+    return float(np.clip(covariance / (predicted * true), -1, 1))  # rounding may leave the range
 
 
 def _articulation(predicted_F: Floats, true_F: Floats) -> float | None:

@@ -36,17 +36,17 @@ def crossed_interval(grades_RC: Sequence[Sequence[float | None]], how: Resamplin
     left_out = int(np.isnan(values).sum())
     values = values[~np.isnan(values).all(axis=1)]
     values = values[:, ~np.isnan(values).all(axis=0)]
-    known = ~np.isnan(values)
-    if not known.any():
+    graded = ~np.isnan(values)
+    if not graded.any():
         return Interval(None, None, None, 0, 0, left_out)
-    sums, (raters, clips) = np.where(known, values, 0.0), known.shape
-    mean = float(sums.sum() / known.sum())
+    sums, (raters, clips) = np.where(graded, values, 0.0), graded.shape
+    mean = float(sums.sum() / graded.sum())
     if min(raters, clips) < 2:
         return Interval(mean, None, None, clips, raters, left_out)
     draw = np.random.default_rng(how.seed)
-    of_raters, of_clips = (draw.multinomial(count, np.full(count, 1 / count), how.resamples) for count in known.shape)
+    of_raters, of_clips = (draw.multinomial(count, np.full(count, 1 / count), how.resamples) for count in graded.shape)
     totals = np.einsum("sr,rc,sc->s", of_raters, sums, of_clips)
-    weights = np.einsum("sr,rc,sc->s", of_raters, known.astype(float), of_clips)
+    weights = np.einsum("sr,rc,sc->s", of_raters, graded.astype(float), of_clips)
     means = totals[weights > 0] / weights[weights > 0]  # a sparse table may be drawn empty
     tail = (1 - how.level) / 2
     low, high = np.quantile(means, [tail, 1 - tail])
@@ -62,12 +62,12 @@ def krippendorff_alpha(grades_RU: Sequence[Sequence[float | None]]) -> float | N
     """
     if len({len(row) for row in grades_RU}) > 1:
         raise ValueError("rows of raters differ in length; use None for a unit without a grade")
-    known = sorted({value for row in grades_RU for value in row if value is not None})
-    counts_UV = np.zeros((len(grades_RU[0]) if grades_RU else 0, len(known)))
+    levels = sorted({value for row in grades_RU for value in row if value is not None})
+    counts_UV = np.zeros((len(grades_RU[0]) if grades_RU else 0, len(levels)))
     for row in grades_RU:
         for unit, value in enumerate(row):
             if value is not None:
-                counts_UV[unit, known.index(value)] += 1
+                counts_UV[unit, levels.index(value)] += 1
     counts_UV = counts_UV[counts_UV.sum(axis=1) > 1]  # a unit with one grade has nothing to agree with
     coincidences_VV = _coincidences(counts_UV)
     totals_V = coincidences_VV.sum(axis=0)

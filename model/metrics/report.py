@@ -102,9 +102,9 @@ def make_report(rows: Sequence[ClipScores], spec: ReportSpec) -> Report:
     )
     deciding, name = spec.deciding
     verdicts = tuple(
-        control_verdict(one.control, one.score, one.interval, name, spec.drawn)
-        for one in improvements
-        if one.score == deciding and one.control in spec.decisive
+        control_verdict(improvement.control, improvement.score, improvement.interval, name, spec.drawn)
+        for improvement in improvements
+        if improvement.score == deciding and improvement.control in spec.decisive
     )
     clips, speakers = ({getattr(row, name) for row in rows} for name in ("clip_id", "speaker"))
     no_interval = _no_interval([mean.interval for mean in means], spec.drawn)

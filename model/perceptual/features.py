@@ -21,19 +21,21 @@ class Features(Protocol):
         """Return the maps by stage."""
 
 
-def stage_distances(made: Sequence[Tensor], true: Sequence[Tensor]) -> list[Tensor]:
-    """Return the distance of two sets of maps by stage, one number a picture (B,): mean of |made - true| over mean of
-    |true|, so that no stage outweighs another. 0: alike. Computed in 32 bits, whatever the maps' format.
+def stage_distances(generated: Sequence[Tensor], true: Sequence[Tensor]) -> list[Tensor]:
+    """Return the distance of two sets of maps by stage, one number a picture (B,): mean of |generated - true| over
+    mean of |true|, so that no stage outweighs another. 0: alike. Computed in 32 bits, whatever the maps' format.
     """
-    pairs = ((one.float(), other.float()) for one, other in zip(made, true, strict=True))
+    pairs = ((maps.float(), true_maps.float()) for maps, true_maps in zip(generated, true, strict=True))
     return [
-        (one - other).abs().mean(dim=(1, 2, 3)) / other.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
-        for one, other in pairs
+        (maps - true_maps).abs().mean(dim=(1, 2, 3)) / true_maps.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
+        for maps, true_maps in pairs
     ]
 
 
-def perceptual_distance(features: Features, made_BCHW: Tensor, true_BCHW: Tensor, stages: int | None = None) -> Tensor:
+def perceptual_distance(
+    features: Features, generated_BCHW: Tensor, true_BCHW: Tensor, stages: int | None = None
+) -> Tensor:
     """Return the mean of the first `stages` (None: all) distances: (B,). The true pictures' maps take no gradient."""
     with torch.no_grad():
         true = features(true_BCHW)[:stages]
-    return torch.stack(stage_distances(features(made_BCHW)[:stages], true)).mean(dim=0)
+    return torch.stack(stage_distances(features(generated_BCHW)[:stages], true)).mean(dim=0)

@@ -87,10 +87,10 @@ def open_vgg(kind: str, slot: str, path: Path | None) -> Vgg:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(weights, Mapping):
             raise ValueError(f"it holds a {type(weights).__name__}, no names")
-        kept = _of_faces(weights) if kind == "VGG-16" else _of_torchvision(weights)
+        convolutions = _of_faces(weights) if kind == "VGG-16" else _of_torchvision(weights)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return Vgg(kind, kept, f"{kind} ({path.name}, sha256 {digest[:12]})")
+        return Vgg(kind, convolutions, f"{kind} ({path.name}, sha256 {digest[:12]})")
     except FileNotFoundError as error:
         raise WeightsMissingError(f"{slot}: there is no file {path}") from error
     except Exception as error:
@@ -110,24 +110,24 @@ def _of_faces(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Raises: ValueError - other names, or another number of classes than VGGFace's.
     """
-    found = [prefix for prefix in _FACE_NAMES if f"{prefix}1_1.weight" in weights]
-    if not found:
-        whose = "torchvision's name, of ImageNet's weights" if _TORCHVISION in weights else "no name of VGGFace's"
+    prefixes = [prefix for prefix in _FACE_NAMES if f"{prefix}1_1.weight" in weights]
+    if not prefixes:
+        naming = "torchvision's name, of ImageNet's weights" if _TORCHVISION in weights else "no name of VGGFace's"
         raise ValueError(
-            f"it begins with {next(iter(weights), 'nothing')}, {whose}; VGGFace is published with conv1_1.weight to "
+            f"it begins with {next(iter(weights), 'nothing')}, {naming}; VGGFace is published with conv1_1.weight to "
             f"fc8.weight (vgg_face_dag.pth), or conv_1_1.weight to fc8.weight (converted from VGG_FACE.t7)"
         )
     if "fc8.weight" not in weights:
         raise ValueError("it has no fc8.weight, whose classes would distinguish VGGFace from ImageNet")
     if (classes := len(weights["fc8.weight"])) != _FACE_CLASSES:
         raise ValueError(f"fc8.weight has {classes} classes and not VGGFace's {_FACE_CLASSES}; ImageNet has 1000")
-    blue_first, place, kept = _FACE_NAMES[found[0]], 0, {}
+    blue_first, place, convolutions = _FACE_NAMES[prefixes[0]], 0, {}
     for block, count in enumerate(_BLOCKS["VGG-16"], 1):
         for number in range(1, count + 1):
             for part in ("weight", "bias"):
-                kept[f"{place}.{part}"] = weights[f"{found[0]}{block}_{number}.{part}"]
+                convolutions[f"{place}.{part}"] = weights[f"{prefixes[0]}{block}_{number}.{part}"]
             place += 2
         place += 1
     if blue_first:
-        kept["0.weight"] = kept["0.weight"].flip(1)
-    return kept
+        convolutions["0.weight"] = convolutions["0.weight"].flip(1)
+    return convolutions

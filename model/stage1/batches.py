@@ -52,8 +52,8 @@ def make_batch(
     """
     rows = [_row(*pair, frames, references, augmentation) for pair in zip(windows, clips, strict=True)]
     stacked = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
-    mel, pose, known, used, target, counts = stacked
-    return GeneratorBatch(mel, pose, known, used, target, counts, tuple(clip_ids))
+    mel, pose, reference, used, target, counts = stacked
+    return GeneratorBatch(mel, pose, reference, used, target, counts, tuple(clip_ids))
 
 
 def _row(
@@ -61,17 +61,17 @@ def _row(
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
     span = slice(window.start, window.start + window.frames)
-    known, used = _references(clip, span, references, draw)
+    reference, used = _references(clip, span, references, draw)
     points, pose, mel, counted = _played(clip, span, augmentation.speed_perturb, draw)
     mel = _disturbed(mel, augmentation, draw)
     if draw.random() < augmentation.hflip_prob:
-        points, pose, known = mirror(points), mirror_pose(pose), mirror(known)
+        points, pose, reference = mirror(points), mirror_pose(pose), mirror(reference)
     spare = frames - window.frames
     counts = np.pad(counted, (0, spare))
     return (
         _lengthened(mel, mel_columns(spare)),
         _lengthened(pose, spare),
-        known,
+        reference,
         used,
         _lengthened(points[:, PREDICTED], spare),
         counts,
@@ -86,10 +86,10 @@ def _references(
     outside[span] = False
     choice = np.flatnonzero(outside if outside.any() else clip.counts_T)
     count = min(int(draw.integers(1, most + 1)), len(choice))
-    chosen = draw.choice(choice, count, replace=False)
-    known = np.repeat(clip.points_TPXY[chosen[:1]], most, axis=0)
-    known[:count] = clip.points_TPXY[chosen]
-    return known, np.arange(most) < count
+    frames = draw.choice(choice, count, replace=False)
+    reference = np.repeat(clip.points_TPXY[frames[:1]], most, axis=0)
+    reference[:count] = clip.points_TPXY[frames]
+    return reference, np.arange(most) < count
 
 
 def _played(
@@ -119,18 +119,18 @@ def between(values: NDArray[np.float32], at: NDArray[np.floating[Any]]) -> NDArr
     return mixed
 
 
-def _disturbed(mel: NDArray[np.float32], how: Augmentation, draw: np.random.Generator) -> NDArray[np.float32]:
+def _disturbed(mel: NDArray[np.float32], augmentation: Augmentation, draw: np.random.Generator) -> NDArray[np.float32]:
     """Augment a scaled mel: gain, spectral tilt (as of another microphone), noise, or silence."""
-    if draw.random() < how.drop_sound:
+    if draw.random() < augmentation.drop_sound:
         return np.full_like(mel, -1.0)
     bands = mel.shape[1]
-    if how.vtlp_std > 0:  # vocal tract length perturbation (Jaitly and Hinton, 2013), along the bands
-        mel = between(mel.T, np.exp(draw.normal(0, how.vtlp_std)) * np.arange(bands)).T
-    change = draw.normal(0, how.gain_db) + draw.normal(0, how.tilt_db) * np.linspace(-1, 1, bands)
+    if augmentation.vtlp_std > 0:  # vocal tract length perturbation (Jaitly and Hinton, 2013), along the bands
+        mel = between(mel.T, np.exp(draw.normal(0, augmentation.vtlp_std)) * np.arange(bands)).T
+    change = draw.normal(0, augmentation.gain_db) + draw.normal(0, augmentation.tilt_db) * np.linspace(-1, 1, bands)
     step = scale_mel(np.array(1.0)) - scale_mel(np.array(0.0))
     louder = mel + (change * _DB_TO_LN * step).astype(np.float32)
-    if how.noise > 0:
-        louder = louder + draw.normal(0, how.noise, mel.shape).astype(np.float32)
+    if augmentation.noise > 0:
+        louder = louder + draw.normal(0, augmentation.noise, mel.shape).astype(np.float32)
     return np.where(mel <= -1.0, mel, np.maximum(louder, -1.0))
 
 

@@ -39,8 +39,8 @@ def predict_clip(
     require_numbers("mel", mel, None, MEL_BANDS)
     require_numbers("landmarks", landmarks, None, LANDMARK_POINTS, 2)
     require_numbers("reference", reference, None, LANDMARK_POINTS, 2)
-    seen = np.ones(len(landmarks), bool) if tracked is None else tracked
-    clip = prepare(mel, _without_mouth(landmarks), seen, generator.architecture.pose_sigma_frames)
+    counts = np.ones(len(landmarks), bool) if tracked is None else tracked
+    clip = prepare(mel, _without_mouth(landmarks), counts, generator.architecture.pose_sigma_frames)
     predicted = predict(generator, clip, face_frames(reference), gain)
     whole = landmarks.astype(np.float64)
     whole[:, PREDICTED] = clip.frame.leave(predicted)
@@ -70,17 +70,17 @@ def predict(
     was_training = generator.training
     generator.eval()
     device = next(generator.parameters()).device
-    mel, pose, known = (
+    mel, pose, reference = (
         torch.as_tensor(values, device=device)[None] for values in (clip.mel_CM, clip.pose_TPXY, reference_RPXY)
     )
-    used = torch.ones(known.shape[:2], dtype=torch.bool, device=device)
+    used = torch.ones(reference.shape[:2], dtype=torch.bool, device=device)
     frames, reach = pose.shape[1], generator.reach
     pieces: list[Tensor] = []
     for start in range(0, frames, _PIECE_FRAMES):
         stop = min(start + _PIECE_FRAMES, frames)
         low, high = max(0, start - reach), min(frames, stop + reach)
         columns = slice(mel_columns(low), mel_columns(high) + EXTRA_COLUMNS)
-        pieces.append(generator(mel[:, columns], pose[:, low:high], known, used)[0, start - low : stop - low])
+        pieces.append(generator(mel[:, columns], pose[:, low:high], reference, used)[0, start - low : stop - low])
     generator.train(was_training)
     return amplified(torch.cat(pieces).cpu().double().numpy(), gain)
 

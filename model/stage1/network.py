@@ -147,9 +147,9 @@ class LandmarkGenerator(nn.Module):
         turned = (turned.flatten(2) @ self.pose_filter).reshape(turned.shape)
         sound = self.mel(mel_BCM)
         pose = self.pose(turned)
-        known = (self.reference(reference_BRPXY) * share_BR[..., None]).sum(1, keepdim=True)  # global: one per clip
+        reference = (self.reference(reference_BRPXY) * share_BR[..., None]).sum(1, keepdim=True)  # global: one per clip
         # of one size, so that the weights are shares
-        parts = [norm(part) for norm, part in zip(self.norms, (sound, pose, known), strict=True)]
+        parts = [norm(part) for norm, part in zip(self.norms, (sound, pose, reference), strict=True)]
         weight = self.fusion
         fused = self.time((weight[0] * parts[0] + weight[1] * parts[1] + weight[2] * parts[2]).transpose(1, 2))
         change = torch.cat([self.face(fused), self.lips(fused)], dim=2)

@@ -53,14 +53,14 @@ class PoseMoments:
         Raises: ValueError - no clip with movement was counted.
         """
         spread, axes_FF = np.linalg.eigh(self._pose_FF / max(self._weight, 1.0))
-        kept = np.argsort(spread)[::-1][:components]
-        kept = kept[spread[kept] > _LEAST_SPREAD * spread.max()] if spread.max() > 0 else kept[:0]
-        if not len(kept):
+        selected = np.argsort(spread)[::-1][:components]
+        selected = selected[spread[selected] > _LEAST_SPREAD * spread.max()] if spread.max() > 0 else selected[:0]
+        if not len(selected):
             raise ValueError("no head of the training clips moves, so there is no pose to learn from")
-        axes_FK, size_K = axes_FF[:, kept], np.sqrt(spread[kept])
+        axes_FK, size_K = axes_FF[:, selected], np.sqrt(spread[selected])
         telling_KY = (axes_FK / size_K).T @ self._both_FY
         basis_KY, strength_Y, _ = np.linalg.svd(telling_KY, full_matrices=False)
         basis_KY = basis_KY[:, strength_Y > 1e-9 * max(float(strength_Y.max()), 1e-30)]
-        kept_KK = np.eye(len(kept)) - basis_KY @ basis_KY.T
+        kept_KK = np.eye(len(selected)) - basis_KY @ basis_KY.T
         filtered: NDArray[Any] = (axes_FK / size_K) @ kept_KK @ (axes_FK * size_K).T
         return filtered.astype(np.float32)

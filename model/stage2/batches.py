@@ -82,10 +82,10 @@ def make_batch(
 ) -> TranslatorBatch:
     """Make a batch of `windows` of `frames` frames, each of the clip at the same place in `clips`."""
     rows = [_row(*pair, frames, references, architecture, augmentation) for pair in zip(windows, clips, strict=True)]
-    inputs, known, warped, lines, target, share, mouths = (
+    inputs, reference, warped, lines, target, share, mouths = (
         torch.from_numpy(np.concatenate(column)) for column in zip(*rows, strict=True)
     )
-    return TranslatorBatch(inputs, known, warped, lines, target, share, mouths, tuple(clip_ids))
+    return TranslatorBatch(inputs, reference, warped, lines, target, share, mouths, tuple(clip_ids))
 
 
 def _row(
@@ -97,26 +97,26 @@ def _row(
     augmentation: PictureAugmentation,
 ) -> tuple[NDArray[Any], ...]:
     draw = np.random.default_rng(window.seed)
-    own = tracked_run(clip.tracked_T, window.start, frames)
-    reference = frames_apart(clip.tracked_T, own, references, draw)
+    run = tracked_run(clip.tracked_T, window.start, frames)
+    reference = frames_apart(clip.tracked_T, run, references, draw)
     reach = architecture.context
-    around = np.clip(np.arange(own[0] - reach, own[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
-    if own[0] == own[-1]:  # one frame, repeated
-        around = np.repeat(own[:1], frames + 2 * reach)
-    every = np.concatenate([around, reference])
-    pictures, landmarks = _varied(clip.pictures_TSS3[every], clip.landmarks_TPXY[every], augmentation, draw)
-    side, shown, points = pictures.shape[1], pictures[: len(around)], landmarks[: len(around)]
-    known = Appearance(pictures[len(around) :], landmarks[len(around) :], np.zeros(0, np.float32))
-    inputs = in_context(composite(shown, points, points), reach)[reach : reach + frames]
+    around = np.clip(np.arange(run[0] - reach, run[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
+    if run[0] == run[-1]:  # one frame, repeated
+        around = np.repeat(run[:1], frames + 2 * reach)
+    indices = np.concatenate([around, reference])
+    pictures, landmarks = _varied(clip.pictures_TSS3[indices], clip.landmarks_TPXY[indices], augmentation, draw)
+    side, crops, points = pictures.shape[1], pictures[: len(around)], landmarks[: len(around)]
+    appearance = Appearance(pictures[len(around) :], landmarks[len(around) :], np.zeros(0, np.float32))
+    inputs = in_context(composite(crops, points, points), reach)[reach : reach + frames]
     middle = slice(reach, reach + frames)
     rows, columns = mask.window(side)
-    target = shown[middle, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 255
-    warped = candidate_channels(known, points[middle], architecture.candidates)
+    target = crops[middle, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 255
+    warped = candidate_channels(appearance, points[middle], architecture.candidates)
     if draw.random() < augmentation.warp_dropout:
         warped[:] = 0
     return (
         inputs,
-        embedded_frames(known.pictures_RSS3[:1], known.landmarks_RPXY[:1])[None],
+        embedded_frames(appearance.pictures_RSS3[:1], appearance.landmarks_RPXY[:1])[None],
         warped,
         drawn(points[middle], side),
         target,
@@ -137,12 +137,12 @@ def tracked_run(tracked_T: NDArray[np.bool_], start: int, frames: int) -> NDArra
 
 
 def frames_apart(
-    tracked_T: NDArray[np.bool_], own: NDArray[np.intp], most: int, draw: np.random.Generator
+    tracked_T: NDArray[np.bool_], run: NDArray[np.intp], most: int, draw: np.random.Generator
 ) -> NDArray[np.intp]:
     """Draw up to `most` tracked frames away from the window (t' != t), where there are any."""
     choice = np.flatnonzero(tracked_T)
     for apart in (_APART, 1):
-        away = choice[(choice <= own[0] - apart) | (choice >= own[-1] + apart)]
+        away = choice[(choice <= run[0] - apart) | (choice >= run[-1] + apart)]
         if len(away):
             choice = away
             break
@@ -150,11 +150,11 @@ def frames_apart(
 
 
 def _varied(
-    pictures: Pictures, landmarks: NDArray[np.float32], how: PictureAugmentation, draw: np.random.Generator
+    pictures: Pictures, landmarks: NDArray[np.float32], augmentation: PictureAugmentation, draw: np.random.Generator
 ) -> tuple[Pictures, NDArray[np.float32]]:
     """Augment window and references alike: colour jitter and horizontal flip."""
-    lit = relit(pictures, how.color_jitter, draw)
-    if draw.random() >= how.hflip_prob:
+    lit = relit(pictures, augmentation.color_jitter, draw)
+    if draw.random() >= augmentation.hflip_prob:
         return lit, landmarks
     return np.ascontiguousarray(lit[:, :, ::-1]), turned(landmarks, pictures.shape[2])
 
@@ -177,14 +177,14 @@ def embedded_frames(pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> NDArray[
     """Return the embedder's inputs of reference frames: windows in -1..1 and drawn landmarks, (R, 3 + LINES, W, W)."""
     side = pictures_RSS3.shape[1]
     rows, columns = mask.window(side)
-    seen = pictures_RSS3[:, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1
-    return np.concatenate([seen, drawn(landmarks_RPXY, side)], axis=1)
+    windows = pictures_RSS3[:, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1
+    return np.concatenate([windows, drawn(landmarks_RPXY, side)], axis=1)
 
 
-def candidate_channels(known: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
+def candidate_channels(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
     """Return warped candidates as channels, (T, 3 K, W, W) in 0..1; none with `count` 0."""
     if not count:
-        width = round(known.pictures_RSS3.shape[1] * mask.WINDOW[2])
+        width = round(appearance.pictures_RSS3.shape[1] * mask.WINDOW[2])
         return np.zeros((len(wanted_TPXY), 0, width, width), np.float32)
-    warped = candidates(known, wanted_TPXY, count).transpose(0, 1, 4, 2, 3)
+    warped = candidates(appearance, wanted_TPXY, count).transpose(0, 1, 4, 2, 3)
     return warped.reshape(len(warped), -1, *warped.shape[3:])

@@ -18,7 +18,7 @@ from model.stage2 import mask
 _LINES: Final = ("outline", "lip_upper_outer", "lip_upper_inner", "lip_lower_inner", "lip_lower_outer")
 """Boundaries with a channel of their own: those that are hidden in the picture."""
 
-_VISIBLE: Final = tuple(one.name for one in BOUNDARIES if one.part == "pose")
+_VISIBLE: Final = tuple(boundary.name for boundary in BOUNDARIES if boundary.part == "pose")
 """Boundaries that share a channel: the picture shows most of them anyway."""
 
 LINES: Final = len(_LINES) + 1
@@ -40,10 +40,10 @@ def composite(pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats)
     side = pictures_TSS3.shape[1]
     rows, columns = mask.window(side)
     hidden_TWW = mask.hidden(source_TPXY, side)[:, rows, columns]
-    seen = pictures_TSS3[:, rows, columns].astype(np.float32) / 127.5 - 1
-    seen[hidden_TWW] = 0
+    windows = pictures_TSS3[:, rows, columns].astype(np.float32) / 127.5 - 1
+    windows[hidden_TWW] = 0
     lines = drawn(wanted_TPXY, side)
-    return np.concatenate([seen.transpose(0, 3, 1, 2), hidden_TWW[:, None].astype(np.float32), lines], axis=1)
+    return np.concatenate([windows.transpose(0, 3, 1, 2), hidden_TWW[:, None].astype(np.float32), lines], axis=1)
 
 
 def drawn(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:

@@ -74,8 +74,8 @@ class Discriminators(nn.Module):
 
         Pictures (B, 3, W, W) in 0..1. For D_ot, consecutive frames are stacked along the channels.
         """
-        shown = torch.cat([pictures_BCWW * 2 - 1, lines_BCWW], dim=1)
-        single = self.spatial(shown)
+        inputs = torch.cat([pictures_BCWW * 2 - 1, lines_BCWW], dim=1)
+        single = self.spatial(inputs)
         if self.temporal is None:
             return single, []
-        return single, self.temporal(shown.reshape(-1, self.frames * shown.shape[1], *shown.shape[2:]))
+        return single, self.temporal(inputs.reshape(-1, self.frames * inputs.shape[1], *inputs.shape[2:]))

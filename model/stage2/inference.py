@@ -47,8 +47,8 @@ class TranslatorInference:
         """Embed reference frames; see translator.Translator."""
         require(self.side_px, pictures_RSS3, landmarks_RPXY)
         spread = evenly_spaced(len(pictures_RSS3), _EMBEDDED)
-        shown = self._tensor(embedded_frames(pictures_RSS3[spread], landmarks_RPXY[spread]))
-        vector = self.translator.embedder(shown[None])[0].float().cpu().numpy()
+        inputs = self._tensor(embedded_frames(pictures_RSS3[spread], landmarks_RPXY[spread]))
+        vector = self.translator.embedder(inputs[None])[0].float().cpu().numpy()
         return Appearance(pictures_RSS3, landmarks_RPXY.astype(np.float32), vector)
 
     @torch.inference_mode()
@@ -62,8 +62,8 @@ class TranslatorInference:
         for start in range(0, frames, _PIECE_FRAMES):
             stop = min(start + _PIECE_FRAMES, frames)
             low, high = max(0, start - reach), min(frames, stop + reach)
-            span, own = slice(low, high), slice(start - low, stop - low)
-            inputs = in_context(composite(pictures_TSS3[span], source_TPXY[span], wanted_TPXY[span]), reach)[own]
+            span, inner = slice(low, high), slice(start - low, stop - low)
+            inputs = in_context(composite(pictures_TSS3[span], source_TPXY[span], wanted_TPXY[span]), reach)[inner]
             pieces.append(self._generated(appearance, inputs, wanted_TPXY[start:stop]))
         return blended(pictures_TSS3, np.concatenate(pieces), source_TPXY)
 
@@ -72,10 +72,10 @@ class TranslatorInference:
     ) -> NDArray[np.float32]:
         warped = candidate_channels(appearance, wanted_TPXY, self.translator.architecture.candidates)
         vector = self._tensor(appearance.vector).expand(len(inputs), -1)
-        shown, moved = (
+        maps, moved = (
             self._tensor(values).contiguous(memory_format=torch.channels_last) for values in (inputs, warped)
         )
-        generated: Tensor = self.translator.generator(shown, vector, moved)
+        generated: Tensor = self.translator.generator(maps, vector, moved)
         return generated.float().permute(0, 2, 3, 1).cpu().numpy()
 
     def _tensor(self, values: NDArray[np.float32]) -> Tensor:

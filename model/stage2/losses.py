@@ -40,9 +40,9 @@ def warp_consistency(generated_BCWW: Tensor, warped_BKWW: Tensor, share_BWW: Ten
     warped_BKWW: candidates, nearest first, colours beside each other, (B, 3 K, W, W).
     """
     nearest = warped_BKWW[:, :3]
-    there = (warped_BKWW.flatten(1).abs().amax(dim=1) > 0).to(generated_BCWW.dtype)[:, None, None, None]
+    has_warp = (warped_BKWW.flatten(1).abs().amax(dim=1) > 0).to(generated_BCWW.dtype)[:, None, None, None]
     share = share_BWW[:, None]
-    return ((generated_BCWW - nearest).abs() * share * there).sum() / (3 * share.sum()).clamp_min(1e-6)
+    return ((generated_BCWW - nearest).abs() * share * has_warp).sum() / (3 * share.sum()).clamp_min(1e-6)
 
 
 def discriminator_loss(features: Sequence[DiscriminatorFeatures]) -> Tensor:
@@ -67,8 +67,8 @@ def feature_matching_loss(generated: Sequence[DiscriminatorFeatures], true: Sequ
     truth take no gradient.
     """
     parts = [
-        (one - other.detach()).abs().mean()
+        (fake_map - real_map.detach()).abs().mean()
         for fake, real in zip(generated, true, strict=True)
-        for one, other in zip(fake[:-1], real[:-1], strict=True)
+        for fake_map, real_map in zip(fake[:-1], real[:-1], strict=True)
     ]
     return torch.stack(parts).mean()

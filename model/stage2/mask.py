@@ -84,8 +84,8 @@ def _norm(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
     # (pixel - origin) * turn, its parts by columns and by rows; a sum of the two for each pixel
     by_column, by_row = (at - frame.origin_T.real[:, None]) * turn, (at - frame.origin_T.imag[:, None]) * turn * 1j
     across, along = (
-        ((one - middle) / half).astype(np.float32)[:, None, :] + (other / half).astype(np.float32)[:, :, None]
-        for one, other, middle, half in (
+        ((column - middle) / half).astype(np.float32)[:, None, :] + (row / half).astype(np.float32)[:, :, None]
+        for column, row, middle, half in (
             (by_column.real, by_row.real, _MIDDLE[0], _HALF[0]),
             (by_column.imag, by_row.imag, _MIDDLE[1], _HALF[1]),
         )

@@ -101,19 +101,19 @@ class Generator(nn.Module):
         maps = self.up_3(upsample2x(maps))
         maps = self.up_2(upsample2x(torch.cat([maps, quarter], dim=1)))
         maps = functional.pixel_shuffle(self.up_1(torch.cat([maps, half], dim=1)), 2)
-        own = inputs_BCWW[:, self.context * CHANNELS : (self.context + 1) * CHANNELS]
-        output: Tensor = self.out(self.fine(torch.cat([maps, own, warped_BKWW * 2 - 1], dim=1)))
+        middle = inputs_BCWW[:, self.context * CHANNELS : (self.context + 1) * CHANNELS]
+        output: Tensor = self.out(self.fine(torch.cat([maps, middle, warped_BKWW * 2 - 1], dim=1)))
         return self._mixed(output, warped_BKWW)
 
     def _mixed(self, output_BCWW: Tensor, warped_BKWW: Tensor) -> Tensor:
         """Mix the synthesised picture with the blend of warped frames and its residual, by the gate."""
-        own = torch.sigmoid(output_BCWW[:, :3])
+        synthesised = torch.sigmoid(output_BCWW[:, :3])
         if not self.candidates:
-            return own
+            return synthesised
         change, share = torch.tanh(output_BCWW[:, 3:6]), torch.sigmoid(output_BCWW[:, 6:7] - _GATE_BIAS)
         weights = output_BCWW[:, 7:].softmax(dim=1).repeat_interleave(3, dim=1)
-        parts = (weights * warped_BKWW).reshape(len(weights), -1, *own.shape[1:])
-        mixed: Tensor = (1 - share) * (parts.sum(dim=1) + change) + share * own
+        parts = (weights * warped_BKWW).reshape(len(weights), -1, *synthesised.shape[1:])
+        mixed: Tensor = (1 - share) * (parts.sum(dim=1) + change) + share * synthesised
         return mixed.clamp(0, 1)
 
 

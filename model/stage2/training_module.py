@@ -64,39 +64,39 @@ class TranslatorTrainingModule(TrainingModule):
         translator = self.optimizers[TRANSLATOR_NETWORK].network
         generated = translator(batch.inputs_BCWW, batch.reference_NRCWW, batch.warped_BKWW, batch.frames)
         share = batch.share_BWW[:, None]
-        made = (1 - share) * batch.target_BWW + share * generated.float()
-        losses = self._reconstruction_losses(made, batch)
+        blended = (1 - share) * batch.target_BWW + share * generated.float()
+        losses = self._reconstruction_losses(blended, batch)
         if self.settings.losses.warp_consistency and self.settings.architecture.candidates:
             losses["warp_consistency"] = warp_consistency(generated.float(), batch.warped_BKWW, batch.share_BWW)
         adversarial = step >= self.settings.losses.disc_start_step
         if adversarial:
-            losses |= self._adversarial_losses(made, batch)
+            losses |= self._adversarial_losses(blended, batch)
         total = torch.stack([weight * losses[name] for name, weight in self._weights().items() if name in losses]).sum()
         totals = {TRANSLATOR_NETWORK: total}
         if adversarial:
-            totals[DISCRIMINATORS] = losses["discriminators"] = self._discriminator_loss(made.detach(), batch)
+            totals[DISCRIMINATORS] = losses["discriminators"] = self._discriminator_loss(blended.detach(), batch)
         self.optimizer_step(step, totals)
         return losses | {"total": total}
 
-    def _reconstruction_losses(self, made: Tensor, batch: TranslatorBatch) -> dict[str, Tensor]:
+    def _reconstruction_losses(self, blended: Tensor, batch: TranslatorBatch) -> dict[str, Tensor]:
         """Return the distances from the ground truth, by name."""
-        losses = self._distances(made, batch.target_BWW, batch.share_BWW)
+        losses = self._distances(blended, batch.target_BWW, batch.share_BWW)
         if self.settings.losses.mouth:
-            made, true = (mouth.cut(pictures, batch.mouths_B3) for pictures in (made, batch.target_BWW))
-            near = self._distances(made, true, torch.ones_like(true[:, 0]))
-            losses |= {f"mouth_{name}": value for name, value in near.items()}
+            blended, true = (mouth.cut(pictures, batch.mouths_B3) for pictures in (blended, batch.target_BWW))
+            mouth_losses = self._distances(blended, true, torch.ones_like(true[:, 0]))
+            losses |= {f"mouth_{name}": value for name, value in mouth_losses.items()}
         return losses
 
-    def _distances(self, made: Tensor, true: Tensor, share: Tensor) -> dict[str, Tensor]:
-        losses = {"multiscale_l1": multiscale_l1(made, true, share)}
+    def _distances(self, blended: Tensor, true: Tensor, share: Tensor) -> dict[str, Tensor]:
+        losses = {"multiscale_l1": multiscale_l1(blended, true, share)}
         if self._perception:
-            losses["perceptual"] = self.perceptual_loss(self._perception, made, true)
+            losses["perceptual"] = self.perceptual_loss(self._perception, blended, true)
         return losses
 
-    def _adversarial_losses(self, made: Tensor, batch: TranslatorBatch) -> dict[str, Tensor]:
+    def _adversarial_losses(self, blended: Tensor, batch: TranslatorBatch) -> dict[str, Tensor]:
         """Return adversarial and feature-matching losses of the generated frames by the frozen discriminators."""
         discriminators = self.optimizers[DISCRIMINATORS]
-        fake = discriminators.frozen_forward(made, batch.lines_BCWW)
+        fake = discriminators.frozen_forward(blended, batch.lines_BCWW)
         real_single, real_run = discriminators.frozen_forward(batch.target_BWW, batch.lines_BCWW)
         losses = {"spatial": adversarial_loss(fake[0]), "spatial_matching": feature_matching_loss(fake[0], real_single)}
         if fake[1]:
@@ -106,12 +106,12 @@ class TranslatorTrainingModule(TrainingModule):
             }
         return losses
 
-    def _discriminator_loss(self, made: Tensor, batch: TranslatorBatch) -> Tensor:
+    def _discriminator_loss(self, blended: Tensor, batch: TranslatorBatch) -> Tensor:
         """Return the discriminators' loss; fake and real frames go through in one pass, so that several devices agree
         on one gradient.
         """
         discriminators = self.optimizers[DISCRIMINATORS].network
-        both = discriminators(torch.cat([made, batch.target_BWW]), torch.cat([batch.lines_BCWW] * 2))
+        both = discriminators(torch.cat([blended, batch.target_BWW]), torch.cat([batch.lines_BCWW] * 2))
         return torch.stack([discriminator_loss(features) for features in both if features]).sum()
 
     def _weights(self) -> dict[str, float]:

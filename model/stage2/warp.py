@@ -26,7 +26,7 @@ _EVERY: Final = {"lips": 1, "face": 2, "pose": 4}
 """One of so many points goes into a spline: moving parts are sampled densely, still ones sparsely."""
 
 _SPLINED: Final = np.concatenate(
-    [np.arange(LANDMARK_POINTS)[SLICES[one.name]][:: _EVERY[one.part]] for one in BOUNDARIES]
+    [np.arange(LANDMARK_POINTS)[SLICES[boundary.name]][:: _EVERY[boundary.part]] for boundary in BOUNDARIES]
 )
 _SMOOTHING: Final = 1e-4
 """Smoothing of the spline, in squares of a crop's side: closed lips put two points on one place."""
@@ -94,11 +94,11 @@ def candidates(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArr
 
     Raises: as `nearest`.
     """
-    chosen = nearest(appearance.landmarks_RPXY, wanted_TPXY, count)
+    neighbours = nearest(appearance.landmarks_RPXY, wanted_TPXY, count)
     return np.stack(
         [
             warped(appearance.pictures_RSS3[nearby], appearance.landmarks_RPXY[nearby], wanted_PXY)
-            for nearby, wanted_PXY in zip(chosen, np.asarray(wanted_TPXY, np.float64), strict=True)
+            for nearby, wanted_PXY in zip(neighbours, np.asarray(wanted_TPXY, np.float64), strict=True)
         ]
     )
 

@@ -58,11 +58,11 @@ def disturb(pairs: WindowPairs, draw: np.random.Generator, how: Disturbance = ST
     )
 
 
-def _per_clip(pairs: WindowPairs, draw: np.random.Generator, how: Disturbance) -> tuple[Tensor, Tensor]:
+def _per_clip(pairs: WindowPairs, draw: np.random.Generator, disturbance: Disturbance) -> tuple[Tensor, Tensor]:
     """Draw for each window, alike within a clip: True if mirrored, and the shift in bands."""
     clips = int(pairs.clip_N.max()) + 1
-    mirrored = torch.from_numpy(draw.random(clips) < how.mirrored)
-    bands = torch.from_numpy(draw.integers(-how.pitch_bands, how.pitch_bands + 1, clips))
+    mirrored = torch.from_numpy(draw.random(clips) < disturbance.mirrored)
+    bands = torch.from_numpy(draw.integers(-disturbance.pitch_bands, disturbance.pitch_bands + 1, clips))
     return mirrored[pairs.clip_N], bands[pairs.clip_N]
 
 

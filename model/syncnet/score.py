@@ -66,20 +66,20 @@ def score_sync(scorer: SyncScorer, clip: SyncClip) -> SyncScore | MissingCause:
     fits = [likeness_NK[lag_NK == lag] for lag in lags]
     if min(len(fit) for fit in fits) < LEAST_WINDOWS:
         return MissingCause.TOO_SHORT
-    own, other = likeness_NK[lag_NK == 0], likeness_NK[np.abs(lag_NK) >= FALSE_FROM_FRAMES]
+    in_sync, off_sync = likeness_NK[lag_NK == 0], likeness_NK[np.abs(lag_NK) >= FALSE_FROM_FRAMES]
     best = int(np.argmax([fit.mean() for fit in fits]))
-    score = (own.mean() - other.mean()) / max(float(other.std()), 1e-6)
-    return SyncScore(float(score), float(own.mean()), float(other.mean()), int(lags[best]))
+    score = (in_sync.mean() - off_sync.mean()) / max(float(off_sync.std()), 1e-6)
+    return SyncScore(float(score), float(in_sync.mean()), float(off_sync.mean()), int(lags[best]))
 
 
 def _likeness(scorer: SyncScorer, clip: SyncClip) -> Array:
     """Return the similarity (N, K) of each tracked lip window with each mel window; keeps the scorer's mode."""
     device, was_training = scorer.device, scorer.training
-    every = np.arange(clip.frames - WINDOW_FRAMES + 1)
+    starts = np.arange(clip.frames - WINDOW_FRAMES + 1)
     scorer.eval()
     try:
         with torch.inference_mode():
-            mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(every)).to(device))
+            mel_KE = scorer.embed_mel(torch.from_numpy(clip.mel_at(starts)).to(device))
             lips_NE = scorer.embed_lips(torch.from_numpy(clip.lips_at(clip.starts_N)).to(device))
             return np.asarray((lips_NE @ mel_KE.T).cpu().double().numpy())
     finally:

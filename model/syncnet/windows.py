@@ -107,7 +107,7 @@ def sample_pairs(
 
     Raises: ValueError - no clip can be used.
     """
-    useful = [chosen for clips in speakers if (chosen := [clip for clip in clips if clip.is_usable])]
+    useful = [usable for clips in speakers if (usable := [clip for clip in clips if clip.is_usable])]
     if not useful:
         raise ValueError(
             f"no clip of {len(speakers)} speakers has moving lips, sound and {WINDOW_FRAMES} tracked frames"

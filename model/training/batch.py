@@ -13,5 +13,5 @@ class TrainingBatch:
 
     def to(self, device: torch.device) -> Self:
         """Return the batch on a device."""
-        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})

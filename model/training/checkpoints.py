@@ -36,8 +36,8 @@ class Checkpoints:
                 torch.save(state, file)
         except (OSError, RuntimeError) as error:  # torch's writer turns a full disk into a RuntimeError
             last = self.folder / LAST
-            kept = f"training resumes from {last}, which is kept" if last.exists() else "there is no earlier one"
-            raise TrainingError(f"checkpoint {target} cannot be written ({_cause(error)}); {kept}") from error
+            advice = f"training resumes from {last}, which is kept" if last.exists() else "there is no earlier one"
+            raise TrainingError(f"checkpoint {target} cannot be written ({_cause(error)}); {advice}") from error
         return target
 
     def load(self, name: str) -> dict[str, Any] | None:

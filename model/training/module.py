@@ -62,10 +62,10 @@ class TrainingModule(ABC):
         for name, total in totals.items():
             self.optimizers[name].step(total, step)
 
-    def perceptual_loss(self, networks: Sequence[Features], made: Tensor, true: Tensor) -> Tensor:
+    def perceptual_loss(self, networks: Sequence[Features], generated: Tensor, true: Tensor) -> Tensor:
         """Return the sum of the networks' mean perceptual distances of pictures (B, 3, H, W)."""
         with for_features(self.fabric):
-            return torch.stack([perceptual_distance(one, made, true).mean() for one in networks]).sum()
+            return torch.stack([perceptual_distance(network, generated, true).mean() for network in networks]).sum()
 
     @property
     def exported(self) -> str:
@@ -101,4 +101,4 @@ class TrainingModule(ABC):
 
 def on_device(networks: Sequence[Features], device: torch.device) -> list[Features]:
     """Return feature networks on a device."""
-    return [one.to(device) if isinstance(one, nn.Module) else one for one in networks]
+    return [network.to(device) if isinstance(network, nn.Module) else network for network in networks]

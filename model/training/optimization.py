@@ -97,7 +97,7 @@ class NetworkOptimizer:
         self.averaged.load_state_dict(state["averaged"])
         self.optimiser.load_state_dict(state["optimiser"])
         for weight, values in self.optimiser.optimizer.state.items():  # torch takes whatever stands there
-            if not all(isinstance(one, Tensor) and one.shape in (weight.shape, ()) for one in values.values()):
+            if not all(isinstance(value, Tensor) and value.shape in (weight.shape, ()) for value in values.values()):
                 raise ValueError("the optimiser's state does not fit the weights")
 
 

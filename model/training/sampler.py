@@ -74,18 +74,18 @@ class WindowSampler:
         """Return the windows of a batch, always `batch_size` of them."""
         epoch, place = divmod(number, self.batches_per_epoch)
         clips, starts, seeds = self._epoch(epoch)
-        chosen = range(place * self.data.batch_size, (place + 1) * self.data.batch_size)
-        return [Window(int(clips[i]), int(starts[i]), int(self._lengths[clips[i]]), int(seeds[i]) + i) for i in chosen]
+        rows = range(place * self.data.batch_size, (place + 1) * self.data.batch_size)
+        return [Window(int(clips[i]), int(starts[i]), int(self._lengths[clips[i]]), int(seeds[i]) + i) for i in rows]
 
     def _windows(self, epoch: int) -> NDArray[np.int64]:
         """Return the number of windows of each clip in an epoch, (clips,): systematic sampling (Madow 1944) along clips
         ordered by speaker, so that each run of clips has its expected number to less than a window.
         """
-        begun = np.random.default_rng(self.seed).random() + epoch * _GOLDEN
+        offset = np.random.default_rng(self.seed).random() + epoch * _GOLDEN
         upto = np.cumsum(self._times[self._by_speaker])
         upto[-1] = self.batches_per_epoch * self.data.batch_size  # but for roundings it is
         windows = np.zeros(len(self.clips), np.int64)
-        windows[self._by_speaker] = np.diff(np.floor(upto + begun % 1.0), prepend=0.0).astype(np.int64)
+        windows[self._by_speaker] = np.diff(np.floor(upto + offset % 1.0), prepend=0.0).astype(np.int64)
         return windows
 
     def _epoch(self, epoch: int) -> _Epoch:

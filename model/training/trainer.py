@@ -74,8 +74,8 @@ class Trainer:
 
     def _take_steps(self, module: TrainingModule, batches_from: Callable[[int], Iterable[Any]], seed: int) -> None:
         state, schedule = self._state, self._schedule
-        asked = time.perf_counter()
-        begun = asked - state.spent_s
+        requested = time.perf_counter()
+        started = requested - state.spent_s
         for batch in batches_from(state.step):
             if state.step >= schedule.max_steps:
                 break
@@ -84,13 +84,13 @@ class Trainer:
             losses = self._training_step(module, batch)
             state.step += 1
             now = time.perf_counter()
-            metrics = StepMetrics(state.step, losses, module.learning_rate(), now - asked, arrived - asked)
+            metrics = StepMetrics(state.step, losses, module.learning_rate(), now - requested, arrived - requested)
             self._callback.on_train_step_end(metrics)
-            state.spent_s = now - begun
+            state.spent_s = now - started
             self._validate_and_save(module)
             if state.reason:
                 break
-            asked = time.perf_counter()
+            requested = time.perf_counter()
 
     def _training_step(self, module: TrainingModule, batch: Any) -> dict[str, float]:
         """Train on a batch; the losses are means over all devices."""
@@ -135,8 +135,8 @@ class Trainer:
     def _save(self, module: TrainingModule) -> None:
         if self._fabric.is_global_zero:
             precision = self._fabric.strategy.precision.state_dict()
-            kept = {"state": asdict(self._state), "module": module.state_dict(), "precision": precision}
-            self._callback.on_save_checkpoint(self._state.step, self._checkpoints.save(LAST, kept))
+            checkpoint = {"state": asdict(self._state), "module": module.state_dict(), "precision": precision}
+            self._callback.on_save_checkpoint(self._state.step, self._checkpoints.save(LAST, checkpoint))
         self._fabric.barrier()
 
     def _resume(self, module: TrainingModule) -> None:

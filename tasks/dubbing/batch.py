@@ -90,38 +90,38 @@ class Dubber:
 
         Raises: as find_models. DubbingError - they killed the child.
         """
-        asked = (_FIND, self._settings, generator, translator, self._scratch)
+        request = (_FIND, self._settings, generator, translator, self._scratch)
         with _models_named():
-            found: ModelPaths = self._ask_outside(*asked, returns=ModelPaths)
-        return replace(found, tunings=self._tunings)
+            paths: ModelPaths = self._ask_outside(*request, returns=ModelPaths)
+        return replace(paths, tunings=self._tunings)
 
-    def open(self, found: ModelPaths) -> None:
+    def open(self, paths: ModelPaths) -> None:
         """Open the models inside of the sandbox, to see that they can be used. Nothing is asked outside from here on.
 
         Raises: as worker.open_both. DubbingError - they killed the child.
         """
         self._outside.close()
         with _models_named():
-            self.ask(_OPEN, found, self._settings)
+            self.ask(_OPEN, paths, self._settings)
 
-    def key(self, job: DubJob, found: ModelPaths) -> str | None:
+    def key(self, job: DubJob, paths: ModelPaths) -> str | None:
         """Key of all that a job's output follows from, see resume.dub_key; None if one of it cannot be read."""
         try:
-            key: str = self._ask_outside(_KEY, job, found, self._settings, returns=str)
+            key: str = self._ask_outside(_KEY, job, paths, self._settings, returns=str)
         except (MediaRefusedError, OSError):  # dubbing says it with more words
             return None
         return key
 
-    def dub(self, job: DubJob, found: ModelPaths, progress: ProgressSink) -> Dubbed:
+    def dub(self, job: DubJob, paths: ModelPaths, progress: ProgressSink) -> Dubbed:
         """Dub a job's video, and put the output under its name.
 
         Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
         """
-        made = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
+        rendered = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
         dubbed: Dubbed = self.ask(
-            _WORK, job, found, self._settings, made, progress=progress, media=inputs_of(job), returns=Dubbed
+            _WORK, job, paths, self._settings, rendered, progress=progress, media=inputs_of(job), returns=Dubbed
         )
-        copy_untrusted(made, Path(job.out))
+        copy_untrusted(rendered, Path(job.out))
         return replace(dubbed, out=job.out)
 
     def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
@@ -186,14 +186,14 @@ def dub_jobs(
         }
         left = [place for place in range(len(jobs)) if place not in results]
         if left:
-            found = dubber.find(generator, translator)
-            keys = {place: dubber.key(jobs[place], found) for place in left}
+            paths = dubber.find(generator, translator)
+            keys = {place: dubber.key(jobs[place], paths) for place in left}
             results |= _finished(jobs, keys) if resume else {}
             if len(results) < len(jobs):
-                dubber.open(found)
+                dubber.open(paths)
         for place, job in enumerate(jobs):
             if place not in results:
-                work = partial(dubber.dub, job, found, titled(progress, jobs, place))
+                work = partial(dubber.dub, job, paths, titled(progress, jobs, place))
                 results[place] = _result(job, work, keys[place])
     return [results[place] for place in range(len(jobs))]
 
@@ -233,16 +233,16 @@ def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
     """Identities of the catalog's files that one of the outputs may be. Of the others, which may be many, none is
     asked for: they have another size than any output that is there, and another name.
     """
-    there = [Path(job.out) for job in jobs if Path(job.out).is_file()]
-    if not there:
+    existing = [Path(job.out) for job in jobs if Path(job.out).is_file()]
+    if not existing:
         return set()
-    sizes, names = {path.stat().st_size for path in there}, {path.name for path in there}
+    sizes, names = {path.stat().st_size for path in existing}, {path.name for path in existing}
     try:
         rows = tables.read_any(Workspace.open(settings.workspace), "catalog", ["uri", "size_bytes"]).to_pylist()
     except WorkspaceError:
         return set()
-    near = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
-    return {identity(path) for uri in near if uri.startswith(("/", "file:")) and (path := local_path(uri))}
+    similar = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
+    return {identity(path) for uri in similar if uri.startswith(("/", "file:")) and (path := local_path(uri))}
 
 
 def titled(progress: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
@@ -253,7 +253,11 @@ def titled(progress: ProgressSink, jobs: Sequence[DubJob], place: int) -> Progre
 def _finished(jobs: Sequence[DubJob], keys: Mapping[int, str | None]) -> dict[int, DubResult]:
     """Results of the jobs that an earlier run finished, by their place."""
     earlier = {place: finished(Path(jobs[place].out), key) for place, key in keys.items() if key is not None}
-    return {place: DubResult(jobs[place], one, None, skipped=True) for place, one in earlier.items() if one is not None}
+    return {
+        place: DubResult(jobs[place], dubbed, None, skipped=True)
+        for place, dubbed in earlier.items()
+        if dubbed is not None
+    }
 
 
 def _result(job: DubJob, work: Callable[[], Dubbed], key: str | None) -> DubResult:

@@ -111,11 +111,11 @@ class _Compositor:
         """Yield the frames of a segment from row `first` on; just their pictures are taken."""
         rows = zip(range(first, len(segment.rows_N)), pictures, strict=False)
         cutouts = (self._cut_out(row, picture, segment.window(row)) for row, picture in rows)
-        for held, new in _chunks(cutouts, self.chunk_frames, self.translator.context):
-            if any(segment.strength(cutout.row) for cutout in held[new]):
-                yield from self._translated(segment, held, new)
+        for chunk, new in _chunks(cutouts, self.chunk_frames, self.translator.context):
+            if any(segment.strength(cutout.row) for cutout in chunk[new]):
+                yield from self._translated(segment, chunk, new)
             else:
-                yield from (self.unchanged(cutout.picture) for cutout in held[new])
+                yield from (self.unchanged(cutout.picture) for cutout in chunk[new])
 
     def _cut_out(self, row: int, picture: SourcePicture, window: Window) -> _Cutout:
         with self.monitor("colours"):
@@ -124,22 +124,22 @@ class _Compositor:
             whole = cut_window(rgb, window, window[2])
             return _Cutout(row, picture, window, whole, cut_window(rgb, window, self.translator.side_px))
 
-    def _translated(self, segment: Segment, held: Sequence[_Cutout], new: slice) -> Iterator[CompositedFrame]:
+    def _translated(self, segment: Segment, chunk: Sequence[_Cutout], new: slice) -> Iterator[CompositedFrame]:
         """Translate some frames of a segment, and yield the `new` ones; the others are their context."""
         side = self.translator.side_px
         with self.monitor("landmarks"):
-            landmarks = segment.landmarks(slice(held[0].row, held[0].row + len(held)))
+            landmarks = segment.landmarks(slice(chunk[0].row, chunk[0].row + len(chunk)))
             source, target = (
-                np.stack([in_crop(points, cutout.window, side) for points, cutout in zip(both, held, strict=True)])
+                np.stack([in_crop(points, cutout.window, side) for points, cutout in zip(both, chunk, strict=True)])
                 for both in (landmarks.source_NPXY, landmarks.wanted_NPXY)
             )
         with self.monitor("translate"):
-            crops = np.stack([cutout.crop for cutout in held])
+            crops = np.stack([cutout.crop for cutout in chunk])
             blended = self.translator.translate(self.appearance_of(segment.face), crops, source, target)[new]
         with self.monitor("compose"):
             shares, in_blend = blending.shown(source[new], target[new], side)
             generated = blending.unblended(blended, crops[new], in_blend, shares)
-        for cutout, crop, share in zip(held[new], generated, shares, strict=True):
+        for cutout, crop, share in zip(chunk[new], generated, shares, strict=True):
             strength = segment.strength(cutout.row)
             with self.monitor("compose"):
                 composited = (
@@ -168,16 +168,16 @@ def _chunks(items: Iterator[T], size: int, context: int) -> Iterator[tuple[list[
     """Yield items in pieces: a list of `size` new ones with up to `context` others on either side, and the slice of the
     new ones.
     """
-    held: list[T] = []
+    buffer: list[T] = []
     done = 0
     while True:
-        held += islice(items, done + size + context - len(held))
-        if done == len(held):
+        buffer += islice(items, done + size + context - len(buffer))
+        if done == len(buffer):
             return
-        stop = min(done + size, len(held))
-        yield held, slice(done, stop)
+        stop = min(done + size, len(buffer))
+        yield buffer, slice(done, stop)
         dropped = max(0, stop - context)
-        del held[:dropped]
+        del buffer[:dropped]
         done = stop - dropped
 
 

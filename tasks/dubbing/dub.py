@@ -117,12 +117,12 @@ def open_inputs(
             yield DubInputs(job, film, speech, models, backend, settings, scratch, monitor)
 
 
-def open_speech(named: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
+def open_speech(location: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
     """Open a speech by its path or address: it is decoded into `scratch`. To be closed.
 
     Raises: SourceError - it cannot be used.
     """
-    with readable(named, OF_SPEECH), localise(uri_of(named), scratch, limits.web_origins) as path:
+    with readable(location, OF_SPEECH), localise(uri_of(location), scratch, limits.web_origins) as path:
         return SpeechSource.open(path, limits, scratch)
 
 
@@ -209,8 +209,8 @@ def _finetuned(inputs: DubInputs, plan: DubPlan) -> Models:
     if seconds is None:
         return models
     faces = first_seconds(plan.faces, plan.followed, seconds)
-    shown = collect_references(faces, film, plan.canvas, models.translator.side_px, inputs.scratch, monitor)
-    clips = [as_clip(face, references) for face, references in shown.items()]
+    by_face = collect_references(faces, film, plan.canvas, models.translator.side_px, inputs.scratch, monitor)
+    clips = [as_clip(face, references) for face, references in by_face.items()]
     with monitor("fine-tune"):
         return finetune(models, clips, fingerprint(film.path), seconds, inputs.settings, monitor.progress)
 

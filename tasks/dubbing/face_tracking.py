@@ -103,14 +103,14 @@ def follow(
     growing: dict[int, _Growing] = {}
     grown: list[_Growing] = []
     frames = with_cuts(_frames(film, canvas, monitor, most_s, times), clips.cut_threshold)
-    with closing(ahead(monitor.over("shot cuts", frames))) as seen:
-        for frame, small, starts_shot in seen:
+    with closing(ahead(monitor.over("shot cuts", frames))) as stream:
+        for frame, small, starts_shot in stream:
             shot += starts_shot
             with monitor("shot cuts"):
                 transitions.add(frame.index, frame.source_s, small)
             with monitor("faces"):
                 faces = tracker.step(frame.rgb, starts_shot)
-                grown += [growing.pop(gone) for gone in sorted(set(growing) - {face.track for face in faces})]
+                grown += [growing.pop(lost) for lost in sorted(set(growing) - {face.track for face in faces})]
                 for face in faces:
                     growing.setdefault(face.track, _Growing(shot, frame.index)).add(face, frame)
             monitor.progress.advance()

@@ -39,45 +39,45 @@ def input_faults(job: DubJob, limits: LimitSettings, written: bool = True) -> tu
     return tuple(fault for fault in (video, speech, lender, replaced) if fault)
 
 
-def _passes(named: str, check: Check, limits: LimitSettings) -> bool:
-    return "://" not in named and _fault(named, check, limits) is None
+def _passes(location: str, check: Check, limits: LimitSettings) -> bool:
+    return "://" not in location and _fault(location, check, limits) is None
 
 
-def _fault(named: str, check: Check, limits: LimitSettings) -> str | None:
+def _fault(location: str, check: Check, limits: LimitSettings) -> str | None:
     """Return what is wrong with a file; None where nothing is, or where it is remote and may be fetched."""
-    if "://" in named:
-        return _fault_of_address(named, limits)
-    path = Path(named)
+    if "://" in location:
+        return _fault_of_address(location, limits)
+    path = Path(location)
     if not path.exists():
-        return f"{named}: there is no such file"
+        return f"{location}: there is no such file"
     if path.is_dir():
-        return f"{named}: a folder, not a file"
+        return f"{location}: a folder, not a file"
     try:
-        with readable(named, OF_SPEECH if check is _check_speech else EXPLANATIONS):
+        with readable(location, OF_SPEECH if check is _check_speech else EXPLANATIONS):
             check(path, limits)
     except SourceError as error:
         return str(error)
     return None
 
 
-def _fault_of_address(named: str, limits: LimitSettings) -> str | None:
-    if local_path(named) is not None:
+def _fault_of_address(location: str, limits: LimitSettings) -> str | None:
+    if local_path(location) is not None:
         return None
     try:
-        open_store(named, limits.web_origins)
+        open_store(location, limits.web_origins)
     except (ImportError, ValueError) as error:
-        return f"{named}: {error}"
+        return f"{location}: {error}"
     return None
 
 
-def _fault_of_replaced(named: str, limits: LimitSettings) -> str | None:
-    out = Path(named)
-    if "://" in named or not out.is_file() or not out.stat().st_size:
+def _fault_of_replaced(location: str, limits: LimitSettings) -> str | None:
+    out = Path(location)
+    if "://" in location or not out.is_file() or not out.stat().st_size:
         return None  # nothing would be lost, or output_faults has said it
     with suppress(MediaRefusedError):
         if SYNTHETIC in SourceVideo.open(out, limits).comment():
             return None
-    return f"{named} is there and is no dubbing: name another, or remove it first"
+    return f"{location} is there and is no dubbing: name another, or remove it first"
 
 
 def _check_speech(path: Path, limits: LimitSettings) -> None:

@@ -116,9 +116,9 @@ def read_jobs(manifest: Path) -> list[DubJob]:
         raise SourceError(f"manifest {manifest}: {error}") from error
     jobs: list[DubJob] = []
     for number, row in enumerate(rows, start=1):
-        given = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}
+        values = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}
         try:
-            jobs.append(DubJob.model_validate(given))
+            jobs.append(DubJob.model_validate(values))
         except ValidationError as error:
             raise SourceError(f"manifest {manifest}: row {number}: {describe(error)}") from error
     if problem := _crossed_rows(jobs) if jobs else "it names no job":
@@ -139,15 +139,15 @@ def _crossed_rows(jobs: Sequence[DubJob]) -> str | None:
         if (earlier := writers.setdefault(identity(Path(job.out)), number)) != number:
             return f"rows {earlier} and {number} both write {job.out}"
     for number, job in enumerate(jobs, start=1):
-        for named in local_inputs(job):
-            writer = writers.get(identity(named), number)
+        for path in local_inputs(job):
+            writer = writers.get(identity(path), number)
             if writer != number:
-                return f"row {writer} writes {named}, which row {number} reads; sources are never written to"
+                return f"row {writer} writes {path}, which row {number} reads; sources are never written to"
     return None
 
 
 @contextmanager
-def readable(named: str, explanations: Mapping[FileReason | ClipReason, str] = EXPLANATIONS) -> Iterator[None]:
+def readable(location: str, explanations: Mapping[FileReason | ClipReason, str] = EXPLANATIONS) -> Iterator[None]:
     """Turn the refusal of a file into an error of the run.
 
     Raises: SourceError - in the place of MediaRefusedError.
@@ -156,7 +156,7 @@ def readable(named: str, explanations: Mapping[FileReason | ClipReason, str] = E
         yield
     except MediaRefusedError as error:
         explanation = explanations.get(error.reason, str(error.reason))
-        raise SourceError(f"{named}: {explanation}" + (f" ({error.detail})" if error.detail else "")) from error
+        raise SourceError(f"{location}: {explanation}" + (f" ({error.detail})" if error.detail else "")) from error
 
 
 def output_faults(job: DubJob) -> Iterator[str]:
@@ -181,18 +181,18 @@ def output_faults(job: DubJob) -> Iterator[str]:
 
 def local_inputs(job: DubJob) -> list[Path]:
     """Inputs of a job that are on local disks."""
-    paths = [local_path(named) if "://" in named else Path(named) for named in inputs_of(job)]
+    paths = [local_path(location) if "://" in location else Path(location) for location in inputs_of(job)]
     return [path for path in paths if path is not None]
 
 
 def inputs_of(job: DubJob) -> list[str]:
     """Paths and addresses that a job reads."""
-    return [named for named in (job.video, job.speech, job.appearance_from) if named]
+    return [location for location in (job.video, job.speech, job.appearance_from) if location]
 
 
-def uri_of(named: str) -> str:
+def uri_of(location: str) -> str:
     """Address of an input that is named by a path or an address."""
-    return named if "://" in named else path_to_uri(Path(named))
+    return location if "://" in location else path_to_uri(Path(location))
 
 
 def own_version() -> str:

@@ -71,20 +71,20 @@ def find_models(settings: Settings, generator: str, translator: str, scratch: Pa
     return ModelPaths(folder, place, (name, translator_name))
 
 
-def open_models(found: ModelPaths, settings: Settings, backend: LandmarkBackend) -> Models:
+def open_models(paths: ModelPaths, settings: Settings, backend: LandmarkBackend) -> Models:
     """Load the models.
 
     Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
     SettingsError - the device is not there.
     """
     device = device_of(settings.device)
-    generator, card = load_generator(found.generator, device)
-    _require(found.names[0], card.backend, backend)
-    if found.translator is None:
-        return Models(generator, card, WarpTranslator(settings.dub.warp_px), found.names)
-    translator, translator_card = load_translator(found.translator, device)
-    _require(found.names[1], translator_card.backend, backend)
-    return Models(generator, card, TranslatorInference(translator), found.names, found.translator, found.tunings)
+    generator, card = load_generator(paths.generator, device)
+    _require(paths.names[0], card.backend, backend)
+    if paths.translator is None:
+        return Models(generator, card, WarpTranslator(settings.dub.warp_px), paths.names)
+    translator, translator_card = load_translator(paths.translator, device)
+    _require(paths.names[1], translator_card.backend, backend)
+    return Models(generator, card, TranslatorInference(translator), paths.names, paths.translator, paths.tunings)
 
 
 def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
@@ -134,12 +134,12 @@ def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> 
     return selected
 
 
-def as_clip(face: Face, shown: ReferenceFrames) -> PictureClip:
+def as_clip(face: Face, references: ReferenceFrames) -> PictureClip:
     """Return a face of `first_seconds` as a clip of stage 2: crops without loss, landmarks in their pixels."""
     rows = slice(face.references[0] - face.track.first, face.references[-1] - face.track.first + 1)
-    boxes = np.tile(np.array([0, 0, shown.pictures.shape[1]], np.float32), (len(shown.pictures), 1))
-    crops = tuple(cv2.imencode(".png", crop[..., ::-1])[1].tobytes() for crop in shown.pictures)
-    return PictureClip(shown.landmarks, face.strength_T[rows] > 0, boxes, crops)
+    boxes = np.tile(np.array([0, 0, references.pictures.shape[1]], np.float32), (len(references.pictures), 1))
+    crops = tuple(cv2.imencode(".png", crop[..., ::-1])[1].tobytes() for crop in references.pictures)
+    return PictureClip(references.landmarks, face.strength_T[rows] > 0, boxes, crops)
 
 
 def finetune(
@@ -164,15 +164,15 @@ def finetune(
         raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")
     if not clips:
         raise DubbingError(f"there are no two pictures within {seconds:g} s that show the face well enough to learn it")
-    known = {_content(clip): clip for clip in clips}
-    name = "+".join(sorted(known))
+    clips_by_id = {_content(clip): clip for clip in clips}
+    name = "+".join(sorted(clips_by_id))
     stage2, finetuning = begin_from(models.folder, settings.stage2, name)
     _, card = load_translator(models.folder)
-    chosen = tuple(
+    refs = tuple(
         ClipRef(ClipInfo(key, len(clip.crops), key), ClipSource(key, media_id), "train", key, False)
-        for key, clip in known.items()
+        for key, clip in clips_by_id.items()
     )
-    footage = InMemoryClips(HeldPictures(known), *held_back(chosen), card.release, card.backend)
+    footage = InMemoryClips(HeldPictures(clips_by_id), *held_back(refs), card.release, card.backend)
     identity = hashlib.sha256(f"{media_id} {name} {finetuning.weights} {stage2.model_dump_json()}".encode()).hexdigest()
     folder = (models.tunings or dubbings(Workspace.open(settings.workspace))) / f"dubbing-{identity[:12]}"
     progress.phase("fine-tune", stage2.schedule.max_steps)
@@ -187,9 +187,9 @@ def finetune(
 
 
 def _content(clip: PictureClip) -> str:
-    seen = hashlib.sha256(b"".join(clip.crops))
-    seen.update(clip.landmarks.tobytes() + clip.tracked.tobytes())
-    return seen.hexdigest()[:16]
+    digest = hashlib.sha256(b"".join(clip.crops))
+    digest.update(clip.landmarks.tobytes() + clip.tracked.tobytes())
+    return digest.hexdigest()[:16]
 
 
 class _Steps(Callback):

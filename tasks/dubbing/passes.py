@@ -60,11 +60,11 @@ class PassMonitor:
             yield item
 
     def _turn(self) -> None:
-        own, now = self._own, time.perf_counter()
-        if own.running:
+        local, now = self._own, time.perf_counter()
+        if local.running:
             with self._adding:
-                self.seconds[own.running[-1]] = self.seconds.get(own.running[-1], 0.0) + now - own.since
-        own.since = now
+                self.seconds[local.running[-1]] = self.seconds.get(local.running[-1], 0.0) + now - local.since
+        local.since = now
 
 
 class _ThreadKernels(threading.local):

@@ -52,16 +52,16 @@ def collect_references(
     """
     starts = np.cumsum([0, *(len(face.references) for face in faces)]).tolist()
     crops = _on_disk((starts[-1], side_px, side_px, 3), scratch)
-    wanted: dict[int, list[tuple[int, Window]]] = {}
+    placements: dict[int, list[tuple[int, Window]]] = {}
     for face, start in zip(faces, starts, strict=False):
         for place, number in enumerate(face.references, start):
-            wanted.setdefault(number, []).append((place, face.windows[number - face.track.first]))
-    last = max(wanted, default=-1)
-    for picture in monitor.over("decode", film.pictures()) if wanted else ():
+            placements.setdefault(number, []).append((place, face.windows[number - face.track.first]))
+    last = max(placements, default=-1)
+    for picture in monitor.over("decode", film.pictures()) if placements else ():
         with monitor("references"):
-            if picture.index in wanted:
+            if picture.index in placements:
                 rgb = canvas.rgb(picture.frame, picture.geometry)
-                for place, window in wanted[picture.index]:
+                for place, window in placements[picture.index]:
                     crops[place] = cut_window(rgb, window, side_px)
         monitor.progress.advance()
         if picture.index >= last:

@@ -138,10 +138,10 @@ def _windows(track: Track, margin: float) -> tuple[Window, ...]:
 
 def _spans(track: Track, timeline: OutputTimeline) -> list[tuple[int, int]]:
     """Half-open ranges of output frames that show the track without a break."""
-    shown = (timeline.source_N >= track.first) & (timeline.source_N < track.stop)
-    begins = shown & ~(np.concatenate([[False], shown[:-1]]) & timeline.follows_N)
+    visible = (timeline.source_N >= track.first) & (timeline.source_N < track.stop)
+    begins = visible & ~(np.concatenate([[False], visible[:-1]]) & timeline.follows_N)
     starts = np.flatnonzero(begins)
-    ends = np.flatnonzero(shown & np.concatenate([begins[1:] | ~shown[1:], [True]])) + 1
+    ends = np.flatnonzero(visible & np.concatenate([begins[1:] | ~visible[1:], [True]])) + 1
     return [(int(start), int(end)) for start, end in zip(starts, ends, strict=True)]
 
 
@@ -171,7 +171,7 @@ def _predict_lips(
     """
     first, stop = frames_around(float(times_N[0]), float(times_N[-1]))
     around = generator.reach + round(SIGMAS * generator.architecture.pose_sigma_frames) + _SOUND_FRAMES
-    known = face_frames(reference_RPXY)
+    reference = face_frames(reference_RPXY)
     pieces = []
     for start in range(first, stop, _PIECE_FRAMES):
         end = min(start + _PIECE_FRAMES, stop)
@@ -180,7 +180,7 @@ def _predict_lips(
         landmarks = _around(points_TPXY, rows_N, times_N, times)
         mel = log_mel(speech.samples(frame_to_sample(low), frame_to_sample(high - low)), high - low)
         clip = prepare(mel, landmarks, np.ones(high - low, bool), generator.architecture.pose_sigma_frames)
-        pieces.append(predict(generator, clip, known)[around : around + end - start].astype(np.float32))
+        pieces.append(predict(generator, clip, reference)[around : around + end - start].astype(np.float32))
     points = amplified(np.concatenate(pieces).astype(np.float64), gain).astype(np.float32)
     return Spoken(points, np.array([frame_to_second(frame) for frame in range(first, stop)]))
 

@@ -19,31 +19,31 @@ _MESH_THREADS: Final = min(4, os.cpu_count() or 1)
 which following as a whole takes a third less; it is too small for many."""
 
 
-def open_both(found: ModelPaths, settings: Settings) -> None:
+def open_both(paths: ModelPaths, settings: Settings) -> None:
     """Open the models, to see that they can be used.
 
     Raises: as open_models; WeightsMissingError - the backend's.
     """
-    opened(found, settings)
+    opened(paths, settings)
 
 
-def work_on(job: DubJob, found: ModelPaths, settings: Settings, made: Path) -> Dubbed:
-    """Dub one video, into the file `made`.
+def work_on(job: DubJob, paths: ModelPaths, settings: Settings, rendered: Path) -> Dubbed:
+    """Dub one video, into the file `rendered`.
 
     Raises: as dub.
     """
-    models, backend = opened(found, settings)
-    return dub(job, models, backend, settings, Announcer(), made)
+    models, backend = opened(paths, settings)
+    return dub(job, models, backend, settings, Announcer(), rendered)
 
 
 @cache
-def opened(found: ModelPaths, settings: Settings) -> tuple[Models, LandmarkBackend]:
+def opened(paths: ModelPaths, settings: Settings) -> tuple[Models, LandmarkBackend]:
     """Return the models and the backend, which are opened once.
 
     Raises: as open_models; WeightsMissingError - the backend's.
     """
     backend = open_backend(settings, _MESH_THREADS)
-    return open_models(found, settings, backend), backend
+    return open_models(paths, settings, backend), backend
 
 
 class Announcer(ProgressSink):

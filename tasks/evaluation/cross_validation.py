@@ -107,27 +107,27 @@ def folds(selection: Selection, count: int, speakers: int | None = None) -> list
 
 
 def without(
-    selection: Selection, held: Collection[str], speakers: int | None = None
+    selection: Selection, held_groups: Collection[str], speakers: int | None = None
 ) -> tuple[Selection, tuple[ClipRef, ...]]:
-    """Split off the groups `held`: a selection of train and val clips of other groups, and the held groups' clips.
+    """Split off `held_groups`: a selection of train and val clips of other groups, and the held groups' clips.
 
     speakers: see `folds`.
 
     Raises: TrainingError - none is left to train on.
     """
     groups = grouped((*selection.train, *selection.val))
-    rest = [name for name in shuffled(groups) if name not in held]
-    by_footage = sorted(rest, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
-    val = by_footage[: max(2, round(_VAL_SHARE * len(rest)))]
-    taught = [name for name in rest if name not in val][:speakers]
-    if not taught:
+    remaining = [name for name in shuffled(groups) if name not in held_groups]
+    by_footage = sorted(remaining, key=lambda name: sum(clip.facts.frames for clip in groups[name]))
+    val = by_footage[: max(2, round(_VAL_SHARE * len(remaining)))]
+    train_groups = [name for name in remaining if name not in val][:speakers]
+    if not train_groups:
         raise TrainingError(
-            f"of {len(groups)} groups of speakers {len(groups) - len(rest)} are held out and {len(val)} end"
+            f"of {len(groups)} groups of speakers {len(groups) - len(remaining)} are held out and {len(val)} end"
             " the training, so there is none to train on; take more folds, or ingest more speakers"
         )
-    train = tuple(clip for name in taught for clip in groups[name])
+    train = tuple(clip for name in train_groups for clip in groups[name])
     looked_at = tuple(clip for name in val for clip in groups[name])
-    test_clips = tuple(clip for name in shuffled(groups) if name in held for clip in groups[name])
+    test_clips = tuple(clip for name in shuffled(groups) if name in held_groups for clip in groups[name])
     return replace(selection, train=train, val=looked_at), test_clips
 
 

@@ -32,25 +32,25 @@ def evaluate_jobs(
     """
     scores: list[DubScores] = []
     with open_dubber(settings, generator, translator) as dubber:
-        found = dubber.find(generator, translator)
-        dubber.open(found)
+        paths = dubber.find(generator, translator)
+        dubber.open(paths)
         for place, job in enumerate(jobs):
             try:
                 with readable(job.video):
-                    asked, media = (_EVALUATE, job, found, settings, scorer), [*inputs_of(job), job.out]
+                    request, media = (_EVALUATE, job, paths, settings, scorer), [*inputs_of(job), job.out]
                     scores.append(
-                        dubber.ask(*asked, progress=titled(progress, jobs, place), media=media, returns=DubScores)
+                        dubber.ask(*request, progress=titled(progress, jobs, place), media=media, returns=DubScores)
                     )
             except HeterodubError as error:
-                scores.append(DubScores(*found.names, (), {job.video: str(error)}, {}))
+                scores.append(DubScores(*paths.names, (), {job.video: str(error)}, {}))
     return merged(scores)
 
 
-def evaluate_job(job: DubJob, found: ModelPaths, settings: Settings, scorer: SyncScorer) -> DubScores:
+def evaluate_job(job: DubJob, paths: ModelPaths, settings: Settings, scorer: SyncScorer) -> DubScores:
     """Score one job's finished file, in the child.
 
     Raises: as evaluate_dubbing.
     """
-    models, backend = opened(found, settings)
+    models, backend = opened(paths, settings)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         return evaluate_dubbing(job, models, backend, settings, scorer, Path(scratch), Announcer())

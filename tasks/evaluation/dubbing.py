@@ -111,10 +111,10 @@ def evaluate_dubbing(
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
     evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, progress)
-    own = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
-    for setting, one in zip(_SETTINGS, (own, job), strict=True):
+    paired = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
+    for setting, variant in zip(_SETTINGS, (paired, job), strict=True):
         try:
-            note = _evaluate_job(setting, one, job.out, evaluator, rows)
+            note = _evaluate_job(setting, variant, job.out, evaluator, rows)
         except HeterodubError as error:
             failed[f"{job.video} ({setting})"] = str(error)
         else:
@@ -124,9 +124,9 @@ def evaluate_dubbing(
 
 def merged(scores: Sequence[DubScores]) -> DubScores:
     """Merge scores of several jobs, each evaluated by itself with the same models."""
-    rows = tuple(row for one in scores for row in one.rows)
-    failed = {name: why for one in scores for name, why in one.failed.items()}
-    notes = {name: note for one in scores for name, note in one.notes.items()}
+    rows = tuple(row for part in scores for row in part.rows)
+    failed = {name: why for part in scores for name, why in part.failed.items()}
+    notes = {name: note for part in scores for name, note in part.notes.items()}
     return DubScores(scores[0].generator, scores[0].translator, rows, failed, notes)
 
 
@@ -152,25 +152,25 @@ def _evaluate_job(
     plan = _planned(job, evaluator, None if delivered else out)
     with readable(str(out)):
         film = SourceVideo.open(out, settings.limits)
-        part = max(plan.parts, key=lambda one: len(one.rows_N))
-        detected, seen = _detect(film, part, plan.timeline, evaluator)
-    wanted = part.landmarks(slice(0, len(part.rows_N)))
+        part = max(plan.parts, key=lambda segment: len(segment.rows_N))
+        detected, is_detected = _detect(film, part, plan.timeline, evaluator)
+    targets = part.landmarks(slice(0, len(part.rows_N)))
     track = part.face.track
     tracked = track.usable[part.rows_N]
     reference = reference_frames(track.usable, settings.dub.references)
     is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
-    detected_frac = float((seen & tracked).sum() / tracked.sum()) if tracked.any() else None
-    copied = copy_reference(track.points_TPXY[reference], wanted.source_NPXY)
+    detected_frac = float((is_detected & tracked).sum() / tracked.sum()) if tracked.any() else None
+    copied = copy_reference(track.points_TPXY[reference], targets.source_NPXY)
     with open_speech(job.speech, settings.limits, evaluator.scratch) as speech:
 
         def scored(system: str, points: Floats, flags: Flags, **more: float | None) -> ClipScores:
-            metrics = _landmark_scores(points, wanted.wanted_NPXY, flags & ~is_reference_N)
+            metrics = _landmark_scores(points, targets.wanted_NPXY, flags & ~is_reference_N)
             sync = _sync(evaluator.scorer, speech, points, flags, part.times_N) if flags.any() else None
             return ClipScores(name, name, f"{setting}/{system}", metrics | {SYNC: sync} | more)
 
         passed = 1 - plan.dubbed / plan.timeline.frames
         rows += [
-            scored("dubbed", detected, seen & tracked, face_found_frac=detected_frac, passed_through=passed),
+            scored("dubbed", detected, is_detected & tracked, face_found_frac=detected_frac, passed_through=passed),
             scored("source", track.points_TPXY[part.rows_N], tracked),
             scored("copy", copied, tracked),
         ]
@@ -221,13 +221,13 @@ def _detect(
             f"another video, speech or length"
         )
     points = part.face.track.points_TPXY[part.rows_N].copy()
-    seen = np.zeros(timeline.frames, bool)
+    is_detected = np.zeros(timeline.frames, bool)
     for track in nth_face(followed.tracks, 1):
         low, high = max(track.first, part.first), min(track.stop, part.stop)
         if high > low:
             points[low - part.first : high - part.first] = track.points_TPXY[low - track.first : high - track.first]
-            seen[low:high] = track.tracked_T[low - track.first : high - track.first]
-    return points, seen[part.first : part.stop]
+            is_detected[low:high] = track.tracked_T[low - track.first : high - track.first]
+    return points, is_detected[part.first : part.stop]
 
 
 def _sync(

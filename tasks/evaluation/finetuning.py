@@ -68,7 +68,7 @@ def compare_finetuning(
     lite0, translator = Lite0().to(device), load_translator(model, device)[0]
     for clip in few_a_speaker(test_clips, 1):
         learned = finetuning_clip(workspace, selection.release, clip.facts.clip_id, seconds)
-        used = max(one.facts.frames for one in (*learned.train, *learned.val))  # held-back frames are not scored
+        used = max(part.facts.frames for part in (*learned.train, *learned.val))  # held-back frames are not scored
         eval_window = _later(selection, clip, translator.architecture.side_px, used)
         if eval_window is None:
             continue
@@ -96,10 +96,10 @@ def compare_finetuning(
 
 def _later(selection: Selection, clip: ClipRef, side_px: int, learned: int) -> EvalWindow | None:
     """Make a window of a clip's frames from `learned` on, references before it; None if too few frames are left."""
-    read = face_clip(selection.stored.pictures(clip.place), side_px)
-    if len(read.tracked_T) < learned + _LEAST_SCORED or not read.tracked_T[:learned].any():
+    pictures = face_clip(selection.stored.pictures(clip.place), side_px)
+    if len(pictures.tracked_T) < learned + _LEAST_SCORED or not pictures.tracked_T[:learned].any():
         return None
-    span = slice(learned, min(len(read.tracked_T), learned + MOST_FRAMES))
-    eval_clip = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
-    eval_window = EvalWindow(eval_clip, reference_frames(read.tracked_T[:learned], _REFERENCES), span)
+    span = slice(learned, min(len(pictures.tracked_T), learned + MOST_FRAMES))
+    eval_clip = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, pictures)
+    eval_window = EvalWindow(eval_clip, reference_frames(pictures.tracked_T[:learned], _REFERENCES), span)
     return eval_window if eval_window.scored.any() else None

@@ -52,11 +52,11 @@ def evaluate_generator(
     generator, card = load_generator(model, device)
     require_evaluable(selection, card.backend, test_clips, Stage.STAGE1, evaluated_on)
     stage1 = Stage1Settings(architecture=card.architecture)
-    known = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), stage1)
+    train_clips = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), stage1)
     eval_clips = read_eval_clips(selection, few_a_speaker(test_clips), stage1)
     folder = trainings(Workspace.open(settings.workspace))
-    scorer = sync_scorer(folder, known, SyncRecipe(steps=settings.stage1.sync_steps), device)
-    mean = mean_face(eval_clip.landmarks_TPXY[eval_clip.prepared.counts_T] for eval_clip in known)
+    scorer = sync_scorer(folder, train_clips, SyncRecipe(steps=settings.stage1.sync_steps), device)
+    mean = mean_face(eval_clip.landmarks_TPXY[eval_clip.prepared.counts_T] for eval_clip in train_clips)
     rows = tuple(score_generator(generator, eval_clips, references, card.gain, mean, SYSTEMS, scorer))
     release, facts = selection.release.release_id, {"gain": card.gain}
     return Evaluation(GENERATOR_REPORT, Stage.STAGE1, release, evaluated_on, references, str(model), rows, facts)
@@ -67,9 +67,9 @@ def release_scorer(workspace: Workspace, selection: Selection, settings: Setting
 
     Raises: TrainingError - no clip of the split both moves and sounds. SettingsError - the device is not there.
     """
-    known = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
+    train_clips = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
     recipe = SyncRecipe(steps=settings.stage1.sync_steps)
-    return sync_scorer(trainings(workspace), known, recipe, device_of(settings.device))
+    return sync_scorer(trainings(workspace), train_clips, recipe, device_of(settings.device))
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,9 @@ def evaluate_translator(
             selection, [clip], card.architecture.side_px, references, MOST_FRAMES, strict=False
         ):
             for system in SYSTEMS:
-                made = system_crops(eval_window, system, inference)
-                rows.append(clip_scores(eval_window, system, made, lite0, find))
-                features.setdefault(system, []).append(heldout_features(lite0, eval_window, made))
+                crops = system_crops(eval_window, system, inference)
+                rows.append(clip_scores(eval_window, system, crops, lite0, find))
+                features.setdefault(system, []).append(heldout_features(lite0, eval_window, crops))
     if not rows:
         raise TrainingError(f"no clip in {evaluated_on} has more tracked frames than the {references} references")
     return Evaluation(
@@ -87,8 +87,8 @@ def _frechet(features: Features) -> dict[str, dict[str, float]]:
     }
     true = sets.pop("ground truth")
     return {
-        system: {name: frechet_distance(made[name], true[name]) for name in made if len(true[name]) > 1}
-        for system, made in sets.items()
+        system: {name: frechet_distance(generated[name], true[name]) for name in generated if len(true[name]) > 1}
+        for system, generated in sets.items()
     }
 
 

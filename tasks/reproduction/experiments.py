@@ -66,7 +66,7 @@ def _row(
 
 
 def _table_1(settings: Settings, footage: ExperimentData, trained: TrainedModels, bench: EvaluatedSystems) -> Table:
-    rows = tuple(_row(one, trained, bench, not one.ignores_sound) for one in SYSTEMS)
+    rows = tuple(_row(system, trained, bench, not system.ignores_sound) for system in SYSTEMS)
     columns = (FRECHET_COLUMN, FOUND_NME_COLUMN, FACE_FOUND_COLUMN, *LIKENESS, OPENING, UNPAIRED_COLUMN)
     notes = (
         "Paired audio but for the last column, which has another speaker's. A row that takes its mouth from the ground "
@@ -79,9 +79,9 @@ def _table_1(settings: Settings, footage: ExperimentData, trained: TrainedModels
     )
     ours = SYSTEMS[0].name
     claims = tuple(
-        Claim(f"ours is better than {one.name}", ours, one.name, column.score)
-        for one in SYSTEMS[1:]
-        if not one.ignores_sound
+        Claim(f"ours is better than {system.name}", ours, system.name, column.score)
+        for system in SYSTEMS[1:]
+        if not system.ignores_sound
         for column in columns
     )
     title = "Table 1: systems, with their own sound and with another's"
@@ -102,17 +102,18 @@ _CELLS: Final = tuple(
 
 def _table_3(settings: Settings, footage: ExperimentData, trained: TrainedModels, bench: EvaluatedSystems) -> Table:
     nme = {
-        job: _stage1_nme(settings, footage, trained.models[job]) for job in dict.fromkeys(one.jobs[0] for one in _CELLS)
+        job: _stage1_nme(settings, footage, trained.models[job])
+        for job in dict.fromkeys(cell.jobs[0] for cell in _CELLS)
     }
-    rows = [_row(one, trained, bench) for one in _CELLS]
-    rows = [replace(row, scores={**row.scores, NME: nme[one.jobs[0]]}) for one, row in zip(_CELLS, rows, strict=True)]
+    rows = [_row(cell, trained, bench) for cell in _CELLS]
+    rows = [replace(row, scores={**row.scores, NME: nme[cell.jobs[0]]}) for cell, row in zip(_CELLS, rows, strict=True)]
     half = footage.half()
     notes = (
         "I: data of the landmark generator, II: of the translator. Half of the speakers, the same for both; paired "
         "audio, predicted landmarks. NME is that of stage 1's landmarks, over its 100 points.",
         *(f"{stage.value}: 50 % are {half.size_text(stage)}; 100 % are {footage.size_text(stage)}." for stage in Stage),
     )
-    names = [one.name for one in _CELLS]
+    names = [cell.name for cell in _CELLS]
     claims = [
         Claim("more data for stage 1 lowers the landmarks' error", names[3], names[1], NME),
         Claim("more data for stage 1 lets the mouth open with the speech", names[3], names[1], OPENING.score),
@@ -151,7 +152,7 @@ _NO_SLOT: Final = (
 
 
 def _table_4(settings: Settings, footage: ExperimentData, trained: TrainedModels, bench: EvaluatedSystems) -> Table:
-    rows = tuple(_row(one, trained, bench) for one in _TRANSLATORS)
+    rows = tuple(_row(translator, trained, bench) for translator in _TRANSLATORS)
     columns = (FRECHET_COLUMN, *LIKENESS, OPENING)
     notes = (
         "True landmarks, so that nothing but the translator differs. (The paper's last row equals that of its Table 3, "

@@ -48,10 +48,10 @@ class ExperimentData:
     def half(self) -> "ExperimentData":
         """Return the data with half of the groups of training speakers, the same half for both stages."""
         groups = {clip.group for clip in (*self.speech.train, *self.pictures.train)}
-        kept = set(shuffled(groups)[::2])
+        half_groups = set(shuffled(groups)[::2])
         halved = (
-            replace(one, train=tuple(clip for clip in one.train if clip.group in kept))
-            for one in (self.speech, self.pictures)
+            replace(selection, train=tuple(clip for clip in selection.train if clip.group in half_groups))
+            for selection in (self.speech, self.pictures)
         )
         speech, pictures = halved
         return replace(self, speech=speech, pictures=pictures)
@@ -70,17 +70,19 @@ def held_out(workspace: Workspace, release: str | None, folds: int | None, fold:
 
     Raises: TrainingError - there is no such fold, or no train or test clip. NotFoundError - there is no such release.
     """
-    named = find_release(workspace, release)
-    speech, pictures = (select(workspace, named, stage) for stage in Stage)
+    chosen_release = find_release(workspace, release)
+    speech, pictures = (select(workspace, chosen_release, stage) for stage in Stage)
     if folds is None:
-        test_speech = tuple(clip for clip in candidates(workspace, named, Stage.STAGE1) if clip.split == "test")
+        test_speech = tuple(
+            clip for clip in candidates(workspace, chosen_release, Stage.STAGE1) if clip.split == "test"
+        )
         return _checked(ExperimentData(speech, pictures, test_speech, _both(test_speech), "the test split"))
     if not 1 <= fold <= folds:
         raise TrainingError(f"there is no fold {fold}; folds are 1 to {folds}")
     names = shuffled({clip.group for clip in (*speech.train, *speech.val) if clip.both})
-    held = set(names[fold - 1 :: folds])
-    train_speech, test_speech = without(speech, held)
-    train_pictures, _ = without(pictures, held)
+    held_groups = set(names[fold - 1 :: folds])
+    train_speech, test_speech = without(speech, held_groups)
+    train_pictures, _ = without(pictures, held_groups)
     name = f"fold {fold} of {folds} over speakers"
     return _checked(ExperimentData(train_speech, train_pictures, test_speech, _both(test_speech), name))
 
@@ -90,12 +92,12 @@ def scenes(footage: ExperimentData, side_px: int) -> list[EvalClip]:
 
     Raises: TrainingError - none is long enough, or a clip's numbers cannot be used.
     """
-    read = list(_scenes(footage, few_a_speaker(footage.test_clips, _CLIPS_A_SPEAKER), side_px))
-    if not read:
+    eval_clips = list(_scenes(footage, few_a_speaker(footage.test_clips, _CLIPS_A_SPEAKER), side_px))
+    if not eval_clips:
         raise TrainingError(
             f"no clip of {footage.evaluated_on} has more tracked frames than the {REFERENCES} references"
         )
-    return read
+    return eval_clips
 
 
 def _scenes(footage: ExperimentData, clips: Sequence[ClipRef], side_px: int) -> Iterator[EvalClip]:

@@ -83,17 +83,17 @@ def _picture_section(settings: Settings, job: TrainingJob, steps: int) -> Sectio
 
 def _baseline_section(settings: Settings, job: TrainingJob, steps: int) -> Section:
     """Return a baseline's settings, with the side of our crops, so that all are scored at one size."""
-    own = settings.baselines
+    baselines = settings.baselines
     changes: dict[str, Any] = {
         "architecture": {"side_px": settings.stage2.architecture.side_px},
         "schedule": {"minutes": None},
     }
     generator_steps = steps
     if job.kind == "wav2lip":
-        changes["syncnet_steps"] = _expert_steps(own, steps)
+        changes["syncnet_steps"] = _expert_steps(baselines, steps)
         generator_steps -= changes["syncnet_steps"]
-    disc_start = max(0, min(own.disc_start_step, generator_steps // _SHARE_WITHOUT_DISCRIMINATORS))
-    return _paced(own, merged({"disc_start_step": disc_start}, changes), steps)
+    disc_start = max(0, min(baselines.disc_start_step, generator_steps // _SHARE_WITHOUT_DISCRIMINATORS))
+    return _paced(baselines, merged({"disc_start_step": disc_start}, changes), steps)
 
 
 def _expert_steps(settings: BaselineSettings, steps: int) -> int:

@@ -170,8 +170,8 @@ def as_csv(table: Table) -> str:
 
 def _published_alone(table: Table) -> list[str]:
     """Return the names of rows that only the paper has."""
-    own = {row.name for row in table.rows}
-    return list(dict.fromkeys(name for rows in table.published.values() for name in rows if name not in own))
+    own_names = {row.name for row in table.rows}
+    return list(dict.fromkeys(name for rows in table.published.values() for name in rows if name not in own_names))
 
 
 def _heading(column: ScoreColumn) -> str:

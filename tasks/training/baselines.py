@@ -71,9 +71,9 @@ def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
     Raises: TrainingError - no clip is left in the train or the val split. NotFoundError - files of the release were
     erased.
     """
-    kept = {split: tuple(clip for clip in getattr(selection, split) if clip.both) for split in ("train", "val")}
+    splits = {split: tuple(clip for clip in getattr(selection, split) if clip.both) for split in ("train", "val")}
     release = selection.release
-    for split, clips in kept.items():
+    for split, clips in splits.items():
         if not clips:
             raise TrainingError(
                 f"release {release.release_id} has no clip in its {split} split that is good for both stages (of "
@@ -81,7 +81,7 @@ def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
             )
     stored = {stage: StoredClips.of(workspace, stage, release.versions[stage.value]) for stage in Stage}
     both = BothStages(stored[Stage.STAGE1], stored[Stage.STAGE2])
-    return PairedSelection(release, stored[Stage.STAGE2], kept["train"], kept["val"], both)
+    return PairedSelection(release, stored[Stage.STAGE2], splits["train"], splits["val"], both)
 
 
 def baseline_spec(
@@ -117,19 +117,19 @@ def _build(
 
     def validate(network: BaselineNetwork, step: int) -> ValidationResult:
         translator = BaselineInference(network)
-        drawn = samples(translator, eval_clips, step)
-        made = (
+        images = samples(translator, eval_clips, step)
+        generated = (
             (eval_clip.eval_window, np.asarray(eval_clip.generate(translator) / np.float32(255), np.float32))
             for eval_clip in eval_clips
         )
-        return ValidationResult(validation_scores(made, lite0), drawn)
+        return ValidationResult(validation_scores(generated, lite0), images)
 
     context = TrainingContext(validate, _val_batch(selection, settings), partial(_faces, selection), perception)
     return TrainingParts(
         BaselineDataset(selection.both, selection.places, sampler, settings),
         baseline.training_module(fabric, settings, context),
         settings.schedule,
-        partial(_export, name, selection, settings, tuple(one.name for one in perception)),
+        partial(_export, name, selection, settings, tuple(network.name for network in perception)),
     )
 
 

@@ -95,7 +95,7 @@ class Selection:
 
 def places(*clips: Sequence[ClipRef]) -> dict[str, ClipSource]:
     """Return the sources of clips, by id."""
-    return {clip.facts.clip_id: clip.place for some in clips for clip in some}
+    return {clip.facts.clip_id: clip.place for group in clips for clip in group}
 
 
 def find_release(workspace: Workspace, release_id: str | None) -> Release:
@@ -157,10 +157,10 @@ def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
     """
     clips = _trainable(workspace, candidates(workspace, release, stage))
     splits = {split: tuple(clip for clip in clips if clip.split == split) for split in ("train", "val")}
-    for split, what in (("train", "train on"), ("val", "validate on")):
+    for split, purpose in (("train", "train on"), ("val", "validate on")):
         if not splits[split]:
             raise TrainingError(
-                f"release {release.release_id} has no {stage.value} clip in its {split} split to {what}: "
+                f"release {release.release_id} has no {stage.value} clip in its {split} split to {purpose}: "
                 f"{_counts(clips)}; ingest more speakers"
             )
     stored = StoredClips.of(workspace, stage, release.versions[stage.value])
@@ -172,7 +172,7 @@ def spread(clips: Sequence[ClipRef], count: int) -> list[ClipRef]:
     speakers: dict[str, list[ClipRef]] = {}
     for clip in _by_id(clips):
         speakers.setdefault(clip.facts.speaker, []).append(clip)
-    turns = [(turn, speaker) for speaker, own in speakers.items() for turn in range(len(own))]
+    turns = [(turn, speaker) for speaker, speaker_clips in speakers.items() for turn in range(len(speaker_clips))]
     return [speakers[speaker][turn] for turn, speaker in sorted(turns)[:count]]
 
 
@@ -186,19 +186,19 @@ def _by_id(clips: Sequence[ClipRef]) -> list[ClipRef]:
 
 
 def _trainable(workspace: Workspace, clips: Sequence[ClipRef]) -> list[ClipRef]:
-    held = held_out(workspace)
-    kept: list[ClipRef] = []
+    benchmarks = held_out(workspace)
+    trainable: list[ClipRef] = []
     leaks: list[ClipRef] = []
     for clip in clips:
-        is_held = held.holds(clip.facts.clip_id, clip.place.media_id, clip.facts.speaker, clip.group)
-        (leaks if is_held and clip.split != "test" else kept).append(clip)
+        is_held = benchmarks.holds(clip.facts.clip_id, clip.place.media_id, clip.facts.speaker, clip.group)
+        (leaks if is_held and clip.split != "test" else trainable).append(clip)
     if leaks:
         _log.warning(
             "%d clips of the train and val split belong to a benchmark's speakers and are left out, such as %s",
             len(leaks),
             leaks[0].facts.clip_id,
         )
-    return kept
+    return trainable
 
 
 def _counts(clips: Sequence[ClipRef]) -> str:

@@ -24,13 +24,13 @@ from model.training.callbacks import Callback, ForwardingCallback
 from schemas.config.training import Device, Precision
 from schemas.errors import SettingsError, TrainingError
 
-Given = ParamSpec("Given")
+P = ParamSpec("P")
 Result = TypeVar("Result")
 
 
-def _engine(device: Device, **named: Any) -> Fabric:
+def _engine(device: Device, **options: Any) -> Fabric:
     try:
-        return Fabric(accelerator=device, **{"devices": 1} | named)
+        return Fabric(accelerator=device, **{"devices": 1} | options)
     except (RuntimeError, ValueError) as error:  # MisconfigurationException is one
         raise SettingsError(f"device = {device}: networks cannot run there ({error})") from error
 
@@ -39,10 +39,10 @@ def on_devices(
     device: Device,
     devices: int,
     precision: Precision,
-    work: Callable[Concatenate[Fabric, Callback, Given], Result],
+    work: Callable[Concatenate[Fabric, Callback, P], Result],
     callback: Callback,
-    *given: Given.args,
-    **named: Given.kwargs,
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> Result:
     """Run `work(fabric, callback, ...)` here for one device, else in a process for each, and return its result.
 
@@ -53,13 +53,13 @@ def on_devices(
     started another number of them, or on other devices; what `work` raises, for one device or under torchrun.
     """
     if TorchElasticEnvironment.detect():
-        return _lead(device, devices, precision, work, callback, given, named)
+        return _lead(device, devices, precision, work, callback, args, kwargs)
     if devices == 1:
-        return work(_engine(device, precision=precision), callback, *given, **named)
+        return work(_engine(device, precision=precision), callback, *args, **kwargs)
     fabric = _engine(device, devices=devices, precision=precision, strategy="ddp_spawn")
     with _relayed(callback) as events:
         try:
-            packed: bytes = fabric.launch(cast(Any, _unpacked), events, pickle.dumps((work, given, named)))
+            packed: bytes = fabric.launch(cast(Any, _unpacked), events, pickle.dumps((work, args, kwargs)))
         except ProcessRaisedException as error:
             last = str(error).strip().splitlines()[-1]
             raise TrainingError(f"a training process failed: {last}") from error
@@ -73,8 +73,8 @@ def _lead(
     precision: Precision,
     work: Callable[..., Result],
     callback: Callback,
-    given: tuple[Any, ...],
-    named: dict[str, Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Result:
     if devices != (started := TorchElasticEnvironment().world_size()):
         raise TrainingError(
@@ -86,8 +86,8 @@ def _lead(
             f"device = {device}, but the processes that torchrun started run on {first.device.type}: leave it at auto"
             + (", and set CUDA_VISIBLE_DEVICES to nothing for all of them" if device == "cpu" else "")
         )
-    first.broadcast(pickle.dumps((precision, work, given, named)))
-    return work(_launched(precision), callback, *given, **named)
+    first.broadcast(pickle.dumps((precision, work, args, kwargs)))
+    return work(_launched(precision), callback, *args, **kwargs)
 
 
 def join_training() -> None:
@@ -95,15 +95,15 @@ def join_training() -> None:
 
     Raises: what the training raises. ValueError - the nodes run different numbers of processes.
     """
-    precision, work, given, named = pickle.loads(_launched().broadcast(b""))
-    work(_launched(precision), Callback(), *given, **named)
+    precision, work, args, kwargs = pickle.loads(_launched().broadcast(b""))
+    work(_launched(precision), Callback(), *args, **kwargs)
 
 
 def _launched(precision: Precision | None = None) -> Fabric:
     """Return a Fabric over all of torchrun's processes, which are known from the environment."""
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
-    nodes = TorchElasticEnvironment().world_size() // here
-    fabric = Fabric(devices=here, num_nodes=nodes, precision=precision, strategy="ddp")
+    local_processes = int(os.environ["LOCAL_WORLD_SIZE"])
+    nodes = TorchElasticEnvironment().world_size() // local_processes
+    fabric = Fabric(devices=local_processes, num_nodes=nodes, precision=precision, strategy="ddp")
     fabric.launch()
     return fabric
 
@@ -112,9 +112,9 @@ def _unpacked(fabric: Fabric, events: Any, packed: bytes) -> bytes:
     """Unpickle and run the work in a process, whose events are put into a queue. It travels as bytes, since Fabric
     traverses arguments and refuses frozen records in them.
     """
-    work, given, named = pickle.loads(packed)
+    work, args, kwargs = pickle.loads(packed)
     callback = ForwardingCallback(lambda event, values: events.put((event, values)))
-    return pickle.dumps(work(fabric, callback, *given, **named))
+    return pickle.dumps(work(fabric, callback, *args, **kwargs))
 
 
 @contextmanager

@@ -46,11 +46,11 @@ def held_back(clips: Sequence[ClipRef]) -> tuple[tuple[ClipRef, ...], tuple[Clip
     """
     train, val = [], []
     for clip in clips:
-        held = int(clip.facts.frames * _HELD_SHARE)
-        if held < LEAST_HELD:
+        held_frames = int(clip.facts.frames * _HELD_SHARE)
+        if held_frames < LEAST_HELD:
             train.append(clip)
             continue
-        train.append(_beginning(clip, clip.facts.frames - held - GAP))
+        train.append(_beginning(clip, clip.facts.frames - held_frames - GAP))
         val.append(clip)
     return tuple(train), tuple(val)
 
@@ -86,7 +86,7 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
     """
     translator, card = load_translator(folder)
     start = {TRANSLATOR_NETWORK: translator.state_dict(), DISCRIMINATORS: load_discriminators(folder).state_dict()}
-    finetuning, own = stage2.finetuning, card.trained_by or stage2
+    finetuning, trained_by = stage2.finetuning, card.trained_by or stage2
     schedule = {
         "max_steps": finetuning.steps,
         "eval_interval": finetuning.eval_interval,
@@ -97,20 +97,20 @@ def begin_from(folder: Path, stage2: Stage2Settings, clip_id: str) -> tuple[Stag
     augmentation = {"hflip_prob": 0.0, "warp_dropout": 0.0} | (
         {} if finetuning.color_jitter is None else {"color_jitter": finetuning.color_jitter}
     )
-    references = own.data.references
+    references = trained_by.data.references
     data = {"window_frames": card.window_frames, "references": references, "windows_per_clip": 0.0}
     changed = stage2.model_copy(
         update={
             "architecture": card.architecture,
             "discriminators": card.discriminators,
             "disc_learning_rate": finetuning.disc_learning_rate,
-            "losses": own.losses.model_copy(update=losses),
+            "losses": trained_by.losses.model_copy(update=losses),
             "data": stage2.data.model_copy(update=data),
-            "augmentation": own.augmentation.model_copy(update=augmentation),
-            "optimiser": own.optimiser.model_copy(update=optimiser),
+            "augmentation": trained_by.augmentation.model_copy(update=augmentation),
+            "optimiser": trained_by.optimiser.model_copy(update=optimiser),
             "schedule": stage2.schedule.model_copy(
                 update={**schedule, "sample_interval": finetuning.steps, "patience": 0}
             ),
         }
     )
-    return changed, Finetuning(start, (clip_id,), file_hash(folder / WEIGHTS), own)
+    return changed, Finetuning(start, (clip_id,), file_hash(folder / WEIGHTS), trained_by)

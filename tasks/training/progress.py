@@ -35,8 +35,8 @@ class TrainingProgress(Callback):
 
     def on_validation_end(self, report: ValidationMetrics) -> None:
         """Keep the scores, which are shown from the next step on."""
-        shown = {"val loss": report.scores.get("loss"), "opening r": report.scores.get("mouth_opening_corr")}
-        self._scores = "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
+        scores = {"val loss": report.scores.get("loss"), "opening r": report.scores.get("mouth_opening_corr")}
+        self._scores = "  ".join(f"{name} {value:.4g}" for name, value in scores.items() if value is not None)
 
     def on_train_end(self, step: int, reason: str) -> None:
         """Report how the training ended."""

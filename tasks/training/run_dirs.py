@@ -32,8 +32,8 @@ def dubbings(workspace: Workspace) -> Path:
 def each_training(workspace: Workspace) -> list[Path]:
     """The folders of single trainings on this machine."""
     above = (trainings(workspace), dubbings(workspace))
-    found = (path for folder in above if folder.is_dir() for path in folder.iterdir() if path.is_dir())
-    return sorted(path for path in found if path != above[1])
+    folders = (path for folder in above if folder.is_dir() for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in folders if path != above[1])
 
 
 def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:

@@ -45,13 +45,13 @@ class SampleLogger(ABC):
     def __call__(self, model: Any, eval_clips: Sequence[Any], step: int) -> dict[str, bytes]:
         """Return files by name: PNGs, and an MP4 of the first clip at intervals and at the end."""
         outputs = [self.output(model, eval_clip) for eval_clip in eval_clips[: self.clips]]
-        drawn = self.images(outputs, step)
+        files = self.images(outputs, step)
         if step % self.schedule.sample_interval == 0 or step == self.schedule.max_steps:
             with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
                 path = Path(scratch) / "film.mp4"
                 name = self.film(path, outputs[0], step)
-                drawn[name] = path.read_bytes()
-        return drawn
+                files[name] = path.read_bytes()
+        return files
 
     @abstractmethod
     def output(self, model: Any, eval_clip: Any) -> Any:
@@ -97,14 +97,14 @@ class GeneratorSamples(SampleLogger):
 
     def images(self, outputs: Sequence[_Predicted], step: int) -> dict[str, bytes]:
         """Return two PNGs a clip."""
-        drawn = {}
-        for one in outputs:
-            title, true = one.title(step), one.clip.landmarks_TPXY
-            drawn[f"val/landmarks_{one.name(step)}.png"] = landmarks_over_truth(one.landmarks, true, title=title)
-            drawn[f"val/opening_{one.name(step)}.png"] = opening_chart(
-                one.landmarks, true, one.clip.prepared.counts_T, title
+        images = {}
+        for output in outputs:
+            title, true = output.title(step), output.clip.landmarks_TPXY
+            images[f"val/landmarks_{output.name(step)}.png"] = landmarks_over_truth(output.landmarks, true, title=title)
+            images[f"val/opening_{output.name(step)}.png"] = opening_chart(
+                output.landmarks, true, output.clip.prepared.counts_T, title
             )
-        return drawn
+        return images
 
     def film(self, path: Path, output: _Predicted, step: int) -> str:
         """Write the landmarks beside the ground truth, with the clip's sound."""
@@ -126,7 +126,7 @@ class TranslatorSamples(SampleLogger):
 
     def images(self, outputs: Sequence[Columns], step: int) -> dict[str, bytes]:
         """Return a contact sheet of all clips."""
-        together = {name: np.concatenate([_spread(one[name]) for one in outputs]) for name in outputs[0]}
+        together = {name: np.concatenate([_spread(output[name]) for output in outputs]) for name in outputs[0]}
         return {f"val/faces_{step:06d}.png": contact_sheet(together, _ROWS * len(outputs))}
 
     def film(self, path: Path, output: Columns, step: int) -> str:
@@ -154,11 +154,11 @@ def columns(eval_window: EvalWindow, translator: TranslatorInference) -> Columns
     """Return crops of an evaluation window's span by kind: input with drawn landmarks, untrained warp, generated,
     true.
     """
-    made = {system: as_bytes(system_crops(eval_window, system, translator)) for system in ("warp", "generated")}
+    crops = {system: as_bytes(system_crops(eval_window, system, translator)) for system in ("warp", "generated")}
     return {
         "input, landmarks": seen(eval_window.crops, eval_window.landmarks),
-        "warped reference": made["warp"],
-        "generated": made["generated"],
+        "warped reference": crops["warp"],
+        "generated": crops["generated"],
         "true": eval_window.crops,
     }
 
@@ -172,11 +172,11 @@ def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPla
 
     Raises: NotFoundError - the release was erased.
     """
-    versions, chosen = release.versions, pc.field("clip_id") == clip_id
+    versions, of_clip = release.versions, pc.field("clip_id") == clip_id
     columns = ["uri", "media_id", "start_frame", "frames"]
-    clip = tables.read(workspace, "clips", columns, versions["clips"], chosen).to_pylist()[0]
-    shifts = tables.read(workspace, "stage1", ["sound_shift_frames"], versions["stage1"], chosen).to_pylist()
-    named = pc.field("uri") == clip["uri"]
-    known = ["offset_s", "picture_stream", "sound_stream"]
-    files = tables.read(workspace, "catalog", known, versions["catalog"], named).to_pylist()
+    clip = tables.read(workspace, "clips", columns, versions["clips"], of_clip).to_pylist()[0]
+    shifts = tables.read(workspace, "stage1", ["sound_shift_frames"], versions["stage1"], of_clip).to_pylist()
+    of_file = pc.field("uri") == clip["uri"]
+    file_columns = ["offset_s", "picture_stream", "sound_stream"]
+    files = tables.read(workspace, "catalog", file_columns, versions["catalog"], of_file).to_pylist()
     return ClipPlace(**clip, sound_shift_frames=shifts[0]["sound_shift_frames"], **(files[0] if files else {}))

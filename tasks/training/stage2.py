@@ -83,32 +83,32 @@ def translator_spec(
 
 def _params(inputs: _Translator) -> dict[str, str]:
     """Return further parameters of the run. Raises: WeightsMissingError."""
-    names = "; ".join(one.name for one in open_perception(inputs.settings.losses, inputs.weights))
+    names = "; ".join(network.name for network in open_perception(inputs.settings.losses, inputs.weights))
     params = {"perception": names or "none", "tuned_on": "none"}
     if inputs.finetuning is not None:
         params["tuned_on"] = ", ".join(inputs.finetuning.clips)
-        held = "the end of the clip" if inputs.clips.val else "nothing: too short, so all steps are taken"
-        params["chosen_by"] = held
+        chosen_by = "the end of the clip" if inputs.clips.val else "nothing: too short, so all steps are taken"
+        params["chosen_by"] = chosen_by
     return params
 
 
 def _build(inputs: _Translator, fabric: Fabric, sampler: WindowSampler) -> TrainingParts[TranslatorCard]:
     clips, settings = inputs.clips, inputs.settings
-    where = places(clips.train)
-    dataset = TranslatorDataset(clips.stored, where, sampler, settings, fabric.global_rank, fabric.world_size)
-    eval_windows, schedule, held = _validation_setup(inputs)
+    clip_places = places(clips.train)
+    dataset = TranslatorDataset(clips.stored, clip_places, sampler, settings, fabric.global_rank, fabric.world_size)
+    eval_windows, schedule, held_frames = _validation_setup(inputs)
     lite0, perception = Lite0().to(fabric.device), open_perception(settings.losses, inputs.weights)
 
     def validate(translator: LandmarkTranslator, step: int) -> ValidationResult:
         inference = TranslatorInference(translator)
-        made = ((eval_window, system_crops(eval_window, "generated", inference)) for eval_window in eval_windows)
-        drawn = inputs.samples(inference, eval_windows, step)
-        return ValidationResult(validation_scores(made, lite0), drawn)
+        generated = ((eval_window, system_crops(eval_window, "generated", inference)) for eval_window in eval_windows)
+        images = inputs.samples(inference, eval_windows, step)
+        return ValidationResult(validation_scores(generated, lite0), images)
 
     start, freeze = (None, False) if inputs.finetuning is None else (inputs.finetuning.start, True)
     module = TranslatorTrainingModule(fabric, settings, perception, validate, start, freeze)
-    names = tuple(one.name for one in perception)
-    return TrainingParts(dataset, module, schedule, partial(_export, inputs, names, held))
+    names = tuple(network.name for network in perception)
+    return TrainingParts(dataset, module, schedule, partial(_export, inputs, names, held_frames))
 
 
 def _validation_setup(inputs: _Translator) -> tuple[list[EvalWindow], ScheduleSettings, int]:
@@ -119,16 +119,16 @@ def _validation_setup(inputs: _Translator) -> tuple[list[EvalWindow], ScheduleSe
     """
     clips, side, schedule = inputs.clips, inputs.settings.architecture.side_px, inputs.settings.schedule
     tunes = inputs.finetuning is not None
-    if tunes and (held := later_eval_windows(clips, side)):
-        return held, schedule, sum(int(eval_window.scored.sum()) for eval_window in held)
+    if tunes and (held_windows := later_eval_windows(clips, side)):
+        return held_windows, schedule, sum(int(eval_window.scored.sum()) for eval_window in held_windows)
     if tunes:
         schedule = schedule.model_copy(update={"eval_interval": schedule.max_steps})
-    shown = spread(clips.train if tunes else clips.val, VAL_CLIPS)
-    return read_eval_windows(clips, shown, side, REFERENCES, FRAMES), schedule, 0
+    selected = spread(clips.train if tunes else clips.val, VAL_CLIPS)
+    return read_eval_windows(clips, selected, side, REFERENCES, FRAMES), schedule, 0
 
 
 def _export(
-    inputs: _Translator, perception: tuple[str, ...], held: int, weights: Mapping[str, Any], fitted: FitResult
+    inputs: _Translator, perception: tuple[str, ...], held_frames: int, weights: Mapping[str, Any], fitted: FitResult
 ) -> ExportedModel[TranslatorCard]:
     settings, finetuning, window_frames = inputs.settings, inputs.finetuning, inputs.settings.data.window_frames
     card = TranslatorCard(
@@ -142,7 +142,7 @@ def _export(
         perception=perception,
         tuned_on=() if finetuning is None else finetuning.clips,
         tuned_from=None if finetuning is None else finetuning.weights,
-        held_frames=held,
+        held_frames=held_frames,
         trained_by=settings if finetuning is None else finetuning.trained_by,
     )
     return ExportedModel(

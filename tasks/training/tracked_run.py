@@ -112,9 +112,9 @@ def _learned_before(run: "TrackedRun", workspace: Workspace, selection: Selectio
     from tasks.tracking.lineage import lineage_of_weights
 
     kinds = LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR
-    known = next(filter(None, (lineage_of_weights(run.tracking, kind, weights) for kind in kinds)), None)
-    if known is not None:
-        return [(row["clip_id"], row["media_id"], row["split"]) for row in known]
+    lineage = next(filter(None, (lineage_of_weights(run.tracking, kind, weights) for kind in kinds)), None)
+    if lineage is not None:
+        return [(row["clip_id"], row["media_id"], row["split"]) for row in lineage]
     return _rows(clip for clip in candidates(workspace, selection.release, Stage.STAGE2) if clip.split != "test")
 
 

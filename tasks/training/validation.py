@@ -83,10 +83,10 @@ def later_eval_windows(footage: TrainingClips, side_px: int) -> list[EvalWindow]
 def _eval_clips(footage: TrainingClips, clips: Sequence[ClipRef], side_px: int) -> Iterator[TranslatorEvalClip]:
     for clip in clips:
         try:
-            read = face_clip(footage.stored.pictures(clip.place), side_px, clip.facts.frames)
+            pictures = face_clip(footage.stored.pictures(clip.place), side_px, clip.facts.frames)
         except ValueError as error:
             raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
-        yield TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, read)
+        yield TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, pictures)
 
 
 def require_some(eval_clips: Sequence[object], references: int) -> None:
@@ -101,6 +101,6 @@ def validation_scores(
     """Return validation scores, means over speakers: "loss", the perceptual distance on the lower half by the stages
     that the loss uses, and others. generated: crops of each evaluation window's span, (F, S, S, 3) in 0..1.
     """
-    rows = [clip_scores(eval_window, "generated", made, lite0) for eval_window, made in generated]
+    rows = [clip_scores(eval_window, "generated", crops, lite0) for eval_window, crops in generated]
     means = {name: over_speakers(rows, name) for name in _SCORES}
     return {"loss": means["perceptual_lower"]} | means

@@ -29,10 +29,10 @@ TRUE_RGB: Final = (0, 114, 178)
 GIVEN_RGB: Final = (150, 150, 150)
 INK_RGB: Final = (40, 40, 40)
 
-GIVEN: Final[tuple[Boundary, ...]] = tuple(one for one in BOUNDARIES if one.part == "pose")
+GIVEN: Final[tuple[Boundary, ...]] = tuple(boundary for boundary in BOUNDARIES if boundary.part == "pose")
 """Boundaries that are inputs of the network."""
 
-MOVED: Final[tuple[Boundary, ...]] = tuple(one for one in BOUNDARIES if one.part != "pose")
+MOVED: Final[tuple[Boundary, ...]] = tuple(boundary for boundary in BOUNDARIES if boundary.part != "pose")
 """Boundaries that it predicts."""
 
 _PANEL_INCHES: Final = 2.5
@@ -59,11 +59,11 @@ def landmarks_over_truth(predicted_TPXY: Floats, true_TPXY: Floats, title: str =
     Raises: ValueError - the two are not of one shape (T, 216, 2), or a value is not finite.
     """
     require_pair(predicted_TPXY, true_TPXY)
-    shown = evenly_spaced(len(true_TPXY), 6)
+    frames = evenly_spaced(len(true_TPXY), 6)
     shapes = (_FACE_SHAPE, _MOUTH_SHAPE)
-    figure = new_figure(_PANEL_INCHES * len(shown), sum(shapes) * _PANEL_INCHES + 0.8, title)
-    panels = figure.subplots(2, len(shown), squeeze=False, height_ratios=shapes)
-    for column, frame in enumerate(shown):
+    figure = new_figure(_PANEL_INCHES * len(frames), sum(shapes) * _PANEL_INCHES + 0.8, title)
+    panels = figure.subplots(2, len(frames), squeeze=False, height_ratios=shapes)
+    for column, frame in enumerate(frames):
         face, mouth = panels[:, column]
         both = np.concatenate([predicted_TPXY[frame], true_TPXY[frame]])
         lips = np.concatenate([predicted_TPXY[frame, LIPS], true_TPXY[frame, LIPS]])
@@ -229,10 +229,10 @@ def _draw_intervals(axes: Any, rows: Sequence[str], panel: Panel) -> None:
 
 def _draw_published(above: Any, rows: Sequence[str], panel: Panel) -> None:
     for marker, (source, values) in zip(_MARKERS, panel.published.items(), strict=False):
-        known = [(values[name] * panel.scale, place) for place, name in enumerate(rows) if name in values]
-        if not known:
+        points = [(values[name] * panel.scale, place) for place, name in enumerate(rows) if name in values]
+        if not points:
             continue
-        across, down = zip(*known, strict=True)
+        across, down = zip(*points, strict=True)
         above.plot(across, [place + 0.22 for place in down], marker, color=hexed(GIVEN_RGB), markersize=4, label=source)
     above.set_xlabel(f"◇ paper: {panel.published_as}", fontsize=7, color=hexed(GIVEN_RGB))
     above.tick_params(axis="x", labelsize=6, colors=hexed(GIVEN_RGB))

@@ -102,7 +102,7 @@ def draw_boundaries(
     picture: Rgb, points_PXY: Floats, boundaries: Sequence[Boundary], rgb: tuple[int, int, int], width: int = 1
 ) -> None:
     """Draw some boundaries of a face into a picture, as smooth lines."""
-    lines = [np.rint(points_PXY[SLICES[one.name]] * (1 << _FINE)).astype(np.int32) for one in boundaries]
+    lines = [np.rint(points_PXY[SLICES[boundary.name]] * (1 << _FINE)).astype(np.int32) for boundary in boundaries]
     cv2.polylines(picture, lines, False, rgb, width, cv2.LINE_AA, _FINE)
 
 
@@ -136,9 +136,9 @@ def _encode(out: Any, pictures: Iterator[Rgb], options: dict[str, str], samples:
     video.codec_context.thread_count = 1
     voice: Any = None if samples is None else out.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
     for number, picture in enumerate(chain([first], pictures)):
-        shown = av.VideoFrame.from_ndarray(picture, "rgb24")
-        shown.pts, shown.time_base = number, Fraction(1, FPS)
-        out.mux(video.encode(shown))
+        frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+        frame.pts, frame.time_base = number, Fraction(1, FPS)
+        out.mux(video.encode(frame))
         if samples is not None:
             start = number * SAMPLES_PER_FRAME
             piece = np.ascontiguousarray(samples[None, start : start + SAMPLES_PER_FRAME])

@@ -25,16 +25,16 @@ Columns = dict[str, Pictures]
 def seen(pictures_FSS3: Pictures, landmarks_FPXY: Floats) -> Pictures:
     """Draw the network's view of frames: the lower half grey, the landmarks as lines. Crops (F, S, S, 3)."""
     side = pictures_FSS3.shape[1]
-    shown = np.where(mask.hidden(landmarks_FPXY, side)[..., None], np.uint8(40), pictures_FSS3)
-    for picture, points in zip(shown, landmarks_FPXY, strict=True):
+    pictures = np.where(mask.hidden(landmarks_FPXY, side)[..., None], np.uint8(40), pictures_FSS3)
+    for picture, points in zip(pictures, landmarks_FPXY, strict=True):
         draw_boundaries(picture, points, GIVEN, GIVEN_RGB)
         draw_boundaries(picture, points, MOVED, PREDICTED_RGB)
-    return shown
+    return pictures
 
 
-def as_bytes(made_FSS3: NDArray[np.float32]) -> Pictures:
+def as_bytes(generated_FSS3: NDArray[np.float32]) -> Pictures:
     """Convert pictures in 0..1 to uint8."""
-    return np.rint(np.clip(made_FSS3, 0, 1) * 255).astype(np.uint8)
+    return np.rint(np.clip(generated_FSS3, 0, 1) * 255).astype(np.uint8)
 
 
 def contact_sheet(columns: Columns, rows: int) -> bytes:
@@ -42,8 +42,8 @@ def contact_sheet(columns: Columns, rows: int) -> bytes:
 
     Raises: ValueError - the columns are not equally long.
     """
-    chosen = evenly_spaced(_length(columns), rows)
-    sheet = np.concatenate([_headings(columns), *(_row(columns, frame) for frame in chosen)])
+    frames = evenly_spaced(_length(columns), rows)
+    sheet = np.concatenate([_headings(columns), *(_row(columns, frame) for frame in frames)])
     _, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return bytes(data)
 

@@ -117,14 +117,14 @@ def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:
     window = scipy.signal.get_window("hann", MEL_WINDOW_SAMPLES)
     transform = scipy.signal.ShortTimeFFT(window, MEL_HOP_SAMPLES, SAMPLE_RATE_HZ)
     at_ends = (-transform.p_min, transform.p_max(samples) - len(mel))  # columns that reach over an end of the sound
-    wanted = np.pad(_spectrum(np.exp(mel.astype(np.float64))).T, ((0, 0), at_ends), "edge")
-    phases = np.exp(2j * np.pi * np.random.default_rng(0).random(wanted.shape))
+    magnitudes = np.pad(_spectrum(np.exp(mel.astype(np.float64))).T, ((0, 0), at_ends), "edge")
+    phases = np.exp(2j * np.pi * np.random.default_rng(0).random(magnitudes.shape))
     before = np.zeros_like(phases)
     for _ in range(_ROUNDS):
-        rebuilt = transform.stft(transform.istft(wanted * phases, k1=samples))
+        rebuilt = transform.stft(transform.istft(magnitudes * phases, k1=samples))
         ahead = rebuilt + _MOMENTUM * (rebuilt - before)
         phases, before = ahead / np.maximum(np.abs(ahead), _TINY), rebuilt
-    sound = transform.istft(wanted * phases, k1=samples)
+    sound = transform.istft(magnitudes * phases, k1=samples)
     return np.asarray(sound / max(np.abs(sound).max(initial=0.0), 1.0), np.float32)
 
 

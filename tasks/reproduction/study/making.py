@@ -43,13 +43,13 @@ def forms(clips: int, systems: int, rounds: int | None, draw: random.Random) -> 
 
     Raises: ValueError - there are fewer rounds than one or more than systems.
     """
-    shown = systems if rounds is None else rounds
-    if not 1 <= shown <= systems:
-        raise ValueError(f"rounds are 1 to {systems}, one for each system; {shown} cannot be shown")
+    shown_rounds = systems if rounds is None else rounds
+    if not 1 <= shown_rounds <= systems:
+        raise ValueError(f"rounds are 1 to {systems}, one for each system; {shown_rounds} cannot be shown")
     orders = []
     for _ in range(ORDERS):  # squares
         names = draw.sample(range(systems), systems)  # anew, so that no system always follows the same one
-        orders += [_form(clips, names, shown, number, draw) for number in range(systems)]
+        orders += [_form(clips, names, shown_rounds, number, draw) for number in range(systems)]
     return orders
 
 
@@ -129,18 +129,18 @@ def make_study(
     draw = random.Random(secrets.randbits(64) if seed is None else seed)
     clips, systems = (list(dict.fromkeys(getattr(video, name) for video in videos)) for name in ("clip", "system"))
     ids = {(video.clip, video.system): draw.randbytes(_ID_BYTES).hex() for video in videos}
-    asked = {draw.randbytes(_ID_BYTES).hex(): _asked(videos, draw) for _ in range(checks)}
+    check_items = {draw.randbytes(_ID_BYTES).hex(): _asked(videos, draw) for _ in range(checks)}
     try:
         orders = [
-            with_checks([ids[clips[clip], systems[system]] for clip, system in order], list(asked), draw)
+            with_checks([ids[clips[clip], systems[system]] for clip, system in order], list(check_items), draw)
             for order in forms(len(clips), len(systems), rounds, draw)
         ]
     except ValueError as error:
         raise SourceError(f"list of videos {listing}: {error}") from error
     items = {ids[video.clip, video.system]: Item(clip=video.clip, system=video.system) for video in videos}
-    items |= {name: Item(clip=video.clip, expected=expected) for name, (video, expected) in asked.items()}
+    items |= {name: Item(clip=video.clip, expected=expected) for name, (video, expected) in check_items.items()}
     study = draw.randbytes(_ID_BYTES).hex()
-    page = _page(study, title, videos, ids, asked, orders).encode()
+    page = _page(study, title, videos, ids, check_items, orders).encode()
     digest = hashlib.sha256(page).hexdigest()
     key = StudyKey(study=study, title=title, systems=tuple(systems), items=items, forms=orders, page_sha256=digest)
     return _written(folder, page, key)
@@ -159,23 +159,23 @@ def _page(
     title: str,
     videos: Sequence[StudyVideo],
     ids: Mapping[tuple[str, str], str],
-    asked: Mapping[str, tuple[StudyVideo, Grades]],
+    check_items: Mapping[str, tuple[StudyVideo, Grades]],
     orders: Sequence[Sequence[str]],
 ) -> str:
     """Render the page as HTML. Videos are in the order of their ids, which are random."""
     faces = {source: f"f{number}" for number, source in enumerate(dict.fromkeys(video.source for video in videos))}
     with closing(Decoder(LimitSettings())) as child:
-        shown = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
-        for name, (video, grades) in asked.items():
+        films = {ids[video.clip, video.system]: (video, _decoded(child, plain_copy, video.video)) for video in videos}
+        for name, (video, grades) in check_items.items():
             words = "PLEASE CHOOSE\n" + "  ".join(str(grades[question]) for question in QUESTIONS)
-            shown[name] = (video, _decoded(child, plain_copy, video.video, words))
+            films[name] = (video, _decoded(child, plain_copy, video.video, words))
         stills = {name: _decoded(child, still, source) for source, name in faces.items()}
     data = {
         "study": study,
         "forms": orders,
         "faces": {name: _base64(picture) for name, picture in stills.items()},
         "items": {
-            name: {"video": _base64(film), "face": faces[video.source]} for name, (video, film) in sorted(shown.items())
+            name: {"video": _base64(film), "face": faces[video.source]} for name, (video, film) in sorted(films.items())
         },
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

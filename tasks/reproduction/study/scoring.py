@@ -68,7 +68,7 @@ def gather(key: StudyKey, paths: Sequence[Path]) -> Gathered:
 
 
 def _grades(key: StudyKey, answers: Answers) -> Mapping[str, Grades]:
-    return {one.item: one.grades for one in answers.answers if key.items[one.item].system is not None}
+    return {answer.item: answer.grades for answer in answers.answers if key.items[answer.item].system is not None}
 
 
 def _files(paths: Sequence[Path]) -> list[Path]:
@@ -94,23 +94,23 @@ def _read(path: Path) -> Answers | str:
 
 def _problem(key: StudyKey, answers: Answers) -> str | None:
     """Return the reason why a file is invalid; None if it is valid."""
-    items = [one.item for one in answers.answers]
+    items = [answer.item for answer in answers.answers]
     if answers.study != key.study:
         return f"it belongs to study {answers.study}, the key to {key.study}"
     if answers.form >= len(key.forms) or answers.form != (answers.rater - 1) % len(key.forms):
         return f"rater {answers.rater} was not shown order {answers.form}"
     if len(set(items)) < len(items) or not set(items) <= set(key.forms[answers.form]):
         return f"rater {answers.rater} graded videos that were not shown, or one twice"
-    if any(set(one.grades) != set(QUESTIONS) for one in answers.answers):
+    if any(set(answer.grades) != set(QUESTIONS) for answer in answers.answers):
         return f"rater {answers.rater} left a question open"
     return _attention(key, answers)
 
 
 def _attention(key: StudyKey, answers: Answers) -> str | None:
     missed = [
-        one.item
-        for one in answers.answers
-        if (expected := key.items[one.item].expected) is not None and one.grades != expected
+        answer.item
+        for answer in answers.answers
+        if (expected := key.items[answer.item].expected) is not None and answer.grades != expected
     ]
     if missed:
         return f"rater {answers.rater} gave other grades than asked for in {len(missed)} attention checks"
@@ -148,8 +148,11 @@ def score_study(key_file: Path, answers: Sequence[Path]) -> StudyScores:
         why = "; ".join(f"{path}: {reason}" for path, reason in gathered.set_aside.items())
         raise SourceError(f"no file of answers counts: {why}")
     clips = sorted({item.clip for item in key.items.values()})
-    means = {system: {one: _mean(key, gathered, system, one, clips) for one in QUESTIONS} for system in key.systems}
-    agreement = {one: _agreement(key, gathered, one) for one in QUESTIONS}
+    means = {
+        system: {question: _mean(key, gathered, system, question, clips) for question in QUESTIONS}
+        for system in key.systems
+    }
+    agreement = {question: _agreement(key, gathered, question) for question in QUESTIONS}
     return StudyScores(
         key.title, len(gathered.grades), len(clips), means, agreement, gathered.set_aside, gathered.unfinished
     )
@@ -157,9 +160,11 @@ def score_study(key_file: Path, answers: Sequence[Path]) -> StudyScores:
 
 def as_table(scores: StudyScores) -> Table:
     """Return the study's scores as Table 2 of the paper."""
-    columns = tuple(ScoreColumn(one, HEADINGS[one], "more", HEADINGS[one], digits=2) for one in QUESTIONS)
+    columns = tuple(
+        ScoreColumn(question, HEADINGS[question], "more", HEADINGS[question], digits=2) for question in QUESTIONS
+    )
     rows = tuple(
-        TableRow(system, {one: SpeakerScores(interval, {}) for one, interval in means.items()})
+        TableRow(system, {question: SpeakerScores(interval, {}) for question, interval in means.items()})
         for system, means in scores.means.items()
     )
     counts = [
@@ -167,7 +172,7 @@ def as_table(scores: StudyScores) -> Table:
         f"{counted(len(scores.set_aside), 'file')} of answers left out."
     ]
     counts += [f"{path} does not count: {why}." for path, why in scores.set_aside.items()]
-    agreed = ", ".join(f"{HEADINGS[one]} {_alpha(value)}" for one, value in scores.agreement.items())
+    agreed = ", ".join(f"{HEADINGS[question]} {_alpha(value)}" for question, value in scores.agreement.items())
     notes = (*counts, f"Agreement of raters: {agreed}.", *WHAT_GRADES_ARE)
     title = "Table 2: what people say"
     return Table("table2", title, columns, rows, {"LRS2": paper.TABLE_2}, (), notes)

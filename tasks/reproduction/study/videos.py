@@ -88,12 +88,12 @@ def _require_balance(listing: Path, videos: Sequence[StudyVideo]) -> None:
     if len(systems) < 2:
         raise SourceError(f"list of videos {listing}: a comparison needs two systems, got {len(systems)}")
     for clip in clips:
-        own = [video for video in videos if video.clip == clip]
-        if sorted(video.system for video in own) != sorted(systems):
+        clip_videos = [video for video in videos if video.clip == clip]
+        if sorted(video.system for video in clip_videos) != sorted(systems):
             raise SourceError(
                 f"list of videos {listing}: clip {clip} needs one video of each of {len(systems)} systems"
             )
-        if len({video.source for video in own}) > 1:
+        if len({video.source for video in clip_videos}) > 1:
             raise SourceError(f"list of videos {listing}: clip {clip} has several sources")
 
 
@@ -123,12 +123,14 @@ def _decoding() -> Iterator[None]:
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """Open a video, ready to be decoded, and its picture stream."""
     limit, container = LimitSettings().max_pixels, sniff(path)
-    with open_input(path, container, limit) as given:
-        stream = next((one for one, _ in ranked_pictures(picture_streams(given), path, container, limit)), None)
+    with open_input(path, container, limit) as source:
+        stream = next(
+            (candidate for candidate, _ in ranked_pictures(picture_streams(source), path, container, limit)), None
+        )
         if stream is None or not has_decoder(stream):
             raise MediaRefusedError(FileReason.NO_VIDEO_STREAM)
         set_up(stream, limit)
-        yield given, stream
+        yield source, stream
 
 
 _PLAIN: Final = {"fflags": "+bitexact"}
@@ -136,21 +138,21 @@ _PLAIN: Final = {"fflags": "+bitexact"}
 
 def _copy(path: Path, out: Any, asks: str | None) -> None:
     """Copy pictures, then sound: the muxer interleaves them, and must know the pictures' size before it starts."""
-    with _opened(path) as (given, pictures):
+    with _opened(path) as (source, pictures):
         rate = Fraction(pictures.average_rate or FPS).limit_denominator(1000)
-        shown: Any = out.add_stream("libx264", rate=rate, options=_X264)
-        shown.pix_fmt, shown.codec_context.flags = "yuv420p", shown.codec_context.flags | _BITEXACT
-        voice: Any = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if given.streams.audio else None
+        video: Any = out.add_stream("libx264", rate=rate, options=_X264)
+        video.pix_fmt, video.codec_context.flags = "yuv420p", video.codec_context.flags | _BITEXACT
+        voice: Any = out.add_stream("aac", rate=_SOUND_HZ, layout="mono") if source.streams.audio else None
         if voice is not None:
             voice.codec_context.flags |= _BITEXACT
-        for frame, picture in _shown(given, pictures):
-            _put(frame, picture, shown, out, asks)
-        out.mux(shown.encode(None))
+        for frame, picture in _shown(source, pictures):
+            _put(frame, picture, video, out, asks)
+        out.mux(video.encode(None))
     if voice is not None:
         resampler = av.AudioResampler("fltp", "mono", _SOUND_HZ)
-        with _opened(path) as (given, _):
-            sound = next(iter(sound_streams(given)), None)
-            frames = sound_frames(given, sound) if sound is not None and has_decoder(sound) else iter(())
+        with _opened(path) as (source, _):
+            sound = next(iter(sound_streams(source)), None)
+            frames = sound_frames(source, sound) if sound is not None and has_decoder(sound) else iter(())
             for piece in chain.from_iterable(map(resampler.resample, chain[Any](frames, (None,)))):
                 out.mux(voice.encode(piece))
         out.mux(voice.encode(None))
@@ -159,22 +161,22 @@ def _copy(path: Path, out: Any, asks: str | None) -> None:
 _BITEXACT: Final = int(av.codec.context.Flags.bitexact)
 
 
-def _shown(given: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, Rgb]]:
+def _shown(source: InputContainer, stream: VideoStream) -> Iterator[tuple[VideoFrame, Rgb]]:
     """Frames, and what a screen shows of them, by the code of an ingest: square pixels, upright, BT.709, no combs."""
     aspect, convert = PixelAspect(stream), FrameConverter()
-    for frame in Deinterlacer().over(given.decode(stream)):
+    for frame in Deinterlacer().over(source.decode(stream)):
         yield frame, convert(frame, aspect.geometry(frame))
 
 
-def _put(frame: VideoFrame, rgb: Rgb, shown: Any, out: Any, asks: str | None) -> None:
+def _put(frame: VideoFrame, rgb: Rgb, video: Any, out: Any, asks: str | None) -> None:
     picture = _fitted(rgb, _LONGEST_PX)
     if asks is not None and (frame.time or 0.0) >= _CHECK_FROM_S:
         picture = _asking(picture, asks)
-    if not shown.codec_context.is_open:
-        shown.height, shown.width = picture.shape[:2]
+    if not video.codec_context.is_open:
+        video.height, video.width = picture.shape[:2]
     plain = av.VideoFrame.from_ndarray(picture, "rgb24")
     plain.pts, plain.time_base = frame.pts, frame.time_base
-    out.mux(shown.encode(plain))
+    out.mux(video.encode(plain))
 
 
 def _fitted(picture: Rgb, longest_px: int) -> Rgb:
@@ -187,16 +189,16 @@ def _fitted(picture: Rgb, longest_px: int) -> Rgb:
 
 def _asking(picture: Rgb, asks: str) -> Rgb:
     """Draw words over the middle of a picture, line by line."""
-    shown = (picture // 4).copy()
-    height, width = shown.shape[:2]
+    canvas = (picture // 4).copy()
+    height, width = canvas.shape[:2]
     lines = asks.splitlines()
     widest = max(cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, 1.0, 2)[0][0] for line in lines)
     scale = 0.9 * width / widest
     for number, line in enumerate(lines):
         (wide, high), _ = cv2.getTextSize(line, cv2.FONT_HERSHEY_SIMPLEX, scale, 2)
         at = ((width - wide) // 2, round(height / 2 + (number - (len(lines) - 1) / 2) * 2.2 * high + high / 2))
-        cv2.putText(shown, line, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 2, cv2.LINE_AA)
-    return shown
+        cv2.putText(canvas, line, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 2, cv2.LINE_AA)
+    return canvas
 
 
 def still(path: Path) -> bytes:
@@ -204,8 +206,8 @@ def still(path: Path) -> bytes:
 
     Raises: MediaRefusedError - it cannot be read or has no picture.
     """
-    with _decoding(), _opened(path) as (given, stream):
-        frames = [_fitted(rgb, _STILL_PX) for _, rgb in _shown(given, stream)]
+    with _decoding(), _opened(path) as (source, stream):
+        frames = [_fitted(rgb, _STILL_PX) for _, rgb in _shown(source, stream)]
     if not frames:
         raise MediaRefusedError(FileReason.NO_DECODABLE_FRAME)
     _, data = cv2.imencode(".jpg", cv2.cvtColor(frames[len(frames) // 2], cv2.COLOR_RGB2BGR))

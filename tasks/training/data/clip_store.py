@@ -99,11 +99,11 @@ class StoredClips:
         Raises: NotFoundError - there is no such version, or files of it were erased.
         """
         files = snapshot(workspace, stage.value, version).files
-        there = _names(workspace, stage)
-        if gone := [file.name for file in files if file.name not in there]:
+        existing = _names(workspace, stage)
+        if erased := [file.name for file in files if file.name not in existing]:
             raise NotFoundError(
-                f"{len(gone)} of {len(files)} files of {stage.value} version {version} in {workspace.root} are gone "
-                f"(a takedown erases them), such as {gone[0]}; train on a newer release"
+                f"{len(erased)} of {len(files)} files of {stage.value} version {version} in {workspace.root} are gone "
+                f"(a takedown erases them), such as {erased[0]}; train on a newer release"
             )
         return cls(workspace, stage, files)
 
@@ -151,7 +151,7 @@ class StoredClips:
         raise NotFoundError(f"clip {place.clip_id} is not in this version of {self.stage.value}")
 
     def _files_of(self, media_id: str) -> Iterable[DataFile]:
-        for low, file in self._single[bisect_right(self._single, media_id, key=lambda it: it[0]) - 1 :: -1]:
+        for low, file in self._single[bisect_right(self._single, media_id, key=lambda entry: entry[0]) - 1 :: -1]:
             if low != media_id:
                 break
             yield file
@@ -172,8 +172,8 @@ def _groups_with(file: pq.ParquetFile, clip_id: str) -> Iterable[int]:
     """Return the row groups that may hold the clip, by their statistics."""
     column = file.schema_arrow.names.index("clip_id")
     for number in range(file.num_row_groups):
-        known = file.metadata.row_group(number).column(column).statistics
-        if known is None or not known.has_min_max or known.min <= clip_id <= known.max:
+        statistics = file.metadata.row_group(number).column(column).statistics
+        if statistics is None or not statistics.has_min_max or statistics.min <= clip_id <= statistics.max:
             yield number
 
 
