@@ -29,7 +29,8 @@ def check_ingest(
 ) -> Settings:
     """Refuse an ingest that could not begin; returns its settings. Nothing is made.
 
-    Raises: SourceError - there is nothing to ingest. SettingsError, WorkspaceError, ClusterError.
+    Raises: SourceError - there is nothing to ingest. SettingsError, WorkspaceError, ClusterError. WeightsMissingError -
+    the mesh's file is not there.
     """
     settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
     check_source(source, corpus, settings.limits.web_origins)
@@ -40,6 +41,10 @@ def check_ingest(
     elif policy_file is not None:
         load_policy(policy_file)
     require_scheduler(settings.run.dask)
+    if settings.run.dask is None and settings.backend == "face_mesh_v2":  # the workers of a cluster have their own file
+        from tasks.faces.litert import bundle_model
+
+        bundle_model(settings.weights.face_landmarker_v2)
     return settings
 
 

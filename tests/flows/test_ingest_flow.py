@@ -145,10 +145,10 @@ def test_unreachable_prefect_server_is_one_line(heterodub, tmp_path, footage):
     assert lines.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
 
 
-def test_missing_weights_end_the_run_without_blaming_files(heterodub, tmp_path, footage):
+def test_weights_that_workers_lack_end_the_run_without_blaming_files(heterodub, tmp_path, footage, cluster):
     settings = tmp_path / "v2.toml"
     settings.write_text('backend = "face_mesh_v2"\n')
-    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings, "--workers", 1)
+    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings, "--dask", cluster)
     assert ran.returncode == 1
     assert ran.stderr.splitlines()[-1].startswith("error: ")
     assert "Traceback" not in ran.stderr

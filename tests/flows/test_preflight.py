@@ -34,6 +34,7 @@ BAD = {
     "a corpus file with a typing error": (["ingest", "TYPO.toml"], "rooot"),
     "a policy that is not there": (["ingest", "FULL", "--policy", "/none.toml"], "policy file /none.toml"),
     "another policy than the standing one": (["ingest", "FULL", "--policy", "OTHER.toml"], "heterodub route"),
+    "a mesh without its file": (["ingest", "FULL", "--config", "V2.toml"], "needs face_landmarker.task"),
     "a scheduler that does not answer": (["ingest", "FULL", "--dask", "tcp://127.0.0.1:9"], "no Dask scheduler"),
     "a scheduler without a port": (["route", "--policy", "OTHER.toml", "--dask", "tcp://here"], "no Dask scheduler"),
     "a policy of routing": (["route", "--policy", "TYPO.toml"], "policy file"),
@@ -79,6 +80,7 @@ def given(tmp_path_factory) -> Path:
     (folder / "GONE.csv").write_text("uri\nnone/a.mp4\n/none/b.mp4\n")
     (folder / "NAMELESS.csv").write_text("url\na.mp4\n")
     (folder / "TYPO.toml").write_text("rooot = '.'\n")
+    (folder / "V2.toml").write_text("backend = 'face_mesh_v2'\n")
     (folder / "OTHER.toml").write_text("name = 'other'\nversion = 9\n[stage1]\n[stage2]\n")
     return folder
 
@@ -86,6 +88,7 @@ def given(tmp_path_factory) -> Path:
 @pytest.fixture(autouse=True)
 def no_server(given, monkeypatch) -> None:
     monkeypatch.setenv("PREFECT_API_URL", NOWHERE)
+    monkeypatch.delenv("HETERODUB_WEIGHTS__FACE_LANDMARKER_V2", raising=False)
     monkeypatch.chdir(given)
 
 
