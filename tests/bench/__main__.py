@@ -18,7 +18,7 @@ import av
 
 from flows.cli.environment import configure_environment
 from tasks.ingestion.child import LEAN
-from tests.bench import catalogue
+from tests.bench import catalogue, sandbox
 
 _TALKS = ("ada-clean.mp4", "blair-clean.mp4", "chidi-clean.mp4", "farah-clean.mp4")
 _FILES_PER_TALK = 2
@@ -41,6 +41,7 @@ def main() -> None:
         _say("media", f"{len(list(media.iterdir()))} files")
         _ingest(media, folder, arguments.rounds)
         _answers(folder / "w-1-0", min(path.name for path in media.iterdir()), arguments.rounds)
+        sandbox.bench(sorted(media.iterdir()), 1)
         catalogue.bench(folder / "million", 1_000_000)
 
 
