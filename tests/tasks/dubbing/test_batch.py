@@ -6,7 +6,7 @@ from model.io import save_model
 from schemas.errors import ModelFileError, SourceError, WorkspaceError
 from tasks.dubbing.batch import dub_jobs
 from tasks.dubbing.jobs import read_jobs
-from tasks.dubbing.models import find_models
+from tasks.dubbing.models import find_models, open_models
 from tasks.monitoring.progress import ProgressSink
 from tests.tasks.media.media_files import regular, write_media
 
@@ -80,8 +80,8 @@ def test_missing_translator_is_refused(folder, settings, tmp_path):
         find_models(settings, str(folder), "nobody", tmp_path)
 
 
-def test_generator_of_another_backend_is_refused(generator, models, head, speech, settings, tmp_path):
+def test_generator_of_another_backend_is_refused(generator, models, backend, settings, tmp_path):
     save_model(tmp_path / "other", generator, models.card.model_copy(update={"backend": "face_mesh_v2@x"}))
-    jobs = read_jobs(written(tmp_path, f"video,speech,out\n{head},{speech},out.mp4\n"))
+    paths = find_models(settings, str(tmp_path / "other"), "warp", tmp_path)
     with pytest.raises(ModelFileError, match="face_mesh_v2@x"):
-        dub_jobs(jobs, str(tmp_path / "other"), "warp", settings, ProgressSink())
+        open_models(paths, settings, backend)
