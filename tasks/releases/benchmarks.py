@@ -102,7 +102,7 @@ def freeze(ws: Workspace, release: Release, stage: Stage, reason: str, refreeze:
     """Return the benchmark of the release's line: the one that stands, else the test split of the line's newest
     release, frozen now: one of an older release would lack the speakers who came since.
 
-    renew: freeze the test split anew, even where one stands. The same clips with the same content are the same one.
+    refreeze: freeze the test split anew, even where one stands. The same clips with the same content are the same one.
 
     Raises: PromotionError - the test split is empty, or the one that stands is not whole. NotFoundError - the release
     was erased.

@@ -45,7 +45,7 @@ def test_benchmark_excludes_later_footage_until_refrozen(ws):
     add_media(ws, 6, 2, 20)
     publish(ws)
     assert freeze(ws) == first
-    second = freeze(ws, renew=True)
+    second = freeze(ws, refreeze=True)
     assert second.benchmark != first.benchmark and second.sequence == 2
     assert {clip.speaker for clip in second.clips} == {"speaker 2", "speaker 6"}
     assert freeze(ws) == second
@@ -63,7 +63,7 @@ def test_benchmark_is_frozen_from_the_newest_release(ws):
 
 def test_same_clips_are_the_same_benchmark(ws):
     first = freeze(ws)
-    assert freeze(ws, renew=True) == first
+    assert freeze(ws, refreeze=True) == first
     assert tables.read(ws, "benchmarks").num_rows == len(first.clips)
 
 
@@ -98,7 +98,7 @@ def test_tampered_row_is_detected(ws, how):
         tables.update_columns(ws, "benchmarks", pa.table({"clip_id": [clip], "speaker": ["somebody else"]}))
     with pytest.raises(PromotionError, match="not whole any more"):
         freeze(ws)
-    assert freeze(ws, renew=True).benchmark == frozen_benchmark.benchmark
+    assert freeze(ws, refreeze=True).benchmark == frozen_benchmark.benchmark
 
 
 def test_missing_test_split_cannot_be_frozen(ws):
