@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
 LOCKS := requirements.lock requirements-dev.lock
-# byte code is made as modules are first imported: for all of them it takes longer than everything else here
-INSTALL := $(BIN)/python -m pip install --quiet --no-deps --no-compile
+# byte code is made here: a sandboxed child may not write it, and would compile what it imports at every start
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
