@@ -366,7 +366,6 @@ take_down(ws, settings, tracking_if_there(settings, ws), plan(settings, "speaker
     [
         ("tasks.lineage.erase", "_erase_pictures"),
         ("mlflow.store.artifact.local_artifact_repo:LocalArtifactRepository", "delete_artifacts"),
-        ("mlflow:MlflowClient", "delete_logged_model"),
         ("mlflow:MlflowClient", "delete_model_version"),
         ("tasks.lineage.weights", "remove_below"),
     ],
