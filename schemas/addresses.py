@@ -41,7 +41,7 @@ def origin_of(url: str) -> str | None:
 _QUERY: Final = re.compile(
     r"(\b(?!(?:s3a?|gs|gcs|az|abfss?|file|memory)://)[a-z][a-z0-9+.-]*://[^'\"?\n]*\?)[^\s'\"]+", re.IGNORECASE
 )
-"""What stands behind the question mark of an address, under whatever name a server takes keys there. In a store it is a
+"""The part behind the question mark of an address, under whatever name a server takes keys there. In a store it is a
 part of the file's name.
 """
 

@@ -16,7 +16,7 @@ from tasks.stores import tables
 from tasks.stores.workspace import Workspace
 
 _LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
-"""What people say about a file; a change of it needs no second look at the file."""
+"""Labels that people give a file; a change of it needs no second look at the file."""
 
 RETRIED: Final = frozenset(
     {

@@ -39,7 +39,7 @@ _NO_MEMORY = (
     "Failed to allocate",
     "failed to map segment",
 )
-"""How C++, OpenCV, OpenBLAS, the system, ONNX and the loader say it, each in an error of its own kind."""
+"""Words of C++, OpenCV, OpenBLAS, the system, ONNX and the loader for it, each in an error of its own kind."""
 
 LEAN = {
     "OPENBLAS_NUM_THREADS": "1",

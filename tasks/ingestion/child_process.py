@@ -40,7 +40,7 @@ _LONGEST_WAIT_S: Final = 7 * 24 * 3600.0
 """The kernel counts a wait in 31 bits of milliseconds, and limits follow from sizes that files and stores claim."""
 
 _MESSAGE_S: Final = 60.0
-"""How long the rest of a message may take once it has begun: far longer than any that is sent in good faith."""
+"""Seconds that the rest of a message may take once it has begun: far longer than any that is sent in good faith."""
 
 _START: Final = (
     "import sys; sys.path[:0] = {sys.argv[1]}.difference(sys.path); from tasks.ingestion.child import main; main()"
@@ -246,6 +246,7 @@ class ChildProcess:
 
 
 _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": str(64 * 2**20), "MALLOC_MMAP_THRESHOLD_": str(4 * 2**20)}
-"""How glibc gives memory back. Dask's nanny has it done after each 64 KiB, which cost the child 8 to 20 % of its time,
-in page faults; left to itself, its heap grew to 1.2 GiB over 19 min of 1080p. So only large pictures go back at once.
+"""Settings by which glibc gives memory back. Dask's nanny has it done after each 64 KiB, which cost the child
+8 to 20 % of its time, in page faults; left to itself, its heap grew to 1.2 GiB over 19 min of 1080p.
+So only large pictures go back at once.
 """

@@ -16,7 +16,7 @@ from typing import Final
 _CODE: Final = "heterodub's code"
 
 _OWN_FOLDERS: Final = ("schemas", "model", "tasks")
-"""What stands between bytes and rows; flows/ runs on the driver alone."""
+"""Packages between bytes and rows; flows/ runs on the driver alone."""
 
 _KINDS: Final = (".py", ".toml", ".npz")
 

@@ -40,11 +40,11 @@ _IN_FLIGHT_PER_THREAD: Final = 4
 """Enough that a worker never waits for the driver, which answers within milliseconds."""
 
 _LOOK_EVERY_S: Final = 5.0
-"""How often the number of workers is asked for: so long may a new one wait for its share."""
+"""Seconds between two counts of the workers: so long may a new one wait for its share."""
 
 _CONNECT_S: Final = 10
 _ANSWER_S: Final = 120
-"""How long a scheduler may take to greet, and to answer: one that was stopped keeps its connections, and is silent."""
+"""Seconds that a scheduler may take to greet, and to answer: a stopped one keeps its connections, and is silent."""
 
 _GONE: Final = "the Dask {} went away; what is stored is stored, run it again"
 

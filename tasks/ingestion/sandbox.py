@@ -36,7 +36,7 @@ _OF_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 """Rights that a rule on a single file may give."""
 
 _FILES_BY_VERSION: Final = (0, 13, 14, 15, 15, 16)
-"""How many rights to files each version knows; later ones know no more."""
+"""Number of rights to files that each version knows; later ones know no more."""
 _TCP: Final = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS: Final = 0b11
 

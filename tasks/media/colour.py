@@ -39,7 +39,7 @@ _CONVERTED: Final = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """ffmpeg's number of the conversion for each matrix; constant luminance (10) is taken for the other BT.2020."""
 
 _HD_WIDTH, _HD_HEIGHT = 1280, 576
-"""Where no matrix is stated, pictures at least so wide or higher are BT.709, smaller ones BT.601: players' rule."""
+"""Size in pixels from which pictures without a stated matrix are BT.709, smaller ones BT.601: players' rule."""
 
 _STANDARD_PEAK: Final = 1000.0
 """Nits. HLG's nominal peak (BT.2100), and that of most PQ masters; stands in where a PQ file names none."""

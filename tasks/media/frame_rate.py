@@ -16,7 +16,7 @@ HOLE_S: Final = Fraction(3, 10)
 """A picture that would stand for longer is followed by a hole, not by a picture: seven frames, a syllable."""
 
 HOLE_INTERVALS: Final = 3
-"""Where pictures come seldom, as in a GIF of five a second, a hole is so many times longer than they usually stand."""
+"""Factor over the usual duration from which a gap is a hole, where pictures come seldom (a GIF of five a second)."""
 
 _USUAL_INTERVALS: Final = 15
 """Latest intervals whose median is how long pictures usually stand."""

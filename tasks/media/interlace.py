@@ -32,12 +32,12 @@ LEAST_MOVING: Final = 48
 """Moving samples, of some 64 columns, without which nothing is decided: a still picture of two moments shows one."""
 
 ASYMMETRY: Final = 1.25
-"""How much better the fields have to fit one way round. 1 where one moment was coded as two fields; with steady
+"""Factor by which the fields have to fit better one way round. 1 where one moment was coded as two fields; with steady
 movement of two fields a picture, one way spans one field, the other three."""
 
 ONE_FIELD: Final = 1.5
-"""How much rougher the better way may be than the picture itself. Both span one field of time in a combed picture
-(ratios of 0.5 to 1.45 in nine of ten); lines of one moment fit each other far better than any others."""
+"""Factor by which the better way may be rougher than the picture itself. Both span one field of time in a combed
+picture (ratios of 0.5 to 1.45 in nine of ten); lines of one moment fit each other far better than any others."""
 
 MEMORY: Final = 25
 """Pictures for which a film that was found combed is expected to remain so."""
@@ -138,7 +138,7 @@ class CombFinder:
         self._before: Luma | None = None
         self._after: Luma | None = None
         self._near: NDArray[np.bool_] | None = None
-        """Where the two pictures above differ: used for the next pair, in reverse order."""
+        """Places in which the two pictures above differ: used for the next pair, in reverse order."""
         self._left = 0
         self._row = 0
         self._sure = False

@@ -23,7 +23,7 @@ from schemas.reasons import FileReason
 from tasks.stores.remote import as_os_errors, open_store
 
 TIMES: Final = 12
-"""How often a file is handed over: as many readers may be at work on it at once."""
+"""Times that a file is handed over: as many readers may be at work on it at once."""
 
 _PATHS: dict[str, Path] = {}
 _FREE: dict[str, list[int]] = {}

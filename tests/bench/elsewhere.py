@@ -26,7 +26,7 @@ from tests.tasks.tracking.predictors import load_predictor
 from tests.tasks.tracking.test_models import FRESH, make
 
 _AS_HERE = {"landmark-generator": 1e-3, "landmark-translator": 1e-5}
-"""How far predictions may lie apart: pixels, and shares of full brightness."""
+"""Largest difference of predictions: pixels, and shares of full brightness."""
 
 
 def main(folder: Path) -> None:

@@ -25,7 +25,7 @@ from tests.bench.__main__ import length_s, lengthen
 _TALK = "ada-clean.mp4"
 _SIZE = (1920, 1080)
 _KINDS = {"tasks.ingestion.child": "decoding child", "spawn_main": "Dask worker", "flows.cli.main": "driver"}
-"""What stands in the command line of each kind of process; the Prefect server that a run starts is none of them."""
+"""Words in the command line of each kind of process; the Prefect server that a run starts is none of them."""
 
 
 def main() -> None:

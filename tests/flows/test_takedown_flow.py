@@ -81,7 +81,7 @@ def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
 
 
 def take(settings: Settings, kind: Kind, value: str, with_models: bool = False, with_copies: bool = False) -> dict:
-    """What the flow does, by its own steps."""
+    """Take down by the steps of the flow, without Prefect."""
     ws, planned = Workspace.open(settings.workspace), plan(settings, kind, value, with_copies)
     return take_down(ws, settings, tracking_if_there(settings, ws), planned, "asked", with_models)
 

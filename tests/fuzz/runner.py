@@ -42,7 +42,7 @@ class FuzzFinding:
 
 
 @dataclass
-class Report:
+class TargetReport:
     """Counts of the outcomes of a target's inputs."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -55,9 +55,9 @@ class Report:
             self.findings.append(one)
 
 
-def fuzz(home: Path, names: Sequence[str], seed: str, first: int, last: int) -> dict[str, Report]:
+def fuzz(home: Path, names: Sequence[str], seed: str, first: int, last: int) -> dict[str, TargetReport]:
     """Put inputs through targets; those that kill or hang the child cost it alone, and a new one continues."""
-    reports = {name: Report() for name in names}
+    reports = {name: TargetReport() for name in names}
     (home / "outside").mkdir(parents=True, exist_ok=True)
     (home / "inside").mkdir(exist_ok=True)
     (home / "outside" / "kept").write_text("kept")
@@ -67,7 +67,7 @@ def fuzz(home: Path, names: Sequence[str], seed: str, first: int, last: int) -> 
     return reports
 
 
-def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, Report]) -> list[Work]:
+def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, TargetReport]) -> list[Work]:
     """One child's inputs; returns what is left to do."""
     words = [sys.executable, "-B", "-m", "tests.fuzz.child", str(home / "inside"), seed, json.dumps(todo)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:

@@ -145,7 +145,7 @@ _COUNTERS: Final = {
     "stage1": (_count_stage1, (*_FACE_COUNTS, "mel_columns", "mel_columns_due", "bad_mel")),
     "stage2": (_count_stage2, (*_FACE_COUNTS, "boxes", "bad_boxes", "pictures", "bad_pictures")),
 }
-"""What is counted in the payload of each table: the function, and the columns that it gives."""
+"""Counts taken of the payload of each table: the function, and the columns that it gives."""
 
 
 def _count_face(batch: pa.RecordBatch) -> dict[str, Any]:

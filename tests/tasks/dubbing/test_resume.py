@@ -27,7 +27,7 @@ NAMES = ("same", "other speech", "gone", "other time", "other length")
 
 
 def run(folder, settings, resume=True, names=NAMES, lengths=None):
-    """How each row ended, by its name: "dubbed", "skipped" or an error; and the results."""
+    """Outcome of each row by its name ("dubbed", "skipped" or an error), and the results."""
     rows = [f"head.mp4,{name}.wav,{name}.mp4,{(lengths or {}).get(name, '')}" for name in names]
     (folder / "jobs.csv").write_text("\n".join(["video,speech,out,length", *rows]))
     generator = str(folder / "generator")

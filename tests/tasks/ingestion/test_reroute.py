@@ -67,7 +67,7 @@ def measured(rng: np.random.Generator) -> dict[str, float | None]:
 
 
 def refusals(values: dict[str, Any], by: Policy) -> dict[str, list[str]]:
-    """Why each stage refuses a clip, sorted; worked out rule by rule without the code under test."""
+    """Reasons of each stage to refuse a clip, sorted; worked out rule by rule without the code under test."""
     result: dict[str, set[str]] = {"stage1": set(), "stage2": set()}
     for rule in by.rules():
         value = values[rule.signal]

@@ -1,4 +1,4 @@
-"""Where shots begin: on drawn pictures, at the exact frame, and never because a picture is repeated."""
+"""Beginnings of shots: on drawn pictures, at the exact frame, and never because a picture is repeated."""
 
 import numpy as np
 import pytest

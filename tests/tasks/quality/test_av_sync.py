@@ -1,4 +1,4 @@
-"""Does the sound belong to the mouth: on films whose truth is known, with their own sound, moved, and exchanged."""
+"""Audio-visual sync on films whose truth is known, with their own sound, moved, and exchanged."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Where the tracking store is, and what is said when it cannot be used."""
+"""Address of the tracking store, and the errors when it cannot be used."""
 
 import os
 import shutil

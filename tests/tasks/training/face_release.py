@@ -13,7 +13,7 @@ from tests.tasks.stores.sample_store import write_part
 from tests.tasks.training.talkers import EXTRACTOR, commit, publish, split_of
 
 BOX = (10.0, 20.0, 160.0)
-"""Where each crop lies in its source frame: left, top, side; crops are 64 pixels."""
+"""Place of each crop in its source frame: left, top, side; crops are 64 pixels."""
 
 
 def face_release(folder: Path, speakers: int = 4, frames: int = 24) -> Workspace:
