@@ -51,8 +51,8 @@ _STILL: Final = 0.02
 """Median difference within a second or two of one who sits still."""
 
 _OWN_POWER: Final = 0.7
-"""Share of a track's own differences that is excused. This, the powers and the constants of the score part
-24,000 moments of one person (none is called a change) and 4,000 pairs of two (94 % are) best, of those that were tried."""
+"""Share of a track's own differences that is excused. This, the powers and the constants of the score part 24,000
+moments of one person (none is called a change) and 4,000 pairs of two (94 % are) best, of those that were tried."""
 
 _NEARLY_BEST: Final = 0.9
 """The shortest gap is taken whose score is this share of the best: a longer one costs footage."""
