@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from flows.cli.environment import configure_environment, find_server
-from tasks.monitoring.streams import escape_output, say
+from heterodub.flows.cli.environment import configure_environment, find_server
+from heterodub.tasks.monitoring.streams import escape_output, say
 
 
 def main() -> int:
@@ -12,17 +12,17 @@ def main() -> int:
     escape_output()
     configure_environment()
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
-    from tasks.synthetic.make import make_sample
+    from heterodub.tasks.synthetic.make import make_sample
 
     if not (folder / "sample" / "corpus.toml").exists():
         print("making the sample: talking heads whose truth is known", file=sys.stderr, flush=True)
         make_sample(folder / "sample", progress=lambda text: say(f"  {text}", error=True))
     workspace = str(folder / "workspace")
     find_server()
-    from flows.cli.progress import run_shown
-    from flows.cli.render.ingest import show_summary, show_truth
-    from flows.ingest import ingest
-    from tasks.synthetic.truth import compare
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.cli.render.ingest import show_summary, show_truth
+    from heterodub.flows.ingest import ingest
+    from heterodub.tasks.synthetic.truth import compare
 
     show_summary(run_shown(ingest, str(folder / "sample" / "corpus.toml"), workspace=workspace))
     agreement = compare(folder / "sample", workspace)

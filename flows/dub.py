@@ -4,12 +4,12 @@ from typing import Any
 
 from prefect import flow
 
-from schemas.config.settings import load_settings
-from schemas.errors import BatchError
-from tasks.dubbing.jobs import summary_of
-from tasks.monitoring.run_log import recorded
-from tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
-from tasks.steps.states import shown_by_prefect
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import BatchError
+from heterodub.tasks.dubbing.jobs import summary_of
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
+from heterodub.tasks.steps.states import shown_by_prefect
 
 
 @flow(name="dub")

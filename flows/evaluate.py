@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 from prefect import flow
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from schemas.config.settings import load_settings
-from schemas.config.training import Preset
-from schemas.errors import BatchError
-from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_ablate_finetuning, check_evaluate
-from tasks.steps.evaluate import (
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.config.training import Preset
+from heterodub.schemas.errors import BatchError
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.models import check_ablate_finetuning, check_evaluate
+from heterodub.tasks.steps.evaluate import (
     compare_data,
     log_data_gains,
     log_dub_scores,
@@ -21,7 +21,7 @@ from tasks.steps.evaluate import (
     score_model,
     show_scores,
 )
-from tasks.steps.states import shown_by_prefect
+from heterodub.tasks.steps.states import shown_by_prefect
 
 Folds = Annotated[int, Field(ge=2)]
 

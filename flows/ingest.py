@@ -6,9 +6,9 @@ from typing import Any
 from prefect import flow
 from pydantic import PositiveInt
 
-from schemas.endings import with_ending
-from tasks.monitoring.run_log import recorded
-from tasks.steps.ingest import (
+from heterodub.schemas.endings import with_ending
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.steps.ingest import (
     check_drift,
     check_inputs,
     choose_policy,
@@ -17,7 +17,7 @@ from tasks.steps.ingest import (
     show_summary,
     work_on_files,
 )
-from tasks.steps.states import shown_by_prefect
+from heterodub.tasks.steps.states import shown_by_prefect
 
 
 @flow(name="ingest")

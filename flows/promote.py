@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_promote
-from tasks.promotion import manual
-from tasks.promotion.evidence import promotion_summary
-from tasks.steps.approval import approval_notice, ask_approval, require_shared_server
-from tasks.steps.promote import (
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.models import check_promote
+from heterodub.tasks.promotion import manual
+from heterodub.tasks.promotion.evidence import promotion_summary
+from heterodub.tasks.steps.approval import approval_notice, ask_approval, require_shared_server
+from heterodub.tasks.steps.promote import (
     decide_promotion,
     draw_comparison,
     keep_champion,

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_reproduce
-from tasks.steps.reproduce import measure_table, save_table
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.models import check_reproduce
+from heterodub.tasks.steps.reproduce import measure_table, save_table
 
 
 @flow(name="reproduce")

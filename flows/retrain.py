@@ -5,17 +5,17 @@ from typing import Any, Literal, NamedTuple
 
 from prefect import flow
 
-from flows.evaluate import evaluate
-from flows.ingest import ingest
-from flows.promote import promote
-from flows.train import train
-from schemas.config.retraining import StageName
-from schemas.config.settings import Settings
-from schemas.errors import HeterodubError, RetrainError
-from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_retrain
-from tasks.retraining import summary as outcomes
-from tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
+from heterodub.flows.evaluate import evaluate
+from heterodub.flows.ingest import ingest
+from heterodub.flows.promote import promote
+from heterodub.flows.train import train
+from heterodub.schemas.config.retraining import StageName
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import HeterodubError, RetrainError
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.models import check_retrain
+from heterodub.tasks.retraining import summary as outcomes
+from heterodub.tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
 
 
 class Where(NamedTuple):

@@ -5,14 +5,14 @@ from typing import Any
 from prefect import flow
 from pydantic import PositiveInt
 
-from schemas.endings import with_ending
-from schemas.policy import load_policy
-from tasks.ingestion.reroute import describe
-from tasks.monitoring.run_log import recorded
-from tasks.preflight.data import check_route
-from tasks.steps.ingest import publish_release
-from tasks.steps.route import apply_route, plan_route
-from tasks.steps.states import shown_by_prefect
+from heterodub.schemas.endings import with_ending
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.ingestion.reroute import describe
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.data import check_route
+from heterodub.tasks.steps.ingest import publish_release
+from heterodub.tasks.steps.route import apply_route, plan_route
+from heterodub.tasks.steps.states import shown_by_prefect
 
 
 @flow(name="route")

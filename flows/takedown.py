@@ -5,11 +5,11 @@ from typing import Any, Literal
 from prefect import flow
 from pydantic import SecretStr
 
-from schemas.endings import with_ending
-from tasks.monitoring.run_log import recorded
-from tasks.preflight.data import check_takedown
-from tasks.steps.states import shown_by_prefect
-from tasks.steps.takedown import erase, forget_name, plan_erasure
+from heterodub.schemas.endings import with_ending
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.data import check_takedown
+from heterodub.tasks.steps.states import shown_by_prefect
+from heterodub.tasks.steps.takedown import erase, forget_name, plan_erasure
 
 
 @flow(name="takedown")

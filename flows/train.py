@@ -5,11 +5,11 @@ from typing import Any, Literal
 from prefect import flow
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
-from schemas.config.baselines import BaselineName
-from schemas.config.training import Preset
-from tasks.monitoring.run_log import recorded
-from tasks.preflight.models import check_finetune, check_train
-from tasks.steps.train import baseline_training, finetuning_training, fit, show_training, stage_training
+from heterodub.schemas.config.baselines import BaselineName
+from heterodub.schemas.config.training import Preset
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.models import check_finetune, check_train
+from heterodub.tasks.steps.train import baseline_training, finetuning_training, fit, show_training, stage_training
 
 
 @flow(name="train")

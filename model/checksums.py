@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import ModelFileError
+from heterodub.schemas.errors import ModelFileError
 
 CHECKSUMS: Final = "checksums.json"
 

@@ -9,12 +9,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from model.baselines.inference import BaselineInference
-from model.stage1.network import LandmarkGenerator
-from model.stage2.discriminators import Discriminators
-from model.stage2.network import LandmarkTranslator
-from schemas.cards import CARD, DISCRIMINATORS, WEIGHTS, BaselineCard, Contract, GeneratorCard, TranslatorCard
-from schemas.errors import ModelFileError
+from heterodub.model.baselines.inference import BaselineInference
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.stage2.discriminators import Discriminators
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.schemas.cards import CARD, DISCRIMINATORS, WEIGHTS, BaselineCard, Contract, GeneratorCard, TranslatorCard
+from heterodub.schemas.errors import ModelFileError
 
 CPU: Final = torch.device("cpu")
 
@@ -48,7 +48,9 @@ def load_discriminators(folder: Path) -> Discriminators:
 
 def load_baseline(folder: Path, device: torch.device = CPU) -> tuple[BaselineInference, BaselineCard]:
     """Read a baseline, ready for use on a device, and its card, which names it. Raises: as load_generator."""
-    from model.baselines.build import BASELINES  # with their training modules, and so Lightning, which takes seconds
+    from heterodub.model.baselines.build import (
+        BASELINES,  # with their training modules, and so Lightning, which takes seconds
+    )
 
     card = _read_card(folder, BaselineCard, "baseline")
     network = _load_network(lambda: BASELINES[card.kind].build(card.architecture), folder / WEIGHTS)

@@ -23,7 +23,7 @@ def commons(tmp_path_factory, request) -> Commons:
 @pytest.fixture(scope="session")
 def sample(commons) -> Path:
     """The whole sample. Do not write into it."""
-    from tasks.synthetic.make import make_sample  # here, not above: most sessions make none
+    from heterodub.tasks.synthetic.make import make_sample  # here, not above: most sessions make none
 
     return commons.made_once("sample", make_sample)
 

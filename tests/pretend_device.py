@@ -18,7 +18,7 @@ from lightning_fabric.strategies import SingleDeviceStrategy
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_iter, tree_map_only
 
-from tasks.training import device
+from heterodub.tasks.training import device
 
 PRETEND = torch.device("meta")
 

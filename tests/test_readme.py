@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tasks.releases import releases
-from tasks.stores import tables
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
 from tests.tasks.training.talkers import talkers
 
 README = Path(__file__).parents[1] / "README.md"

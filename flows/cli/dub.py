@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from flows.cli.environment import configure_environment, prepare
-from flows.cli.options import (
+from heterodub.flows.cli.environment import configure_environment, prepare
+from heterodub.flows.cli.options import (
     ConfigOption,
     GeneratorOption,
     JsonOption,
@@ -17,9 +17,9 @@ from flows.cli.options import (
     print_result,
     text_of,
 )
-from schemas.config.dubbing import Length
-from schemas.errors import BatchError, SettingsError
-from tasks.monitoring.streams import complain
+from heterodub.schemas.config.dubbing import Length
+from heterodub.schemas.errors import BatchError, SettingsError
+from heterodub.tasks.monitoring.streams import complain
 
 
 def register(app: typer.Typer) -> None:
@@ -80,7 +80,7 @@ def dub(
         job = _job(video, speech, speech_from, out)
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
         summary = _dub_one(job, generator, translator, workspace, config)
-    from flows.cli.render.ingest import show_dubbings
+    from heterodub.flows.cli.render.ingest import show_dubbings
 
     for outcome in summary["outcomes"]:
         if outcome["error"]:
@@ -100,15 +100,15 @@ def _job(video: str | None, speech: str | None, speech_from: str | None, out: st
 def _dub_one(
     job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
-    from flows.cli.progress import TerminalProgress
-    from schemas.config.dubbing import DubJob
-    from schemas.config.settings import load_settings
-    from schemas.endings import ending_of
-    from schemas.problems import describe
-    from tasks.dubbing.batch import dub_counts, dub_jobs
-    from tasks.dubbing.jobs import summary_of
-    from tasks.monitoring.run_log import as_step, recording
-    from tasks.preflight.dubbing import check_dub
+    from heterodub.flows.cli.progress import TerminalProgress
+    from heterodub.schemas.config.dubbing import DubJob
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.schemas.endings import ending_of
+    from heterodub.schemas.problems import describe
+    from heterodub.tasks.dubbing.batch import dub_counts, dub_jobs
+    from heterodub.tasks.dubbing.jobs import summary_of
+    from heterodub.tasks.monitoring.run_log import as_step, recording
+    from heterodub.tasks.preflight.dubbing import check_dub
 
     settings = load_settings(config, workspace=workspace)
     try:
@@ -132,12 +132,12 @@ def _dub_one(
 def _dub_manifest(
     manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None, resume: bool
 ) -> dict[str, Any]:
-    from tasks.preflight.dubbing import check_manifest
+    from heterodub.tasks.preflight.dubbing import check_manifest
 
     arguments = (str(manifest), generator, translator, workspace, text_of(config))
     prepare(lambda: name_left_out(check_manifest(*arguments)))
-    from flows.cli.progress import run_shown
-    from flows.dub import dub as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.dub import dub as run
 
     try:
         return run_shown(run, *arguments, resume)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import typer
 
-from schemas.errors import SettingsError
+from heterodub.schemas.errors import SettingsError
 
 _DEFAULTS = {
     "DO_NOT_TRACK": "true",  # MLflow accepts only this word
@@ -71,7 +71,7 @@ def prepare(check: Callable[[], object], training: bool = False) -> None:
     if rank is not None and not training:
         raise SettingsError("torchrun starts one training, `train` or `finetune`; run this command without it")
     if rank:
-        from tasks.training.distributed import join_training
+        from heterodub.tasks.training.distributed import join_training
 
         join_training()
         raise typer.Exit

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.cli.environment import prepare
-from flows.cli.options import (
+from heterodub.flows.cli.environment import prepare
+from heterodub.flows.cli.options import (
     ConfigOption,
     GeneratorOption,
     JsonOption,
@@ -21,7 +21,7 @@ from flows.cli.options import (
     print_result,
     text_of,
 )
-from schemas.errors import BatchError
+from heterodub.schemas.errors import BatchError
 
 SplitOption = Annotated[Literal["val", "test"], typer.Option(help="Clips to score on.")]
 FoldsOption = Annotated[int, typer.Option(min=2, help="Folds over speakers.")]
@@ -62,14 +62,14 @@ def evaluate_stage(
     as_json: JsonOption = False,
 ) -> None:
     """Score the model of the stage that the command names."""
-    from tasks.preflight.models import check_evaluate
+    from heterodub.tasks.preflight.models import check_evaluate
 
     stage: Any = context.info_name
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_evaluate(stage, model, release, split, folds, fold, speakers, *where))
-    from flows.cli.progress import run_shown
-    from flows.cli.render.scores import show_scores
-    from flows.evaluate import evaluate as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.cli.render.scores import show_scores
+    from heterodub.flows.evaluate import evaluate as run
 
     summary = run_shown(run, stage, model, release, split, folds, fold, speakers, references, *where)
     print_result(summary, as_json, show_scores)
@@ -90,13 +90,13 @@ def evaluate_dub(
     Outputs are scored as they are and never written to. Anything else that is rendered (the video with its own
     speech, outputs that are missing) goes into a scratch folder.
     """
-    from tasks.preflight.dubbing import check_evaluate_dub
+    from heterodub.tasks.preflight.dubbing import check_evaluate_dub
 
     arguments = (str(manifest), generator, translator, release, workspace, text_of(config))
     prepare(lambda: name_left_out(check_evaluate_dub(*arguments)))
-    from flows.cli.progress import run_shown
-    from flows.cli.render.scores import show_dub_scores
-    from flows.evaluate import evaluate_dub as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.cli.render.scores import show_dub_scores
+    from heterodub.flows.evaluate import evaluate_dub as run
 
     try:
         summary = run_shown(run, *arguments)
@@ -117,13 +117,13 @@ def ablate_data(
     as_json: JsonOption = False,
 ) -> None:
     """Compare half of the speakers with the same half and more footage that is good for one stage alone."""
-    from tasks.preflight.models import check_evaluate
+    from heterodub.tasks.preflight.models import check_evaluate
 
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_evaluate(stage, None, release, "test", folds, None, None, *where))
-    from flows.cli.progress import run_shown
-    from flows.cli.render.scores import show_ablation
-    from flows.evaluate import ablate_data as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.cli.render.scores import show_ablation
+    from heterodub.flows.evaluate import ablate_data as run
 
     summary = run_shown(run, release, folds, references, *where, stage)
     print_result(summary, as_json, show_ablation)
@@ -142,13 +142,13 @@ def ablate_finetuning(
     as_json: JsonOption = False,
 ) -> None:
     """Compare a landmark translator with and without fine-tuning, on later parts of the same clips."""
-    from tasks.preflight.models import check_ablate_finetuning
+    from heterodub.tasks.preflight.models import check_ablate_finetuning
 
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_ablate_finetuning(model, release, split, workspace, text_of(config), chosen))
-    from flows.cli.progress import run_shown
-    from flows.cli.render.scores import show_finetuning
-    from flows.evaluate import ablate_finetuning as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.cli.render.scores import show_finetuning
+    from heterodub.flows.evaluate import ablate_finetuning as run
 
     summary = run_shown(run, model, release, split, seconds, steps, workspace, text_of(config), preset)
     print_result(summary, as_json, show_finetuning)

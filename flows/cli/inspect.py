@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, write_json
-from schemas.wording import counted
+from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, write_json
+from heterodub.schemas.wording import counted
 
 if TYPE_CHECKING:
-    from schemas.config.settings import Settings
+    from heterodub.schemas.config.settings import Settings
 
 RouteOption = Annotated[
     Literal["both", "stage1", "stage2", "rejected"] | None, typer.Option(help="Only clips that went this way.")
@@ -36,8 +36,8 @@ def register(app: typer.Typer) -> None:
 
 def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Show where the workspace stands: files, clips, tables, releases."""
-    from flows.cli.render.status import show_status
-    from tasks.inspect.status import status as read_status
+    from heterodub.flows.cli.render.status import show_status
+    from heterodub.tasks.inspect.status import status as read_status
 
     answer = read_status(_settings(workspace, config))
     print_result(asdict(answer), as_json, lambda _: show_status(answer))
@@ -64,10 +64,10 @@ def list_rows(
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """List files or clips, with what became of them and why."""
-    from flows.cli.render.inspect import show_clips, show_files
-    from tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS, ListQuery, list_clips, list_files
-    from tasks.inspect.routes import Route
-    from tasks.stores.workspace import Workspace
+    from heterodub.flows.cli.render.inspect import show_clips, show_files
+    from heterodub.tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS, ListQuery, list_clips, list_files
+    from heterodub.tasks.inspect.routes import Route
+    from heterodub.tasks.stores.workspace import Workspace
 
     if files and clips:
         raise typer.BadParameter("choose --files or --clips")
@@ -91,8 +91,8 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Explain why a file or a clip was admitted or refused: every number, every limit."""
-    from flows.cli.render.inspect import show_clip, show_file
-    from tasks.inspect.explain import FileAnswer, explain_name
+    from heterodub.flows.cli.render.inspect import show_clip, show_file
+    from heterodub.tasks.inspect.explain import FileAnswer, explain_name
 
     answer = explain_name(_settings(workspace, config), name)
     if as_json:
@@ -105,9 +105,9 @@ def explain(
 
 def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Check the installation and the workspace; each problem comes with what to do. Exit code 1 if there is one."""
-    from flows.cli.render.inspect import show_findings
-    from tasks.inspect.doctor import diagnose
-    from tasks.inspect.findings import Health
+    from heterodub.flows.cli.render.inspect import show_findings
+    from heterodub.tasks.inspect.doctor import diagnose
+    from heterodub.tasks.inspect.findings import Health
 
     findings = diagnose(_settings(workspace, config))
     problems = [finding for finding in findings if finding.health is Health.PROBLEM]
@@ -137,7 +137,7 @@ def report(
     config: ConfigOption = None,
 ) -> None:
     """Write one HTML page about the ingest: what was kept, why, and how it looks. Prints where it is."""
-    from tasks.inspect.report.write import write_report, write_trend
+    from heterodub.tasks.inspect.report.write import write_report, write_trend
 
     if trend and clip:
         raise typer.BadParameter("--trend is about runs and shows no clips")
@@ -147,7 +147,7 @@ def report(
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write CSV with a header to stdout."""
-    from schemas.display import csv_line
+    from heterodub.schemas.display import csv_line
 
     sys.stdout.write(csv_line(columns))
     for row in rows:
@@ -155,7 +155,7 @@ def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Non
 
 
 def _settings(workspace: str | None, config: Path | None) -> "Settings":
-    from schemas.config.settings import load_settings
+    from heterodub.schemas.config.settings import load_settings
 
     return load_settings(config, workspace=workspace)
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 from pydantic import SecretStr
 
-from flows.cli.environment import configure_environment, prepare
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
+from heterodub.flows.cli.environment import configure_environment, prepare
+from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
 
@@ -30,10 +30,10 @@ def trace(
 ) -> None:
     """Show the footage of a model, or the releases and models that used a file or a speaker."""
     configure_environment()
-    from flows.cli.render.lineage import show_footage, show_model
-    from schemas.config.settings import load_settings
-    from tasks.lineage.trace import ModelTrace
-    from tasks.lineage.trace import trace as trace_name
+    from heterodub.flows.cli.render.lineage import show_footage, show_model
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.tasks.lineage.trace import ModelTrace
+    from heterodub.tasks.lineage.trace import trace as trace_name
 
     result = trace_name(load_settings(config, workspace=workspace), name)
     if isinstance(result, ModelTrace):
@@ -67,14 +67,14 @@ def takedown(
 ) -> None:
     """Erase footage for good, keep it from coming back, and name the models that were trained on it."""
     kind, value = _selected({"speaker": speaker, "corpus": corpus, "file": file, "licence": licence})
-    from tasks.preflight.data import check_takedown
+    from heterodub.tasks.preflight.data import check_takedown
 
     if dry_run:
         _preview(kind, value, workspace, config, with_near_copies, as_json)
         return
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
-    from flows.cli.render.lineage import show_takedown
-    from flows.takedown import takedown as run
+    from heterodub.flows.cli.render.lineage import show_takedown
+    from heterodub.flows.takedown import takedown as run
 
     names = SecretStr(value), SecretStr(reason)  # Prefect keeps what a flow is given
     summary = run(kind, *names, False, workspace, text_of(config), with_models, with_near_copies)
@@ -85,8 +85,8 @@ def _preview(
     kind: Any, value: str, workspace: str | None, config: Path | None, with_near_copies: bool, as_json: bool
 ) -> None:
     configure_environment()
-    from flows.cli.render.lineage import show_takedown
-    from tasks.lineage.plan import preview
+    from heterodub.flows.cli.render.lineage import show_takedown
+    from heterodub.tasks.lineage.plan import preview
 
     print_result(
         preview(kind, value, workspace, text_of(config), with_near_copies),
@@ -111,11 +111,11 @@ def relocate(
     as_json: JsonOption = False,
 ) -> None:
     """Rewrite the addresses of runs and models of a workspace that was moved."""
-    from flows.cli.render.lineage import show_relocation
-    from schemas.config.settings import load_settings
-    from tasks.stores.workspace import Workspace
-    from tasks.tracking.address import place_of
-    from tasks.tracking.relocation import relocate as run
+    from heterodub.flows.cli.render.lineage import show_relocation
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.tasks.stores.workspace import Workspace
+    from heterodub.tasks.tracking.address import place_of
+    from heterodub.tasks.tracking.relocation import relocate as run
 
     settings = load_settings(text_of(config), workspace=workspace)
     done = run(place_of(settings.tracking, Workspace.open(settings.workspace)), forget)

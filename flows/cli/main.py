@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli import dub, evaluate, inspect, lineage, promote, reproduce, train
-from flows.cli.environment import configure_environment, prepare, server_is_lost
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
-from model.files import is_disk_full
-from schemas.addresses import trouble_with_word
-from schemas.errors import HeterodubError, SettingsError
-from tasks.monitoring.streams import complain, escape_output, say
+from heterodub.flows.cli import dub, evaluate, inspect, lineage, promote, reproduce, train
+from heterodub.flows.cli.environment import configure_environment, prepare, server_is_lost
+from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
+from heterodub.model.files import is_disk_full
+from heterodub.schemas.addresses import trouble_with_word
+from heterodub.schemas.errors import HeterodubError, SettingsError
+from heterodub.tasks.monitoring.streams import complain, escape_output, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,12 +44,12 @@ def ingest(
     as_json: JsonOption = False,
 ) -> None:
     """Sort a messy folder into audited stage-1 and stage-2 stores."""
-    from tasks.preflight.data import check_ingest
+    from heterodub.tasks.preflight.data import check_ingest
 
     prepare(lambda: check_ingest(source, corpus, workspace, text_of(config), text_of(policy), dask, workers))
-    from flows.cli.progress import run_shown
-    from flows.cli.render.ingest import show_summary
-    from flows.ingest import ingest as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.cli.render.ingest import show_summary
+    from heterodub.flows.ingest import ingest as run
 
     arguments = (source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
     print_result(run_shown(run, *arguments), as_json, show_summary)
@@ -61,10 +61,10 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed makes the same sample.")] = 0,
 ) -> None:
     """Make a small corpus of talking heads whose truth is known."""
-    from tasks.preflight.data import check_sample
+    from heterodub.tasks.preflight.data import check_sample
 
     check_sample(folder)
-    from tasks.synthetic.make import make_sample
+    from heterodub.tasks.synthetic.make import make_sample
 
     corpus_file = make_sample(folder, seed, progress=lambda text: say(text, error=True))
     say(str(corpus_file))
@@ -85,17 +85,17 @@ def route(
 ) -> None:
     """Route what is measured by another policy, extracting only what is newly admitted."""
     configure_environment()
-    from flows.cli.render.ingest import show_route
+    from heterodub.flows.cli.render.ingest import show_route
 
     summary = _plan(policy, workspace, config, clips) if dry_run else _apply(policy, workspace, config, dask, workers)
     print_result(summary, as_json, show_route)
 
 
 def _plan(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
-    from schemas.config.settings import load_settings
-    from schemas.policy import load_policy
-    from tasks.ingestion.reroute import changed_clips, describe, plan_reroute
-    from tasks.stores.workspace import Workspace
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.schemas.policy import load_policy
+    from heterodub.tasks.ingestion.reroute import changed_clips, describe, plan_reroute
+    from heterodub.tasks.stores.workspace import Workspace
 
     settings = load_settings(config, workspace=workspace)
     plan = plan_reroute(Workspace.open(settings.workspace), load_policy(policy))
@@ -105,11 +105,11 @@ def _plan(policy: Path, workspace: str | None, config: Path | None, clips: bool)
 def _apply(
     policy: Path, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
 ) -> dict[str, Any]:
-    from tasks.preflight.data import check_route
+    from heterodub.tasks.preflight.data import check_route
 
     prepare(lambda: check_route(str(policy), workspace, text_of(config), dask, workers))
-    from flows.cli.progress import run_shown
-    from flows.route import route as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.route import route as run
 
     return run_shown(run, str(policy), workspace, text_of(config), dask, workers)
 
@@ -155,7 +155,7 @@ def _refuse_credentials() -> None:
 
 
 def _store_is_lost(error: BaseException) -> bool:
-    from tasks.stores.remote import is_of_a_store
+    from heterodub.tasks.stores.remote import is_of_a_store
 
     return is_of_a_store(error)
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
-from schemas.endings import ending_of
-from tasks.monitoring.streams import say
+from heterodub.schemas.endings import ending_of
+from heterodub.tasks.monitoring.streams import say
 
 WorkspaceOption = Annotated[
     str | None,
@@ -72,6 +72,6 @@ def name_left_out(faults: Mapping[int, str]) -> None:
 
 def show_labelled(result: dict[str, Any]) -> None:
     """Print a result as labelled lines; entries without a value are left out."""
-    from flows.cli.render.tables import pairs
+    from heterodub.flows.cli.render.tables import pairs
 
     pairs((name.replace("_", " "), value) for name, value in result.items())

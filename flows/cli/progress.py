@@ -8,10 +8,10 @@ from typing import Any, Final, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from flows.cli.render.tables import EscapingConsole
-from schemas.wording import duration
-from tasks.monitoring.progress import ProgressSink, use_progress
-from tasks.monitoring.streams import bare, say
+from heterodub.flows.cli.render.tables import EscapingConsole
+from heterodub.schemas.wording import duration
+from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
+from heterodub.tasks.monitoring.streams import bare, say
 
 _LINE_EVERY_S: Final = 15.0
 _BARS: Final = 3

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from flows.cli.environment import configure_environment, prepare
-from flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, show_labelled, text_of
-from schemas.errors import RetrainError
+from heterodub.flows.cli.environment import configure_environment, prepare
+from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, show_labelled, text_of
+from heterodub.schemas.errors import RetrainError
 
 StageArgument = Annotated[
     Literal["stage1", "stage2"], typer.Argument(help="stage1: landmark generator, stage2: landmark translator.")
@@ -34,17 +34,17 @@ def retrain(
     as_json: JsonOption = False,
 ) -> None:
     """Ingest; where footage changed enough, train, score and promote. Continues an interrupted run."""
-    from tasks.preflight.data import check_sources
-    from tasks.preflight.models import check_retrain
+    from heterodub.tasks.preflight.data import check_sources
+    from heterodub.tasks.preflight.models import check_retrain
 
     def check() -> None:
         settings = check_retrain(workspace, text_of(config))
         check_sources(corpora or settings.retrain.corpora, settings.limits.web_origins)
 
     prepare(check)
-    from flows.cli.progress import run_shown
-    from flows.cli.render.ingest import show_retraining
-    from flows.retrain import retrain as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.cli.render.ingest import show_retraining
+    from heterodub.flows.retrain import retrain as run
 
     try:
         print_result(run_shown(run, corpora or None, stage, workspace, text_of(config)), as_json, show_retraining)
@@ -66,18 +66,18 @@ def promote(
     as_json: JsonOption = False,
 ) -> None:
     """Put a challenger against the champion on the frozen benchmark; the policy decides whether it takes its place."""
-    from flows.cli.render.promotion import show_move, show_promotion
-    from tasks.preflight.models import check_promote
+    from heterodub.flows.cli.render.promotion import show_move, show_promotion
+    from heterodub.tasks.preflight.models import check_promote
 
     where = (workspace, text_of(config))
     if override:
         configure_environment()
-        from tasks.promotion.manual import override as make_champion
+        from heterodub.tasks.promotion.manual import override as make_champion
 
         print_result(make_champion(reason or "", stage, model, *where), as_json, show_move)
         return
     prepare(lambda: check_promote(stage, model, text_of(policy), *where, override, reason))
-    from flows.promote import promote as run
+    from heterodub.flows.promote import promote as run
 
     print_result(run(stage, model, text_of(policy), *where), as_json, show_promotion)
 
@@ -97,8 +97,8 @@ def rollback(
 ) -> None:
     """Make an earlier champion the champion again. Takes seconds: no server is started for it."""
     configure_environment()
-    from flows.cli.render.promotion import show_move
-    from tasks.promotion.manual import rollback as roll_back
+    from heterodub.flows.cli.render.promotion import show_move
+    from heterodub.tasks.promotion.manual import rollback as roll_back
 
     print_result(roll_back(reason, stage, to, adopt, workspace, text_of(config)), as_json, show_move)
 
@@ -111,10 +111,10 @@ def history(
 ) -> None:
     """List the champions: when, why, and by whom each was chosen."""
     configure_environment()
-    from flows.cli.render.promotion import show_history
-    from schemas.config.settings import load_settings
-    from tasks.promotion.evaluators import evaluator_of
-    from tasks.tracking.ledger import history as read_history
+    from heterodub.flows.cli.render.promotion import show_history
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.tasks.promotion.evaluators import evaluator_of
+    from heterodub.tasks.tracking.ledger import history as read_history
 
     summary = read_history(load_settings(config, workspace=workspace), evaluator_of(stage).model if stage else None)
     print_result(summary, as_json, show_history)
@@ -129,8 +129,8 @@ def fetch(
 ) -> None:
     """Copy a registered model into a folder; every file is checked against its logged checksum first."""
     configure_environment()
-    from schemas.config.settings import load_settings
-    from tasks.promotion.manual import fetch as fetch_model
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.tasks.promotion.manual import fetch as fetch_model
 
     print_result(fetch_model(load_settings(config, workspace=workspace), model, folder), as_json, show_labelled)
 
@@ -149,8 +149,8 @@ def benchmark(
     if refreeze and not reason:
         raise typer.BadParameter("--refreeze changes the clips that models are scored on: give --reason")
     configure_environment()
-    from schemas.config.settings import load_settings
-    from tasks.promotion.benchmark import benchmark_summary
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.tasks.promotion.benchmark import benchmark_summary
 
     summary = benchmark_summary(load_settings(config, workspace=workspace), stage, refreeze, reason or "asked for")
     print_result(summary, as_json, show_labelled)

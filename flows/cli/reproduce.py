@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.cli.environment import prepare
-from flows.cli.options import (
+from heterodub.flows.cli.environment import prepare
+from heterodub.flows.cli.options import (
     ConfigOption,
     JsonOption,
     PresetOption,
@@ -47,12 +47,12 @@ def reproduce(
     as_json: JsonOption = False,
 ) -> None:
     """Measure a table of the paper on a release: trains what is missing, and continues after an interruption."""
-    from tasks.preflight.models import check_reproduce
+    from heterodub.tasks.preflight.models import check_reproduce
 
     where = (workspace, text_of(config), preset)
     prepare(lambda: check_reproduce(table, minutes, release, folds, fold, text_of(out), *where))
-    from flows.cli.progress import run_shown
-    from flows.reproduce import reproduce as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.reproduce import reproduce as run
 
     summary = run_shown(run, table, minutes, release, folds, fold, text_of(out), workspace, text_of(config), preset)
     print_result(summary, as_json, _show_table)
@@ -71,7 +71,7 @@ def study_make(
     as_json: JsonOption = False,
 ) -> None:
     """Write a self-contained page on which people grade videos without knowing who made them."""
-    from tasks.reproduction.study.making import make_study
+    from heterodub.tasks.reproduction.study.making import make_study
 
     summary = make_study(videos, out, title, rounds, checks, seed).summary()
     print_result(summary, as_json, show_labelled)
@@ -85,8 +85,8 @@ def study_score(
     as_json: JsonOption = False,
 ) -> None:
     """Compute means of every system with intervals, and the agreement of raters."""
-    from tasks.reproduction.study.scoring import as_table, score_study
-    from tasks.reproduction.table import markdown, write_table
+    from heterodub.tasks.reproduction.study.scoring import as_table, score_study
+    from heterodub.tasks.reproduction.table import markdown, write_table
 
     scores = score_study(key, answers)
     table = as_table(scores)

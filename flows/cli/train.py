@@ -5,8 +5,8 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from flows.cli.environment import prepare
-from flows.cli.options import (
+from heterodub.flows.cli.environment import prepare
+from heterodub.flows.cli.options import (
     ConfigOption,
     JsonOption,
     ModelOption,
@@ -19,7 +19,7 @@ from flows.cli.options import (
     show_labelled,
     text_of,
 )
-from schemas.config.baselines import BaselineName
+from heterodub.schemas.config.baselines import BaselineName
 
 SeedOption = Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")]
 ResumeOption = Annotated[bool, typer.Option(help="Go on from the checkpoint this training left, or start over.")]
@@ -46,12 +46,12 @@ def _training_of(stage: Literal["stage1", "stage2"]) -> Callable[..., None]:
         config: ConfigOption = None,
         as_json: JsonOption = False,
     ) -> None:
-        from tasks.preflight.models import check_train
+        from heterodub.tasks.preflight.models import check_train
 
         chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
         prepare(lambda: check_train(stage, release, workspace, text_of(config), stage, chosen), training=True)
-        from flows.cli.progress import run_shown
-        from flows.train import train as run
+        from heterodub.flows.cli.progress import run_shown
+        from heterodub.flows.train import train as run
 
         summary = run_shown(run, stage, release, workspace, text_of(config), preset, steps, seed, resume)
         print_result(summary, as_json, show_labelled)
@@ -78,12 +78,12 @@ def train_baseline(
     as_json: JsonOption = False,
 ) -> None:
     """Train a system that the paper compares with, on clips that are good for both stages alone."""
-    from tasks.preflight.models import check_train
+    from heterodub.tasks.preflight.models import check_train
 
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     prepare(lambda: check_train("stage2", release, workspace, text_of(config), "baselines", chosen), training=True)
-    from flows.cli.progress import run_shown
-    from flows.train import train_baseline as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.train import train_baseline as run
 
     summary = run_shown(run, name, release, workspace, text_of(config), preset, steps, minutes, seed, resume)
     print_result(summary, as_json, show_labelled)
@@ -105,12 +105,12 @@ def finetune(
 
     The result is registered as landmark-translator-finetuned: it is used when it is named, never as the newest.
     """
-    from tasks.preflight.models import check_finetune
+    from heterodub.tasks.preflight.models import check_finetune
 
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     prepare(lambda: check_finetune(clip, model, release, workspace, text_of(config), chosen), training=True)
-    from flows.cli.progress import run_shown
-    from flows.train import finetune as run
+    from heterodub.flows.cli.progress import run_shown
+    from heterodub.flows.train import finetune as run
 
     summary = run_shown(run, clip, model, release, workspace, text_of(config), preset, seconds, steps, resume)
     print_result(summary, as_json, show_labelled)

@@ -34,19 +34,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.baselines.batches import AVBatch
-from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
-from model.baselines.layers import AudioEncoder, UNet
-from model.baselines.lipgan import DISCRIMINATOR, beside_each
-from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
-from model.features.arrays import Floats
-from model.features.face_frame import FaceFrame
-from model.stage1.layers import PointEncoder
-from model.stage2.discriminators import DiscriminatorFeatures, PatchDiscriminator
-from model.stage2.losses import adversarial_loss, discriminator_loss
-from schemas.config.baselines import BaselineArchitecture, BaselineSettings
-from schemas.config.translation import DiscriminatorArchitecture
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.baselines.batches import AVBatch
+from heterodub.model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
+from heterodub.model.baselines.layers import AudioEncoder, UNet
+from heterodub.model.baselines.lipgan import DISCRIMINATOR, beside_each
+from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.stage1.layers import PointEncoder
+from heterodub.model.stage2.discriminators import DiscriminatorFeatures, PatchDiscriminator
+from heterodub.model.stage2.losses import adversarial_loss, discriminator_loss
+from heterodub.schemas.config.baselines import BaselineArchitecture, BaselineSettings
+from heterodub.schemas.config.translation import DiscriminatorArchitecture
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 _BASE: Final = 0.5
 """beta: weight of pixels that attention leaves alone, beside the attention itself."""

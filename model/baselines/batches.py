@@ -16,15 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.features.arrays import Floats
-from model.features.face_frame import FaceFrame
-from model.features.timing import mel_columns
-from model.stage1.features import scale_mel, with_context
-from model.stage2.batches import FaceClip, frames_apart, relit, tracked_run, turned
-from model.training.batch import TrainingBatch
-from model.training.sampler import Window
-from schemas.config.translation import PictureAugmentation
-from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.stage1.features import scale_mel, with_context
+from heterodub.model.stage2.batches import FaceClip, frames_apart, relit, tracked_run, turned
+from heterodub.model.training.batch import TrainingBatch
+from heterodub.model.training.sampler import Window
+from heterodub.schemas.config.translation import PictureAugmentation
+from heterodub.schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
 
 SHOWN_FRAMES: Final = 5
 """F: frames of a run with pictures, 200 ms; as many as Wav2Lip's expert compares with their speech (section 3.1)."""

@@ -8,13 +8,13 @@ from typing import Final
 
 from lightning_fabric import Fabric
 
-from model.baselines.atvgnet import AtvgNet, AtvgNetTrainingModule
-from model.baselines.inference import BaselineNetwork
-from model.baselines.lipgan import LipGanGenerator, LipGanTrainingModule
-from model.baselines.makeittalk import MakeItTalk, MakeItTalkTrainingModule
-from model.baselines.training_module import BaselineTrainingModule, TrainingContext
-from model.baselines.wav2lip import Wav2Lip, Wav2LipTrainingModule
-from schemas.config.baselines import BaselineArchitecture, BaselineName, BaselineSettings
+from heterodub.model.baselines.atvgnet import AtvgNet, AtvgNetTrainingModule
+from heterodub.model.baselines.inference import BaselineNetwork
+from heterodub.model.baselines.lipgan import LipGanGenerator, LipGanTrainingModule
+from heterodub.model.baselines.makeittalk import MakeItTalk, MakeItTalkTrainingModule
+from heterodub.model.baselines.training_module import BaselineTrainingModule, TrainingContext
+from heterodub.model.baselines.wav2lip import Wav2Lip, Wav2LipTrainingModule
+from heterodub.schemas.config.baselines import BaselineArchitecture, BaselineName, BaselineSettings
 
 
 @dataclass(frozen=True, slots=True)

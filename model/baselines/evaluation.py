@@ -4,9 +4,9 @@ Shape suffix legend: F = frames of the evaluation window's span, S = side of a c
 20 mel columns.
 """
 
-from model.baselines.inference import BaselineInference
-from model.evaluation.translator import EvalWindow
-from model.features.arrays import Floats, Pictures
+from heterodub.model.baselines.inference import BaselineInference
+from heterodub.model.evaluation.translator import EvalWindow
+from heterodub.model.features.arrays import Floats, Pictures
 
 
 def generate_span(translator: BaselineInference, eval_window: EvalWindow, mel_FMK: Floats) -> Pictures:

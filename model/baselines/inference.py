@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.features.arrays import Floats, Pictures
-from model.features.numbers import require_numbers
-from model.stage1.features import scale_mel
-from model.stage2.translator import require
-from schemas.config.baselines import BaselineArchitecture
-from schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.numbers import require_numbers
+from heterodub.model.stage1.features import scale_mel
+from heterodub.model.stage2.translator import require
+from heterodub.schemas.config.baselines import BaselineArchitecture
+from heterodub.schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
 
 _PIECE_FRAMES: Final = 16
 """Frames generated at once; bounds memory, changes nothing else."""

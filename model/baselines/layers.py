@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.stage1.network import MelEncoder
-from model.stage2.layers import Conv, upsample2x
-from schemas.config.baselines import BaselineArchitecture
+from heterodub.model.stage1.network import MelEncoder
+from heterodub.model.stage2.layers import Conv, upsample2x
+from heterodub.schemas.config.baselines import BaselineArchitecture
 
 _SMALLEST_PX: Final = 4
 """Side of the smallest maps. Sides that come to an odd number end there: 96 at 3, 160 at 5."""

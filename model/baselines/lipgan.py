@@ -25,11 +25,11 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.nn import functional
 
-from model.baselines.batches import AVBatch
-from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
-from model.baselines.layers import AudioEncoder, SyncNet, UNet, lower_half_hidden
-from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
-from schemas.config.baselines import BaselineArchitecture, BaselineSettings
+from heterodub.model.baselines.batches import AVBatch
+from heterodub.model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
+from heterodub.model.baselines.layers import AudioEncoder, SyncNet, UNet, lower_half_hidden
+from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from heterodub.schemas.config.baselines import BaselineArchitecture, BaselineSettings
 
 _ADVERSARIAL: Final = 0.05
 """Weight of the adversarial loss beside L1."""

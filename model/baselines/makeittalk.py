@@ -36,19 +36,19 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.baselines.atvgnet import counted
-from model.baselines.batches import AVBatch
-from model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
-from model.baselines.layers import AudioEncoder, UNet
-from model.baselines.lipgan import DISCRIMINATOR, beside_each
-from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import PREDICTED, SLICES
-from model.stage2.composite import LINES, lines
-from model.stage2.losses import adversarial_loss, discriminator_loss
-from model.training.module import on_device
-from schemas.config.baselines import BaselineArchitecture, BaselineSettings
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.model.baselines.atvgnet import counted
+from heterodub.model.baselines.batches import AVBatch
+from heterodub.model.baselines.inference import BaselineInput, BaselineNetwork, in_pieces
+from heterodub.model.baselines.layers import AudioEncoder, UNet
+from heterodub.model.baselines.lipgan import DISCRIMINATOR, beside_each
+from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import PREDICTED, SLICES
+from heterodub.model.stage2.composite import LINES, lines
+from heterodub.model.stage2.losses import adversarial_loss, discriminator_loss
+from heterodub.model.training.module import on_device
+from heterodub.schemas.config.baselines import BaselineArchitecture, BaselineSettings
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
 _LAPLACIAN: Final = 1.0
 """lambda_c and lambda_s: weight of graph Laplacians, as in the paper."""

@@ -7,11 +7,11 @@ from typing import Final
 
 from lightning_fabric import Fabric
 
-from model.baselines.batches import AVBatch
-from model.features.arrays import Floats
-from model.perceptual.features import Features
-from model.training.module import TrainingModule, Validator
-from schemas.config.baselines import BaselineSettings
+from heterodub.model.baselines.batches import AVBatch
+from heterodub.model.features.arrays import Floats
+from heterodub.model.perceptual.features import Features
+from heterodub.model.training.module import TrainingModule, Validator
+from heterodub.schemas.config.baselines import BaselineSettings
 
 TRANSLATOR_NETWORK: Final = "translator"
 """Name of the exported network among optimisers and weights."""

@@ -26,14 +26,14 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.baselines.batches import SHOWN_FRAMES, AVBatch
-from model.baselines.layers import SyncNet, lower_half
-from model.baselines.lipgan import DISCRIMINATOR, LipGanGenerator, beside_each
-from model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
-from model.stage2.discriminators import PatchDiscriminator
-from model.stage2.losses import adversarial_loss, discriminator_loss
-from model.training.module import ValidationResult
-from schemas.config.baselines import BaselineArchitecture, BaselineSettings
+from heterodub.model.baselines.batches import SHOWN_FRAMES, AVBatch
+from heterodub.model.baselines.layers import SyncNet, lower_half
+from heterodub.model.baselines.lipgan import DISCRIMINATOR, LipGanGenerator, beside_each
+from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, BaselineTrainingModule, TrainingContext
+from heterodub.model.stage2.discriminators import PatchDiscriminator
+from heterodub.model.stage2.losses import adversarial_loss, discriminator_loss
+from heterodub.model.training.module import ValidationResult
+from heterodub.schemas.config.baselines import BaselineArchitecture, BaselineSettings
 
 _SYNC: Final = 0.03
 """s_w: share of the expert's loss."""

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from model.dubbing.motion import CHIN
-from model.features.arrays import Floats, Pictures
-from model.features.landmarks import LIPS, OUTLINE, SLICES
-from model.stage2 import mask
+from heterodub.model.dubbing.motion import CHIN
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.landmarks import LIPS, OUTLINE, SLICES
+from heterodub.model.stage2 import mask
 
 COARSE: Final = 4
 """Pixels of the crop on each side of a place of the raster."""

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
+from heterodub.model.features.arrays import Floats
 
 Plane = NDArray[np.uint8] | NDArray[np.uint16]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.landmarks import bridged, mouth_opening
+from heterodub.model.features.landmarks import bridged, mouth_opening
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,9 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from model.features.face_frame import smooth
-from model.features.landmarks import OUTLINE, SLICES, eye_centres
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import smooth
+from heterodub.model.features.landmarks import OUTLINE, SLICES, eye_centres
 
 _TIP: Final = 3
 _EAR: Final = 2

@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dubbing.head_motion import MEAN_CORNERS, MEAN_JAW, carried, head_arrows
-from model.dubbing.timing import at_times
-from model.features.arrays import Floats
-from model.features.face_frame import FaceFrame, smooth
-from model.features.landmarks import LIPS, OUTLINE, PREDICTED, SLICES
+from heterodub.model.dubbing.head_motion import MEAN_CORNERS, MEAN_JAW, carried, head_arrows
+from heterodub.model.dubbing.timing import at_times
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import FaceFrame, smooth
+from heterodub.model.features.landmarks import LIPS, OUTLINE, PREDICTED, SLICES
 
 SIGMAS: Final = 4
 """Sigmas at which a low-pass is cut, as in face_frame.smooth."""

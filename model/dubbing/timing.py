@@ -14,8 +14,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from schemas.config.dubbing import Length
+from heterodub.model.features.arrays import Floats
+from heterodub.schemas.config.dubbing import Length
 
 
 @dataclass(frozen=True, slots=True)

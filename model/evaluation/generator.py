@@ -15,19 +15,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.features.landmarks import PREDICTED
-from model.features.numbers import evenly_spaced
-from model.features.timing import mel_columns
-from model.metrics.clip_scores import ClipScores, over_speakers
-from model.metrics.controls import apply_pose, copy_reference
-from model.metrics.landmarks import score_clip
-from model.metrics.report import ReportSpec
-from model.stage1.features import GeneratorInput
-from model.stage1.inference import predict
-from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
-from model.syncnet.score import SyncScore, score_sync
-from model.syncnet.scorer import SyncScorer
-from model.syncnet.windows import SyncClip
+from heterodub.model.features.landmarks import PREDICTED
+from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.metrics.clip_scores import ClipScores, over_speakers
+from heterodub.model.metrics.controls import apply_pose, copy_reference
+from heterodub.model.metrics.landmarks import score_clip
+from heterodub.model.metrics.report import ReportSpec
+from heterodub.model.stage1.features import GeneratorInput
+from heterodub.model.stage1.inference import predict
+from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
+from heterodub.model.syncnet.score import SyncScore, score_sync
+from heterodub.model.syncnet.scorer import SyncScorer
+from heterodub.model.syncnet.windows import SyncClip
 
 System = Literal["paired audio", "unpaired audio", "silent audio", "copy", "mean face", "ground truth"]
 
@@ -94,7 +94,7 @@ def score_generator(
     scorer: SyncScorer | None = None,
 ) -> list[ClipScores]:
     """Score every clip under every system, paired by clip: the fields of LandmarkScores, and SYNC where it can be
-    measured. mean_CXY: model.metrics.controls.mean_face.
+    measured. mean_CXY: heterodub.model.metrics.controls.mean_face.
 
     "unpaired audio" is that of another speaker's clip, where there is one.
 

@@ -16,14 +16,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.evaluation.translator import SYSTEMS, EvalWindow, Finder
-from model.metrics.clip_scores import ClipScores
-from model.metrics.landmarks import score_clip
-from model.metrics.pictures import flicker, psnr_db, region_mean, sharpness, ssim_maps
-from model.metrics.report import ReportSpec
-from model.perceptual.features import stage_distances
-from model.perceptual.lite0 import HELD_OUT, Lite0
-from model.stage2 import mask, mouth
+from heterodub.model.evaluation.translator import SYSTEMS, EvalWindow, Finder
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.landmarks import score_clip
+from heterodub.model.metrics.pictures import flicker, psnr_db, region_mean, sharpness, ssim_maps
+from heterodub.model.metrics.report import ReportSpec
+from heterodub.model.perceptual.features import stage_distances
+from heterodub.model.perceptual.lite0 import HELD_OUT, Lite0
+from heterodub.model.stage2 import mask, mouth
 
 
 @dataclass(frozen=True, slots=True)

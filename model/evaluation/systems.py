@@ -15,21 +15,21 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model.baselines.batches import mel_windows
-from model.baselines.evaluation import generate_span
-from model.baselines.inference import BaselineInference
-from model.evaluation.generator import other_speaker
-from model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores, heldout_features
-from model.evaluation.translator import EvalWindow, Finder, system_crops, translate_span
-from model.evaluation.translator import System as Row
-from model.features.timing import mel_columns
-from model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
-from model.metrics.frechet import FRECHET, frechet_over_speakers
-from model.perceptual.lite0 import Lite0
-from model.stage1.inference import predict_clip
-from model.stage1.network import LandmarkGenerator
-from model.stage2.translator import Translator
-from schemas.contract import MEL_BANDS
+from heterodub.model.baselines.batches import mel_windows
+from heterodub.model.baselines.evaluation import generate_span
+from heterodub.model.baselines.inference import BaselineInference
+from heterodub.model.evaluation.generator import other_speaker
+from heterodub.model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores, heldout_features
+from heterodub.model.evaluation.translator import EvalWindow, Finder, system_crops, translate_span
+from heterodub.model.evaluation.translator import System as Row
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
+from heterodub.model.metrics.frechet import FRECHET, frechet_over_speakers
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.stage1.inference import predict_clip
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.stage2.translator import Translator
+from heterodub.schemas.contract import MEL_BANDS
 
 Mel = NDArray[np.float32]
 Crops = NDArray[np.float32]

@@ -14,12 +14,12 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.generator import reference_frames
-from model.features.arrays import Pictures
-from model.stage2 import mask
-from model.stage2.batches import FaceClip
-from model.stage2.translator import Translator
-from model.stage2.warp import WarpTranslator, blended, nearest
+from heterodub.model.evaluation.generator import reference_frames
+from heterodub.model.features.arrays import Pictures
+from heterodub.model.stage2 import mask
+from heterodub.model.stage2.batches import FaceClip
+from heterodub.model.stage2.translator import Translator
+from heterodub.model.stage2.warp import WarpTranslator, blended, nearest
 
 System = Literal["generated", "copy", "warp", "nearest frame oracle", "ground truth"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from model.features.arrays import Floats
-from model.features.landmarks import SLICES, eye_centres
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.landmarks import SLICES, eye_centres
 
 _BRIDGE_ENDS = 3
 """Points at either end of the nose bridge that are averaged: single points jitter."""

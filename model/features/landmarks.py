@@ -17,8 +17,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.features.arrays import Floats
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 Part = Literal["face", "lips", "pose"]
 

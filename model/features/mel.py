@@ -10,8 +10,8 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from model.features.timing import SAMPLES_PER_FRAME, mel_columns
-from schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
+from heterodub.model.features.timing import SAMPLES_PER_FRAME, mel_columns
+from heterodub.schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
 
 FLOOR = 1e-5
 """Smallest mel magnitude that differs from silence; its logarithm, -11.5, is the quietest column."""

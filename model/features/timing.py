@@ -2,7 +2,7 @@
 
 import math
 
-from schemas.contract import FPS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS, SAMPLE_RATE_HZ
+from heterodub.schemas.contract import FPS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS, SAMPLE_RATE_HZ
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 """Sound samples that belong to one video frame: 640."""

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import PREDICTED
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import PREDICTED
 
 
 def copy_reference(reference_RPXY: Floats, clip_TPXY: Floats) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from schemas.promotion import COSTS
+from heterodub.schemas.promotion import COSTS
 
 Work = Callable[[], object]
 """Runs a model once on the fixed input."""

@@ -24,7 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Array
+from heterodub.model.features.arrays import Array
 
 Scores = Sequence[float | None]
 Groups = Sequence[str] | None

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Flags, Floats
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import LIPS, OUTLINE, PREDICTED, bounding_diagonal, interocular, mouth_opening
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.features.arrays import Flags, Floats
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import LIPS, OUTLINE, PREDICTED, bounding_diagonal, interocular, mouth_opening
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 LEAST_FRAMES: Final = 10
 """Least number of tracked frames for spread and correlation; with fewer they are chance."""

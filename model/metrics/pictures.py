@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import laplace
 from skimage.metrics import structural_similarity
 
-from model.features.arrays import Floats
+from heterodub.model.features.arrays import Floats
 
 Region = NDArray[np.bool_]
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.metrics.intervals import STANDARD, Interval, Resampling
+from heterodub.model.metrics.intervals import STANDARD, Interval, Resampling
 
 Floats = NDArray[np.float64]
 

@@ -1,10 +1,10 @@
 """Feature networks of the perceptual losses, as the settings name them; there is no silent fallback."""
 
-from model.perceptual.features import Features
-from model.perceptual.lite0 import HELD_OUT, Lite0
-from model.perceptual.vgg import open_vgg
-from schemas.config.settings import WeightSettings
-from schemas.config.translation import PictureLosses
+from heterodub.model.perceptual.features import Features
+from heterodub.model.perceptual.lite0 import HELD_OUT, Lite0
+from heterodub.model.perceptual.vgg import open_vgg
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.config.translation import PictureLosses
 
 
 def open_perception(losses: PictureLosses, weights: WeightSettings) -> list[Features]:

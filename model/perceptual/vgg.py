@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from schemas.errors import WeightsMissingError
+from heterodub.schemas.errors import WeightsMissingError
 
 _BLOCKS: Final = {"VGG-19": (2, 2, 4, 4, 4), "VGG-16": (2, 2, 3, 3, 3)}
 """Convolutions between two poolings (arXiv 1409.1556, table 1, E and D)."""

@@ -12,14 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.features.landmarks import MIRRORED, POSE, PREDICTED
-from model.features.timing import mel_columns
-from model.stage1.features import GeneratorInput, scale_mel
-from model.stage1.network import EXTRA_COLUMNS
-from model.training.batch import TrainingBatch
-from model.training.sampler import Window
-from schemas.config.training import Augmentation
-from schemas.contract import MEL_CONTEXT_COLUMNS
+from heterodub.model.features.landmarks import MIRRORED, POSE, PREDICTED
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.stage1.features import GeneratorInput, scale_mel
+from heterodub.model.stage1.network import EXTRA_COLUMNS
+from heterodub.model.training.batch import TrainingBatch
+from heterodub.model.training.sampler import Window
+from heterodub.schemas.config.training import Augmentation
+from heterodub.schemas.contract import MEL_CONTEXT_COLUMNS
 
 _DB_TO_LN: Final = np.log(10) / 20
 

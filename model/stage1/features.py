@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from model.features.face_frame import FaceFrame, smooth
-from model.features.landmarks import POSE, PREDICTED
-from model.features.mel import FLOOR
-from model.features.timing import mel_columns, mel_window
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import FaceFrame, smooth
+from heterodub.model.features.landmarks import POSE, PREDICTED
+from heterodub.model.features.mel import FLOOR
+from heterodub.model.features.timing import mel_columns, mel_window
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
 SILENCE: Final = float(np.log(FLOOR))
 """Log-mel of a column without sound."""

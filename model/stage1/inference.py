@@ -7,14 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.features.arrays import Floats
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import PREDICTED
-from model.features.numbers import require_numbers
-from model.features.timing import mel_columns
-from model.stage1.features import GeneratorInput, prepare
-from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import PREDICTED
+from heterodub.model.features.numbers import require_numbers
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.stage1.features import GeneratorInput, prepare
+from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
 _PIECE_FRAMES: Final = 500
 """Frames predicted at once; bounds memory, changes nothing else."""

@@ -20,10 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from model.features.landmarks import BOUNDARIES, OUTLINE, POSE, PREDICTED
-from model.stage1.layers import AxisConv, PointEncoder, TimeBlock, ValidResBlock
-from schemas.config.training import GeneratorArchitecture
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
+from heterodub.model.features.landmarks import BOUNDARIES, OUTLINE, POSE, PREDICTED
+from heterodub.model.stage1.layers import AxisConv, PointEncoder, TimeBlock, ValidResBlock
+from heterodub.schemas.config.training import GeneratorArchitecture
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
 
 _LIP_CURVES: Final = [boundary for boundary in BOUNDARIES if boundary.part == "lips"]
 _FACE_POINTS: Final = OUTLINE.stop - OUTLINE.start

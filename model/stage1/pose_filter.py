@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.landmarks import POSE, mouth_opening, mouth_width
-from model.stage1.features import GeneratorInput
+from heterodub.model.features.landmarks import POSE, mouth_opening, mouth_width
+from heterodub.model.stage1.features import GeneratorInput
 
 COORDINATES: Final = 2 * len(POSE)
 

@@ -9,11 +9,11 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.stage1.batches import GeneratorBatch
-from model.stage1.network import LandmarkGenerator, LossWeights, landmark_loss
-from model.training.module import TrainingModule, Validator
-from model.training.optimization import over_devices
-from schemas.config.training import Stage1Settings
+from heterodub.model.stage1.batches import GeneratorBatch
+from heterodub.model.stage1.network import LandmarkGenerator, LossWeights, landmark_loss
+from heterodub.model.training.module import TrainingModule, Validator
+from heterodub.model.training.optimization import over_devices
+from heterodub.schemas.config.training import Stage1Settings
 
 GENERATOR_NETWORK: Final = "generator"
 """Name of the exported network among optimisers and weights."""

@@ -14,15 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.features.arrays import Floats, Pictures
-from model.features.landmarks import MIRRORED
-from model.stage2 import mask, mouth
-from model.stage2.composite import composite, drawn, in_context
-from model.stage2.translator import Appearance, require
-from model.stage2.warp import candidates
-from model.training.batch import TrainingBatch
-from model.training.sampler import Window
-from schemas.config.translation import PictureAugmentation, TranslatorArchitecture
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.landmarks import MIRRORED
+from heterodub.model.stage2 import mask, mouth
+from heterodub.model.stage2.composite import composite, drawn, in_context
+from heterodub.model.stage2.translator import Appearance, require
+from heterodub.model.stage2.warp import candidates
+from heterodub.model.training.batch import TrainingBatch
+from heterodub.model.training.sampler import Window
+from heterodub.schemas.config.translation import PictureAugmentation, TranslatorArchitecture
 
 _APART: Final = 5
 """Frames between a window and its references, where the clip is long enough: neighbours nearly equal the target."""

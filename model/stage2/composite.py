@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats, Pictures
-from model.features.landmarks import BOUNDARIES, SLICES
-from model.stage2 import mask
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.landmarks import BOUNDARIES, SLICES
+from heterodub.model.stage2 import mask
 
 _LINES: Final = ("outline", "lip_upper_outer", "lip_upper_inner", "lip_lower_inner", "lip_lower_outer")
 """Boundaries with a channel of their own: those that are hidden in the picture."""

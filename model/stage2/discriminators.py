@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-from model.stage2.composite import LINES
-from schemas.config.translation import DiscriminatorArchitecture
+from heterodub.model.stage2.composite import LINES
+from heterodub.schemas.config.translation import DiscriminatorArchitecture
 
 DiscriminatorFeatures = list[Tensor]
 """Maps of one scale from shallow to deep; the last holds the score of each patch."""

@@ -10,13 +10,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.features.arrays import Floats, Pictures
-from model.features.numbers import evenly_spaced
-from model.stage2.batches import candidate_channels, embedded_frames
-from model.stage2.composite import composite, in_context
-from model.stage2.network import LandmarkTranslator
-from model.stage2.translator import Appearance, require
-from model.stage2.warp import blended
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.stage2.batches import candidate_channels, embedded_frames
+from heterodub.model.stage2.composite import composite, in_context
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.model.stage2.translator import Appearance, require
+from heterodub.model.stage2.warp import blended
 
 _PIECE_FRAMES: Final = 16
 """Frames generated at once; bounds memory, changes nothing else."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from model.stage2.discriminators import DiscriminatorFeatures
+from heterodub.model.stage2.discriminators import DiscriminatorFeatures
 
 _LEVELS: Final = 4
 

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from model.features.face_frame import FaceFrame
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.face_frame import FaceFrame
 
 _MIDDLE: Final = (0.0, 1.22)
 """Middle of the region in the face frame: its origin lies between the eyes, y runs down the face, 1 is eye distance and

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from model.features.arrays import Floats
-from model.features.landmarks import LIPS
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.landmarks import LIPS
 
 SIDE_PX: Final = 64
 """Side to which mouth boxes are brought."""

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.stage2.composite import CHANNELS, LINES
-from model.stage2.layers import AdaInBlock, Conv, init_weights, upsample2x
-from schemas.config.translation import TranslatorArchitecture
+from heterodub.model.stage2.composite import CHANNELS, LINES
+from heterodub.model.stage2.layers import AdaInBlock, Conv, init_weights, upsample2x
+from heterodub.schemas.config.translation import TranslatorArchitecture
 
 _GATE_BIAS: Final = 2.0
 """Bias of the gate towards the warped frames: with a logit of 0, an eighth is synthesised."""

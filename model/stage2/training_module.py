@@ -10,20 +10,20 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from model.perceptual.features import Features
-from model.stage2 import mouth
-from model.stage2.batches import TranslatorBatch
-from model.stage2.discriminators import Discriminators
-from model.stage2.losses import (
+from heterodub.model.perceptual.features import Features
+from heterodub.model.stage2 import mouth
+from heterodub.model.stage2.batches import TranslatorBatch
+from heterodub.model.stage2.discriminators import Discriminators
+from heterodub.model.stage2.losses import (
     adversarial_loss,
     discriminator_loss,
     feature_matching_loss,
     multiscale_l1,
     warp_consistency,
 )
-from model.stage2.network import LandmarkTranslator
-from model.training.module import TrainingModule, Validator, on_device
-from schemas.config.translation import Stage2Settings
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.model.training.module import TrainingModule, Validator, on_device
+from heterodub.schemas.config.translation import Stage2Settings
 
 Start = Mapping[str, Mapping[str, Tensor]]
 """Weights of "translator" and "discriminators" that a training starts from."""

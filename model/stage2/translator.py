@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats, Pictures
-from model.features.numbers import require_numbers
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.numbers import require_numbers
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

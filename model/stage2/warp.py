@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 from torch.nn import functional
 
-from model.features.arrays import Floats, Pictures
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import BOUNDARIES, LIPS, OUTLINE, SLICES
-from model.stage2 import mask
-from model.stage2.translator import Appearance, require
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import BOUNDARIES, LIPS, OUTLINE, SLICES
+from heterodub.model.stage2 import mask
+from heterodub.model.stage2.translator import Appearance, require
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 _EVERY: Final = {"lips": 1, "face": 2, "pose": 4}
 """One of so many points goes into a spline: moving parts are sampled densely, still ones sparsely."""

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.features.landmarks import LIPS, SLICES
-from model.syncnet.windows import WindowPairs
+from heterodub.model.features.landmarks import LIPS, SLICES
+from heterodub.model.syncnet.windows import WindowPairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from typing import Final
 import numpy as np
 import torch
 
-from model.features.arrays import Array
-from model.syncnet.scorer import SyncScorer
-from model.syncnet.windows import WINDOW_FRAMES, SyncClip
-from schemas.reasons import MissingCause
+from heterodub.model.features.arrays import Array
+from heterodub.model.syncnet.scorer import SyncScorer
+from heterodub.model.syncnet.windows import WINDOW_FRAMES, SyncClip
+from heterodub.schemas.reasons import MissingCause
 
 SEARCHED_FRAMES: Final = 15
 """Offsets that are tried either way: 0.6 s, as far as SyncNet looks."""

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model.features.timing import mel_columns
-from model.syncnet.windows import LIP_POINTS, WINDOW_FRAMES, WindowPairs
-from schemas.contract import MEL_BANDS
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.syncnet.windows import LIP_POINTS, WINDOW_FRAMES, WindowPairs
+from heterodub.schemas.contract import MEL_BANDS
 
 EMBEDDING: Final = 64
 

@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.features.arrays import Flags, Floats
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import LIPS
-from model.features.timing import mel_columns
-from model.training.batch import TrainingBatch
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.model.features.arrays import Flags, Floats
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import LIPS
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.training.batch import TrainingBatch
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
 Indices = NDArray[np.intp]
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import torch
 
-from model.files import atomic_path
-from schemas.errors import TrainingError
+from heterodub.model.files import atomic_path
+from heterodub.schemas.errors import TrainingError
 
 LAST: Final = "last.pt"
 """State to resume from: model, optimiser, average, counters."""

@@ -9,9 +9,9 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from model.perceptual.features import Features, perceptual_distance
-from model.training.optimization import NetworkOptimizer, for_features, require_finite
-from schemas.config.training import TrainingSettings
+from heterodub.model.perceptual.features import Features, perceptual_distance
+from heterodub.model.training.optimization import NetworkOptimizer, for_features, require_finite
+from heterodub.schemas.config.training import TrainingSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from schemas.config.training import OptimiserSettings
+from heterodub.schemas.config.training import OptimiserSettings
 
 
 class NotFiniteError(Exception):

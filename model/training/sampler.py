@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.training import DataSettings
+from heterodub.schemas.config.training import DataSettings
 
 _Epoch = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 

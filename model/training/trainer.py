@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
-from model.training.checkpoints import BEST, LAST, Checkpoints
-from model.training.module import TrainingModule, ValidationResult
-from model.training.optimization import NotFiniteError, over_devices
-from schemas.config.training import ScheduleSettings
-from schemas.errors import TrainingError
+from heterodub.model.training.callbacks import Callback, StepMetrics, ValidationMetrics
+from heterodub.model.training.checkpoints import BEST, LAST, Checkpoints
+from heterodub.model.training.module import TrainingModule, ValidationResult
+from heterodub.model.training.optimization import NotFiniteError, over_devices
+from heterodub.schemas.config.training import ScheduleSettings
+from heterodub.schemas.errors import TrainingError
 
 
 @dataclass(frozen=True, slots=True)

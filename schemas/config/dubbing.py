@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.addresses import Address
+from heterodub.schemas.addresses import Address
 
 from .sections import Section
 

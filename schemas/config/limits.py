@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from schemas.addresses import origin_of
+from heterodub.schemas.addresses import origin_of
 
 from .sections import Section
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.addresses import Address
+from heterodub.schemas.addresses import Address
 
 from .sections import Section
 

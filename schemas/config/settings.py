@@ -12,11 +12,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from schemas.addresses import Address
-from schemas.contract import EXTRACTOR_VERSION
-from schemas.errors import SettingsError
-from schemas.problems import describe
-from schemas.toml import parse_toml
+from heterodub.schemas.addresses import Address
+from heterodub.schemas.contract import EXTRACTOR_VERSION
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.problems import describe
+from heterodub.schemas.toml import parse_toml
 
 from .baselines import BaselineSettings
 from .dubbing import DubSettings

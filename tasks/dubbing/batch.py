@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from model.files import clear_partials, copy_untrusted
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
-from tasks.dubbing.jobs import (
+from heterodub.model.files import clear_partials, copy_untrusted
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
+from heterodub.tasks.dubbing.jobs import (
     Dubbed,
     DubResult,
     ModelPaths,
@@ -28,22 +28,22 @@ from tasks.dubbing.jobs import (
     output_faults,
     readable,
 )
-from tasks.dubbing.resume import finished, record_finished
-from tasks.ingestion.child_process import ChildProcess, FunctionName
-from tasks.ingestion.decoder_process import Decoder
-from tasks.ingestion.sandbox import Sandbox
-from tasks.media.paths import local_path
-from tasks.monitoring.progress import ProgressSink, TitledSink
-from tasks.monitoring.run_log import Counts
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
-from tasks.training.run_dirs import dubbings
+from heterodub.tasks.dubbing.resume import finished, record_finished
+from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
+from heterodub.tasks.ingestion.decoder_process import Decoder
+from heterodub.tasks.ingestion.sandbox import Sandbox
+from heterodub.tasks.media.paths import local_path
+from heterodub.tasks.monitoring.progress import ProgressSink, TitledSink
+from heterodub.tasks.monitoring.run_log import Counts
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.run_dirs import dubbings
 
-_CHECK = FunctionName("tasks.dubbing.inputs:input_faults")
-_FIND = FunctionName("tasks.dubbing.models:find_models")
-_KEY = FunctionName("tasks.dubbing.resume:dub_key")
-_OPEN = FunctionName("tasks.dubbing.worker:open_both")
-_WORK = FunctionName("tasks.dubbing.worker:work_on")
+_CHECK = FunctionName("heterodub.tasks.dubbing.inputs:input_faults")
+_FIND = FunctionName("heterodub.tasks.dubbing.models:find_models")
+_KEY = FunctionName("heterodub.tasks.dubbing.resume:dub_key")
+_OPEN = FunctionName("heterodub.tasks.dubbing.worker:open_both")
+_WORK = FunctionName("heterodub.tasks.dubbing.worker:work_on")
 # by name: only the children load decoders and models
 
 _NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]

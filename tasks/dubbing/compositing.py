@@ -12,17 +12,17 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from model.dubbing import blending
-from model.dubbing.compositing import lay_in
-from model.dubbing.timing import OutputTimeline
-from model.features.arrays import Rgb
-from model.stage2.translator import Appearance, Translator
-from tasks.dubbing.passes import PassMonitor, ahead
-from tasks.dubbing.references import ReferenceFrames, in_crop
-from tasks.dubbing.segments import Face, Segment
-from tasks.faces.window import Window, cut_window
-from tasks.media.canvas import Canvas, Look, planes_of, squeezed
-from tasks.media.source_video import SourcePicture, SourceVideo
+from heterodub.model.dubbing import blending
+from heterodub.model.dubbing.compositing import lay_in
+from heterodub.model.dubbing.timing import OutputTimeline
+from heterodub.model.features.arrays import Rgb
+from heterodub.model.stage2.translator import Appearance, Translator
+from heterodub.tasks.dubbing.passes import PassMonitor, ahead
+from heterodub.tasks.dubbing.references import ReferenceFrames, in_crop
+from heterodub.tasks.dubbing.segments import Face, Segment
+from heterodub.tasks.faces.window import Window, cut_window
+from heterodub.tasks.media.canvas import Canvas, Look, planes_of, squeezed
+from heterodub.tasks.media.source_video import SourcePicture, SourceVideo
 
 T = TypeVar("T")
 Crops = NDArray[np.float32]

@@ -8,26 +8,26 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
-from model.dubbing.timing import OutputTimeline, plan_timeline
-from schemas.config.dubbing import SYNTHETIC, DubJob
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import Settings
-from schemas.errors import DubbingError
-from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
-from tasks.dubbing.compositing import composite
-from tasks.dubbing.encoding import encode
-from tasks.dubbing.face_tracking import Followed, follow
-from tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
-from tasks.dubbing.models import Models, as_clip, finetune, first_seconds
-from tasks.dubbing.passes import PassMonitor
-from tasks.dubbing.references import ReferenceFrames, collect_references, load_references
-from tasks.dubbing.segments import Face, Segment, covered_frames, speak
-from tasks.faces.backend import LandmarkBackend
-from tasks.media.canvas import Canvas, Look
-from tasks.media.paths import fingerprint, localise
-from tasks.media.source_video import SourceVideo
-from tasks.media.speech import SpeechSource
-from tasks.monitoring.progress import ProgressSink
+from heterodub.model.dubbing.timing import OutputTimeline, plan_timeline
+from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import DubbingError
+from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+from heterodub.tasks.dubbing.compositing import composite
+from heterodub.tasks.dubbing.encoding import encode
+from heterodub.tasks.dubbing.face_tracking import Followed, follow
+from heterodub.tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
+from heterodub.tasks.dubbing.models import Models, as_clip, finetune, first_seconds
+from heterodub.tasks.dubbing.passes import PassMonitor
+from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
+from heterodub.tasks.dubbing.segments import Face, Segment, covered_frames, speak
+from heterodub.tasks.faces.backend import LandmarkBackend
+from heterodub.tasks.media.canvas import Canvas, Look
+from heterodub.tasks.media.paths import fingerprint, localise
+from heterodub.tasks.media.source_video import SourceVideo
+from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.monitoring.progress import ProgressSink
 
 _SILENT: Final = 10 ** (-60 / 20)
 """Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""

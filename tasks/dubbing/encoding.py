@@ -15,15 +15,15 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType
 
-from model.dubbing.timing import OutputTimeline
-from model.files import atomic_path, is_disk_full
-from schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
-from schemas.errors import DubbingError
-from tasks.dubbing.compositing import CompositedFrame
-from tasks.dubbing.passes import PassMonitor, ahead
-from tasks.media.canvas import Look
-from tasks.media.containers import words
-from tasks.media.speech import SpeechSource
+from heterodub.model.dubbing.timing import OutputTimeline
+from heterodub.model.files import atomic_path, is_disk_full
+from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
+from heterodub.schemas.errors import DubbingError
+from heterodub.tasks.dubbing.compositing import CompositedFrame
+from heterodub.tasks.dubbing.passes import PassMonitor, ahead
+from heterodub.tasks.media.canvas import Look
+from heterodub.tasks.media.containers import words
+from heterodub.tasks.media.speech import SpeechSource
 
 _SAME_RATE: Final = 0.02
 """Share by which a claimed rate may differ from the pictures' mean: containers round times."""

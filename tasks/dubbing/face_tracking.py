@@ -14,19 +14,19 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dubbing.faces import Track
-from schemas.config.settings import ClipSettings
-from tasks.dubbing.passes import PassMonitor, ahead
-from tasks.faces.backend import LandmarkBackend
-from tasks.faces.breaks import between, breaks
-from tasks.faces.occlusion import mouth_occluded
-from tasks.faces.patches import FacePatches
-from tasks.faces.tracker import FaceObservation, FaceTracker
-from tasks.media.canvas import Canvas
-from tasks.media.decode import Frame
-from tasks.media.shots import with_cuts
-from tasks.media.source_video import SourceVideo
-from tasks.media.transitions import TransitionFinder
+from heterodub.model.dubbing.faces import Track
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.dubbing.passes import PassMonitor, ahead
+from heterodub.tasks.faces.backend import LandmarkBackend
+from heterodub.tasks.faces.breaks import between, breaks
+from heterodub.tasks.faces.occlusion import mouth_occluded
+from heterodub.tasks.faces.patches import FacePatches
+from heterodub.tasks.faces.tracker import FaceObservation, FaceTracker
+from heterodub.tasks.media.canvas import Canvas
+from heterodub.tasks.media.decode import Frame
+from heterodub.tasks.media.shots import with_cuts
+from heterodub.tasks.media.source_video import SourceVideo
+from heterodub.tasks.media.transitions import TransitionFinder
 
 _BLOCK: Final = 512
 """Pictures in a block of points, 0.9 MB."""

@@ -8,15 +8,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from schemas.config.dubbing import SYNTHETIC, DubJob
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError, SourceError
-from schemas.reasons import EXPLANATIONS, FileReason
-from tasks.dubbing.jobs import OF_SPEECH, readable
-from tasks.media.paths import local_path
-from tasks.media.source_video import SourceVideo
-from tasks.media.speech import SpeechSource
-from tasks.stores.remote import open_store
+from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.reasons import EXPLANATIONS, FileReason
+from heterodub.tasks.dubbing.jobs import OF_SPEECH, readable
+from heterodub.tasks.media.paths import local_path
+from heterodub.tasks.media.source_video import SourceVideo
+from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.stores.remote import open_store
 
 _NO_PICTURE: Final = (FileReason.NO_VIDEO_STREAM, FileReason.NOT_MEDIA, FileReason.UNSUPPORTED_CONTAINER)
 

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
-from schemas.endings import ending_of_jobs, with_ending
-from schemas.errors import MediaRefusedError, SourceError
-from schemas.problems import describe
-from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
-from tasks.media.paths import local_path, path_to_uri
+from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from heterodub.schemas.endings import ending_of_jobs, with_ending
+from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.problems import describe
+from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+from heterodub.tasks.media.paths import local_path, path_to_uri
 
 _PATHS: Final = ("video", "speech", "out", "appearance_from")
 

@@ -16,29 +16,29 @@ from typing import Final
 import cv2
 import numpy as np
 
-from model.checksums import file_hash
-from model.io import load_generator, load_translator
-from model.stage1.network import LandmarkGenerator
-from model.stage2.inference import TranslatorInference
-from model.stage2.translator import Translator
-from model.stage2.warp import WarpTranslator
-from model.training.callbacks import Callback, StepMetrics
-from model.training.sampler import ClipInfo
-from schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard
-from schemas.config.dubbing import LANDMARK_WARP, NEWEST
-from schemas.config.settings import Settings
-from schemas.errors import DubbingError, ModelFileError, TrainingError
-from tasks.dubbing.face_tracking import Followed
-from tasks.dubbing.jobs import ModelPaths
-from tasks.dubbing.references import ReferenceFrames
-from tasks.dubbing.segments import Face
-from tasks.faces.backend import LandmarkBackend
-from tasks.monitoring.progress import ProgressSink
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, InMemoryClips
-from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
-from tasks.training.device import device_of
-from tasks.training.run_dirs import dubbings
+from heterodub.model.checksums import file_hash
+from heterodub.model.io import load_generator, load_translator
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.model.stage2.translator import Translator
+from heterodub.model.stage2.warp import WarpTranslator
+from heterodub.model.training.callbacks import Callback, StepMetrics
+from heterodub.model.training.sampler import ClipInfo
+from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard
+from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import DubbingError, ModelFileError, TrainingError
+from heterodub.tasks.dubbing.face_tracking import Followed
+from heterodub.tasks.dubbing.jobs import ModelPaths
+from heterodub.tasks.dubbing.references import ReferenceFrames
+from heterodub.tasks.dubbing.segments import Face
+from heterodub.tasks.faces.backend import LandmarkBackend
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, InMemoryClips
+from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.run_dirs import dubbings
 
 _LEAST_FRAMES: Final = 2
 
@@ -104,9 +104,9 @@ def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Pat
     """Folder of a model, and its display name."""
     if Path(name).is_dir():
         return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
-    from tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
-    from tasks.tracking.registry import usable_version
-    from tasks.tracking.store import open_tracking
+    from heterodub.tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
+    from heterodub.tasks.tracking.registry import usable_version
+    from heterodub.tasks.tracking.store import open_tracking
 
     tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
     version = usable_version(tracking, kind, None if name == NEWEST else name)
@@ -156,9 +156,12 @@ def finetune(
     Raises: DubbingError - the clips are too few or too short. ModelFileError - the translator has no discriminators
     beside it. WorkspaceError - there is no workspace to keep what is learned in. TrainingError - no room.
     """
-    from tasks.training.finetuning import begin_from, held_back  # here, not above: Lightning takes seconds to load
-    from tasks.training.run import run_training  # and most dubbings tune nothing
-    from tasks.training.stage2 import translator_spec
+    from heterodub.tasks.training.finetuning import (  # here, not above: Lightning takes seconds to load
+        begin_from,
+        held_back,
+    )
+    from heterodub.tasks.training.run import run_training  # and most dubbings tune nothing
+    from heterodub.tasks.training.stage2 import translator_spec
 
     if models.folder is None:
         raise DubbingError(f"{models.names[1]} has nothing to tune: name a translator that was trained")

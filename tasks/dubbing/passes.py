@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.monitoring.progress import ProgressSink
 
 T = TypeVar("T")
 

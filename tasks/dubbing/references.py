@@ -10,20 +10,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dubbing.faces import Track
-from model.features.arrays import Rgb
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import EXPLANATIONS, ClipReason, FileReason
-from tasks.dubbing.face_tracking import follow
-from tasks.dubbing.passes import PassMonitor
-from tasks.dubbing.segments import Face, face_of
-from tasks.faces.backend import LandmarkBackend
-from tasks.faces.tracker import FaceTracker
-from tasks.faces.window import Window, cut_window
-from tasks.media.canvas import Canvas
-from tasks.media.paths import open_regular
-from tasks.media.source_video import SourceVideo
+from heterodub.model.dubbing.faces import Track
+from heterodub.model.features.arrays import Rgb
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+from heterodub.tasks.dubbing.face_tracking import follow
+from heterodub.tasks.dubbing.passes import PassMonitor
+from heterodub.tasks.dubbing.segments import Face, face_of
+from heterodub.tasks.faces.backend import LandmarkBackend
+from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.faces.window import Window, cut_window
+from heterodub.tasks.media.canvas import Canvas
+from heterodub.tasks.media.paths import open_regular
+from heterodub.tasks.media.source_video import SourceVideo
 
 _SHOWN_S: Final = 30.0
 """Length of another video that is examined; more would show the same face once more."""

@@ -13,14 +13,14 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from model.checksums import file_hash
-from model.files import write_atomic
-from schemas.cards import CARD, DISCRIMINATORS, WEIGHTS
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, uri_of
-from tasks.media.paths import content_of, fingerprint, open_regular
+from heterodub.model.checksums import file_hash
+from heterodub.model.files import write_atomic
+from heterodub.schemas.cards import CARD, DISCRIMINATORS, WEIGHTS
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, uri_of
+from heterodub.tasks.media.paths import content_of, fingerprint, open_regular
 
 _MOST_BYTES: Final = 1 << 20
 

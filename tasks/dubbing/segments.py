@@ -8,21 +8,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dubbing.faces import Track, nth_face, reference_pictures, strength
-from model.dubbing.motion import SIGMAS, MouthTargets, Smoothing, Spoken, wanted_landmarks
-from model.dubbing.timing import OutputTimeline, at_times
-from model.evaluation.generator import reference_frames
-from model.features.landmarks import box
-from model.features.mel import log_mel
-from model.features.timing import frame_to_sample, frame_to_second, frames_around
-from model.stage1.features import prepare
-from model.stage1.inference import amplified, face_frames, predict
-from model.stage1.network import LandmarkGenerator
-from schemas.config.dubbing import DubSettings
-from schemas.config.settings import ClipSettings
-from tasks.dubbing.face_tracking import Followed
-from tasks.faces.window import Window, next_window
-from tasks.media.speech import SpeechSource
+from heterodub.model.dubbing.faces import Track, nth_face, reference_pictures, strength
+from heterodub.model.dubbing.motion import SIGMAS, MouthTargets, Smoothing, Spoken, wanted_landmarks
+from heterodub.model.dubbing.timing import OutputTimeline, at_times
+from heterodub.model.evaluation.generator import reference_frames
+from heterodub.model.features.landmarks import box
+from heterodub.model.features.mel import log_mel
+from heterodub.model.features.timing import frame_to_sample, frame_to_second, frames_around
+from heterodub.model.stage1.features import prepare
+from heterodub.model.stage1.inference import amplified, face_frames, predict
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.schemas.config.dubbing import DubSettings
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.dubbing.face_tracking import Followed
+from heterodub.tasks.faces.window import Window, next_window
+from heterodub.tasks.media.speech import SpeechSource
 
 _HIGHEST_RATE: Final = 240.0
 """Most pictures a second that low-passes assume: times may be too close to each other by mistake."""

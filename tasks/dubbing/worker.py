@@ -5,14 +5,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from tasks.dubbing.dub import dub
-from tasks.dubbing.jobs import Dubbed, ModelPaths
-from tasks.dubbing.models import Models, open_models
-from tasks.faces.backend import LandmarkBackend, open_backend
-from tasks.ingestion.child import announce
-from tasks.monitoring.progress import ProgressSink
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths
+from heterodub.tasks.dubbing.models import Models, open_models
+from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
+from heterodub.tasks.ingestion.child import announce
+from heterodub.tasks.monitoring.progress import ProgressSink
 
 _MESH_THREADS: Final = min(4, os.cpu_count() or 1)
 """A job is worked on alone, and the faces of a film picture after picture. Two threads halve a mesh's time, by

@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from model.metrics.clip_scores import of_system
-from model.metrics.intervals import Interval
-from schemas.errors import TrainingError
-from tasks.evaluation.evaluation import Evaluation, merged
-from tasks.training.clip_selection import ClipRef, Selection
+from heterodub.model.metrics.clip_scores import of_system
+from heterodub.model.metrics.intervals import Interval
+from heterodub.schemas.errors import TrainingError
+from heterodub.tasks.evaluation.evaluation import Evaluation, merged
+from heterodub.tasks.training.clip_selection import ClipRef, Selection
 
 Trial = Callable[[Selection, Sequence[ClipRef], str], Evaluation]
 """Trains on a selection and evaluates on other clips; the text names the part."""

@@ -4,18 +4,18 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.syncnet.scorer import SyncScorer
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.errors import HeterodubError
-from tasks.dubbing.batch import open_dubber, titled
-from tasks.dubbing.jobs import ModelPaths, inputs_of, readable
-from tasks.dubbing.worker import Announcer, opened
-from tasks.evaluation.dubbing import DubScores, evaluate_dubbing, merged
-from tasks.ingestion.child_process import FunctionName
-from tasks.monitoring.progress import ProgressSink
+from heterodub.model.syncnet.scorer import SyncScorer
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import HeterodubError
+from heterodub.tasks.dubbing.batch import open_dubber, titled
+from heterodub.tasks.dubbing.jobs import ModelPaths, inputs_of, readable
+from heterodub.tasks.dubbing.worker import Announcer, opened
+from heterodub.tasks.evaluation.dubbing import DubScores, evaluate_dubbing, merged
+from heterodub.tasks.ingestion.child_process import FunctionName
+from heterodub.tasks.monitoring.progress import ProgressSink
 
-_EVALUATE = FunctionName("tasks.evaluation.dub_jobs:evaluate_job")
+_EVALUATE = FunctionName("heterodub.tasks.evaluation.dub_jobs:evaluate_job")
 
 
 def evaluate_jobs(

@@ -16,34 +16,34 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.dubbing.faces import nth_face
-from model.dubbing.timing import OutputTimeline, at_times
-from model.evaluation.generator import SYNC, reference_frames
-from model.features.arrays import Flags, Floats
-from model.features.mel import log_mel
-from model.features.timing import frame_to_sample, frame_to_second, frames_around
-from model.metrics.clip_scores import ClipScores
-from model.metrics.controls import copy_reference
-from model.metrics.landmarks import score_clip
-from model.metrics.report import Report, ReportSpec, make_report
-from model.syncnet.score import SyncScore, score_sync
-from model.syncnet.scorer import SyncScorer
-from model.syncnet.windows import SyncClip
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.endings import ending_of_jobs, with_ending
-from schemas.errors import DubbingError, HeterodubError
-from tasks.dubbing.dub import DubPlan, open_inputs, open_speech, plan_dub, render
-from tasks.dubbing.face_tracking import follow
-from tasks.dubbing.jobs import readable
-from tasks.dubbing.models import Models
-from tasks.dubbing.passes import PassMonitor
-from tasks.dubbing.segments import Segment
-from tasks.faces.backend import LandmarkBackend
-from tasks.media.canvas import Canvas
-from tasks.media.source_video import SourceVideo
-from tasks.media.speech import SpeechSource
-from tasks.monitoring.progress import ProgressSink
+from heterodub.model.dubbing.faces import nth_face
+from heterodub.model.dubbing.timing import OutputTimeline, at_times
+from heterodub.model.evaluation.generator import SYNC, reference_frames
+from heterodub.model.features.arrays import Flags, Floats
+from heterodub.model.features.mel import log_mel
+from heterodub.model.features.timing import frame_to_sample, frame_to_second, frames_around
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.controls import copy_reference
+from heterodub.model.metrics.landmarks import score_clip
+from heterodub.model.metrics.report import Report, ReportSpec, make_report
+from heterodub.model.syncnet.score import SyncScore, score_sync
+from heterodub.model.syncnet.scorer import SyncScorer
+from heterodub.model.syncnet.windows import SyncClip
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.endings import ending_of_jobs, with_ending
+from heterodub.schemas.errors import DubbingError, HeterodubError
+from heterodub.tasks.dubbing.dub import DubPlan, open_inputs, open_speech, plan_dub, render
+from heterodub.tasks.dubbing.face_tracking import follow
+from heterodub.tasks.dubbing.jobs import readable
+from heterodub.tasks.dubbing.models import Models
+from heterodub.tasks.dubbing.passes import PassMonitor
+from heterodub.tasks.dubbing.segments import Segment
+from heterodub.tasks.faces.backend import LandmarkBackend
+from heterodub.tasks.media.canvas import Canvas
+from heterodub.tasks.media.source_video import SourceVideo
+from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.monitoring.progress import ProgressSink
 
 Setting = Literal["paired", "unpaired"]
 

@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from model.metrics.clip_scores import ClipScores
-from model.metrics.report import Report, ReportSpec, make_report
-from schemas.errors import ModelFileError, TrainingError
-from schemas.reasons import Stage
-from tasks.training.clip_selection import ClipRef, Selection
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.report import Report, ReportSpec, make_report
+from heterodub.schemas.errors import ModelFileError, TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.clip_selection import ClipRef, Selection
 
 Split = Literal["train", "val", "test"]
 

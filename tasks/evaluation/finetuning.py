@@ -5,27 +5,27 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from model.evaluation.generator import reference_frames
-from model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores
-from model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
-from model.io import load_translator
-from model.metrics.clip_scores import ClipScores
-from model.perceptual.lite0 import Lite0
-from model.stage2.inference import TranslatorInference
-from model.training.callbacks import Callback
-from schemas.config.settings import Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.evaluation.evaluation import Evaluation
-from tasks.evaluation.translator_scores import MOST_FRAMES
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
-from tasks.training.data.datasets import face_clip
-from tasks.training.device import device_of
-from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.run import run_training
-from tasks.training.run_dirs import training_folder
-from tasks.training.stage2 import translator_spec
+from heterodub.model.evaluation.generator import reference_frames
+from heterodub.model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores
+from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
+from heterodub.model.io import load_translator
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.model.training.callbacks import Callback
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.evaluation import Evaluation
+from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
+from heterodub.tasks.training.data.datasets import face_clip
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.finetuning import finetuning_clip, start_of
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.run_dirs import training_folder
+from heterodub.tasks.training.stage2 import translator_spec
 
 LEARNED_S: Final = 2.0
 """Seconds of each clip's beginning that are trained on, unless the settings say otherwise."""

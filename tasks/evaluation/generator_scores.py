@@ -14,23 +14,23 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.evaluation.generator import GENERATOR_REPORT, SYSTEMS, GeneratorEvalClip, score_generator
-from model.files import atomic_path
-from model.io import CPU, load_generator
-from model.metrics.controls import mean_face
-from model.syncnet.disturb import disturb
-from model.syncnet.scorer import SyncScorer, contrastive_loss
-from model.syncnet.windows import SyncClip, sample_pairs
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.evaluation.evaluation import Evaluation, require_evaluable
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker, spread
-from tasks.training.device import device_of
-from tasks.training.run_dirs import trainings
-from tasks.training.stage1 import read_eval_clips
+from heterodub.model.evaluation.generator import GENERATOR_REPORT, SYSTEMS, GeneratorEvalClip, score_generator
+from heterodub.model.files import atomic_path
+from heterodub.model.io import CPU, load_generator
+from heterodub.model.metrics.controls import mean_face
+from heterodub.model.syncnet.disturb import disturb
+from heterodub.model.syncnet.scorer import SyncScorer, contrastive_loss
+from heterodub.model.syncnet.windows import SyncClip, sample_pairs
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.evaluation import Evaluation, require_evaluable
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker, spread
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.run_dirs import trainings
+from heterodub.tasks.training.stage1 import read_eval_clips
 
 MEAN_CLIPS: Final = 500
 """Clips of the train split behind the mean face and the sync scorer, spread over its speakers."""

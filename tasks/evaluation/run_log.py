@@ -6,12 +6,12 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from model.metrics.clip_scores import ClipScores
-from model.metrics.intervals import Interval
-from model.metrics.report import SystemMean
-from schemas.config.settings import Settings
-from schemas.errors import TrackingError
-from tasks.stores.workspace import Workspace
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.intervals import Interval
+from heterodub.model.metrics.report import SystemMean
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import TrackingError
+from heterodub.tasks.stores.workspace import Workspace
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +32,8 @@ def log_evaluation(
     rows: scores of every clip and system. Speakers are logged as a hash: a takedown cannot reach files of a run by
     name.
     """
-    from tasks.tracking.runs import tracked_run
-    from tasks.tracking.store import open_tracking
+    from heterodub.tasks.tracking.runs import tracked_run
+    from heterodub.tasks.tracking.store import open_tracking
 
     try:
         tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))

@@ -8,26 +8,26 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.image_scores import (
+from heterodub.model.evaluation.image_scores import (
     NOT_MEASURED,
     TRANSLATOR_REPORT,
     clip_scores,
     heldout_features,
 )
-from model.evaluation.translator import SYSTEMS, Finder, System, system_crops
-from model.io import load_translator
-from model.metrics.frechet import frechet_distance
-from model.perceptual.lite0 import Lite0
-from model.stage2.inference import TranslatorInference
-from schemas.config.settings import Settings
-from schemas.errors import TrainingError, WeightsMissingError
-from schemas.reasons import Stage
-from tasks.evaluation.evaluation import Evaluation, require_evaluable
-from tasks.faces.backend import open_backend
-from tasks.faces.tracker import find_landmarks
-from tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
-from tasks.training.device import device_of
-from tasks.training.validation import read_eval_windows
+from heterodub.model.evaluation.translator import SYSTEMS, Finder, System, system_crops
+from heterodub.model.io import load_translator
+from heterodub.model.metrics.frechet import frechet_distance
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import TrainingError, WeightsMissingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.evaluation import Evaluation, require_evaluable
+from heterodub.tasks.faces.backend import open_backend
+from heterodub.tasks.faces.tracker import find_landmarks
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.validation import read_eval_windows
 
 MOST_FRAMES: Final = 40
 """Consecutive frames that are scored of each clip, from its middle."""

@@ -4,22 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from model.training.callbacks import Callback
-from schemas.config.sections import Section
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.config.translation import Stage2Settings
-from schemas.reasons import Stage
-from tasks.evaluation.cross_validation import Trial
-from tasks.evaluation.evaluation import Evaluation
-from tasks.evaluation.generator_scores import evaluate_generator
-from tasks.evaluation.translator_scores import evaluate_translator
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, Selection
-from tasks.training.run import run_training
-from tasks.training.run_dirs import training_folder
-from tasks.training.stage1 import generator_spec
-from tasks.training.stage2 import translator_spec
+from heterodub.model.training.callbacks import Callback
+from heterodub.schemas.config.sections import Section
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.cross_validation import Trial
+from heterodub.tasks.evaluation.evaluation import Evaluation
+from heterodub.tasks.evaluation.generator_scores import evaluate_generator
+from heterodub.tasks.evaluation.translator_scores import evaluate_translator
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, Selection
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.run_dirs import training_folder
+from heterodub.tasks.training.stage1 import generator_spec
+from heterodub.tasks.training.stage2 import translator_spec
 
 Evaluate = Callable[[Settings, Selection, Sequence[ClipRef], Path, str, int], Evaluation]
 

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from schemas.config.settings import Settings
+from heterodub.schemas.config.settings import Settings
 
 from .mesh import open_mesh_v1, open_mesh_v2
 from .region import Detection, FaceLandmarks, Picture, Region
@@ -42,7 +42,7 @@ def open_backend(settings: Settings, threads: int = 1) -> LandmarkBackend:
         case "face_mesh_v2":
             return open_mesh_v2(settings.weights, threads)
         case "face_alignment":
-            from tasks.training.device import device_of  # imports torch, which the mesh backends do without
+            from heterodub.tasks.training.device import device_of  # imports torch, which the mesh backends do without
 
             from .fan import open_fan
 

@@ -1,9 +1,9 @@
 """Breaks at which a track must be cut although a face was followed on: a soft cut, or a change of person, which a
 tracker of place and size may pass on. The same for clips and for dubbing.
 
-No recognition network: patches of a track (tasks.faces.patches) are compared with each other. Of one person, seconds
-apart, some pair of patches looks the same; of two, none does, in structure and in colours at once. Both count in
-proportion to what the track's own patches differ within a second or two, and only pairs that look the same way are
+No recognition network: patches of a track (heterodub.tasks.faces.patches) are compared with each other. Of one person,
+seconds apart, some pair of patches looks the same; of two, none does, in structure and in colours at once. Both count
+in proportion to what the track's own patches differ within a second or two, and only pairs that look the same way are
 compared.
 
 Calibrated on 280 tracks of 200 files of real footage, on the one side, and on pairs of tracks of two people, on the
@@ -19,9 +19,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats, Rgb
-from tasks.faces.patches import FacePatches, rows_and_columns
-from tasks.media.transitions import Transition, local_structure
+from heterodub.model.features.arrays import Floats, Rgb
+from heterodub.tasks.faces.patches import FacePatches, rows_and_columns
+from heterodub.tasks.media.transitions import Transition, local_structure
 
 _HEAD: Final = rows_and_columns(-1.2, -1.1, 1.2, 1.5)
 _REGIONS: Final = tuple(

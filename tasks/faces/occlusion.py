@@ -1,7 +1,7 @@
 """Detection of a hand, a microphone or a mask over the mouth of a followed face.
 
 A mesh draws lips on whatever is there, and its score stays 1. No network is used: small pictures of the face
-(tasks.faces.patches) are compared with each other, and with the face's own skin.
+(heterodub.tasks.faces.patches) are compared with each other, and with the face's own skin.
 
 *Unlike the track*: in colours and in fine structure the lower face is far from most of those patches that are typical
 of the track. Speech, turns of the head and light are no cover: a difference counts less where the mesh saw the mouth
@@ -25,8 +25,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from tasks.faces.patches import FacePatch, FacePatches, rows_and_columns
+from heterodub.model.features.arrays import Floats
+from heterodub.tasks.faces.patches import FacePatch, FacePatches, rows_and_columns
 
 _FACE: Final = rows_and_columns(-0.7, -0.6, 0.7, 1.6)
 """Brows to chin, with a pixel more on all sides: 22 rows, 14 columns."""

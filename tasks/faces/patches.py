@@ -1,8 +1,8 @@
 """Small pictures of a face, a few times a second, with its place, size and tilt taken out.
 
-A patch is cut in the face frame (model.features.face_frame), so eyes and nose bridge fall on the same pixels whenever
-the head looks the same way. It holds hair and collar, too: 3.2 units wide and high, a unit being about as long as the
-eyes are far apart, or a little longer.
+A patch is cut in the face frame (heterodub.model.features.face_frame), so eyes and nose bridge fall on the same pixels
+whenever the head looks the same way. It holds hair and collar, too: 3.2 units wide and high, a unit being about as
+long as the eyes are far apart, or a little longer.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Rgb
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import mouth_opening
-from tasks.faces.tracker import FaceObservation
-from tasks.faces.window import cut_window
+from heterodub.model.features.arrays import Rgb
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import mouth_opening
+from heterodub.tasks.faces.tracker import FaceObservation
+from heterodub.tasks.faces.window import cut_window
 
 PATCH_PX: Final = 32
 UNITS: Final = 3.2

@@ -1,4 +1,4 @@
-"""Conversion of a network's own points to the 216 of model.features.landmarks, and to a head pose.
+"""Conversion of a network's own points to the 216 of heterodub.model.features.landmarks, and to a head pose.
 
 Each boundary is a list of control points among the network's; one running arc length over all 13 lists lets a single
 interpolation resample them together, since this runs for every face of every frame.
@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from model.features.landmarks import BOUNDARIES
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.landmarks import BOUNDARIES
 
 Control = int | tuple[int, int]
 """One of a network's points, or the middle of two of them."""

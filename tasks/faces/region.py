@@ -54,9 +54,9 @@ class Detection:
 class FaceLandmarks:
     """Landmarks of one face in one picture, with their score and its pose.
 
-    points: (216, 2) float32 in the order of model.features.landmarks, pixels of the whole picture.
+    points: (216, 2) float32 in the order of heterodub.model.features.landmarks, pixels of the whole picture.
     score: the network's confidence that the region holds a face, 0..1.
-    yaw, pitch, roll: head pose in degrees, signs as in tasks.faces.points.
+    yaw, pitch, roll: head pose in degrees, signs as in heterodub.tasks.faces.points.
     next_region: where to look for the same face in the next frame.
     """
 

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Pictures
-from model.features.landmarks import box as box_of
-from model.features.landmarks import interocular
-from model.features.timing import seconds_to_frames
-from schemas.config.settings import ClipSettings
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.features.arrays import Pictures
+from heterodub.model.features.landmarks import box as box_of
+from heterodub.model.features.landmarks import interocular
+from heterodub.model.features.timing import seconds_to_frames
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 from .backend import LandmarkBackend
 from .region import Box, Detection, FaceLandmarks, Picture, distance, longer_side, overlap
@@ -49,7 +49,7 @@ class FaceObservation:
     points: (216, 2) float32, pixels of the frame; the last good ones where `tracked` is False.
     score: of the network on this frame, 0..1.
     tracked: the score is good and the points are shaped like a face that follows from the frame before.
-    yaw, pitch, roll: degrees, signs as in tasks.faces.points; of the last good frame where `tracked` is False.
+    yaw, pitch, roll: degrees, signs as in heterodub.tasks.faces.points; of the last good frame if not `tracked`.
     """
 
     track: int

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from model.features.arrays import Rgb
+from heterodub.model.features.arrays import Rgb
 
 Window = tuple[int, int, int]
 """Left, top, side in source pixels; may reach over the picture's edge."""

@@ -6,14 +6,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
-from schemas.records import FileOutcome, MediaFacts, RawFile
-from schemas.tables import CATALOG
-from tasks.ingestion.job import Analysis
-from tasks.sources.folder import gone
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
+from heterodub.schemas.records import FileOutcome, MediaFacts, RawFile
+from heterodub.schemas.tables import CATALOG
+from heterodub.tasks.ingestion.job import Analysis
+from heterodub.tasks.sources.folder import gone
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 _LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
 """Labels that people give a file; a change of it needs no second look at the file."""

@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tasks.ingestion.messages import MOST_FILES, MessageChannel, packed, plain_error
-from tasks.ingestion.sandbox import enter
+from heterodub.tasks.ingestion.messages import MOST_FILES, MessageChannel, packed, plain_error
+from heterodub.tasks.ingestion.sandbox import enter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,7 +103,7 @@ def serve(parent: MessageChannel) -> None:
 
 
 def _answer(call: bytes, files: list[int]) -> tuple[bytes, OpenFiles]:
-    from tasks.media.paths import granted
+    from heterodub.tasks.media.paths import granted
 
     try:
         work, arguments, names = pickle.loads(call)  # from our own parent, through a socket only we two hold
@@ -144,6 +144,6 @@ def main() -> None:
     sandbox = pickle.loads(parent.receive()[0])
     if sandbox is not None:
         for package in ("schemas", "model", "tasks"):  # of a checkout; inside nothing can be kept
-            compileall.compile_dir(Path(root, package), quiet=2, workers=1)
+            compileall.compile_dir(Path(root, "heterodub", package), quiet=2, workers=1)
         enter(sandbox)
     serve(parent)

@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.ingestion.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, OpenFiles, says_no_memory
-from tasks.ingestion.messages import MOST_FILES, MessageChannel, error_of, unpacked
-from tasks.ingestion.sandbox import Sandbox, surroundings
-from tasks.ingestion.scratch import Scratch, sweep
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, OpenFiles, says_no_memory
+from heterodub.tasks.ingestion.messages import MOST_FILES, MessageChannel, error_of, unpacked
+from heterodub.tasks.ingestion.sandbox import Sandbox, surroundings
+from heterodub.tasks.ingestion.scratch import Scratch, sweep
 
 _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""
@@ -43,10 +43,11 @@ _MESSAGE_S: Final = 60.0
 """Seconds that the rest of a message may take once it has begun: far longer than any that is sent in good faith."""
 
 _START: Final = (
-    "import sys; sys.path[:0] = {sys.argv[1]}.difference(sys.path); from tasks.ingestion.child import main; main()"
+    "import sys; sys.path[:0] = {sys.argv[1]}.difference(sys.path);"
+    "from heterodub.tasks.ingestion.child import main; main()"
 )
 """Not `-m`: that would import what lies in the folder one stands in, footage of strangers perhaps."""
-_ROOT: Final = str(Path(__file__).parents[2])
+_ROOT: Final = str(Path(__file__).parents[3])
 
 
 class KilledFromOutsideError(MediaRefusedError):

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from model.features.arrays import Rgb
-from model.features.landmarks import box as box_of
-from model.features.timing import frame_to_second, seconds_to_frames
-from schemas.config.settings import ClipSettings
-from tasks.faces.breaks import Frames, between, breaks
-from tasks.faces.occlusion import mouth_occluded
-from tasks.faces.patches import FacePatches
-from tasks.faces.tracker import FaceObservation
-from tasks.faces.window import Window, cut_window, next_window
-from tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
-from tasks.quality.picture import FacePicture, measure_face
+from heterodub.model.features.arrays import Rgb
+from heterodub.model.features.landmarks import box as box_of
+from heterodub.model.features.timing import frame_to_second, seconds_to_frames
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.faces.breaks import Frames, between, breaks
+from heterodub.tasks.faces.occlusion import mouth_occluded
+from heterodub.tasks.faces.patches import FacePatches
+from heterodub.tasks.faces.tracker import FaceObservation
+from heterodub.tasks.faces.window import Window, cut_window, next_window
+from heterodub.tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
+from heterodub.tasks.quality.picture import FacePicture, measure_face
 
 MEASURE_EVERY_FRAMES = 5
 """Detail, colour and exposure are measured on every fifth frame: they change slowly, and cost a mesh run each."""

@@ -27,9 +27,9 @@ from distributed.comm.core import CommClosedError, connect
 from distributed.comm.registry import get_backend
 from distributed.security import Security
 
-from schemas.errors import ClusterError, MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.ingestion.code_versions import Versions, versions_here
+from heterodub.schemas.errors import ClusterError, MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion.code_versions import Versions, versions_here
 
 __all__ = ["Client", "open_client", "spread"]
 
@@ -295,6 +295,6 @@ def _result(future: Any) -> Any:
     except (CancelledError, CommClosedError, TimeoutError) as lost:
         raise ClusterError(_GONE.format(f"scheduler ({lost})")) from lost
     except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] != "tasks":
+        if (missing.name or "").partition(".")[0] != "heterodub":
             raise
         raise ClusterError(f"a worker that joined the Dask cluster has no heterodub: {missing}") from missing

@@ -9,15 +9,15 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.ingestion.child import OpenFiles
-from tasks.ingestion.child_process import ChildProcess, FunctionName
-from tasks.ingestion.sandbox import Sandbox, require, warn_of_missing
-from tasks.media.paths import TIMES, local_path, localise, open_regular, path_to_uri, unreadable
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion.child import OpenFiles
+from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
+from heterodub.tasks.ingestion.sandbox import Sandbox, require, warn_of_missing
+from heterodub.tasks.media.paths import TIMES, local_path, localise, open_regular, path_to_uri, unreadable
 
-OPEN: Final = FunctionName("tasks.ingestion.decoder_process:open_files")
+OPEN: Final = FunctionName("heterodub.tasks.ingestion.decoder_process:open_files")
 
 
 def open_files(names: Sequence[str], lenient: bool = False, origins: Sequence[str] = ()) -> OpenFiles:

@@ -17,14 +17,14 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason, FileState
-from schemas.records import RawFile
-from tasks.ingestion import catalog
-from tasks.sources.folder import gone
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.sources.folder import gone
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,27 +14,27 @@ from functools import partial
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from schemas.policy import Policy
-from schemas.reasons import FileReason, FileState
-from schemas.records import RawFile
-from schemas.tables import CLIPS
-from tasks.ingestion import catalog
-from tasks.ingestion.dask_executor import Client, spread
-from tasks.ingestion.deduplication import merge_twins, store_resolution
-from tasks.ingestion.hashing import Identified, batched, identify_files
-from tasks.ingestion.job import Analysis, FileJob
-from tasks.ingestion.progress import Tally
-from tasks.ingestion.sandbox import warn_of_missing
-from tasks.ingestion.worker import FileResult, work_on
-from tasks.monitoring.progress import ProgressSink
-from tasks.releases.barred import Barred
-from tasks.stores import tables, tombstones
-from tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
-from tasks.stores.parts import PartFile
-from tasks.stores.removal import remove
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.schemas.records import RawFile
+from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.dask_executor import Client, spread
+from heterodub.tasks.ingestion.deduplication import merge_twins, store_resolution
+from heterodub.tasks.ingestion.hashing import Identified, batched, identify_files
+from heterodub.tasks.ingestion.job import Analysis, FileJob
+from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.ingestion.sandbox import warn_of_missing
+from heterodub.tasks.ingestion.worker import FileResult, work_on
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.releases.barred import Barred
+from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
+from heterodub.tasks.stores.parts import PartFile
+from heterodub.tasks.stores.removal import remove
+from heterodub.tasks.stores.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
 

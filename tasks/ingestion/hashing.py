@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.ingestion import catalog
-from tasks.ingestion.dask_executor import Client, spread
-from tasks.ingestion.deduplication import Resolution, resolve
-from tasks.ingestion.worker import identify, identify_each
-from tasks.monitoring.progress import ProgressSink
-from tasks.sources.folder import gone
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.dask_executor import Client, spread
+from heterodub.tasks.ingestion.deduplication import Resolution, resolve
+from heterodub.tasks.ingestion.worker import identify, identify_each
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.sources.folder import gone
 
 _BUNDLE_FILES: Final = 32
 _BUNDLE_BYTES: Final = 64 * 2**20

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 import pyarrow as pa
 from pydantic import PlainValidator
 
-from schemas.records import FileOutcome, MediaFacts
-from schemas.tables import CLIPS
-from tasks.ingestion.messages import plain
-from tasks.stores.parts import PartFile
+from heterodub.schemas.records import FileOutcome, MediaFacts
+from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.ingestion.messages import plain
+from heterodub.tasks.stores.parts import PartFile
 
 
 @dataclass(frozen=True, slots=True)

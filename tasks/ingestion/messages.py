@@ -17,9 +17,9 @@ from functools import cache, singledispatch
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Never
 
-from schemas import errors
-from schemas.errors import HeterodubError, MediaRefusedError
-from schemas.reasons import FileReason
+from heterodub.schemas import errors
+from heterodub.schemas.errors import HeterodubError, MediaRefusedError
+from heterodub.schemas.reasons import FileReason
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter

@@ -15,39 +15,39 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from model.features.landmarks import bridged
-from model.features.mel import log_mel
-from model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from schemas.policy import Policy
-from schemas.reasons import FileReason, FileState
-from schemas.records import FileOutcome, MediaFacts
-from schemas.tables import CLIPS
-from tasks.faces.backend import LandmarkBackend, open_backend
-from tasks.faces.tracker import FaceTracker
-from tasks.ingestion import rows
-from tasks.ingestion.child import announce
-from tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
-from tasks.ingestion.job import Admission, Analysis, FileJob
-from tasks.ingestion.sound_tracks import SoundTracks, candidates
-from tasks.media.decode import Video, open_video
-from tasks.media.interlace import with_combs
-from tasks.media.paths import fingerprint, localise, unreadable
-from tasks.media.probe import probe
-from tasks.media.shots import with_cuts
-from tasks.media.sniff import Container, sniff
-from tasks.media.sound import Sound, open_sound
-from tasks.media.streams import other_films, used_streams
-from tasks.media.timeline import Timeline
-from tasks.media.transitions import TransitionFinder
-from tasks.quality.av_sync import AvSync, correction_frames, measure_av_sync
-from tasks.quality.fingerprints import clip_picture_hash, face_motion, picture_hash, sound_hash
-from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
-from tasks.quality.picture import is_still
-from tasks.quality.routing import route_clip
-from tasks.quality.sound import speech_probability
-from tasks.stores.parts import PartWriter
+from heterodub.model.features.landmarks import bridged
+from heterodub.model.features.mel import log_mel
+from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.schemas.records import FileOutcome, MediaFacts
+from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
+from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.ingestion import rows
+from heterodub.tasks.ingestion.child import announce
+from heterodub.tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
+from heterodub.tasks.ingestion.job import Admission, Analysis, FileJob
+from heterodub.tasks.ingestion.sound_tracks import SoundTracks, candidates
+from heterodub.tasks.media.decode import Video, open_video
+from heterodub.tasks.media.interlace import with_combs
+from heterodub.tasks.media.paths import fingerprint, localise, unreadable
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.shots import with_cuts
+from heterodub.tasks.media.sniff import Container, sniff
+from heterodub.tasks.media.sound import Sound, open_sound
+from heterodub.tasks.media.streams import other_films, used_streams
+from heterodub.tasks.media.timeline import Timeline
+from heterodub.tasks.media.transitions import TransitionFinder
+from heterodub.tasks.quality.av_sync import AvSync, correction_frames, measure_av_sync
+from heterodub.tasks.quality.fingerprints import clip_picture_hash, face_motion, picture_hash, sound_hash
+from heterodub.tasks.quality.measure import ClipSound, FaceTrack, measure_clip
+from heterodub.tasks.quality.picture import is_still
+from heterodub.tasks.quality.routing import route_clip
+from heterodub.tasks.quality.sound import speech_probability
+from heterodub.tasks.stores.parts import PartWriter
 
 
 @cache

@@ -16,21 +16,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from schemas.policy import Policy
-from schemas.reasons import ClipReason, FileReason, FileState, Stage
-from tasks.ingestion.dask_executor import Client, spread
-from tasks.ingestion.job import Admission, FileJob
-from tasks.ingestion.worker import FileResult, work_on
-from tasks.monitoring.progress import ProgressSink
-from tasks.quality.av_sync import correction_frames
-from tasks.quality.routing import route_columns
-from tasks.stores import tables
-from tasks.stores.active_policy import set_policy
-from tasks.stores.parquet import names_in_folder
-from tasks.stores.parts import PartFile, commit_parts, find_part, part_name
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import ClipReason, FileReason, FileState, Stage
+from heterodub.tasks.ingestion.dask_executor import Client, spread
+from heterodub.tasks.ingestion.job import Admission, FileJob
+from heterodub.tasks.ingestion.worker import FileResult, work_on
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.quality.av_sync import correction_frames
+from heterodub.tasks.quality.routing import route_columns
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import set_policy
+from heterodub.tasks.stores.parquet import names_in_folder
+from heterodub.tasks.stores.parts import PartFile, commit_parts, find_part, part_name
+from heterodub.tasks.stores.workspace import Workspace
 
 Mask = NDArray[np.bool_]
 

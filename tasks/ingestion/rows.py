@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
-from schemas.records import Decision, Measurements
-from schemas.tables import STAGE1, STAGE2
-from tasks.ingestion.clip_builder import Draft
-from tasks.quality.measure import FaceTrack
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.schemas.records import Decision, Measurements
+from heterodub.schemas.tables import STAGE1, STAGE2
+from heterodub.tasks.ingestion.clip_builder import Draft
+from heterodub.tasks.quality.measure import FaceTrack
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import SandboxError
-from tasks.ingestion import seccomp
-from tasks.ingestion.seccomp import give_up_privileges
+from heterodub.schemas.errors import SandboxError
+from heterodub.tasks.ingestion import seccomp
+from heterodub.tasks.ingestion.seccomp import give_up_privileges
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 """The same numbers on every machine."""
@@ -110,7 +110,13 @@ _PASSED_ON: Final = re.compile(
 )
 """Variables that say how libraries work. Whatever else the user has set, secrets among it, no decoder needs."""
 
-_PACKAGES: Final = ("schemas", "model", "tasks", "flows")
+_PACKAGES: Final = (
+    "",
+    "schemas",
+    "model",
+    "tasks",
+    "flows",
+)  # in a checkout these are links, and what they lead to counts
 _ROOT: Final = Path(__file__).parents[2]
 
 _LIBRARIES: Final = ("/usr", "/lib", "/lib64", "/nix/store", "/gnu/store", "/etc/ld.so.cache", "/etc/localtime")
@@ -202,5 +208,5 @@ def _python() -> Iterator[str]:
     """Folders that hold code. Of a checkout only the packages: workspaces lie beside them."""
     yield from {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     yield from (str(_ROOT / name) for name in _PACKAGES)
-    yield from (path for path in sys.path if path and path != "/" and Path(path) != _ROOT)
+    yield from (path for path in sys.path if path and path != "/" and Path(path) != _ROOT.parent)
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(":"))

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
-from model.features.timing import frame_to_sample
-from schemas.reasons import MissingCause
-from schemas.records import MediaFacts, StreamFacts
-from tasks.ingestion.clip_builder import Draft
-from tasks.media.containers import NO_PICTURES, open_input
-from tasks.media.sniff import Container
-from tasks.media.sound import Sound
-from tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
-from tasks.quality.sound import SILENCE_DBFS, level_dbfs
+from heterodub.model.features.timing import frame_to_sample
+from heterodub.schemas.reasons import MissingCause
+from heterodub.schemas.records import MediaFacts, StreamFacts
+from heterodub.tasks.ingestion.clip_builder import Draft
+from heterodub.tasks.media.containers import NO_PICTURES, open_input
+from heterodub.tasks.media.sniff import Container
+from heterodub.tasks.media.sound import Sound
+from heterodub.tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
+from heterodub.tasks.quality.sound import SILENCE_DBFS, level_dbfs
 
 PAIRS: Final = 1.75
 """Mean sync score from which a sound belongs to the mouths: the default policy's limit for a clip."""

@@ -7,13 +7,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.reasons import FileReason, FileState
-from tasks.ingestion.catalog import IngestPlan
-from tasks.ingestion.progress import Tally
-from tasks.quality.drift import CorpusDrift
-from tasks.releases.publishing import PublishResult
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.tasks.ingestion.catalog import IngestPlan
+from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.quality.drift import CorpusDrift
+from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 _SHOWN: Final = 20
 _DISPUTE: Final = f"file: {FileReason.LABELS_DISAGREE}"

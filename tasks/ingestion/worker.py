@@ -9,21 +9,21 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import Settings
-from schemas.errors import HeterodubError, MediaRefusedError
-from schemas.policy import Policy
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.ingestion.catalog import RETRIED
-from tasks.ingestion.child import OpenFiles
-from tasks.ingestion.child_process import ChildProcess, FunctionName, KilledFromOutsideError
-from tasks.ingestion.decoder_process import OPEN, handed_to_write
-from tasks.ingestion.job import Analysis, FileJob, require_own
-from tasks.ingestion.sandbox import Sandbox, require
-from tasks.media.paths import disk_trouble
-from tasks.stores.parts import PartFile, keep_part, unfinished_parts
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import HeterodubError, MediaRefusedError
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion.catalog import RETRIED
+from heterodub.tasks.ingestion.child import OpenFiles
+from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName, KilledFromOutsideError
+from heterodub.tasks.ingestion.decoder_process import OPEN, handed_to_write
+from heterodub.tasks.ingestion.job import Analysis, FileJob, require_own
+from heterodub.tasks.ingestion.sandbox import Sandbox, require
+from heterodub.tasks.media.paths import disk_trouble
+from heterodub.tasks.stores.parts import PartFile, keep_part, unfinished_parts
+from heterodub.tasks.stores.workspace import Workspace
 
 Result = TypeVar("Result")
 
@@ -36,9 +36,9 @@ _MOST_MESSAGES = 1000
 """A file says something once for each of its streams of pictures; one that has taken the child over, for ever."""
 
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
-_ANALYSE = FunctionName("tasks.ingestion.process_file:analyse")
-_CONTENT_OF = FunctionName("tasks.media.paths:content_of")
-_LOAD = FunctionName("tasks.ingestion.process_file:load")
+_ANALYSE = FunctionName("heterodub.tasks.ingestion.process_file:analyse")
+_CONTENT_OF = FunctionName("heterodub.tasks.media.paths:content_of")
+_LOAD = FunctionName("heterodub.tasks.ingestion.process_file:load")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,9 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from schemas.config.settings import Settings
-from schemas.errors import WeightsMissingError
-from tasks.ingestion.sandbox import landlock_version, missing
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import WeightsMissingError
+from heterodub.tasks.ingestion.sandbox import landlock_version, missing
 
 from .findings import Finding, good, problem, warning
 
@@ -143,14 +143,14 @@ def _weight(name: str, in_use: str, is_set: bool, check: Callable[[], str]) -> F
 
 
 def _mesh_v1() -> str:
-    from tasks.faces.litert import PACKAGE, package_model, package_version
+    from heterodub.tasks.faces.litert import PACKAGE, package_model, package_version
 
     size = sum(len(package_model(name)) for name in _MESH_FILES)
     return f"{PACKAGE} {package_version()}, {size / 1e6:.1f} MB"
 
 
 def _mesh_v2(bundle: Path | None) -> str:
-    from tasks.faces.litert import bundle_model
+    from heterodub.tasks.faces.litert import bundle_model
 
     return f"{bundle}, {len(bundle_model(bundle)) / 1e6:.1f} MB, checksum right"
 

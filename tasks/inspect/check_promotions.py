@@ -5,21 +5,21 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from schemas.cards import GENERATOR, TRANSLATOR
-from schemas.config.settings import Settings
-from schemas.errors import HeterodubError, SettingsError, WorkspaceError
-from schemas.reasons import Stage
-from schemas.wording import counted
-from tasks.releases import benchmarks, releases
-from tasks.stores.workspace import Workspace
-from tasks.tracking.address import place_of
-from tasks.tracking.ledger import ADOPT, CHOOSE, Move, moves, rollback_line
+from heterodub.schemas.cards import GENERATOR, TRANSLATOR
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import HeterodubError, SettingsError, WorkspaceError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.wording import counted
+from heterodub.tasks.releases import benchmarks, releases
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.address import place_of
+from heterodub.tasks.tracking.ledger import ADOPT, CHOOSE, Move, moves, rollback_line
 
 from . import findings
 from .findings import Finding
 
 if TYPE_CHECKING:
-    from tasks.tracking.champions import Champions
+    from heterodub.tasks.tracking.champions import Champions
 
 _good, _problem, _warning = (partial(kind, "promotion") for kind in (findings.good, findings.problem, findings.warning))
 
@@ -97,15 +97,15 @@ def _open(ws: Workspace, settings: Settings, model: str) -> "Champions":
     place = place_of(settings.tracking, ws)
     if not place.exists:
         raise SettingsError(f"{place.database} does not exist")
-    from tasks.tracking.champions import Champions
-    from tasks.tracking.store import open_at
+    from heterodub.tasks.tracking.champions import Champions
+    from heterodub.tasks.tracking.store import open_at
 
     return Champions(open_at(place), ws, model)
 
 
 def _registered(ours: "Champions") -> tuple[int | None, dict[int, str]]:
     """Return the version of the alias, and the takedowns that each registered version was trained on."""
-    from tasks.tracking.registry import CHAMPION, aliased, versions
+    from heterodub.tasks.tracking.registry import CHAMPION, aliased, versions
 
     alias = aliased(ours.tracking, ours.model, CHAMPION)
     takedowns = {version.number: version.taken_down for version in versions(ours.tracking, ours.model)}

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from schemas.config.settings import Settings
-from schemas.errors import ModelFileError, SettingsError, TrackingError, WorkspaceError
-from tasks.stores.workspace import Workspace
-from tasks.tracking.address import TrackingAddress, place_of
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import ModelFileError, SettingsError, TrackingError, WorkspaceError
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.address import TrackingAddress, place_of
 
 from .findings import Finding, good, problem
 
@@ -32,8 +32,8 @@ def _store(settings: Settings) -> Iterator[Finding]:
     if not place.exists:
         yield good("tracking", _WHAT, f"not made yet; the first training makes {place.database}")
         return
-    from tasks.tracking.deletion import deleted
-    from tasks.tracking.store import NotAtHomeError, look
+    from heterodub.tasks.tracking.deletion import deleted
+    from heterodub.tasks.tracking.store import NotAtHomeError, look
 
     try:
         detail = look(place)
@@ -57,10 +57,10 @@ def _models(place: TrackingAddress) -> Iterator[Finding]:
 
     Raises: TrackingError - the store does not answer.
     """
-    from tasks.tracking.kinds import KINDS
-    from tasks.tracking.models import verify_version
-    from tasks.tracking.registry import aliases_of, versions
-    from tasks.tracking.store import open_at
+    from heterodub.tasks.tracking.kinds import KINDS
+    from heterodub.tasks.tracking.models import verify_version
+    from heterodub.tasks.tracking.registry import aliases_of, versions
+    from heterodub.tasks.tracking.store import open_at
 
     tracking = open_at(place)
     for name in KINDS:

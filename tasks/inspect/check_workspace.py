@@ -11,18 +11,18 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from schemas.display import SHORT_ID, base_name
-from schemas.errors import HeterodubError, WorkspaceError
-from schemas.reasons import FileState, Stage
-from schemas.tables import LAYOUT_VERSION, TABLES
-from schemas.wording import counted
-from tasks.releases import releases
-from tasks.sources.folder import gone
-from tasks.stores import commits, delta, tables, tombstones, vacuum
-from tasks.stores.active_policy import policy_in_force
-from tasks.stores.batches import orphans
-from tasks.stores.workspace import LEFT_BEHIND_S, Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import SHORT_ID, base_name
+from heterodub.schemas.errors import HeterodubError, WorkspaceError
+from heterodub.schemas.reasons import FileState, Stage
+from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
+from heterodub.schemas.wording import counted
+from heterodub.tasks.releases import releases
+from heterodub.tasks.sources.folder import gone
+from heterodub.tasks.stores import commits, delta, tables, tombstones, vacuum
+from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.batches import orphans
+from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
 from . import findings
 from .findings import Finding

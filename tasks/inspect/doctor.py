@@ -1,8 +1,8 @@
 """All checks of `doctor`."""
 
-from schemas.config.settings import Settings
-from schemas.errors import SettingsError
-from schemas.policy import load_policy
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.policy import load_policy
 
 from .check_installation import check_installation
 from .check_promotions import check_promotions

@@ -8,16 +8,16 @@ from typing import Any, Final
 
 import pyarrow.compute as pc
 
-from model.features.timing import frame_to_second
-from schemas.config.settings import Settings
-from schemas.policy import Policy
-from schemas.reasons import EXPLANATIONS, FileState, Stage
-from schemas.records import MediaFacts
-from schemas.signals import SIGNAL_NAMES, SIGNALS
-from tasks.quality.routing import LimitCheck, explain, route_clip
-from tasks.stores import tables
-from tasks.stores.active_policy import policy_in_force
-from tasks.stores.workspace import Workspace
+from heterodub.model.features.timing import frame_to_second
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import EXPLANATIONS, FileState, Stage
+from heterodub.schemas.records import MediaFacts
+from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS
+from heterodub.tasks.quality.routing import LimitCheck, explain, route_clip
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.workspace import Workspace
 
 from .lookup import find
 from .routes import route_of
@@ -110,7 +110,7 @@ class FileAnswer:
     notes: tuple[str, ...]
     facts: dict[str, Any]
     streams: tuple[Row, ...]
-    """Every stream that could be used, see schemas.records.StreamFacts."""
+    """Every stream that could be used, see heterodub.schemas.records.StreamFacts."""
     clips_of: str | None
     clips: tuple[ClipAnswer, ...]
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.features.timing import frame_to_second
-from schemas.errors import NotFoundError
-from schemas.reasons import ClipReason, FileReason, FileState
-from schemas.signals import SIGNAL_NAMES
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.model.features.timing import frame_to_second
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.reasons import ClipReason, FileReason, FileState
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 from .routes import Route, route_of, takes
 

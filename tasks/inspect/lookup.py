@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import pyarrow.compute as pc
 
-from schemas.display import SHORT_ID, base_name, readable_path, visible
-from schemas.errors import NotFoundError
-from schemas.reasons import FileState
-from schemas.wording import counted
-from tasks.media.paths import path_to_uri
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.reasons import FileState
+from heterodub.schemas.wording import counted
+from heterodub.tasks.media.paths import path_to_uri
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 _ID: Final = re.compile(r"[0-9a-f]{4,64}")
 _SHOWN: Final = 8

@@ -6,16 +6,16 @@ from typing import Any, Final
 
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from schemas.reasons import FileState
-from schemas.tables import LAYOUT_VERSION, TABLES
-from tasks.monitoring.runs import RunRecord, runs, under_parents
-from tasks.releases import releases
-from tasks.releases.releases import Release
-from tasks.stores import tables
-from tasks.stores.active_policy import policy_in_force
-from tasks.stores.tables import TableSize
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.reasons import FileState
+from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
+from heterodub.tasks.monitoring.runs import RunRecord, runs, under_parents
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.tables import TableSize
+from heterodub.tasks.stores.workspace import Workspace
 
 from .routes import count_routes
 

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from schemas.errors import PromotionError
-from tasks.monitoring.runs import runs
-from tasks.promotion.evidence import PAGE
-from tasks.releases.barred import prints_of
-from tasks.releases.publishing import PublishResult, publish
-from tasks.stores import tables, tombstones, vacuum
-from tasks.stores.active_policy import active_policy
-from tasks.stores.batches import drop_media
-from tasks.stores.removal import remove, require_below
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import PromotionError
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.promotion.evidence import PAGE
+from heterodub.tasks.releases.barred import prints_of
+from heterodub.tasks.releases.publishing import PublishResult, publish
+from heterodub.tasks.stores import tables, tombstones, vacuum
+from heterodub.tasks.stores.active_policy import active_policy
+from heterodub.tasks.stores.batches import drop_media
+from heterodub.tasks.stores.removal import remove, require_below
+from heterodub.tasks.stores.workspace import Workspace
 
 from .plan import Scope, TakedownPlan, plan_takedown, scope_left
 from .weights import delete_derived, delete_models, require_not_champion, require_own
 
 if TYPE_CHECKING:
-    from tasks.tracking.store import Tracking
+    from heterodub.tasks.tracking.store import Tracking
 
 _log = logging.getLogger(__name__)
 
@@ -135,8 +135,8 @@ def _require_own(ws: Workspace) -> None:
 
 
 def _tag_models(tracking: "Tracking", plan: TakedownPlan, takedown: str) -> list[str]:
-    from tasks.tracking.models import TAKEN_DOWN
-    from tasks.tracking.registry import tag_version
+    from heterodub.tasks.tracking.models import TAKEN_DOWN
+    from heterodub.tasks.tracking.registry import tag_version
 
     tag = f"{plan.scope.kind} {takedown} {datetime.now(UTC).date().isoformat()}"
     trained = [touched.version for touched in plan.models if touched.clips]
@@ -212,8 +212,8 @@ def _delete_unfinished(ws: Workspace) -> int:
 
 def _erase_pictures(tracking: "Tracking", plan: TakedownPlan) -> int:
     """Erase pictures and films of the clips in trainings, and pages that compare models on them."""
-    from tasks.tracking.deletion import erase_about
-    from tasks.tracking.queries import runs_of_benchmarks
+    from heterodub.tasks.tracking.deletion import erase_about
+    from heterodub.tasks.tracking.queries import runs_of_benchmarks
 
     clips = [clip["clip_id"] for clip in plan.scope.clips]
     return erase_about(tracking, clips, [PAGE], runs_of_benchmarks(tracking, plan.benchmarks))

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from schemas.contract import FPS
-from schemas.display import visible
-from schemas.endings import with_ending
-from schemas.errors import NotFoundError
-from tasks.inspect.lookup import find
-from tasks.monitoring.run_log import as_step, recorded
-from tasks.preflight.data import check_takedown
-from tasks.releases import releases
-from tasks.releases.barred import copies_of
-from tasks.stores import tables, tombstones
-from tasks.stores.tombstones import Kind, Unfinished
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.contract import FPS
+from heterodub.schemas.display import visible
+from heterodub.schemas.endings import with_ending
+from heterodub.schemas.errors import NotFoundError
+from heterodub.tasks.inspect.lookup import find
+from heterodub.tasks.monitoring.run_log import as_step, recorded
+from heterodub.tasks.preflight.data import check_takedown
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.barred import copies_of
+from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.tombstones import Kind, Unfinished
+from heterodub.tasks.stores.workspace import Workspace
 
 from .weights import TrainingFolder, training_folders
 
 if TYPE_CHECKING:
-    from tasks.tracking.lineage import TouchedVersion
-    from tasks.tracking.store import Tracking
+    from heterodub.tasks.tracking.lineage import TouchedVersion
+    from heterodub.tasks.tracking.store import Tracking
 
 _FILE_COLUMNS: Final = ["uri", "media_id", "corpus", "speaker", "licence"]
 _CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "stage2"]
@@ -122,12 +122,12 @@ def tracking_if_there(settings: Settings, ws: Workspace) -> "Tracking | None":
 
     Raises: TrackingError - a server does not answer. SettingsError - a remote workspace names no server.
     """
-    from tasks.tracking.address import place_of
+    from heterodub.tasks.tracking.address import place_of
 
     place = place_of(settings.tracking, ws)
     if not place.exists:
         return None
-    from tasks.tracking.store import open_at
+    from heterodub.tasks.tracking.store import open_at
 
     return open_at(place)
 
@@ -152,7 +152,7 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
 
 
 def _models(tracking: "Tracking", ws: Workspace, scope: Scope) -> "list[TouchedVersion]":
-    from tasks.tracking.lineage import models_trained_on  # with MLflow, which takes seconds
+    from heterodub.tasks.tracking.lineage import models_trained_on  # with MLflow, which takes seconds
 
     return models_trained_on(tracking, ws, scope.media)
 

@@ -6,20 +6,20 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.config.settings import Settings
-from schemas.display import visible
-from schemas.errors import NotFoundError
-from tasks.releases import releases
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
-from tasks.tracking import ledger
-from tasks.tracking.kinds import KINDS
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import visible
+from heterodub.schemas.errors import NotFoundError
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking import ledger
+from heterodub.tasks.tracking.kinds import KINDS
 
 from .plan import TakedownPlan, find_scope, plan_takedown, tracking_if_there
 
 if TYPE_CHECKING:
-    from tasks.tracking.models import Version
-    from tasks.tracking.store import Tracking
+    from heterodub.tasks.tracking.models import Version
+    from heterodub.tasks.tracking.store import Tracking
 
 _MODEL: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<version>\d+)|(?P<alias>@[\w-]+))?")
 
@@ -71,8 +71,8 @@ def _no_such(name: str, speakers: Collection[str | None]) -> str:
 def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: str | None) -> ModelTrace:
     if tracking is None:
         raise NotFoundError(f"no {model} is registered yet: `{KINDS[model].made_by}` makes one")
-    from tasks.tracking.lineage import trained_on
-    from tasks.tracking.registry import aliases_of, named_version
+    from heterodub.tasks.tracking.lineage import trained_on
+    from heterodub.tasks.tracking.registry import aliases_of, named_version
 
     version = named_version(tracking, model, name)
     clips = trained_on(tracking, ws, version)

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.errors import PromotionError
-from tasks.stores.removal import remove_below, require_below
-from tasks.stores.workspace import Workspace
-from tasks.tracking import ledger
-from tasks.tracking.ledger import CHOOSE
-from tasks.training.run_dirs import each_training, media_behind, run_of, trainings
+from heterodub.schemas.errors import PromotionError
+from heterodub.tasks.stores.removal import remove_below, require_below
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking import ledger
+from heterodub.tasks.tracking.ledger import CHOOSE
+from heterodub.tasks.training.run_dirs import each_training, media_behind, run_of, trainings
 
 if TYPE_CHECKING:
-    from tasks.tracking.lineage import TouchedVersion
-    from tasks.tracking.store import Tracking
+    from heterodub.tasks.tracking.lineage import TouchedVersion
+    from heterodub.tasks.tracking.store import Tracking
 
 _DERIVED: Final = ("sync-*.safetensors", "paper-scores-*.json")
 
@@ -100,7 +100,7 @@ def delete_models(
     """
     versions = [touched.version for touched in models if touched.clips]
     if tracking is not None:
-        from tasks.tracking.deletion import delete_version
+        from heterodub.tasks.tracking.deletion import delete_version
 
         for version in versions:
             delete_version(tracking, version)

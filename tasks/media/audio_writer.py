@@ -11,7 +11,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from scipy.signal import lfilter
 
-from schemas.contract import SAMPLE_RATE_HZ
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
 
 from .channels import MonoResampler, mix_weights, to_float
 from .spool import ClippingMarks, Spool

@@ -14,11 +14,11 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from model.dubbing.compositing import Colours, Planes
-from model.features.arrays import Floats, Rgb
-from tasks.media.colour import FULL, LIMITED, UNSAID, ColourTags, tone_mapping
-from tasks.media.frame_converter import FrameConverter, has_alpha, is_rgb
-from tasks.media.geometry import Geometry, Orientation, fitted, side_data_of
+from heterodub.model.dubbing.compositing import Colours, Planes
+from heterodub.model.features.arrays import Floats, Rgb
+from heterodub.tasks.media.colour import FULL, LIMITED, UNSAID, ColourTags, tone_mapping
+from heterodub.tasks.media.frame_converter import FrameConverter, has_alpha, is_rgb
+from heterodub.tasks.media.geometry import Geometry, Orientation, fitted, side_data_of
 
 _SD: Final = 6
 """SMPTE 170M: colours of the output where pictures come as RGB."""
@@ -62,7 +62,7 @@ class Look:
 
     @property
     def colours(self) -> Colours:
-        """For model.dubbing.compositing."""
+        """For heterodub.model.dubbing.compositing."""
         return Colours(self.tags.matrix, self.tags.full, self.bits)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from schemas.contract import SAMPLE_RATE_HZ
-from tasks.quality.sound import (
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.tasks.quality.sound import (
     SILENCE_DBFS,
     SPEECH_PROBABILITY,
     VAD_CHUNK,

@@ -18,7 +18,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
+from heterodub.model.features.arrays import Floats
 
 from .geometry import side_data_of
 

@@ -11,8 +11,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
 
 from .paths import borrowed, open_regular, unreadable
 from .sniff import HEAD_BYTES, Container, is_program_stream

@@ -11,10 +11,10 @@ from typing import Final
 import av.error
 import numpy as np
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from schemas.records import MediaFacts
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import MediaFacts
 
 from .containers import open_input, set_up, words
 from .decord_pictures import can_use_decord, read_whole
@@ -49,7 +49,7 @@ class Frame:
     follows_hole: bool = False
     """Pictures are missing before it; its number is that of its time, so numbers may be missing too."""
     is_combed: bool = False
-    """Shows two moments, after whatever was done against it; see tasks.media.interlace.with_combs."""
+    """Shows two moments, after whatever was done against it; see heterodub.tasks.media.interlace.with_combs."""
 
 
 class Video:

@@ -23,8 +23,8 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from schemas.errors import MediaRefusedError
-from schemas.records import MediaFacts
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.records import MediaFacts
 
 from .containers import NO_PICTURES, open_input
 from .interlace import CombFinder, sample
@@ -51,7 +51,7 @@ Times = tuple[Fraction, Fraction]
 def can_use_decord(container: Container, facts: MediaFacts, stream: VideoStream, is_plain: bool) -> bool:
     """Return True if decord may be tried: a container it reads right, plain pictures, and little of it in all.
 
-    is_plain: of the first picture, see tasks.media.video_frames; decord ignores pixel aspects, directions, matrices.
+    is_plain: of the first picture, see video_frames; decord ignores pixel aspects, directions, matrices.
     """
     if container not in CONTAINERS or not is_plain:
         return False

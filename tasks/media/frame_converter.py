@@ -24,7 +24,7 @@ _EXPANDED: Final = np.rint(np.clip((np.arange(256) - 16) * (255 / 219), 0, 255))
 class FrameConverter:
     """Converts frames to RGB, each in its own proportions, direction and colours. Transparent parts lie over black.
 
-    HDR and wide gamuts are mapped to BT.709, see tasks.media.colour.
+    HDR and wide gamuts are mapped to BT.709, see heterodub.tasks.media.colour.
     """
 
     def __init__(self) -> None:

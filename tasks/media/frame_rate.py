@@ -8,7 +8,7 @@ from fractions import Fraction
 from statistics import median_low
 from typing import Final
 
-from schemas.contract import FPS
+from heterodub.schemas.contract import FPS
 
 from .video_frames import TimedPicture
 

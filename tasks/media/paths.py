@@ -17,10 +17,10 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 from uuid import uuid4
 
-from model.files import is_disk_full
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.stores.remote import as_os_errors, open_store
+from heterodub.model.files import is_disk_full
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.stores.remote import as_os_errors, open_store
 
 TIMES: Final = 12
 """Times that a file is handed over: as many readers may be at work on it at once."""

@@ -8,10 +8,10 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from schemas.records import MediaFacts, StreamFacts
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import MediaFacts, StreamFacts
 
 from .containers import claimed_size, has_decoder, open_input, set_up
 from .geometry import Geometry, PixelAspect

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
-from schemas.contract import FPS
-from tasks.media.transitions import alike, structure, tiny
+from heterodub.schemas.contract import FPS
+from heterodub.tasks.media.transitions import alike, structure, tiny
 
 if TYPE_CHECKING:
-    from tasks.media.decode import Frame
+    from heterodub.tasks.media.decode import Frame
 
 SMALL_PX = 160
 """Longer side of the picture on which cuts and fingerprints are measured."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.reasons import FileReason
+from heterodub.schemas.reasons import FileReason
 
 _STILL = FileReason.STILL_PICTURE
 _OTHER = FileReason.UNSUPPORTED_CONTAINER

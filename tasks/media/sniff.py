@@ -10,8 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
 
 from .paths import open_regular, unreadable
 from .signatures import ELSEWHERE_TEXT, ISO_STILL_BRANDS, PREFIXES, RIFF_KINDS

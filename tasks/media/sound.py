@@ -6,10 +6,10 @@ from typing import Final, Self
 
 import numpy as np
 
-from model.features.timing import SAMPLES_PER_FRAME
-from schemas.contract import SAMPLE_RATE_HZ
-from schemas.reasons import MissingCause
-from schemas.records import MediaFacts
+from heterodub.model.features.timing import SAMPLES_PER_FRAME
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.schemas.reasons import MissingCause
+from heterodub.schemas.records import MediaFacts
 
 from .audio_writer import AudioWriter, sound_frames
 from .channels import Channel, best_channel

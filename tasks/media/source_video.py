@@ -11,19 +11,19 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from schemas.records import MediaFacts
-from tasks.media.canvas import Look, look_of
-from tasks.media.containers import open_input, set_up
-from tasks.media.frame_converter import PictureNotes
-from tasks.media.geometry import Geometry, PixelAspect
-from tasks.media.probe import probe
-from tasks.media.sniff import Container, sniff
-from tasks.media.streams import other_films, picture_of, used_streams
-from tasks.media.timeline import Timeline
-from tasks.media.video_frames import PyavPictures, decoded, step_s
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import MediaFacts
+from heterodub.tasks.media.canvas import Look, look_of
+from heterodub.tasks.media.containers import open_input, set_up
+from heterodub.tasks.media.frame_converter import PictureNotes
+from heterodub.tasks.media.geometry import Geometry, PixelAspect
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import Container, sniff
+from heterodub.tasks.media.streams import other_films, picture_of, used_streams
+from heterodub.tasks.media.timeline import Timeline
+from heterodub.tasks.media.video_frames import PyavPictures, decoded, step_s
 
 _FINEST: Final = Fraction(1, 1_000_000)
 _STANDARD: Final = Fraction(1, 90_000)
@@ -71,7 +71,7 @@ class SourceVideo:
 
         `picture`: number of the video stream, else the best is taken, as ingest does.
 
-        Raises: MediaRefusedError - it cannot be used; see tasks.media.sniff and tasks.media.probe.
+        Raises: MediaRefusedError - it cannot be used; see heterodub.tasks.media.sniff and heterodub.tasks.media.probe.
         """
         container = sniff(path)
         return cls(path, container, probe(path, container, limits, picture), limits)

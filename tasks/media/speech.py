@@ -14,19 +14,19 @@ from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.container import InputContainer
 
-from schemas.config.limits import LimitSettings
-from schemas.contract import SAMPLE_RATE_HZ
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.audio_writer import AudioWriter, sound_frames
-from tasks.media.channels import Channel, best_channel
-from tasks.media.containers import has_decoder, open_input, open_sound_file, set_up
-from tasks.media.paths import open_regular, unreadable
-from tasks.media.sniff import HEAD_BYTES, Container, sniff
-from tasks.media.spool import Spool
-from tasks.media.streams import MOST_STREAMS, picture_streams, ranked_pictures, sound_of, sound_streams
-from tasks.media.timeline import StreamClock, Timeline, clocks_apart_s
-from tasks.media.video_frames import decoded
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.audio_writer import AudioWriter, sound_frames
+from heterodub.tasks.media.channels import Channel, best_channel
+from heterodub.tasks.media.containers import has_decoder, open_input, open_sound_file, set_up
+from heterodub.tasks.media.paths import open_regular, unreadable
+from heterodub.tasks.media.sniff import HEAD_BYTES, Container, sniff
+from heterodub.tasks.media.spool import Spool
+from heterodub.tasks.media.streams import MOST_STREAMS, picture_streams, ranked_pictures, sound_of, sound_streams
+from heterodub.tasks.media.timeline import StreamClock, Timeline, clocks_apart_s
+from heterodub.tasks.media.video_frames import decoded
 
 _SOUND_FILES: Final = (
     (rb"(RIFF|RF64)....WAVE", "wav"),

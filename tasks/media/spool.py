@@ -13,10 +13,10 @@ from typing import Final, Self
 import numpy as np
 from av.audio.stream import AudioStream
 
-from model.features.timing import SAMPLES_PER_FRAME
-from schemas.contract import SAMPLE_RATE_HZ
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
+from heterodub.model.features.timing import SAMPLES_PER_FRAME
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
 
 from .paths import disk_trouble
 

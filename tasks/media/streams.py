@@ -16,10 +16,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from schemas.records import MediaFacts, StreamFacts
-from tasks.quality.picture import is_still
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import MediaFacts, StreamFacts
+from heterodub.tasks.quality.picture import is_still
 
 from .containers import has_decoder, open_input, set_up
 from .sniff import Container

@@ -16,8 +16,8 @@ import av.error
 from av.container import InputContainer
 from av.stream import Stream
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
 
 from .containers import NO_PICTURES, open_input
 from .sniff import Container

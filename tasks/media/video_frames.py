@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from schemas.contract import FPS
+from heterodub.schemas.contract import FPS
 
 from .colour import BT601, BT709, ColourTags
 from .containers import words

@@ -8,11 +8,11 @@ from typing import Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from tasks.quality.drift import COLUMNS, CorpusDrift, corpus_drift, facts_of
-from tasks.releases import releases
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.quality.drift import COLUMNS, CorpusDrift, corpus_drift, facts_of
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 from .run_log import Counts, current_run
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import Workspace
 
 FOLDER: Final = "running"
 

@@ -11,32 +11,30 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from schemas.config.notices import LogSettings
+from heterodub.schemas.config.notices import LogSettings
 
 PAIRS: Final = "pairs"
 """Attribute of a log record that holds its pairs: `_LOG.info("step", extra={PAIRS: {...}})`."""
 
-_OURS: Final = ("flows", "tasks", "model", "schemas")
+_OURS: Final = "heterodub"
 
 
 @contextmanager
 def log_lines(settings: LogSettings) -> Iterator[None]:
     """Write the records of our own loggers inside the block to stderr; a nested block adds nothing."""
-    loggers = [logging.getLogger(name) for name in _OURS]
-    if any(isinstance(handler, _Stderr) for handler in loggers[0].handlers):
+    logger = logging.getLogger(_OURS)
+    if any(isinstance(handler, _Stderr) for handler in logger.handlers):
         yield
         return
     level = settings.level or ("warning" if sys.stderr.isatty() else "info")
-    handler, before = _Stderr(settings.format), [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.addHandler(handler)
-        logger.setLevel(level.upper())
+    handler, before = _Stderr(settings.format), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(level.upper())
     try:
         yield
     finally:
-        for logger, old in zip(loggers, before, strict=True):
-            logger.removeHandler(handler)
-            logger.setLevel(old)
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 class _Stderr(logging.Handler):

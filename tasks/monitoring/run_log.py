@@ -21,13 +21,13 @@ from typing import Any, Final, ParamSpec, TypeVar
 
 import pyarrow as pa
 
-from schemas.config.settings import Settings, load_settings
-from schemas.endings import RunEnding, ending_of
-from schemas.errors import SettingsError, WorkspaceError
-from schemas.tables import METRICS
-from tasks.stores import tables, vacuum
-from tasks.stores.workspace import Workspace
-from tasks.tracking.ledger import current_user
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.endings import RunEnding, ending_of
+from heterodub.schemas.errors import SettingsError, WorkspaceError
+from heterodub.schemas.tables import METRICS
+from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.ledger import current_user
 
 from .heartbeat import HeartbeatFile
 from .logging import PAIRS, log_lines

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from schemas.endings import ENDINGS, RunEnding
-from schemas.errors import NotFoundError
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.endings import ENDINGS, RunEnding
+from heterodub.schemas.errors import NotFoundError
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 from .heartbeat import read_heartbeat
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Final, TextIO, cast
 
-from schemas.display import visible
+from heterodub.schemas.display import visible
 
 _OWN: Final = "\n\t"
 """Characters that pass: a stream cannot know whose line breaks they are. `paragraph` escapes those within a line."""

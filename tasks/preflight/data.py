@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from schemas.config.settings import Settings, load_settings
-from schemas.errors import SettingsError, SourceError
-from schemas.policy import load_policy
-from tasks.sources.open import check_source
-from tasks.stores.active_policy import require_active_policy
-from tasks.stores.tombstones import Kind
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import SettingsError, SourceError
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.sources.open import check_source
+from heterodub.tasks.stores.active_policy import require_active_policy
+from heterodub.tasks.stores.tombstones import Kind
+from heterodub.tasks.stores.workspace import Workspace
 
 from .parts import require_scheduler, require_tracking, require_writable
 
@@ -42,7 +42,7 @@ def check_ingest(
         load_policy(policy_file)
     require_scheduler(settings.run.dask)
     if settings.run.dask is None and settings.backend == "face_mesh_v2":  # the workers of a cluster have their own file
-        from tasks.faces.litert import bundle_model
+        from heterodub.tasks.faces.litert import bundle_model
 
         bundle_model(settings.weights.face_landmarker_v2)
     return settings
@@ -97,7 +97,7 @@ def check_takedown(kind: Kind, value: str, workspace: str | None = None, config:
 
     Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
     """
-    from tasks.lineage.plan import find_scope
+    from heterodub.tasks.lineage.plan import find_scope
 
     settings = load_settings(config, workspace=workspace)
     require_tracking(settings)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from schemas.cards import GENERATOR, TRANSLATOR
-from schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
-from schemas.config.settings import Settings, load_settings
-from schemas.errors import DubbingError, HeterodubError
-from schemas.reasons import Stage
-from tasks.dubbing.batch import check_jobs
-from tasks.dubbing.jobs import read_jobs
+from heterodub.schemas.cards import GENERATOR, TRANSLATOR
+from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import DubbingError, HeterodubError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.dubbing.batch import check_jobs
+from heterodub.tasks.dubbing.jobs import read_jobs
 
 from .parts import require_clips, require_model
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from schemas.cards import GENERATOR, TRANSLATOR
-from schemas.config.settings import Settings, load_settings
-from schemas.errors import SettingsError
-from schemas.promotion import load_promotion_policy
-from schemas.reasons import Stage
-from tasks.promotion.evaluators import evaluator_of, require_measured
-from tasks.stores.outputs import require_own_table
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.cards import GENERATOR, TRANSLATOR
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.promotion import load_promotion_policy
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.promotion.evaluators import evaluator_of, require_measured
+from heterodub.tasks.stores.outputs import require_own_table
+from heterodub.tasks.stores.workspace import Workspace
 
 from .parts import require_clips, require_model, require_scheduler, require_tracking, require_writable
 
@@ -53,7 +53,7 @@ def check_finetune(
 
     Raises: NotFoundError - the release, the clip. TrackingError - the model. SettingsError, WorkspaceError.
     """
-    from tasks.training.clip_selection import clip_named
+    from heterodub.tasks.training.clip_selection import clip_named
 
     settings = load_settings(config, workspace=workspace, stage2=dict(chosen))
     chosen_release = require_clips(settings, release, Stage.STAGE2)

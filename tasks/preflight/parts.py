@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from schemas.config.settings import Settings
-from schemas.errors import ClusterError, NotFoundError, SettingsError, TrackingError, TrainingError
-from schemas.reasons import Stage
-from tasks.releases.releases import Release
-from tasks.stores.workspace import Workspace, trouble_with_folder
-from tasks.tracking.address import TrackingAddress, place_of, server_listens
-from tasks.training.clip_selection import find_release
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import ClusterError, NotFoundError, SettingsError, TrackingError, TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores.workspace import Workspace, trouble_with_folder
+from heterodub.tasks.tracking.address import TrackingAddress, place_of, server_listens
+from heterodub.tasks.training.clip_selection import find_release
 
 _CONNECT_S: Final = 5.0
 """Seconds until a connection attempt counts as failed."""
@@ -54,7 +54,7 @@ def require_model(settings: Settings, kind: str, name: str | None, may_be_folder
     Raises: TrackingError - the registry has no such version, or does not answer. NotFoundError - a folder without a
     model, or a path that leads nowhere. SettingsError, WorkspaceError.
     """
-    from schemas.cards import CARD, FINETUNED
+    from heterodub.schemas.cards import CARD, FINETUNED
 
     looks_like_path = name is not None and "/" in name and not name.startswith((f"{FINETUNED}/", "models:/"))
     if name is not None and may_be_folder and (Path(name).is_dir() or looks_like_path):
@@ -62,9 +62,9 @@ def require_model(settings: Settings, kind: str, name: str | None, may_be_folder
             raise NotFoundError(f"{name} holds no {kind}: {CARD} is not there")
         return
     place = require_tracking(settings)
-    from tasks.tracking.kinds import KINDS
-    from tasks.tracking.registry import named_version, usable_version
-    from tasks.tracking.store import open_at
+    from heterodub.tasks.tracking.kinds import KINDS
+    from heterodub.tasks.tracking.registry import named_version, usable_version
+    from heterodub.tasks.tracking.store import open_at
 
     if not place.exists:
         raise TrackingError(f"no {kind} is registered at {place}: `{KINDS[kind].made_by}` makes one")

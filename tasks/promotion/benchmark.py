@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from schemas.config.settings import Settings
-from schemas.reasons import Stage
-from tasks.releases import benchmarks, releases
-from tasks.releases.benchmarks import Benchmark
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import find_release
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases import benchmarks, releases
+from heterodub.tasks.releases.benchmarks import Benchmark
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import find_release
 
 from .evaluators import evaluator_of
 

@@ -9,18 +9,18 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
-from model.metrics.intervals import Interval, Resampling, difference_interval, mean_interval
-from schemas.config.settings import Settings
-from schemas.display import visible
-from schemas.errors import NotFoundError
-from schemas.reasons import Stage
-from tasks.releases import releases
-from tasks.releases.releases import Release
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
-from tasks.tracking.queries import curve
-from tasks.tracking.store import Tracking
-from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
+from heterodub.model.metrics.intervals import Interval, Resampling, difference_interval, mean_interval
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import visible
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.queries import curve
+from heterodub.tasks.tracking.store import Tracking
+from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
 
 from .decision import PolicyCheck, PromotionDecision, figure
 from .gate import Comparison, fetched

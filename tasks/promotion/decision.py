@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from model.metrics.intervals import (
+from heterodub.model.metrics.intervals import (
     Interval,
     Resampling,
     Scores,
@@ -15,8 +15,8 @@ from model.metrics.intervals import (
     gain_difference_interval,
     reduction_interval,
 )
-from schemas.promotion import ModelRule, ResamplingRule
-from schemas.wording import counted
+from heterodub.schemas.promotion import ModelRule, ResamplingRule
+from heterodub.schemas.wording import counted
 
 from .model_scores import Direction, ModelScores
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from schemas.errors import NotFoundError, PromotionError
-from schemas.wording import counted
-from tasks.releases import releases
-from tasks.releases.benchmarks import Benchmark
-from tasks.stores.workspace import Workspace
-from tasks.tracking.champions import Candidate
-from tasks.tracking.ledger import Move
-from tasks.tracking.lineage import require_not_taken_down
-from tasks.tracking.models import Version
+from heterodub.schemas.errors import NotFoundError, PromotionError
+from heterodub.schemas.wording import counted
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.benchmarks import Benchmark
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.champions import Candidate
+from heterodub.tasks.tracking.ledger import Move
+from heterodub.tasks.tracking.lineage import require_not_taken_down
+from heterodub.tasks.tracking.models import Version
 
 
 def require_promotable(ws: Workspace, challenger: Candidate, benchmark: Benchmark) -> None:

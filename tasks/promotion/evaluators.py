@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from schemas.cards import GENERATOR, TRANSLATOR
-from schemas.config.settings import Settings
-from schemas.errors import SettingsError
-from schemas.promotion import COSTS, ModelRule
-from schemas.reasons import Stage
-from tasks.releases.benchmarks import Benchmark
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.cards import GENERATOR, TRANSLATOR
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.promotion import COSTS, ModelRule
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.benchmarks import Benchmark
+from heterodub.tasks.stores.workspace import Workspace
 
 from .model_scores import Direction, ModelScores, Renderings
 
 if TYPE_CHECKING:
-    from model.evaluation.generator import System as SpeechSystem
-    from model.evaluation.translator import System as PictureSystem
+    from heterodub.model.evaluation.generator import System as SpeechSystem
+    from heterodub.model.evaluation.translator import System as PictureSystem
 
 Candidates = Mapping[int, Path]
 """Folder of the fetched model by version."""

@@ -4,12 +4,12 @@ import hashlib
 import json
 from typing import Any, Final
 
-from model.metrics.intervals import mean_interval
-from schemas.config.settings import Settings
-from schemas.promotion import NO_CHAMPION, REFUSED
-from tasks.tracking.ledger import Move
-from tasks.tracking.runs import TrackedRun, tracked_run
-from tasks.tracking.store import open_workspace
+from heterodub.model.metrics.intervals import mean_interval
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
+from heterodub.tasks.tracking.ledger import Move
+from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
+from heterodub.tasks.tracking.store import open_workspace
 
 from .decision import PolicyCheck, PromotionDecision
 from .gate import Comparison

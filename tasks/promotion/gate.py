@@ -6,15 +6,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from schemas.config.settings import Settings
-from schemas.errors import PromotionError
-from schemas.promotion import ModelRule, PromotionPolicy, load_promotion_policy
-from tasks.releases.benchmarks import Benchmark
-from tasks.stores.workspace import Workspace
-from tasks.tracking.champions import Champions
-from tasks.tracking.ledger import Evidence, Move
-from tasks.tracking.models import Version, fetch_version
-from tasks.tracking.store import Tracking, open_workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.promotion import ModelRule, PromotionPolicy, load_promotion_policy
+from heterodub.tasks.releases.benchmarks import Benchmark
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.champions import Champions
+from heterodub.tasks.tracking.ledger import Evidence, Move
+from heterodub.tasks.tracking.models import Version, fetch_version
+from heterodub.tasks.tracking.store import Tracking, open_workspace
 
 from . import decision
 from .benchmark import current_benchmark

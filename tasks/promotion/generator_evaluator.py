@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evaluation.generator import (
+from heterodub.model.evaluation.generator import (
     GENERATOR_REPORT,
     SYNC,
     GeneratorEvalClip,
@@ -16,32 +16,32 @@ from model.evaluation.generator import (
     reference_frames,
     score_generator,
 )
-from model.features.arrays import Floats
-from model.features.timing import SAMPLES_PER_FRAME, mel_columns
-from model.io import load_generator
-from model.metrics.cost import costs
-from model.stage1.inference import predict_clip
-from model.stage1.network import LandmarkGenerator
-from model.training.sampler import ClipInfo
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.contract import FPS, MEL_BANDS
-from schemas.errors import PromotionError
-from schemas.promotion import ModelRule
-from schemas.reasons import Stage
-from tasks.evaluation.generator_scores import release_scorer
-from tasks.releases.benchmarks import Benchmark, BenchmarkClip
-from tasks.stores.workspace import Workspace
-from tasks.tracking.kinds import made_face
-from tasks.training.clip_selection import ClipRef, Selection, find_release, select
-from tasks.training.data.clip_store import ClipSource
-from tasks.training.device import device_of
-from tasks.training.samples import sound_place
-from tasks.training.stage1 import read_eval_clips
-from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
-from tasks.visualization.film import Side, compared_film
-from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.timing import SAMPLES_PER_FRAME, mel_columns
+from heterodub.model.io import load_generator
+from heterodub.model.metrics.cost import costs
+from heterodub.model.stage1.inference import predict_clip
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.training.sampler import ClipInfo
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.contract import FPS, MEL_BANDS
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.promotion import ModelRule
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.releases.benchmarks import Benchmark, BenchmarkClip
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.kinds import made_face
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, find_release, select
+from heterodub.tasks.training.data.clip_store import ClipSource
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.samples import sound_place
+from heterodub.tasks.training.stage1 import read_eval_clips
+from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
+from heterodub.tasks.visualization.film import Side, compared_film
+from heterodub.tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
 
 from .evaluators import GENERATOR_SYSTEMS
 from .model_scores import ModelScores, Rendering, Renderings, film_bytes

@@ -6,16 +6,16 @@ No Prefect and no networks here, so that a faulty champion is replaced within se
 from pathlib import Path
 from typing import Any
 
-from schemas.config.settings import Settings
-from schemas.errors import ModelFileError, PromotionError
-from tasks.monitoring.run_log import Counts, as_step, recorded
-from tasks.preflight.models import StageName, check_promote, check_rollback
-from tasks.tracking import ledger
-from tasks.tracking.champions import Champions, Standing
-from tasks.tracking.ledger import OVERRIDE, Evidence, Move
-from tasks.tracking.models import Version, export_model
-from tasks.tracking.registry import version_called
-from tasks.tracking.store import open_workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import ModelFileError, PromotionError
+from heterodub.tasks.monitoring.run_log import Counts, as_step, recorded
+from heterodub.tasks.preflight.models import StageName, check_promote, check_rollback
+from heterodub.tasks.tracking import ledger
+from heterodub.tasks.tracking.champions import Champions, Standing
+from heterodub.tasks.tracking.ledger import OVERRIDE, Evidence, Move
+from heterodub.tasks.tracking.models import Version, export_model
+from heterodub.tasks.tracking.registry import version_called
+from heterodub.tasks.tracking.store import open_workspace
 
 from .evaluators import evaluator_of
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.clip_scores import ClipScores
 
 Direction = Literal["less", "more", "near one", "up to one"]
 """Direction in which a score is better: less, more, the nearer to 1, or less but not below 1."""

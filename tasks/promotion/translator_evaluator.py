@@ -7,27 +7,27 @@ from typing import Final
 
 import torch
 
-from model.evaluation.image_scores import clip_scores
-from model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, make_eval_window, system_crops
-from model.io import load_translator
-from model.metrics.clip_scores import ClipScores
-from model.metrics.cost import costs
-from model.perceptual.lite0 import Lite0
-from model.stage2.inference import TranslatorInference
-from schemas.config.settings import Settings
-from schemas.errors import PromotionError
-from schemas.promotion import ModelRule
-from schemas.reasons import Stage
-from tasks.evaluation.translator_scores import MOST_FRAMES, finder
-from tasks.releases.benchmarks import Benchmark, BenchmarkClip
-from tasks.stores.workspace import Workspace
-from tasks.tracking.kinds import translator_example
-from tasks.training.clip_selection import find_release
-from tasks.training.data.clip_store import ClipSource, StoredClips
-from tasks.training.data.datasets import face_clip
-from tasks.training.device import device_of
-from tasks.training.samples import columns
-from tasks.visualization.sheets import contact_sheet, crop_film
+from heterodub.model.evaluation.image_scores import clip_scores
+from heterodub.model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, make_eval_window, system_crops
+from heterodub.model.io import load_translator
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.cost import costs
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.promotion import ModelRule
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES, finder
+from heterodub.tasks.releases.benchmarks import Benchmark, BenchmarkClip
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.kinds import translator_example
+from heterodub.tasks.training.clip_selection import find_release
+from heterodub.tasks.training.data.clip_store import ClipSource, StoredClips
+from heterodub.tasks.training.data.datasets import face_clip
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.samples import columns
+from heterodub.tasks.visualization.sheets import contact_sheet, crop_film
 
 from .evaluators import TRANSLATOR_SYSTEMS
 from .model_scores import ModelScores, Rendering, Renderings, film_bytes

@@ -14,12 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Array
-from model.features.landmarks import mouth_opening, mouth_width
-from model.features.timing import SAMPLES_PER_FRAME, mel_columns
-from schemas.contract import FPS, MEL_BANDS
-from schemas.reasons import MissingCause
-from tasks.quality.sound import SPEECH_PROBABILITY, VAD_CHUNK
+from heterodub.model.features.arrays import Array
+from heterodub.model.features.landmarks import mouth_opening, mouth_width
+from heterodub.model.features.timing import SAMPLES_PER_FRAME, mel_columns
+from heterodub.schemas.contract import FPS, MEL_BANDS
+from heterodub.schemas.reasons import MissingCause
+from heterodub.tasks.quality.sound import SPEECH_PROBABILITY, VAD_CHUNK
 
 COEFFICIENTS: Final = "av_sync_ridge.npz"
 

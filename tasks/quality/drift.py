@@ -9,8 +9,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
-from model.metrics.drift import chance_distance, drift_distance, effective_count
-from schemas.signals import BY_NAME, SIGNAL_NAMES, SIGNALS
+from heterodub.model.metrics.drift import chance_distance, drift_distance, effective_count
+from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES, SIGNALS
 
 Against = Literal["corpus", "release"]
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from model.features.landmarks import SLICES
-from model.features.timing import mel_columns
+from heterodub.model.features.landmarks import SLICES
+from heterodub.model.features.timing import mel_columns
 
 POSITIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Places in a clip, as shares of its length, of its five pictures."""

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.landmarks import POSE, box, interocular, mouth_opening
-from model.features.timing import frame_to_second
-from schemas.config.settings import ClipSettings
-from schemas.reasons import MissingCause
-from schemas.records import Measurements
-from schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
-from tasks.quality.av_sync import AvSync, measure_av_sync
-from tasks.quality.picture import FacePicture
-from tasks.quality.sound import measure_sound
+from heterodub.model.features.landmarks import POSE, box, interocular, mouth_opening
+from heterodub.model.features.timing import frame_to_second
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.schemas.reasons import MissingCause
+from heterodub.schemas.records import Measurements
+from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
+from heterodub.tasks.quality.av_sync import AvSync, measure_av_sync
+from heterodub.tasks.quality.picture import FacePicture
+from heterodub.tasks.quality.sound import measure_sound
 
 SOUND_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.SOUND)
 AV_SYNC_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.AV_SYNC)
@@ -58,7 +58,7 @@ class ClipSound:
 
 
 def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Measurements:
-    """Measure every signal of schemas.signals for one clip."""
+    """Measure every signal of heterodub.schemas.signals for one clip."""
     values: dict[str, float | None] = dict.fromkeys(SIGNAL_NAMES)
     missing: dict[str, MissingCause] = {}
     values |= _face_signals(face)

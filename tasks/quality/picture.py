@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Rgb
+from heterodub.model.features.arrays import Rgb
 
 Grey = NDArray[np.uint8]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.policy import Policy, Rule
-from schemas.reasons import ClipReason, Stage
-from schemas.records import Decision
+from heterodub.schemas.policy import Policy, Rule
+from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.schemas.records import Decision
 
 Columns = Mapping[str, NDArray[np.float64]]
 """Signal name -> (clips,) float; NaN where it could not be measured."""
@@ -67,7 +67,7 @@ def as_columns(clips: Sequence[Mapping[str, float | None]], policy: Policy) -> d
 
 
 def route_clip(values: Mapping[str, float | None], policy: Policy) -> Decision:
-    """Route one clip. `values` holds every signal of schemas.signals, null where not measured."""
+    """Route one clip. `values` holds every signal of heterodub.schemas.signals, null where not measured."""
     masks = route_columns(as_columns([values], policy), policy)
     reasons = {
         stage: tuple(sorted(reason for reason, mask in of_stage.items() if mask[0]))

@@ -14,8 +14,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-from schemas.contract import SAMPLE_RATE_HZ
-from schemas.reasons import MissingCause
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.schemas.reasons import MissingCause
 
 Samples = NDArray[np.float32]
 

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.tables import CLIPS
-from tasks.stores import tables
-from tasks.stores.tombstones import PRINTS, Print
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.tombstones import PRINTS, Print
+from heterodub.tasks.stores.workspace import Workspace
 
 from .near_duplicates import MIN_AV_SYNC, find_near_copies
 from .recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS

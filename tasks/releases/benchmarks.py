@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.errors import PromotionError
-from schemas.reasons import Stage
-from schemas.tables import BENCHMARKS, TABLES
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import BENCHMARKS, TABLES
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 from .releases import Release, newest_of_line, read_release, release_clips
 

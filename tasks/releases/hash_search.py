@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from model.features.arrays import Flags
+from heterodub.model.features.arrays import Flags
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]

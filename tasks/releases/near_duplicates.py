@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from model.features.arrays import Flags
+from heterodub.model.features.arrays import Flags
 
 from .hash_search import Ints, PairSet, Words, bucket_pairs, firsts
 from .recordings import Movement, motion_pairs, sound_pairs

@@ -11,13 +11,13 @@ from typing import Final
 
 import pyarrow as pa
 
-from schemas.config.settings import Settings, SplitSettings
-from schemas.policy import Policy
-from schemas.reasons import ClipReason
-from tasks.stores import tables, vacuum
-from tasks.stores.batches import BATCH_IS_STORED_S
-from tasks.stores.code_version import code_version
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings, SplitSettings
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import ClipReason
+from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
+from heterodub.tasks.stores.code_version import code_version
+from heterodub.tasks.stores.workspace import Workspace
 
 from . import releases
 from .audit.audit import AuditResult, audit

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from model.features.arrays import Flags
+from heterodub.model.features.arrays import Flags
 
 from .hash_search import Ints, PairSet, ShortWords, Streams, is_informative
 

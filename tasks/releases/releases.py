@@ -10,13 +10,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.contract import FPS
-from schemas.errors import NotFoundError
-from schemas.reasons import Stage
-from schemas.tables import RELEASES
-from tasks.stores import tables
-from tasks.stores.delta import DataFile, snapshot
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.contract import FPS
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import RELEASES
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.delta import DataFile, snapshot
+from heterodub.tasks.stores.workspace import Workspace
 
 PINNED: Final = ("catalog", "clips", "stage1", "stage2")
 _CLIP_COLUMNS: Final = ["clip_id", "speaker", "frames", "stage1", "stage2", "split"]

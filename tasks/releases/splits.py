@@ -19,9 +19,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from schemas.config.settings import SplitSettings
-from schemas.reasons import ClipReason, Stage
-from schemas.wording import counted
+from heterodub.schemas.config.settings import SplitSettings
+from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.schemas.wording import counted
 
 SPLITS: Final = ("train", "val", "test")
 _STAGES: Final = tuple(stage.value for stage in Stage)

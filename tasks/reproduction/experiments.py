@@ -5,18 +5,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from model.evaluation.generator import score_generator
-from model.io import load_generator
-from model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
-from model.training.callbacks import Callback
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.reproduction import paper
-from tasks.reproduction.footage import REFERENCES, ExperimentData, held_out
-from tasks.reproduction.jobs import FACE_RECOGNITION, GATED, GENERATOR, KINDS, TEMPORAL, TRANSLATOR, TrainingJob
-from tasks.reproduction.paper import (
+from heterodub.model.evaluation.generator import score_generator
+from heterodub.model.io import load_generator
+from heterodub.model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
+from heterodub.model.training.callbacks import Callback
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.reproduction import paper
+from heterodub.tasks.reproduction.footage import REFERENCES, ExperimentData, held_out
+from heterodub.tasks.reproduction.jobs import (
+    FACE_RECOGNITION,
+    GATED,
+    GENERATOR,
+    KINDS,
+    TEMPORAL,
+    TRANSLATOR,
+    TrainingJob,
+)
+from heterodub.tasks.reproduction.paper import (
     FACE_FOUND_COLUMN,
     FOUND_NME_COLUMN,
     FRECHET_COLUMN,
@@ -28,14 +36,21 @@ from tasks.reproduction.paper import (
     UNPAIRED_COLUMN,
     WHAT_SCORES_ARE,
 )
-from tasks.reproduction.systems import SYSTEMS, TRANSLATES, ComparedSystem, EvaluatedSystems, true_landmarks, two_stage
-from tasks.reproduction.table import WHY_OTHER_NUMBERS, Claim, Table, TableRow
-from tasks.reproduction.trainer_cache import TrainedModels, TrainerCache
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import few_a_speaker
-from tasks.training.device import device_of
-from tasks.training.run_dirs import trainings
-from tasks.training.stage1 import read_eval_clips
+from heterodub.tasks.reproduction.systems import (
+    SYSTEMS,
+    TRANSLATES,
+    ComparedSystem,
+    EvaluatedSystems,
+    true_landmarks,
+    two_stage,
+)
+from heterodub.tasks.reproduction.table import WHY_OTHER_NUMBERS, Claim, Table, TableRow
+from heterodub.tasks.reproduction.trainer_cache import TrainedModels, TrainerCache
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import few_a_speaker
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.run_dirs import trainings
+from heterodub.tasks.training.stage1 import read_eval_clips
 
 
 @dataclass(frozen=True, slots=True)

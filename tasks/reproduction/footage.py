@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from model.evaluation.systems import EvalClip
-from model.features.timing import frame_to_second
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from schemas.wording import counted
-from tasks.evaluation.cross_validation import shuffled, without
-from tasks.evaluation.translator_scores import MOST_FRAMES
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, Selection, candidates, few_a_speaker, find_release, select
-from tasks.training.validation import read_eval_windows
+from heterodub.model.evaluation.systems import EvalClip
+from heterodub.model.features.timing import frame_to_second
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.wording import counted
+from heterodub.tasks.evaluation.cross_validation import shuffled, without
+from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, candidates, few_a_speaker, find_release, select
+from heterodub.tasks.training.validation import read_eval_windows
 
 REFERENCES: Final = 8
 """Number of reference frames of a clip; they are not scored."""

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from model.training.callbacks import Callback
-from schemas.config.baselines import BASELINES, BaselineName, BaselineSettings
-from schemas.config.sections import Section, merged
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.config.translation import Stage2Settings
-from tasks.evaluation.trials import train_model
-from tasks.reproduction.footage import ExperimentData
-from tasks.stores.workspace import Workspace
-from tasks.training.baselines import PairedSelection, baseline_spec, paired
-from tasks.training.clip_selection import Selection
-from tasks.training.run import run_training
-from tasks.training.stage1 import generator_spec
-from tasks.training.stage2 import translator_spec
+from heterodub.model.training.callbacks import Callback
+from heterodub.schemas.config.baselines import BASELINES, BaselineName, BaselineSettings
+from heterodub.schemas.config.sections import Section, merged
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.tasks.evaluation.trials import train_model
+from heterodub.tasks.reproduction.footage import ExperimentData
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.baselines import PairedSelection, baseline_spec, paired
+from heterodub.tasks.training.clip_selection import Selection
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.stage1 import generator_spec
+from heterodub.tasks.training.stage2 import translator_spec
 
 GENERATOR: Final = "generator"
 TRANSLATOR: Final = "translator"

@@ -7,8 +7,8 @@ Figures have rows by name, as in heterodub's tables, and scores under the paper'
 from collections.abc import Mapping
 from typing import Final
 
-from model.metrics.frechet import FRECHET
-from tasks.reproduction.table import ScoreColumn
+from heterodub.model.metrics.frechet import FRECHET
+from heterodub.tasks.reproduction.table import ScoreColumn
 
 Published = Mapping[str, Mapping[str, float]]
 """Scores by row and name."""

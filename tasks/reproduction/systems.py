@@ -15,23 +15,23 @@ from typing import Final
 import torch
 from pydantic import TypeAdapter
 
-from model.evaluation.systems import BaselineSystem, EvalClip, Evaluator, System, TwoStage, WithoutAudio
-from model.evaluation.translator import System as Row
-from model.files import write_atomic
-from model.io import load_baseline, load_generator, load_translator
-from model.metrics.clip_scores import SpeakerScores
-from model.perceptual.lite0 import Lite0
-from model.stage2.inference import TranslatorInference
-from model.stage2.translator import Translator
-from model.stage2.warp import WarpTranslator
-from schemas.config.baselines import BaselineName
-from schemas.config.settings import Settings
-from schemas.errors import TrainingError
-from tasks.evaluation.translator_scores import finder
-from tasks.reproduction.footage import REFERENCES, ExperimentData, scenes
-from tasks.reproduction.jobs import GENERATOR, TRANSLATOR, TrainingJob
-from tasks.reproduction.trainer_cache import code_of
-from tasks.training.device import device_of
+from heterodub.model.evaluation.systems import BaselineSystem, EvalClip, Evaluator, System, TwoStage, WithoutAudio
+from heterodub.model.evaluation.translator import System as Row
+from heterodub.model.files import write_atomic
+from heterodub.model.io import load_baseline, load_generator, load_translator
+from heterodub.model.metrics.clip_scores import SpeakerScores
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.model.stage2.translator import Translator
+from heterodub.model.stage2.warp import WarpTranslator
+from heterodub.schemas.config.baselines import BaselineName
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.tasks.evaluation.translator_scores import finder
+from heterodub.tasks.reproduction.footage import REFERENCES, ExperimentData, scenes
+from heterodub.tasks.reproduction.jobs import GENERATOR, TRANSLATOR, TrainingJob
+from heterodub.tasks.reproduction.trainer_cache import code_of
+from heterodub.tasks.training.device import device_of
 
 _CODE: Final = (
     "model",

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from model.metrics.clip_scores import SpeakerScores, difference
-from model.metrics.intervals import Interval
-from schemas.display import csv_line
-from schemas.errors import WorkspaceError
-from tasks.stores.outputs import TABLE_ENDS, TABLE_HEADER, require_own_table
-from tasks.visualization.charts import Panel, interval_panels
+from heterodub.model.metrics.clip_scores import SpeakerScores, difference
+from heterodub.model.metrics.intervals import Interval
+from heterodub.schemas.display import csv_line
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.tasks.stores.outputs import TABLE_ENDS, TABLE_HEADER, require_own_table
+from heterodub.tasks.visualization.charts import Panel, interval_panels
 
 Verdict = Literal["holds", "does not hold", "no difference", "inconclusive", "not measured"]
 

@@ -19,20 +19,20 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from model.files import write_atomic
-from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
-from schemas.cards import CARD
-from schemas.config.baselines import BASELINES
-from schemas.config.sections import Section, merged
-from schemas.config.settings import Settings
-from schemas.errors import TrainingError, WeightsMissingError
-from tasks.reproduction.footage import ExperimentData
-from tasks.reproduction.jobs import KINDS, LOOKS, WARM_STEPS, TrainingJob
-from tasks.stores.removal import remove_below
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import Selection
-from tasks.training.run import MODEL
-from tasks.training.run_dirs import training_folder
+from heterodub.model.files import write_atomic
+from heterodub.model.training.callbacks import Callback, StepMetrics, ValidationMetrics
+from heterodub.schemas.cards import CARD
+from heterodub.schemas.config.baselines import BASELINES
+from heterodub.schemas.config.sections import Section, merged
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import TrainingError, WeightsMissingError
+from heterodub.tasks.reproduction.footage import ExperimentData
+from heterodub.tasks.reproduction.jobs import KINDS, LOOKS, WARM_STEPS, TrainingJob
+from heterodub.tasks.stores.removal import remove_below
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import Selection
+from heterodub.tasks.training.run import MODEL
+from heterodub.tasks.training.run_dirs import training_folder
 
 PROBE_STEPS: Final = 16
 

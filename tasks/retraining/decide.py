@@ -9,23 +9,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from model.features.timing import frame_to_second
-from schemas.config.retraining import StageName, StageRule
-from schemas.config.settings import Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from schemas.wording import counted
-from tasks.promotion.evaluators import evaluator_of
-from tasks.releases.releases import Release
-from tasks.stores.workspace import Workspace
-from tasks.tracking.champions import Champions, Standing
-from tasks.tracking.lineage import Clips, trained_on
-from tasks.tracking.models import Version
-from tasks.tracking.queries import EVALUATED, finished_training, kept_out, trained_by
-from tasks.tracking.store import Tracking
-from tasks.training.clip_selection import ClipRef, Selection, candidates, find_release, select
-from tasks.training.run_dirs import training_folder
-from tasks.training.tracked_run import settings_hash
+from heterodub.model.features.timing import frame_to_second
+from heterodub.schemas.config.retraining import StageName, StageRule
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.wording import counted
+from heterodub.tasks.promotion.evaluators import evaluator_of
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.champions import Champions, Standing
+from heterodub.tasks.tracking.lineage import Clips, trained_on
+from heterodub.tasks.tracking.models import Version
+from heterodub.tasks.tracking.queries import EVALUATED, finished_training, kept_out, trained_by
+from heterodub.tasks.tracking.store import Tracking
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, candidates, find_release, select
+from heterodub.tasks.training.run_dirs import training_folder
+from heterodub.tasks.training.tracked_run import settings_hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.addresses import without_password
-from schemas.config.retraining import StageName
-from schemas.errors import HeterodubError
-from schemas.promotion import NO_CHAMPION, REFUSED
+from heterodub.schemas.addresses import without_password
+from heterodub.schemas.config.retraining import StageName
+from heterodub.schemas.errors import HeterodubError
+from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 
 if TYPE_CHECKING:
     from .decide import Outlook

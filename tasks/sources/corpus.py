@@ -6,10 +6,10 @@ from typing import Final
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
 from pydantic import Field, field_validator
 
-from schemas.addresses import Address
-from schemas.config.sections import Section
-from schemas.errors import SourceError
-from schemas.toml import read_model
+from heterodub.schemas.addresses import Address
+from heterodub.schemas.config.sections import Section
+from heterodub.schemas.errors import SourceError
+from heterodub.schemas.toml import read_model
 
 _MATCH_S: Final = 1.0
 """Time limit of a pattern, which takes microseconds, or backtracks for years."""

@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from schemas.errors import SourceError
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.media.paths import local_path, path_to_uri
-from tasks.sources.corpus import Corpus
-from tasks.stores.remote import as_os_errors, open_store
-from tasks.stores.workspace import MARKER
+from heterodub.schemas.errors import SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.media.paths import local_path, path_to_uri
+from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.stores.remote import as_os_errors, open_store
+from heterodub.tasks.stores.workspace import MARKER
 
 _VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
 """Used only to mention a *folder* that is named like a video; files are recognised by their content."""

@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.addresses import trouble_with
-from schemas.errors import SourceError
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.media.paths import local_path
-from tasks.sources import tabular
-from tasks.sources.corpus import Corpus
-from tasks.sources.folder import local_file, remote_file
+from heterodub.schemas.addresses import trouble_with
+from heterodub.schemas.errors import SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.media.paths import local_path
+from heterodub.tasks.sources import tabular
+from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.folder import local_file, remote_file
 
 _QUESTIONS_AT_ONCE: Final = 32
 _SHOWN: Final = 10

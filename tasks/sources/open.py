@@ -5,16 +5,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from schemas.addresses import trouble_with
-from schemas.errors import MediaRefusedError, SourceError
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.media.paths import local_path, localise
-from tasks.media.sniff import sniff
-from tasks.sources.corpus import Corpus, load_corpus
-from tasks.sources.folder import find_files, reached
-from tasks.sources.manifest import read_manifest
-from tasks.sources.tabular import suffix_of
+from heterodub.schemas.addresses import trouble_with
+from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.media.paths import local_path, localise
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.sources.corpus import Corpus, load_corpus
+from heterodub.tasks.sources.folder import find_files, reached
+from heterodub.tasks.sources.manifest import read_manifest
+from heterodub.tasks.sources.tabular import suffix_of
 
 _CORPUS: Final = ".toml"
 _OTHER_LISTS: Final = (".txt", ".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml", ".arrow")

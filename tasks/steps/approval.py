@@ -13,10 +13,10 @@ from prefect.settings import get_current_settings
 from prefect.utilities.urls import url_for
 from pydantic import Field
 
-from schemas.errors import SettingsError
-from tasks.promotion.comparison_page import ComparisonPage
-from tasks.promotion.decision import PromotionDecision, check_rows
-from tasks.promotion.gate import Comparison
+from heterodub.schemas.errors import SettingsError
+from heterodub.tasks.promotion.comparison_page import ComparisonPage
+from heterodub.tasks.promotion.decision import PromotionDecision, check_rows
+from heterodub.tasks.promotion.gate import Comparison
 
 KEY: Final = "approval"
 """Key of the pause; a flow run asks for approval once."""

@@ -7,9 +7,9 @@ from typing import Any
 from prefect.artifacts import create_table_artifact
 from prefect.context import TaskRunContext
 
-from schemas.wording import counted
-from tasks.quality.drift import CorpusDrift
-from tasks.releases.audit.audit import AuditResult
+from heterodub.schemas.wording import counted
+from heterodub.tasks.quality.drift import CorpusDrift
+from heterodub.tasks.releases.audit.audit import AuditResult
 
 _EXAMPLES = 3
 

@@ -8,11 +8,11 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from tasks.dubbing import batch, jobs
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.steps.progress import step_progress
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.dubbing import batch, jobs
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.progress import step_progress
 
 
 @task(cache_policy=NO_CACHE)

@@ -10,27 +10,27 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from model.metrics.intervals import Interval
-from schemas.cards import GENERATOR, TRANSLATOR
-from schemas.config.settings import Settings
-from schemas.reasons import Stage
-from tasks.dubbing.jobs import read_jobs
-from tasks.evaluation import cross_validation
-from tasks.evaluation.cross_validation import DataAblation, cross_validate
-from tasks.evaluation.dub_jobs import evaluate_jobs
-from tasks.evaluation.dubbing import DubScores
-from tasks.evaluation.evaluation import Evaluation, Split
-from tasks.evaluation.finetuning import compare_finetuning
-from tasks.evaluation.generator_scores import release_scorer
-from tasks.evaluation.run_log import gains_of, log_evaluation, metrics_of
-from tasks.evaluation.trials import EVALUATE, trial_of
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.releases import benchmarks
-from tasks.releases.releases import Release
-from tasks.steps.progress import step_progress, training_callback
-from tasks.stores.workspace import Workspace
-from tasks.tracking.registry import find_model
-from tasks.training.clip_selection import ClipRef, candidates, find_release, select
+from heterodub.model.metrics.intervals import Interval
+from heterodub.schemas.cards import GENERATOR, TRANSLATOR
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.dubbing.jobs import read_jobs
+from heterodub.tasks.evaluation import cross_validation
+from heterodub.tasks.evaluation.cross_validation import DataAblation, cross_validate
+from heterodub.tasks.evaluation.dub_jobs import evaluate_jobs
+from heterodub.tasks.evaluation.dubbing import DubScores
+from heterodub.tasks.evaluation.evaluation import Evaluation, Split
+from heterodub.tasks.evaluation.finetuning import compare_finetuning
+from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.evaluation.run_log import gains_of, log_evaluation, metrics_of
+from heterodub.tasks.evaluation.trials import EVALUATE, trial_of
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.releases import benchmarks
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.steps.progress import step_progress, training_callback
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.registry import find_model
+from heterodub.tasks.training.clip_selection import ClipRef, candidates, find_release, select
 
 _BENCHMARK: Final = "benchmark "
 

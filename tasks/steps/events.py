@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.events import emit_event
 
-from schemas.addresses import without_password
-from schemas.config.settings import Settings
-from schemas.errors import AuditFailedError
-from tasks.releases.publishing import PublishResult
+from heterodub.schemas.addresses import without_password
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import AuditFailedError
+from heterodub.tasks.releases.publishing import PublishResult
 
 if TYPE_CHECKING:
-    from tasks.promotion.gate import Comparison
+    from heterodub.tasks.promotion.gate import Comparison
 
 Event = Literal[
     "heterodub.release.published", "heterodub.model.promoted", "heterodub.model.kept", "heterodub.audit.failed"

@@ -7,28 +7,28 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schemas.config.settings import Settings
-from schemas.policy import Policy
-from schemas.reasons import FileState
-from tasks.ingestion import catalog, deduplication, driver
-from tasks.ingestion.dask_executor import open_client
-from tasks.ingestion.progress import Tally
-from tasks.ingestion.summary import summarise
-from tasks.monitoring.drift import STEP, find_drift
-from tasks.monitoring.progress import current_progress
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.preflight.data import check_ingest
-from tasks.quality.drift import CorpusDrift
-from tasks.releases.audit.checks import load_ahead
-from tasks.releases.publishing import PublishResult, publish
-from tasks.sources.folder import gone
-from tasks.sources.open import source_files
-from tasks.steps.artifacts import show_audit, show_drift, show_routes
-from tasks.steps.events import audited, emit_published
-from tasks.steps.progress import step_progress
-from tasks.stores import tombstones
-from tasks.stores.active_policy import policy_for_ingest
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import FileState
+from heterodub.tasks.ingestion import catalog, deduplication, driver
+from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.ingestion.summary import summarise
+from heterodub.tasks.monitoring.drift import STEP, find_drift
+from heterodub.tasks.monitoring.progress import current_progress
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.preflight.data import check_ingest
+from heterodub.tasks.quality.drift import CorpusDrift
+from heterodub.tasks.releases.audit.checks import load_ahead
+from heterodub.tasks.releases.publishing import PublishResult, publish
+from heterodub.tasks.sources.folder import gone
+from heterodub.tasks.sources.open import source_files
+from heterodub.tasks.steps.artifacts import show_audit, show_drift, show_routes
+from heterodub.tasks.steps.events import audited, emit_published
+from heterodub.tasks.steps.progress import step_progress
+from heterodub.tasks.stores import tombstones
+from heterodub.tasks.stores.active_policy import policy_for_ingest
+from heterodub.tasks.stores.workspace import Workspace
 
 
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:

@@ -7,9 +7,9 @@ from uuid import UUID
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 
-from model.training.callbacks import Callback
-from tasks.monitoring.progress import ProgressSink, current_progress
-from tasks.training.progress import TrainingProgress
+from heterodub.model.training.callbacks import Callback
+from heterodub.tasks.monitoring.progress import ProgressSink, current_progress
+from heterodub.tasks.training.progress import TrainingProgress
 
 _EVERY_S: Final = 5.0
 """Seconds between two updates: each is a request to the Prefect server."""

@@ -4,17 +4,17 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schemas.config.settings import Settings
-from schemas.errors import PromotionError
-from schemas.promotion import NOT_MOVED, REFUSED
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.promotion import evidence, gate
-from tasks.promotion.comparison_page import ComparisonPage, comparison_page
-from tasks.promotion.decision import PromotionDecision, check_rows
-from tasks.promotion.gate import Comparison
-from tasks.promotion.model_scores import ModelScores
-from tasks.steps.events import emit_kept, emit_promoted
-from tasks.tracking.ledger import Move
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.promotion import NOT_MOVED, REFUSED
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.promotion import evidence, gate
+from heterodub.tasks.promotion.comparison_page import ComparisonPage, comparison_page
+from heterodub.tasks.promotion.decision import PromotionDecision, check_rows
+from heterodub.tasks.promotion.gate import Comparison
+from heterodub.tasks.promotion.model_scores import ModelScores
+from heterodub.tasks.steps.events import emit_kept, emit_promoted
+from heterodub.tasks.tracking.ledger import Move
 
 
 def _decided(verdict: PromotionDecision) -> Counts:

@@ -7,13 +7,13 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schemas.config.settings import Settings
-from schemas.errors import WorkspaceError
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.reproduction.experiments import make_table
-from tasks.reproduction.table import Table, markdown, write_table
-from tasks.steps.progress import training_callback
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.reproduction.experiments import make_table
+from heterodub.tasks.reproduction.table import Table, markdown, write_table
+from heterodub.tasks.steps.progress import training_callback
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @task(cache_policy=NO_CACHE)

@@ -11,14 +11,14 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schemas.config.retraining import StageName
-from schemas.config.settings import Settings
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.retraining.decide import Outlook, decide
-from tasks.retraining.summary import markdown, summarise
-from tasks.tracking.queries import keep_scores
-from tasks.tracking.registry import named_version
-from tasks.tracking.store import open_workspace
+from heterodub.schemas.config.retraining import StageName
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.retraining.decide import Outlook, decide
+from heterodub.tasks.retraining.summary import markdown, summarise
+from heterodub.tasks.tracking.queries import keep_scores
+from heterodub.tasks.tracking.registry import named_version
+from heterodub.tasks.tracking.store import open_workspace
 
 
 def _decision_counts(outlook: Outlook) -> Counts:

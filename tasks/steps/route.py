@@ -4,14 +4,14 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schemas.config.settings import Settings
-from schemas.policy import Policy
-from tasks.ingestion.dask_executor import open_client
-from tasks.ingestion.reroute import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
-from tasks.monitoring.progress import current_progress
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.steps.progress import step_progress
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.policy import Policy
+from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.reroute import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
+from heterodub.tasks.monitoring.progress import current_progress
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.progress import step_progress
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @task(cache_policy=NO_CACHE)

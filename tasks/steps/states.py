@@ -6,7 +6,7 @@ from typing import Any, Final, ParamSpec
 
 from prefect.states import Completed
 
-from schemas.endings import RunEnding, ending_of
+from heterodub.schemas.endings import RunEnding, ending_of
 
 P = ParamSpec("P")
 

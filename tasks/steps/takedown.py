@@ -8,14 +8,14 @@ from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectHTTPStatusError
 
-from schemas.config.settings import Settings
-from tasks.lineage.erase import take_down
-from tasks.lineage.plan import TakedownPlan, plan, tracking_if_there
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.releases.publishing import PublishResult
-from tasks.steps.events import audited, emit_published
-from tasks.stores.tombstones import Kind, takedown_id
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.lineage.erase import take_down
+from heterodub.tasks.lineage.plan import TakedownPlan, plan, tracking_if_there
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.steps.events import audited, emit_published
+from heterodub.tasks.stores.tombstones import Kind, takedown_id
+from heterodub.tasks.stores.workspace import Workspace
 
 
 def forget_name(kind: Kind, value: str) -> None:

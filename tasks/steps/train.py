@@ -6,19 +6,19 @@ from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from schemas.config.baselines import BaselineName
-from schemas.config.settings import Settings
-from schemas.reasons import Stage
-from tasks.monitoring.run_log import Counts, as_step
-from tasks.steps.progress import training_callback
-from tasks.stores.workspace import Workspace
-from tasks.training.baselines import baseline_spec, paired
-from tasks.training.clip_selection import Selection, find_release, select
-from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.samples import BaselineSamples, GeneratorSamples, TranslatorSamples
-from tasks.training.stage1 import generator_spec
-from tasks.training.stage2 import translator_spec
-from tasks.training.tracked_run import AnySpec, Registered, train_and_register
+from heterodub.schemas.config.baselines import BaselineName
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.progress import training_callback
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.baselines import baseline_spec, paired
+from heterodub.tasks.training.clip_selection import Selection, find_release, select
+from heterodub.tasks.training.finetuning import finetuning_clip, start_of
+from heterodub.tasks.training.samples import BaselineSamples, GeneratorSamples, TranslatorSamples
+from heterodub.tasks.training.stage1 import generator_spec
+from heterodub.tasks.training.stage2 import translator_spec
+from heterodub.tasks.training.tracked_run import AnySpec, Registered, train_and_register
 
 
 def _registered_counts(registered: Registered) -> Counts:

@@ -4,11 +4,11 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from schemas.config.settings import Settings
-from schemas.errors import SettingsError, WorkspaceError
-from schemas.policy import Policy, load_policy
-from schemas.problems import describe
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import SettingsError, WorkspaceError
+from heterodub.schemas.policy import Policy, load_policy
+from heterodub.schemas.problems import describe
+from heterodub.tasks.stores.workspace import Workspace
 
 FILE: Final = "policy.json"
 

@@ -12,7 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.reasons import FileState
+from heterodub.schemas.reasons import FileState
 
 from . import tables
 from .delta import Snapshot, snapshot

@@ -4,7 +4,7 @@ import json
 import re
 from typing import Final
 
-from schemas.errors import WorkspaceError
+from heterodub.schemas.errors import WorkspaceError
 
 from .remote import as_os_errors
 from .workspace import Workspace

@@ -26,8 +26,8 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
 
-from schemas.errors import NotFoundError, WorkspaceError
-from schemas.tables import TABLES
+from heterodub.schemas.errors import NotFoundError, WorkspaceError
+from heterodub.schemas.tables import TABLES
 
 from .remote import as_os_errors
 from .workspace import Workspace

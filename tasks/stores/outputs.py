@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import WorkspaceError
+from heterodub.schemas.errors import WorkspaceError
 
 TABLE_HEADER: Final = ("source", "row", "score", "mean", "low", "high", "speakers")
 """Columns of a table's CSV, by which it is known."""

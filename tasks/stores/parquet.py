@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from schemas.errors import NotFoundError, WorkspaceError
-from schemas.tables import TABLES
+from heterodub.schemas.errors import NotFoundError, WorkspaceError
+from heterodub.schemas.tables import TABLES
 
 from .delta import DataFile, bounds_of
 from .remote import as_os_errors

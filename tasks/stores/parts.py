@@ -16,9 +16,9 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.errors import WorkspaceError
-from schemas.tables import TABLES
-from tasks.media.paths import open_to_write
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.tables import TABLES
+from heterodub.tasks.media.paths import open_to_write
 
 from .delta import DataFile, Snapshot, TableChange, transact
 from .parquet import PAYLOAD, RowsFile, open_file, put_in_place, unfinished_file

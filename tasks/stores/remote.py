@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import fsspec
 
-from schemas.addresses import origin_of, without_password
+from heterodub.schemas.addresses import origin_of, without_password
 
 STORES: Final = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "memory")
 """Kinds whose servers follow from the environment of whoever starts a command, not from the address. memory is of this

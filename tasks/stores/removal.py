@@ -6,7 +6,7 @@ A workspace may be a copy with links into the one it was copied from, or come fr
 import shutil
 from pathlib import Path
 
-from schemas.errors import WorkspaceError
+from heterodub.schemas.errors import WorkspaceError
 
 from .workspace import Workspace
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.errors import WorkspaceError
-from schemas.tables import TABLES
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.tables import TABLES
 
 from . import delta
 from .delta import DataFile, Snapshot, TableChange, snapshot, transact

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.errors import WorkspaceError
+from heterodub.schemas.errors import WorkspaceError
 
 from . import tables
 from .delta import dead_files

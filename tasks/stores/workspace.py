@@ -16,9 +16,9 @@ from uuid import uuid4
 
 import pyarrow.fs
 
-from schemas.addresses import without_password
-from schemas.errors import WorkspaceError
-from schemas.tables import LAYOUT_VERSION, TABLES
+from heterodub.schemas.addresses import without_password
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
 from .remote import STORES, as_os_errors, local_store, open_store
 

@@ -1,7 +1,7 @@
 """Child process of speech synthesis: espeak-ng through ctypes, in retrieval mode with phoneme events.
 
-Run as `python -m tasks.synthetic.espeak`: a JSON list of utterances on standard input, an .npz archive on standard
-output, with `<utterance>_<phrase>_samples` (int16 mono at ESPEAK_RATE_HZ), `_at` (samples) and `_ipa` of each.
+Run as `python -m heterodub.tasks.synthetic.espeak`: a JSON list of utterances on standard input, an .npz archive on
+standard output, with `<utterance>_<phrase>_samples` (int16 mono at ESPEAK_RATE_HZ), `_at` (samples) and `_ipa` of each.
 """
 
 import ctypes

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from schemas.reasons import ClipReason, FileReason, FileState
+from heterodub.schemas.reasons import ClipReason, FileReason, FileState
 
 from .film import Look, SoundKind, blurred, grey, on_its_side, tiny
 
@@ -33,7 +33,7 @@ class Shoot:
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """One file of the sample and its expected outcome. `reasons`: codes of schemas.reasons; `of`: the copied file."""
+    """One file of the sample and its expected outcome. `reasons`: codes that it is refused for; `of`: the copied file."""
 
     file: str
     kind: str

@@ -89,7 +89,7 @@ def _in_fresh_process(utterances: Sequence[Utterance]) -> list[list[_Raw]]:
     """Run a plain subprocess: multiprocessing would import the caller's main module, which may not be importable."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     child = subprocess.run(
-        [sys.executable, "-m", "tasks.synthetic.espeak"],
+        [sys.executable, "-m", "heterodub.tasks.synthetic.espeak"],
         input=json.dumps([asdict(utterance) for utterance in utterances]).encode(),
         capture_output=True,
         env=environment,

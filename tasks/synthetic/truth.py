@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from schemas.reasons import FileState
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.reasons import FileState
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 from .film import SyntheticVideo
 from .kinds import SampleFile

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from schemas.addresses import without_password
-from schemas.config.settings import TrackingSettings
-from schemas.errors import SettingsError
-from tasks.stores.workspace import TRACKING, Workspace
+from heterodub.schemas.addresses import without_password
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.schemas.errors import SettingsError
+from heterodub.tasks.stores.workspace import TRACKING, Workspace
 
 _PORTS: Final = {"http": 80, "https": 443}
 

@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.addresses import without_password
-from schemas.config.settings import Settings
-from schemas.errors import PromotionError, TrackingError
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.addresses import without_password
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import PromotionError, TrackingError
+from heterodub.tasks.stores.workspace import Workspace
 
 from . import ledger
 from .ledger import ADOPT, CHOOSE, OVERRIDE, Evidence, Move, MoveKind

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.landmarks import BOUNDARIES
-from model.features.timing import mel_columns
-from schemas.cards import (
+from heterodub.model.features.landmarks import BOUNDARIES
+from heterodub.model.features.timing import mel_columns
+from heterodub.schemas.cards import (
     CARD,
     DISCRIMINATORS,
     FINETUNED,
@@ -25,10 +25,10 @@ from schemas.cards import (
     GeneratorCard,
     TranslatorCard,
 )
-from schemas.config.baselines import BASELINES, BaselineName
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
-from schemas.errors import ModelFileError
-from schemas.reasons import Stage
+from heterodub.schemas.config.baselines import BASELINES, BaselineName
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_CONTEXT_COLUMNS
+from heterodub.schemas.errors import ModelFileError
+from heterodub.schemas.reasons import Stage
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -80,7 +80,7 @@ class ModelKind:
 
 
 def _generator_card(folder: Path) -> GeneratorCard:
-    from model.io import load_generator
+    from heterodub.model.io import load_generator
 
     return load_generator(folder)[1]
 
@@ -90,7 +90,7 @@ def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
 
     Raises: ModelFileError - it is a fine-tuned one under the other's name, or the other way round.
     """
-    from model.io import load_translator
+    from heterodub.model.io import load_translator
 
     card = load_translator(folder)[1]
     if bool(card.tuned_on) != finetuned:
@@ -100,7 +100,7 @@ def _translator_card(folder: Path, finetuned: bool) -> TranslatorCard:
 
 
 def _baseline_card(folder: Path) -> BaselineCard:
-    from model.io import load_baseline
+    from heterodub.model.io import load_baseline
 
     return load_baseline(folder)[1]
 

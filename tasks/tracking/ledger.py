@@ -16,11 +16,11 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.config.settings import Settings
-from schemas.errors import PromotionError
-from schemas.tables import PROMOTIONS
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.tables import PROMOTIONS
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 MoveKind = Literal["promote", "rollback", "adopt", "override"]
 """promote: chosen by the policy. override: chosen by a person, whatever the policy says."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import NotFoundError, PromotionError
-from tasks.releases import releases
-from tasks.stores import tombstones
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import NotFoundError, PromotionError
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tombstones
+from heterodub.tasks.stores.workspace import Workspace
 
 from .kinds import KINDS, ModelKind
 from .models import Version, version_of

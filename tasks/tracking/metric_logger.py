@@ -7,8 +7,8 @@ from typing import Final
 
 from mlflow.entities import Metric
 
-from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
-from schemas.errors import TrackingError
+from heterodub.model.training.callbacks import Callback, StepMetrics, ValidationMetrics
+from heterodub.schemas.errors import TrackingError
 
 from .runs import TrackedRun
 

@@ -19,11 +19,9 @@ import mlflow
 from mlflow.entities import LoggedModelOutput
 from mlflow.exceptions import MlflowException
 
-import model
-import schemas
-from model.checksums import NEVER_LOGGED, file_hashes, regular_files, verify_checksums, write_checksums
-from schemas.errors import ModelFileError
-from tasks.stores.removal import remove_below
+from heterodub.model.checksums import NEVER_LOGGED, file_hashes, regular_files, verify_checksums, write_checksums
+from heterodub.schemas.errors import ModelFileError
+from heterodub.tasks.stores.removal import remove_below
 
 from .kinds import KINDS, Card, ModelKind
 from .runs import TrackedRun
@@ -126,17 +124,27 @@ def _log(run: TrackedRun, inner: Path, whole: Path, card: Card, kind: ModelKind,
 
 def _save(inner: Path, whole: Path, card: Card, kind: ModelKind, description: "Model") -> None:
     """Write the model in MLflow's format: script, code, weights, signature, example, requirements."""
-    with _without_advice():
+    with _without_advice(), tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         mlflow.pyfunc.save_model(
             path=str(whole),
             python_model=str(Path(__file__).with_name("predictor.py")),
             artifacts={kind.inner: str(inner)},
-            code_paths=[str(Path(str(package.__file__)).parent) for package in (schemas, model)],
+            code_paths=[str(_copy_code(Path(scratch)))],
             signature=kind.signature,
             input_example=kind.example(card),
             pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in kind.requires],
             mlflow_model=description,
         )
+
+
+def _copy_code(folder: Path) -> Path:
+    """Copy what a prediction runs, of this package, and return the copy."""
+    package, copy = Path(__file__).parents[2], folder / "heterodub"
+    copy.mkdir()
+    shutil.copyfile(package / "__init__.py", copy / "__init__.py")
+    for name in ("model", "schemas"):
+        shutil.copytree(package / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from numpy.typing import NDArray
 
-from model.checksums import verify_checksums
+from heterodub.model.checksums import verify_checksums
 
 Inputs = Mapping[str, NDArray[Any]]
 Predict = Callable[[Inputs], NDArray[Any]]
@@ -27,8 +27,8 @@ def _generator(folder: Path) -> Predict:
     Inputs: "mel" (4T, 80), natural logarithm; "landmarks" (T, 216, 2) in pixels, of which only brows, nose and eyelids
     are used; "reference" (R, 216, 2) in pixels, one frame or more of the same person. See schemas/contract.py.
     """
-    from model.io import load_generator
-    from model.stage1.inference import predict_clip
+    from heterodub.model.io import load_generator
+    from heterodub.model.stage1.inference import predict_clip
 
     generator, card = load_generator(folder)
     return lambda inputs: predict_clip(
@@ -42,8 +42,8 @@ def _translator(folder: Path) -> Predict:
     Inputs: "pictures" (T, S, S, 3) uint8 and "source" (T, 216, 2), landmarks as found; "wanted" (T, 216, 2);
     "reference_pictures" (R, S, S, 3) uint8 and "reference_landmarks" (R, 216, 2), one frame or more.
     """
-    from model.io import load_translator
-    from model.stage2.inference import TranslatorInference
+    from heterodub.model.io import load_translator
+    from heterodub.model.stage2.inference import TranslatorInference
 
     translator = TranslatorInference(load_translator(folder)[0])
 
@@ -60,7 +60,7 @@ def _baseline(folder: Path) -> Predict:
     Inputs: "pictures" (T, S, S, 3) uint8; "mel" (T, 80, 20), log-mel window of each frame; and one frame or more of the
     face, "reference_pictures" (R, S, S, 3) uint8 with "reference_landmarks" (R, 216, 2) in crop pixels.
     """
-    from model.io import load_baseline
+    from heterodub.model.io import load_baseline
 
     baseline = load_baseline(folder)[0]
     return lambda inputs: baseline.generate(

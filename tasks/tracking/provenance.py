@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from schemas.addresses import without_passwords
-from tasks.stores.code_version import code_version
+from heterodub.schemas.addresses import without_passwords
+from heterodub.tasks.stores.code_version import code_version
 
 LONGEST_PARAM: Final = 6000
 """Characters of a parameter that MLflow keeps (mlflow.utils.validation.MAX_PARAM_VAL_LENGTH)."""

@@ -8,10 +8,10 @@ from typing import Final
 
 from mlflow.entities.model_registry import RegisteredModel
 
-from schemas.cards import FINETUNED, TRANSLATOR
-from schemas.config.settings import Settings
-from schemas.errors import TrackingError
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.cards import FINETUNED, TRANSLATOR
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import TrackingError
+from heterodub.tasks.stores.workspace import Workspace
 
 from .kinds import KINDS
 from .models import Version, fetch_version, version_of

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import TrackingError
-from tasks.stores.workspace import TRACKING
+from heterodub.schemas.errors import TrackingError
+from heterodub.tasks.stores.workspace import TRACKING
 
 from .address import TrackingAddress
 

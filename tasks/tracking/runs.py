@@ -12,11 +12,11 @@ from typing import Any, Final
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from pydantic import BaseModel
 
-from schemas.addresses import without_password
-from schemas.errors import TrackingError
-from schemas.reasons import Stage
-from tasks.releases.releases import Release
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.addresses import without_password
+from heterodub.schemas.errors import TrackingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores.workspace import Workspace
 
 from .provenance import code_tags, environment_hash, flattened, installed, settings_tree
 from .store import Tracking, tracking_errors

@@ -15,12 +15,12 @@ from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from model.files import is_disk_full
-from schemas.addresses import without_password
-from schemas.config.settings import Settings, TrackingSettings
-from schemas.errors import TrackingError
-from schemas.wording import counted
-from tasks.stores.workspace import TRACKING, Workspace
+from heterodub.model.files import is_disk_full
+from heterodub.schemas.addresses import without_password
+from heterodub.schemas.config.settings import Settings, TrackingSettings
+from heterodub.schemas.errors import TrackingError
+from heterodub.schemas.wording import counted
+from heterodub.tasks.stores.workspace import TRACKING, Workspace
 
 from .address import TrackingAddress, place_of, server_listens
 

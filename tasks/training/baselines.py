@@ -14,31 +14,31 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from model.baselines.batches import AVBatch, AVClip
-from model.baselines.build import BASELINES
-from model.baselines.evaluation import generate_span
-from model.baselines.inference import BaselineInference, BaselineNetwork
-from model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
-from model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
-from model.features.arrays import Pictures
-from model.features.face_frame import FaceFrame
-from model.perceptual.lite0 import Lite0
-from model.perceptual.opening import open_perception
-from model.training.module import ValidationResult
-from model.training.sampler import WindowSampler
-from model.training.trainer import FitResult
-from schemas.cards import BaselineCard
-from schemas.config.baselines import BaselineName, BaselineSettings
-from schemas.config.settings import WeightSettings
-from schemas.config.translation import PictureAugmentation, PictureLosses
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, Selection, spread
-from tasks.training.data.clip_store import StoredClips
-from tasks.training.data.datasets import BaselineDataset, BothStages
-from tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
-from tasks.training.validation import FRAMES, REFERENCES, VAL_CLIPS, require_some, validation_scores
+from heterodub.model.baselines.batches import AVBatch, AVClip
+from heterodub.model.baselines.build import BASELINES
+from heterodub.model.baselines.evaluation import generate_span
+from heterodub.model.baselines.inference import BaselineInference, BaselineNetwork
+from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
+from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
+from heterodub.model.features.arrays import Pictures
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual.opening import open_perception
+from heterodub.model.training.module import ValidationResult
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.model.training.trainer import FitResult
+from heterodub.schemas.cards import BaselineCard
+from heterodub.schemas.config.baselines import BaselineName, BaselineSettings
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.config.translation import PictureAugmentation, PictureLosses
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
+from heterodub.tasks.training.data.clip_store import StoredClips
+from heterodub.tasks.training.data.datasets import BaselineDataset, BothStages
+from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
+from heterodub.tasks.training.validation import FRAMES, REFERENCES, VAL_CLIPS, require_some, validation_scores
 
 _FACE_CLIPS, _FACE_STEP = 400, 5
 """Clips of the train split, spread over its speakers, to whose landmarks ATVGnet's PCA is fitted; every fifth frame."""

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from model.training.sampler import ClipInfo
-from schemas.contract import EXTRACTOR_VERSION
-from schemas.errors import NotFoundError, TrainingError
-from schemas.reasons import Stage
-from tasks.releases import releases
-from tasks.releases.benchmarks import CLIPS_A_SPEAKER, first_a_speaker, held_out
-from tasks.releases.releases import Release
-from tasks.stores.workspace import Workspace
-from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureSource, StoredClips
+from heterodub.model.training.sampler import ClipInfo
+from heterodub.schemas.contract import EXTRACTOR_VERSION
+from heterodub.schemas.errors import NotFoundError, TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.benchmarks import CLIPS_A_SPEAKER, first_a_speaker, held_out
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures, PictureSource, StoredClips
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import torch
 
-from schemas.config.training import Device
-from schemas.errors import SettingsError
+from heterodub.schemas.config.training import Device
+from heterodub.schemas.errors import SettingsError
 
 _PRESENT: Final[Mapping[str, Callable[[], bool]]] = {
     "mps": torch.backends.mps.is_available,

@@ -20,9 +20,9 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from torch.multiprocessing.spawn import ProcessRaisedException
 
-from model.training.callbacks import Callback, ForwardingCallback
-from schemas.config.training import Device, Precision
-from schemas.errors import SettingsError, TrainingError
+from heterodub.model.training.callbacks import Callback, ForwardingCallback
+from heterodub.schemas.config.training import Device, Precision
+from heterodub.schemas.errors import SettingsError, TrainingError
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

@@ -6,20 +6,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from model.checksums import file_hash
-from model.features.timing import seconds_to_frames
-from model.io import load_discriminators, load_translator
-from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK
-from schemas.cards import TRANSLATOR, WEIGHTS
-from schemas.config.settings import Settings
-from schemas.config.translation import Stage2Settings
-from schemas.reasons import Stage
-from tasks.releases.releases import Release
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, Selection, clip_named
-from tasks.training.data.clip_store import StoredClips
-from tasks.training.stage2 import Finetuning
-from tasks.training.validation import GAP, LEAST_HELD
+from heterodub.model.checksums import file_hash
+from heterodub.model.features.timing import seconds_to_frames
+from heterodub.model.io import load_discriminators, load_translator
+from heterodub.model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK
+from heterodub.schemas.cards import TRANSLATOR, WEIGHTS
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, clip_named
+from heterodub.tasks.training.data.clip_store import StoredClips
+from heterodub.tasks.training.stage2 import Finetuning
+from heterodub.tasks.training.validation import GAP, LEAST_HELD
 
 _HELD_SHARE: Final = 0.2
 """Share of a clip's frames that is held back, at its end."""
@@ -67,7 +67,7 @@ def start_of(
 
     Raises: ModelFileError, TrackingError - it cannot be read, or there is none.
     """
-    from tasks.tracking.registry import find_model  # which loads MLflow
+    from heterodub.tasks.tracking.registry import find_model  # which loads MLflow
 
     with TemporaryDirectory(prefix="heterodub-") as scratch:
         folder = find_model(settings, workspace, TRANSLATOR, model, Path(scratch)).folder

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
-from schemas.wording import counted
-from tasks.monitoring.progress import ProgressSink
+from heterodub.model.training.callbacks import Callback, StepMetrics, ValidationMetrics
+from heterodub.schemas.wording import counted
+from heterodub.tasks.monitoring.progress import ProgressSink
 
 _DECAY: Final = 0.95
 """Decay of the moving averages of speed and loss at each step."""

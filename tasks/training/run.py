@@ -8,20 +8,20 @@ from typing import Any, Final, Generic, TypeVar
 from lightning_fabric import Fabric
 from torch import nn
 
-from model.io import save_model
-from model.training.callbacks import Callback
-from model.training.checkpoints import BEST, Checkpoints
-from model.training.module import TrainingModule
-from model.training.sampler import WindowSampler
-from model.training.trainer import FitResult, Trainer, read_on_all
-from schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
-from schemas.config.training import Device, ScheduleSettings, TrainingSettings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.training import run_dirs
-from tasks.training.clip_selection import TrainingClips
-from tasks.training.data.datasets import ClipDataset, batches_from
-from tasks.training.distributed import on_devices
+from heterodub.model.io import save_model
+from heterodub.model.training.callbacks import Callback
+from heterodub.model.training.checkpoints import BEST, Checkpoints
+from heterodub.model.training.module import TrainingModule
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.model.training.trainer import FitResult, Trainer, read_on_all
+from heterodub.schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
+from heterodub.schemas.config.training import Device, ScheduleSettings, TrainingSettings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training import run_dirs
+from heterodub.tasks.training.clip_selection import TrainingClips
+from heterodub.tasks.training.data.datasets import ClipDataset, batches_from
+from heterodub.tasks.training.distributed import on_devices
 
 MODEL: Final = "model"
 """Folder of the finished model, below that of its training."""

@@ -8,9 +8,9 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from tasks.stores.removal import remove_below
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import Selection, TrainingClips
+from heterodub.tasks.stores.removal import remove_below
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import Selection, TrainingClips
 
 _CLIPS: Final = "clips.json"
 """File in a training's folder with the ids of its clips; it exists even if the training got no run or ended early."""

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 import numpy as np
 import pyarrow.compute as pc
 
-from model.baselines.inference import BaselineInference
-from model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
-from model.evaluation.translator import EvalWindow, system_crops
-from model.features.arrays import Floats, Pictures
-from model.features.numbers import evenly_spaced
-from model.stage1.network import LandmarkGenerator
-from model.stage2.inference import TranslatorInference
-from schemas.config.limits import LimitSettings
-from schemas.config.training import ScheduleSettings
-from tasks.releases.releases import Release
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
-from tasks.visualization.charts import landmarks_over_truth, opening_chart
-from tasks.visualization.film import landmark_film
-from tasks.visualization.sheets import Columns, as_bytes, contact_sheet, crop_film, seen
-from tasks.visualization.sound import ClipPlace, clip_sound
+from heterodub.model.baselines.inference import BaselineInference
+from heterodub.model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
+from heterodub.model.evaluation.translator import EvalWindow, system_crops
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.training import ScheduleSettings
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.visualization.charts import landmarks_over_truth, opening_chart
+from heterodub.tasks.visualization.film import landmark_film
+from heterodub.tasks.visualization.sheets import Columns, as_bytes, contact_sheet, crop_film, seen
+from heterodub.tasks.visualization.sound import ClipPlace, clip_sound
 
 if TYPE_CHECKING:
-    from tasks.training.baselines import BaselineEvalClip  # with Lightning, which a promotion does without
+    from heterodub.tasks.training.baselines import BaselineEvalClip  # with Lightning, which a promotion does without
 
 _ROWS: Final = 2
 """Frames of each clip on a contact sheet."""

@@ -9,22 +9,22 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
-from model.metrics.clip_scores import by_speaker
-from model.stage1.features import prepare
-from model.stage1.network import LandmarkGenerator
-from model.stage1.pose_filter import PoseMoments
-from model.stage1.training_module import GENERATOR_NETWORK, GeneratorTrainingModule, loss_weights
-from model.training.module import ValidationResult
-from model.training.sampler import WindowSampler
-from model.training.trainer import FitResult
-from schemas.cards import GENERATOR, GeneratorCard
-from schemas.config.training import Stage1Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.training.clip_selection import ClipRef, Selection, spread
-from tasks.training.data.datasets import GeneratorDataset
-from tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
+from heterodub.model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
+from heterodub.model.metrics.clip_scores import by_speaker
+from heterodub.model.stage1.features import prepare
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.stage1.pose_filter import PoseMoments
+from heterodub.model.stage1.training_module import GENERATOR_NETWORK, GeneratorTrainingModule, loss_weights
+from heterodub.model.training.module import ValidationResult
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.model.training.trainer import FitResult
+from heterodub.schemas.cards import GENERATOR, GeneratorCard
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
+from heterodub.tasks.training.data.datasets import GeneratorDataset
+from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 
 _VAL_CLIPS: Final = 64
 """Number of val clips used for validation, spread over speakers; more would cost time for little information."""

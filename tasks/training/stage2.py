@@ -7,25 +7,25 @@ from typing import Any
 
 from lightning_fabric import Fabric
 
-from model.evaluation.translator import EvalWindow, system_crops
-from model.perceptual.lite0 import Lite0
-from model.perceptual.opening import open_perception
-from model.stage2.discriminators import Discriminators
-from model.stage2.inference import TranslatorInference
-from model.stage2.network import LandmarkTranslator
-from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, Start, TranslatorTrainingModule
-from model.training.module import ValidationResult
-from model.training.sampler import WindowSampler
-from model.training.trainer import FitResult
-from schemas.cards import FINETUNED, TRANSLATOR, TranslatorCard
-from schemas.config.settings import WeightSettings
-from schemas.config.training import ScheduleSettings
-from schemas.config.translation import Stage2Settings
-from schemas.reasons import Stage
-from tasks.training.clip_selection import TrainingClips, places, spread
-from tasks.training.data.datasets import TranslatorDataset
-from tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
-from tasks.training.validation import (
+from heterodub.model.evaluation.translator import EvalWindow, system_crops
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual.opening import open_perception
+from heterodub.model.stage2.discriminators import Discriminators
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, Start, TranslatorTrainingModule
+from heterodub.model.training.module import ValidationResult
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.model.training.trainer import FitResult
+from heterodub.schemas.cards import FINETUNED, TRANSLATOR, TranslatorCard
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.config.training import ScheduleSettings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.clip_selection import TrainingClips, places, spread
+from heterodub.tasks.training.data.datasets import TranslatorDataset
+from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
+from heterodub.tasks.training.validation import (
     FRAMES,
     REFERENCES,
     VAL_CLIPS,

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from model.training.callbacks import Callback, CallbackList
-from schemas.cards import GeneratorCard
-from schemas.config.settings import Settings
-from schemas.reasons import Stage
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import ClipRef, Selection, candidates
-from tasks.training.run import AnyCard, TrainingResult, TrainingSpec, run_training
-from tasks.training.run_dirs import RUN, run_of, training_folder
+from heterodub.model.training.callbacks import Callback, CallbackList
+from heterodub.schemas.cards import GeneratorCard
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, candidates
+from heterodub.tasks.training.run import AnyCard, TrainingResult, TrainingSpec, run_training
+from heterodub.tasks.training.run_dirs import RUN, run_of, training_folder
 
 if TYPE_CHECKING:
-    from tasks.tracking.runs import TrackedRun
+    from heterodub.tasks.tracking.runs import TrackedRun
 
 Row = tuple[str, str, str]
 """Clip, media and split, as a lineage has them."""
@@ -59,11 +59,11 @@ def train_and_register(
     Raises: TrackingError - MLflow cannot be reached when the run begins or the model is logged; the training is kept,
     and the same command resumes it. Otherwise as run_training.
     """
-    from tasks.tracking.kinds import KINDS
-    from tasks.tracking.metric_logger import TrackedTraining
-    from tasks.tracking.models import log_model
-    from tasks.tracking.runs import tracked_run
-    from tasks.tracking.store import open_tracking
+    from heterodub.tasks.tracking.kinds import KINDS
+    from heterodub.tasks.tracking.metric_logger import TrackedTraining
+    from heterodub.tasks.tracking.models import log_model
+    from heterodub.tasks.tracking.runs import tracked_run
+    from heterodub.tasks.tracking.store import open_tracking
 
     assert isinstance(spec.clips, Selection)
     prefix = spec.name if spec.tuned_from is None else f"{spec.name}-{spec.tuned_from[:12]}"
@@ -84,8 +84,8 @@ def _gain(trained: AnyResult) -> dict[str, float]:
 
 def _log_identity(run: "TrackedRun", workspace: Workspace, spec: AnySpec, selection: Selection, folder: Path) -> None:
     """Log parameters, lineage and the identity of a training, by which a later run recognises it."""
-    from tasks.tracking.lineage import keep_lineage
-    from tasks.tracking.queries import SETTINGS, TRAINING
+    from heterodub.tasks.tracking.lineage import keep_lineage
+    from heterodub.tasks.tracking.queries import SETTINGS, TRAINING
 
     run.origin(spec.settings, spec.settings.seed)
     run.params(dict(spec.params()))
@@ -108,8 +108,8 @@ def _learned_before(run: "TrackedRun", workspace: Workspace, selection: Selectio
     """Return the training clips of the translator that is fine-tuned, which remain in its lineage. Where they are
     unknown, the release's, as for every version without a lineage. weights: their sha256.
     """
-    from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
-    from tasks.tracking.lineage import lineage_of_weights
+    from heterodub.tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR
+    from heterodub.tasks.tracking.lineage import lineage_of_weights
 
     kinds = LANDMARK_TRANSLATOR, FINETUNED_TRANSLATOR
     lineage = next(filter(None, (lineage_of_weights(run.tracking, kind, weights) for kind in kinds)), None)

@@ -14,12 +14,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from model.features.landmarks import BOUNDARIES, LIPS, SLICES, Boundary, box, mouth_opening
-from model.features.numbers import evenly_spaced
-from model.features.timing import frame_to_second
-from model.metrics.intervals import Interval
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.landmarks import BOUNDARIES, LIPS, SLICES, Boundary, box, mouth_opening
+from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.features.timing import frame_to_second
+from heterodub.model.metrics.intervals import Interval
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 PREDICTED_RGB: Final = (213, 94, 0)
 OTHER_RGB: Final = (0, 158, 115)

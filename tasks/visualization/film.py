@@ -16,11 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats, Rgb
-from model.features.landmarks import SLICES, Boundary, box
-from model.features.timing import SAMPLES_PER_FRAME, frame_to_second
-from model.files import atomic_path
-from schemas.contract import FPS, SAMPLE_RATE_HZ
+from heterodub.model.features.arrays import Floats, Rgb
+from heterodub.model.features.landmarks import SLICES, Boundary, box
+from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_second
+from heterodub.model.files import atomic_path
+from heterodub.schemas.contract import FPS, SAMPLE_RATE_HZ
 
 from .charts import GIVEN, GIVEN_RGB, INK_RGB, MOVED, PREDICTED_RGB, TRUE_RGB, require_pair
 from .sound import PlayableSound

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats, Pictures
-from model.features.numbers import evenly_spaced
-from model.stage2 import mask
+from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.stage2 import mask
 
 from .charts import GIVEN, GIVEN_RGB, MOVED, PREDICTED_RGB
 from .film import draw_boundaries, write_video

@@ -9,18 +9,18 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
-from model.features.mel import mel_bank
-from model.features.timing import frame_to_sample, frame_to_second, mel_columns
-from schemas.config.limits import LimitSettings
-from schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
-from schemas.errors import MediaRefusedError
-from schemas.reasons import MissingCause
-from tasks.ingestion.decoder_process import Decoder
-from tasks.media.decode import open_video
-from tasks.media.paths import fingerprint, localise
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.media.sound import open_sound
+from heterodub.model.features.mel import mel_bank
+from heterodub.model.features.timing import frame_to_sample, frame_to_second, mel_columns
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import MissingCause
+from heterodub.tasks.ingestion.decoder_process import Decoder
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.paths import fingerprint, localise
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.sound import open_sound
 
 _FILE_LIMIT_S: Final = 60.0
 """Time limit of reading the raw file; the mel is the fallback."""

@@ -16,8 +16,8 @@ from typing import Any
 
 import av
 
-from flows.cli.environment import configure_environment
-from tasks.ingestion.child import LEAN
+from heterodub.flows.cli.environment import configure_environment
+from heterodub.tasks.ingestion.child import LEAN
 from tests.bench import catalogue, sandbox
 
 _TALKS = ("ada-clean.mp4", "blair-clean.mp4", "chidi-clean.mp4", "farah-clean.mp4")
@@ -70,7 +70,7 @@ def _ingest(media: Path, folder: Path, rounds: int) -> None:
 def _answers(workspace: Path, file: str, rounds: int) -> None:
     for command in (["--help"], ["status"], ["list", "--files"], ["list", "--clips"], ["explain", file]):
         arguments = command if command == ["--help"] else [*command, "-w", str(workspace)]
-        times = [_time([sys.executable, "-m", "flows.cli.main", *arguments]) for _ in range(rounds)]
+        times = [_time([sys.executable, "-m", "heterodub.flows.cli.main", *arguments]) for _ in range(rounds)]
         _say(f"heterodub {' '.join(command)}", f"{statistics.median(times):.2f} s")
 
 
@@ -101,7 +101,7 @@ def _run(media: Path, workspace: Path, workers: int) -> dict[str, Any]:
     command = [
         sys.executable,
         "-m",
-        "flows.cli.main",
+        "heterodub.flows.cli.main",
         "ingest",
         str(media),
         "-w",
@@ -129,7 +129,7 @@ def _media(corpus: Path | None, folder: Path, minutes: float) -> Path:
         for path in sorted(corpus.iterdir()):
             (media / path.name).symlink_to(path.absolute())
         return media
-    from tasks.synthetic.make import make_sample
+    from heterodub.tasks.synthetic.make import make_sample
 
     make_sample(folder / "sample", only=_TALKS)
     for name in _TALKS:

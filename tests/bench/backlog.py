@@ -17,15 +17,15 @@ from unittest.mock import patch
 
 import psutil
 
-from flows.cli.environment import configure_environment
-from schemas.config.settings import Settings
-from schemas.records import RawFile
-from tasks.ingestion import hashing
-from tasks.ingestion.catalog import plan_run
-from tasks.ingestion.dask_executor import Client, open_client, spread
-from tasks.ingestion.driver import slices
-from tasks.ingestion.hashing import identify_files
-from tasks.monitoring.progress import ProgressSink
+from heterodub.flows.cli.environment import configure_environment
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import hashing
+from heterodub.tasks.ingestion.catalog import plan_run
+from heterodub.tasks.ingestion.dask_executor import Client, open_client, spread
+from heterodub.tasks.ingestion.driver import slices
+from heterodub.tasks.ingestion.hashing import identify_files
+from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.dask_processes import DaskProcesses
 from tests.tasks.ingestion.executor_work import calls, names_each, nothing
 

@@ -5,7 +5,7 @@ import resource
 import sys
 from pathlib import Path
 
-from schemas.config.settings import load_settings
+from heterodub.schemas.config.settings import load_settings
 from tests.bench.loop import Loop
 
 if __name__ == "__main__":

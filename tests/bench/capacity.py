@@ -18,11 +18,11 @@ from pathlib import Path
 import av
 import pyarrow.compute as pc
 
-from schemas.config.settings import load_settings
-from tasks.ingestion.child import LEAN
-from tasks.ingestion.process_file import load
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import load_settings
+from heterodub.tasks.ingestion.child import LEAN
+from heterodub.tasks.ingestion.process_file import load
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.bench import growth
 from tests.bench.loop import Loop
 

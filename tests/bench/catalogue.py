@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from schemas.policy import DEFAULT_POLICY
-from schemas.signals import SIGNAL_NAMES
-from schemas.tables import CLIPS
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.policy import DEFAULT_POLICY
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 _CHUNK = 50_000
 
@@ -47,7 +47,16 @@ def _rows(start: int, count: int, draw: np.random.Generator) -> pa.Table:
 def bench(workspace: Path, clips: int) -> None:
     """Make the workspace and time `heterodub route --dry-run` on it, start-up included."""
     make(workspace, clips)
-    command = [sys.executable, "-m", "flows.cli.main", "route", "--policy", str(DEFAULT_POLICY), "--dry-run", "--json"]
+    command = [
+        sys.executable,
+        "-m",
+        "heterodub.flows.cli.main",
+        "route",
+        "--policy",
+        str(DEFAULT_POLICY),
+        "--dry-run",
+        "--json",
+    ]
     started = time.perf_counter()
     answer = subprocess.run([*command, "-w", str(workspace)], capture_output=True, text=True)
     seconds = time.perf_counter() - started

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from schemas.config.settings import TrackingSettings
-from tasks.stores.workspace import Workspace
-from tasks.tracking.kinds import KINDS, ModelKind
-from tasks.tracking.models import Version, export_model, log_model
-from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import Tracking, open_tracking
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.kinds import KINDS, ModelKind
+from heterodub.tasks.tracking.models import Version, export_model, log_model
+from heterodub.tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.store import Tracking, open_tracking
 from tests.model.stage2.test_files import saved
 from tests.tasks.tracking.predictors import load_predictor
 from tests.tasks.tracking.test_models import FRESH, make

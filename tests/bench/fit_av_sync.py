@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from model.features.arrays import Array
-from schemas.contract import FPS, LANDMARK_POINTS, MEL_BANDS
-from schemas.policy import load_policy
-from tasks.quality import av_sync
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.model.features.arrays import Array
+from heterodub.schemas.contract import FPS, LANDMARK_POINTS, MEL_BANDS
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.quality import av_sync
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 _RIDGE: Final = 3000.0
 """Penalty. Tried 30, 300 and 3000 on 121 clips of 31 speakers: the largest classified held-out speakers best."""

@@ -16,18 +16,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from schemas.config.settings import Settings
-from schemas.policy import load_policy
-from schemas.records import RawFile
-from tasks.ingestion import catalog
-from tasks.ingestion.reroute import plan_reroute
-from tasks.monitoring.drift import find_drift
-from tasks.releases import releases
-from tasks.releases.audit.audit import audit
-from tasks.releases.publishing import assign
-from tasks.stores import delta, parts, tables
-from tasks.stores.delta import DataFile, TableChange
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.reroute import plan_reroute
+from heterodub.tasks.monitoring.drift import find_drift
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.audit.audit import audit
+from heterodub.tasks.releases.publishing import assign
+from heterodub.tasks.stores import delta, parts, tables
+from heterodub.tasks.stores.delta import DataFile, TableChange
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 
 _CHUNK = 2_000

@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from model.evaluation.generator import GeneratorEvalClip
-from model.features.landmarks import mouth_opening
-from model.stage1.pose_filter import COORDINATES, PoseMoments
-from schemas.config.training import Stage1Settings
-from schemas.reasons import Stage
-from tasks.evaluation.cross_validation import folds
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import find_release, select
-from tasks.training.stage1 import read_eval_clips
+from heterodub.model.evaluation.generator import GeneratorEvalClip
+from heterodub.model.features.landmarks import mouth_opening
+from heterodub.model.stage1.pose_filter import COORDINATES, PoseMoments
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.cross_validation import folds
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import find_release, select
+from heterodub.tasks.training.stage1 import read_eval_clips
 
 _RIDGE = 1e-4
 """Share of the pose's mean variance: weak, so that the map may read whatever is there."""

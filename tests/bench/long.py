@@ -18,13 +18,17 @@ from pathlib import Path
 import av
 import psutil
 
-from flows.cli.environment import configure_environment
-from tasks.synthetic.make import make_sample
+from heterodub.flows.cli.environment import configure_environment
+from heterodub.tasks.synthetic.make import make_sample
 from tests.bench.__main__ import length_s, lengthen
 
 _TALK = "ada-clean.mp4"
 _SIZE = (1920, 1080)
-_KINDS = {"tasks.ingestion.child": "decoding child", "spawn_main": "Dask worker", "flows.cli.main": "driver"}
+_KINDS = {
+    "heterodub.tasks.ingestion.child": "decoding child",
+    "spawn_main": "Dask worker",
+    "heterodub.flows.cli.main": "driver",
+}
 """Words in the command line of each kind of process; the Prefect server that a run starts is none of them."""
 
 
@@ -75,7 +79,7 @@ def _ingest(film: Path, folder: Path) -> tuple[dict[str, object], Counter[str]]:
     words = ["ingest", str(film), "-w", str(folder / "workspace"), "--workers", "1", "--json"]
     peaks: Counter[str] = Counter()
     with (folder / "said").open("w+") as output:
-        process = subprocess.Popen([sys.executable, "-m", "flows.cli.main", *words], stdout=output)
+        process = subprocess.Popen([sys.executable, "-m", "heterodub.flows.cli.main", *words], stdout=output)
         while process.poll() is None:
             _look(psutil.Process(process.pid), peaks)
             time.sleep(0.5)

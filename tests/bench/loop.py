@@ -14,26 +14,26 @@ from typing import Any
 
 import cv2
 
-from model.features.mel import log_mel
-from model.features.timing import frame_to_sample, frame_to_second
-from schemas.config.settings import Settings
-from tasks.faces.backend import LandmarkBackend, open_backend
-from tasks.faces.tracker import FaceTracker
-from tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
-from tasks.ingestion.process_file import _face_track
-from tasks.media.decode import open_video
-from tasks.media.interlace import with_combs
-from tasks.media.paths import fingerprint
-from tasks.media.probe import probe
-from tasks.media.shots import with_cuts
-from tasks.media.sniff import sniff
-from tasks.media.sound import Sound, open_sound
-from tasks.media.transitions import TransitionFinder
-from tasks.quality.av_sync import measure_av_sync
-from tasks.quality.fingerprints import picture_hash
-from tasks.quality.measure import ClipSound, measure_clip
-from tasks.quality.picture import is_still
-from tasks.quality.sound import measure_sound
+from heterodub.model.features.mel import log_mel
+from heterodub.model.features.timing import frame_to_sample, frame_to_second
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
+from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
+from heterodub.tasks.ingestion.process_file import _face_track
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.interlace import with_combs
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.shots import with_cuts
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.sound import Sound, open_sound
+from heterodub.tasks.media.transitions import TransitionFinder
+from heterodub.tasks.quality.av_sync import measure_av_sync
+from heterodub.tasks.quality.fingerprints import picture_hash
+from heterodub.tasks.quality.measure import ClipSound, measure_clip
+from heterodub.tasks.quality.picture import is_still
+from heterodub.tasks.quality.sound import measure_sound
 
 
 class Loop:

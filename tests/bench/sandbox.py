@@ -15,14 +15,14 @@ from pathlib import Path
 
 import psutil
 
-from schemas.config.settings import Settings, load_settings
-from schemas.policy import load_policy
-from tasks.ingestion import worker
-from tasks.ingestion.child_process import ChildProcess
-from tasks.ingestion.job import FileJob
-from tasks.ingestion.sandbox import Sandbox, missing
-from tasks.media.paths import fingerprint
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.ingestion import worker
+from heterodub.tasks.ingestion.child_process import ChildProcess
+from heterodub.tasks.ingestion.job import FileJob
+from heterodub.tasks.ingestion.sandbox import Sandbox, missing
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import av
 import numpy as np
 import pandas as pd
 
-from schemas.contract import SAMPLE_RATE_HZ
-from tasks.quality.sound import (
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.tasks.quality.sound import (
     SPEECH_PROBABILITY,
     VAD_CHUNK,
     Samples,
@@ -25,8 +25,8 @@ from tasks.quality.sound import (
     speech_band,
     speech_probability,
 )
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 _RATIOS = (0, 2, 4, 6, 8, 10, 12, 16, 20)
 _VOICES = 4

@@ -16,17 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from schemas.config.settings import load_settings
-from schemas.errors import MediaRefusedError
-from schemas.policy import load_policy
-from tasks.faces import detector, patches, tracker
-from tasks.ingestion import clip_builder, process_file, rows, sound_tracks
-from tasks.ingestion.child import LEAN
-from tasks.ingestion.job import FileJob
-from tasks.media import deinterlacing, interlace, shots, sound, transitions
-from tasks.media.paths import fingerprint
-from tasks.stores import parts
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.faces import detector, patches, tracker
+from heterodub.tasks.ingestion import clip_builder, process_file, rows, sound_tracks
+from heterodub.tasks.ingestion.child import LEAN
+from heterodub.tasks.ingestion.job import FileJob
+from heterodub.tasks.media import deinterlacing, interlace, shots, sound, transitions
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.stores import parts
+from heterodub.tasks.stores.workspace import Workspace
 
 _STEPS: tuple[tuple[str, Any, str], ...] = (
     ("hash the file", process_file, "fingerprint"),

@@ -17,8 +17,8 @@ from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from typer.testing import CliRunner
 
-from flows.cli.main import app
-from flows.ingest import ingest
+from heterodub.flows.cli.main import app
+from heterodub.flows.ingest import ingest
 from tests.flows.heads import write_head
 from tests.flows.servers import start_cluster, start_prefect
 
@@ -120,7 +120,7 @@ def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]
     """heterodub("ingest", folder, ...) runs the command in a process of its own; names set its environment."""
 
     def call(*words: Any, **more: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "flows.cli.main", *map(str, words)]
+        command = [sys.executable, "-m", "heterodub.flows.cli.main", *map(str, words)]
         surroundings = os.environ | {"PREFECT_API_URL": prefect_api} | more
         return subprocess.run(command, capture_output=True, text=True, timeout=600, env=surroundings)
 

@@ -11,8 +11,8 @@ import skimage.data
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks" / "media"))
 
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.media.media_files import SoundTrack, regular, write_media
 
 TABLES = {"catalog": "uri", "clips": "clip_id", "stage1": "clip_id", "stage2": "clip_id"}

@@ -8,13 +8,13 @@ Says each phase and each file as it is done, and at last `done`.
 import sys
 from pathlib import Path
 
-from schemas.config.settings import Settings, load_settings
-from schemas.policy import Policy
-from tasks.ingestion import catalog
-from tasks.ingestion.progress import Tally
-from tasks.monitoring.progress import ProgressSink, use_progress
-from tasks.releases.publishing import PublishResult
-from tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.policy import Policy
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
+from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
 
 
 def run(

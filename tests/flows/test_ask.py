@@ -10,12 +10,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from flows.cli.inspect import register
-from schemas.display import csv_line, visible
-from schemas.errors import HeterodubError
-from schemas.signals import SIGNAL_NAMES
-from tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS
-from tasks.monitoring.run_log import Counts, as_step, recording
+from heterodub.flows.cli.inspect import register
+from heterodub.schemas.display import csv_line, visible
+from heterodub.schemas.errors import HeterodubError
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS
+from heterodub.tasks.monitoring.run_log import Counts, as_step, recording
 from tests.tasks.inspect import footage
 
 HEAVY = (
@@ -214,7 +214,7 @@ def test_status_shows_runs_and_their_ends(tmp_path: Path):
 def test_queries_import_nothing_heavy(root: str, words: list[str]):
     script = (
         "import sys, typer\n"
-        "from flows.cli.inspect import register\n"
+        "from heterodub.flows.cli.inspect import register\n"
         "app = typer.Typer()\n"
         "register(app)\n"
         f"app({[*words, '-w', root]!r}, standalone_mode=False)\n"

@@ -9,15 +9,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from schemas.config.settings import load_settings
-from schemas.errors import AuditFailedError
-from schemas.tables import TABLES
-from tasks.releases import releases
-from tasks.releases.audit.audit import AuditResult, audit
-from tasks.releases.publishing import publish
-from tasks.steps.ingest import choose_policy, publish_release
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import AuditFailedError
+from heterodub.schemas.tables import TABLES
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.audit.audit import AuditResult, audit
+from heterodub.tasks.releases.publishing import publish
+from heterodub.tasks.steps.ingest import choose_policy, publish_release
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, people_lines
 
 Rows = dict[str, list[dict]]

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings, load_settings
-from schemas.records import RawFile
-from tasks.ingestion import catalog, driver
-from tasks.ingestion.dask_executor import open_client
-from tasks.ingestion.summary import summarise
-from tasks.monitoring.progress import ProgressSink
-from tasks.releases.publishing import PublishResult
-from tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
-from tasks.stores.batches import orphans
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import catalog, driver
+from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.summary import summarise
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
+from heterodub.tasks.stores.batches import orphans
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
 from tests.flows.plain_ingest import run, store
 

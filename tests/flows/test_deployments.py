@@ -28,11 +28,11 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.cli.environment import _DEFAULTS
-from tasks.releases import releases
-from tasks.stores.workspace import Workspace
-from tasks.synthetic.make import make_sample
-from tasks.tracking.ledger import moves
+from heterodub.flows.cli.environment import _DEFAULTS
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.synthetic.make import make_sample
+from heterodub.tasks.tracking.ledger import moves
 from tests.flows.heads import contents, versions
 from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY

@@ -6,12 +6,12 @@ import pytest
 import torch
 from prefect.client.schemas.objects import StateType
 
-from flows.dub import dub
-from model.io import save_model
-from model.stage1.network import LandmarkGenerator
-from schemas.cards import GeneratorCard
-from schemas.config.training import GeneratorArchitecture
-from tasks.faces.mesh import open_mesh_v1
+from heterodub.flows.dub import dub
+from heterodub.model.io import save_model
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.schemas.cards import GeneratorCard
+from heterodub.schemas.config.training import GeneratorArchitecture
+from heterodub.tasks.faces.mesh import open_mesh_v1
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from flows.cli.environment import find_server
-from schemas.errors import SettingsError
+from heterodub.flows.cli.environment import find_server
+from heterodub.schemas.errors import SettingsError
 
 PREFECTS_PORT = 4200
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.reasons import FileReason, FileState
-from tasks.media.paths import path_to_uri
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.tasks.media.paths import path_to_uri
 from tests.flows import hostile
 from tests.flows.heads import contents, fingerprints
 
@@ -66,7 +66,7 @@ def ran(tmp_path_factory, config, shim, server, prefect_api) -> Ran:
     command = [
         sys.executable,
         "-m",
-        "flows.cli.main",
+        "heterodub.flows.cli.main",
         "ingest",
         str(folder),
         "-w",

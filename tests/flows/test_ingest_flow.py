@@ -8,13 +8,13 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 from prefect.client.schemas.sorting import ArtifactSort
 
-from flows.ingest import ingest
-from schemas.config.settings import load_settings
-from schemas.errors import SettingsError, WorkspaceError
-from schemas.reasons import Stage
-from tasks.monitoring.runs import runs
-from tasks.releases import releases
-from tasks.stores.workspace import Workspace
+from heterodub.flows.ingest import ingest
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import SettingsError, WorkspaceError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, people_lines, versions, write_head
 from tests.flows.plain_ingest import run
 
@@ -70,7 +70,7 @@ def test_second_ingest_decodes_and_changes_nothing(heterodub, footage, workspace
     assert "nothing new" in ran.stdout
     assert "analyse: " not in ran.stderr
     assert versions(workspace) == before
-    lines = [line for line in ran.stderr.splitlines() if "logger=tasks.monitoring" in line]
+    lines = [line for line in ran.stderr.splitlines() if "logger=heterodub.tasks.monitoring" in line]
     assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 

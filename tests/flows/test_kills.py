@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from schemas.config.settings import load_settings
+from heterodub.schemas.config.settings import load_settings
 from tests.flows.heads import contents, versions
 from tests.flows.plain_ingest import run
 from tests.flows.servers import start_prefect
@@ -131,7 +131,7 @@ def test_child_that_decodes_killed_midway(footage, config, undisturbed, tmp_path
     process = start(footage, config, tmp_path)
     wait_for(process, "analyse ")
     deadline = time.monotonic() + 60
-    while not (children := below(process, "tasks.ingestion.child")) and time.monotonic() < deadline:
+    while not (children := below(process, "heterodub.tasks.ingestion.child")) and time.monotonic() < deadline:
         time.sleep(0.1)
     for child in children:
         child.kill()
@@ -195,7 +195,7 @@ def command(footage: Path, config: Path, workspace: Path, api: str, **more: str)
     words = [
         sys.executable,
         "-m",
-        "flows.cli.main",
+        "heterodub.flows.cli.main",
         "ingest",
         footage,
         "-w",
@@ -238,7 +238,7 @@ def test_no_process_survives_the_driver(footage, config, tmp_path):
     process = start(footage, config, tmp_path)
     wait_for(process, "analysed 1")
     family = psutil.Process(process.pid).children(recursive=True)
-    assert any("tasks.ingestion.child" in " ".join(each.cmdline()) for each in family)
+    assert any("heterodub.tasks.ingestion.child" in " ".join(each.cmdline()) for each in family)
     process.kill()
     process.communicate()
     _, alive = psutil.wait_procs(family, timeout=300)

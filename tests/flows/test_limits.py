@@ -14,24 +14,24 @@ import cv2
 import numpy as np
 import pytest
 
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import Settings, load_settings
-from schemas.errors import MediaRefusedError
-from schemas.policy import load_policy
-from schemas.reasons import FileReason, FileState
-from tasks.ingestion.child import OpenFiles
-from tasks.ingestion.child_process import ChildProcess, FunctionName
-from tasks.ingestion.decoder_process import handed_to_write, open_files
-from tasks.ingestion.job import Analysis, FileJob
-from tasks.media.paths import fingerprint
-from tasks.stores.parts import unfinished_parts
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.tasks.ingestion.child import OpenFiles
+from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
+from heterodub.tasks.ingestion.decoder_process import handed_to_write, open_files
+from heterodub.tasks.ingestion.job import Analysis, FileJob
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.stores.parts import unfinished_parts
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, head, voice, write_head
 from tests.flows.hostile import flipped
 from tests.flows.plain_ingest import run
 from tests.tasks.media.media_files import regular, tone, write_media
 
-ANALYSE = FunctionName("tasks.ingestion.process_file:analyse")
+ANALYSE = FunctionName("heterodub.tasks.ingestion.process_file:analyse")
 SCRIPT = Path(__file__).with_name("plain_ingest.py")
 
 

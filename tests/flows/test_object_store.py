@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from schemas.config.settings import load_settings
-from schemas.errors import SourceError, WorkspaceError
-from tasks.sources.open import source_files
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import SourceError, WorkspaceError
+from heterodub.tasks.sources.open import source_files
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, portable, versions
 from tests.flows.plain_ingest import run
 

@@ -14,7 +14,7 @@ HOSTILE = b"a\x1b]0;owned\x07\x1b[2J\x1b[31mb\xe2\x80\xae4pm\xc2\x9b1A\x7f\r\nwa
 
 WRITES = """
 import os, sys
-from tasks.monitoring.streams import escape_output
+from heterodub.tasks.monitoring.streams import escape_output
 escape_output()
 name = os.fsdecode(bytes.fromhex(sys.argv[1]))
 """
@@ -27,9 +27,9 @@ KINDS = {
     "a thread's traceback": "import threading; threading.Thread(target=lambda: open(name + '/x')).start()",
     "click": "import typer; typer.echo(name); typer.echo(name, err=True)",
     "rich": "from rich.console import Console; from rich.text import Text; Console().print(Text(name)); print(end='')",
-    "a table": "from flows.cli.render.tables import console; from rich.text import Text;"
+    "a table": "from heterodub.flows.cli.render.tables import console; from rich.text import Text;"
     " console().print(name, Text(name))",
-    "progress": "from flows.cli.progress import TerminalProgress\n"
+    "progress": "from heterodub.flows.cli.progress import TerminalProgress\n"
     "with TerminalProgress(live=len(sys.argv) > 2) as shown:\n"
     "  shown.phase(f'1/2 {name}: dub', 3); shown.advance(name)",
     "json": "import json; print(json.dumps({'name': name}))",

@@ -11,11 +11,11 @@ import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from flows import evaluate, promote, route, takedown, train
-from flows.cli import promote as promote_commands
-from flows.cli.main import app
-from flows.ingest import ingest
-from schemas.errors import HeterodubError, SettingsError, SourceError
+from heterodub.flows import evaluate, promote, route, takedown, train
+from heterodub.flows.cli import promote as promote_commands
+from heterodub.flows.cli.main import app
+from heterodub.flows.ingest import ingest
+from heterodub.schemas.errors import HeterodubError, SettingsError, SourceError
 from tests.flows.test_ask import HEAVY
 from tests.tasks.inspect import footage
 from tests.tasks.training.talkers import talkers
@@ -141,7 +141,7 @@ def test_preflight_failure_imports_nothing_heavy(given):
     """In a process of its own: neither Prefect nor a network is loaded for it."""
     asked = [words for words, _ in BAD.values() if words[0] in ("ingest", "train", "takedown", "dub")]
     script = (
-        "import json, sys\nfrom typer.testing import CliRunner\nfrom flows.cli.main import app\n"
+        "import json, sys\nfrom typer.testing import CliRunner\nfrom heterodub.flows.cli.main import app\n"
         f"for words in {asked!r}:\n"
         f"    assert CliRunner().invoke(app, [*words, '-w', 'ws']).exit_code, words\n"
         f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"

@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from flows.cli.progress import TerminalProgress
-from model.training.callbacks import StepMetrics
-from schemas.wording import duration
-from tasks.ingestion.progress import Tally
-from tasks.monitoring.progress import TitledSink, current_progress, use_progress
-from tasks.training.progress import TrainingProgress
+from heterodub.flows.cli.progress import TerminalProgress
+from heterodub.model.training.callbacks import StepMetrics
+from heterodub.schemas.wording import duration
+from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.monitoring.progress import TitledSink, current_progress, use_progress
+from heterodub.tasks.training.progress import TrainingProgress
 
 
 def learn(progress: TrainingProgress, steps: int) -> None:

@@ -14,15 +14,15 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.flow_runs import resume_flow_run
 
-from flows.promote import promote, rollback
-from flows.train import train
-from schemas.config.settings import TrackingSettings
-from schemas.errors import PromotionError
-from tasks.stores.workspace import Workspace
-from tasks.tracking.kinds import LANDMARK_GENERATOR
-from tasks.tracking.models import log_model
-from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import open_tracking
+from heterodub.flows.promote import promote, rollback
+from heterodub.flows.train import train
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.schemas.errors import PromotionError
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
+from heterodub.tasks.tracking.models import log_model
+from heterodub.tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.store import open_tracking
 from tests.tasks.promotion.conftest import POLICY
 from tests.tasks.training.talkers import crowd
 

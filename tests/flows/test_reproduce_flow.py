@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows.cli.main import app
-from flows.reproduce import reproduce
-from schemas.study import QUESTIONS, StudyKey
+from heterodub.flows.cli.main import app
+from heterodub.flows.reproduce import reproduce
+from heterodub.schemas.study import QUESTIONS, StudyKey
 from tests.tasks.reproduction.study.films import SYSTEMS, listing
 from tests.tasks.training.speakers import speakers
 

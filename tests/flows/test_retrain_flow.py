@@ -11,14 +11,14 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlo
 from prefect.client.schemas.objects import FlowRun
 from typer.testing import CliRunner
 
-from flows.cli.main import app
-from flows.retrain import retrain
-from schemas.config.settings import load_settings
-from schemas.errors import RetrainError, SourceError
-from tasks.monitoring.runs import runs
-from tasks.retraining.decide import Outlook, decide
-from tasks.stores.workspace import Workspace
-from tasks.tracking.models import TAKEN_DOWN
+from heterodub.flows.cli.main import app
+from heterodub.flows.retrain import retrain
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import RetrainError, SourceError
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.retraining.decide import Outlook, decide
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.models import TAKEN_DOWN
 from tests.flows.test_promote_flow import SHORT, champion
 from tests.tasks.training.talkers import add_media, publish, talkers
 

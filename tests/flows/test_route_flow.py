@@ -7,17 +7,17 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from schemas.config.settings import Settings, load_settings
-from schemas.errors import SettingsError
-from schemas.policy import load_policy
-from tasks.ingestion import reroute
-from tasks.ingestion.reroute import describe
-from tasks.releases import releases
-from tasks.steps.ingest import publish_release
-from tasks.steps.route import apply_route, plan_route
-from tasks.stores import tables
-from tasks.stores.active_policy import active_policy
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.ingestion import reroute
+from heterodub.tasks.ingestion.reroute import describe
+from heterodub.tasks.releases import releases
+from heterodub.tasks.steps.ingest import publish_release
+from heterodub.tasks.steps.route import apply_route, plan_route
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import active_policy
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
 from tests.flows.plain_ingest import run
 

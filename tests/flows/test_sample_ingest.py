@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.train import train_baseline
-from model.io import load_baseline
-from schemas.config.settings import Settings
-from tasks.stores.workspace import Workspace
-from tasks.synthetic.truth import Agreement, compare
-from tasks.tracking.kinds import BASELINE_KINDS, baseline_example
-from tasks.tracking.lineage import lineage_of, models_trained_on
-from tasks.tracking.registry import named_version
-from tasks.tracking.store import open_tracking
+from heterodub.flows.train import train_baseline
+from heterodub.model.io import load_baseline
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.synthetic.truth import Agreement, compare
+from heterodub.tasks.tracking.kinds import BASELINE_KINDS, baseline_example
+from heterodub.tasks.tracking.lineage import lineage_of, models_trained_on
+from heterodub.tasks.tracking.registry import named_version
+from heterodub.tasks.tracking.store import open_tracking
 from tests.flows.heads import contents, fingerprints
 from tests.tasks.tracking.predictors import load_predictor
 

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import pytest
 
-from schemas.errors import SourceError
-from tasks.sources.open import source_files
+from heterodub.schemas.errors import SourceError
+from heterodub.tasks.sources.open import source_files
 from tests.flows.conftest import SECRET_KEY
 from tests.tasks.tracking.served import Server, free_port
 from tests.tasks.training.talkers import talkers

@@ -3,12 +3,12 @@
 import pytest
 from rich.cells import cell_len
 
-from flows.cli.render.lineage import show_footage
-from flows.cli.render.scores import show_scores
-from flows.cli.render.tables import TableColumn, cell, show
-from model.evaluation.generator import GENERATOR_REPORT
-from model.metrics.intervals import mean_interval
-from schemas.display import common_folder
+from heterodub.flows.cli.render.lineage import show_footage
+from heterodub.flows.cli.render.scores import show_scores
+from heterodub.flows.cli.render.tables import TableColumn, cell, show
+from heterodub.model.evaluation.generator import GENERATOR_REPORT
+from heterodub.model.metrics.intervals import mean_interval
+from heterodub.schemas.display import common_folder
 
 WIDTHS = (60, 80, 100, 200)
 NAMES = [f"interview with somebody, recorded in the large studio, {end}" for end in ("take 1.mp4", "take 2.mp4")]

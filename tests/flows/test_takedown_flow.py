@@ -18,31 +18,31 @@ import torch
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
-from flows.takedown import takedown
-from model.io import save_model
-from model.stage1.network import LandmarkGenerator
-from schemas.cards import GeneratorCard
-from schemas.config.settings import Settings, load_settings
-from schemas.config.training import Stage1Settings
-from schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
-from schemas.reasons import Stage
-from schemas.tables import BENCHMARKS
-from tasks.inspect.check_tracking import check_tracking
-from tasks.inspect.check_workspace import check_workspace
-from tasks.inspect.findings import Health
-from tasks.lineage.erase import take_down
-from tasks.lineage.plan import TakedownPlan, plan, preview, tracking_if_there
-from tasks.lineage.trace import ModelTrace, trace
-from tasks.monitoring.runs import runs
-from tasks.promotion.manual import roll_back
-from tasks.releases import benchmarks, releases
-from tasks.releases.publishing import assign
-from tasks.stores import tables, tombstones
-from tasks.stores.tombstones import Kind
-from tasks.stores.workspace import Workspace
-from tasks.tracking.address import place_of
-from tasks.tracking.models import TAKEN_DOWN
-from tasks.tracking.relocation import relocate
+from heterodub.flows.takedown import takedown
+from heterodub.model.io import save_model
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.schemas.cards import GeneratorCard
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import BENCHMARKS
+from heterodub.tasks.inspect.check_tracking import check_tracking
+from heterodub.tasks.inspect.check_workspace import check_workspace
+from heterodub.tasks.inspect.findings import Health
+from heterodub.tasks.lineage.erase import take_down
+from heterodub.tasks.lineage.plan import TakedownPlan, plan, preview, tracking_if_there
+from heterodub.tasks.lineage.trace import ModelTrace, trace
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.promotion.manual import roll_back
+from heterodub.tasks.releases import benchmarks, releases
+from heterodub.tasks.releases.publishing import assign
+from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.tombstones import Kind
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.address import place_of
+from heterodub.tasks.tracking.models import TAKEN_DOWN
+from heterodub.tasks.tracking.relocation import relocate
 from tests.flows.heads import write_head
 from tests.flows.plain_ingest import run, store
 
@@ -109,11 +109,11 @@ def _freeze(ws: Workspace, clips: list[dict]) -> None:
 
 
 def _log_model(ws: Workspace, clips: list[dict]) -> None:
-    from tasks.tracking.kinds import LANDMARK_GENERATOR
-    from tasks.tracking.lineage import keep_lineage
-    from tasks.tracking.models import log_model
-    from tasks.tracking.runs import tracked_run
-    from tasks.tracking.store import open_tracking
+    from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
+    from heterodub.tasks.tracking.lineage import keep_lineage
+    from heterodub.tasks.tracking.models import log_model
+    from heterodub.tasks.tracking.runs import tracked_run
+    from heterodub.tasks.tracking.store import open_tracking
 
     torch.manual_seed(len(clips))
     shape, release = Stage1Settings(preset="tiny").architecture, releases.latest(ws)
@@ -337,10 +337,10 @@ def test_doctor_reports_missing_and_changed_model_files(down, config, tmp_path):
 KILLED = """
 import os, signal, sys
 from importlib import import_module
-from schemas.config.settings import load_settings
-from tasks.lineage.erase import take_down
-from tasks.lineage.plan import plan, tracking_if_there
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import load_settings
+from heterodub.tasks.lineage.erase import take_down
+from heterodub.tasks.lineage.plan import plan, tracking_if_there
+from heterodub.tasks.stores.workspace import Workspace
 
 config, root, speaker, place, step = sys.argv[1:]
 where, *inner = place.split(":")
@@ -364,10 +364,10 @@ take_down(ws, settings, tracking_if_there(settings, ws), plan(settings, "speaker
 @pytest.mark.parametrize(
     ("place", "step"),
     [
-        ("tasks.lineage.erase", "_erase_pictures"),
+        ("heterodub.tasks.lineage.erase", "_erase_pictures"),
         ("mlflow.store.artifact.local_artifact_repo:LocalArtifactRepository", "delete_artifacts"),
         ("mlflow:MlflowClient", "delete_model_version"),
-        ("tasks.lineage.weights", "remove_below"),
+        ("heterodub.tasks.lineage.weights", "remove_below"),
     ],
 )
 def test_killed_deletion_of_models_is_finished_by_repeating_it(down, config, tmp_path, place, step):

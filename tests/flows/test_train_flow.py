@@ -10,12 +10,12 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from flows.cli.environment import prepare
-from flows.evaluate import ablate_data, evaluate
-from flows.train import train
-from model.io import load_generator
-from schemas.errors import SettingsError, TrackingError, TrainingError, WorkspaceError
-from tasks.training.distributed import on_devices
+from heterodub.flows.cli.environment import prepare
+from heterodub.flows.evaluate import ablate_data, evaluate
+from heterodub.flows.train import train
+from heterodub.model.io import load_generator
+from heterodub.schemas.errors import SettingsError, TrackingError, TrainingError, WorkspaceError
+from heterodub.tasks.training.distributed import on_devices
 from tests.tasks.training.talkers import talkers
 
 SHORT = "[stage1]\npreset = 'tiny'\n[stage1.schedule]\nmax_steps = 6\neval_interval = 3\nsave_interval = 3\n"
@@ -140,7 +140,7 @@ def test_torchrun_with_two_processes_equals_one(workspace, tmp_path, prefect_api
         "PREFECT_API_URL": prefect_api,
         "OMP_NUM_THREADS": "1",
     }
-    command = [*torchrun, "-m", "flows.cli.main", *map(str, words)]
+    command = [*torchrun, "-m", "heterodub.flows.cli.main", *map(str, words)]
     ran = subprocess.run(command, env=surroundings, capture_output=True, text=True, timeout=600)
     assert ran.returncode == 0, ran.stderr[-3000:]
     two = json.loads(ran.stdout)

@@ -6,19 +6,19 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from flows.evaluate import evaluate
-from flows.train import finetune, train
-from model.io import load_translator
-from schemas.cards import FINETUNED, TRANSLATOR
-from schemas.config.settings import load_settings
-from schemas.errors import TrackingError
-from tasks.dubbing.models import find_models
-from tasks.lineage.trace import trace
-from tasks.preflight.parts import require_model
-from tasks.promotion.gate import open_comparison
-from tasks.stores.workspace import Workspace
-from tasks.tracking.lineage import models_trained_on
-from tasks.tracking.store import open_tracking
+from heterodub.flows.evaluate import evaluate
+from heterodub.flows.train import finetune, train
+from heterodub.model.io import load_translator
+from heterodub.schemas.cards import FINETUNED, TRANSLATOR
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import TrackingError
+from heterodub.tasks.dubbing.models import find_models
+from heterodub.tasks.lineage.trace import trace
+from heterodub.tasks.preflight.parts import require_model
+from heterodub.tasks.promotion.gate import open_comparison
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.lineage import models_trained_on
+from heterodub.tasks.tracking.store import open_tracking
 from tests.tasks.stores.sample_rows import clip_id, media_id
 from tests.tasks.training.face_release import face_release
 

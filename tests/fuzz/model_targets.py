@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from model.checksums import verify_checksums, write_checksums
-from model.io import load_baseline, load_discriminators, load_generator, load_translator, save_model
-from model.stage1.inference import predict_clip
-from model.stage1.network import LandmarkGenerator
-from model.stage2.inference import TranslatorInference
-from schemas.cards import GeneratorCard
-from schemas.config.training import Stage1Settings
-from tasks.tracking.kinds import baseline_example, generator_example, translator_example
+from heterodub.model.checksums import verify_checksums, write_checksums
+from heterodub.model.io import load_baseline, load_discriminators, load_generator, load_translator, save_model
+from heterodub.model.stage1.inference import predict_clip
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.schemas.cards import GeneratorCard
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.tasks.tracking.kinds import baseline_example, generator_example, translator_example
 from tests.fuzz.target import OWN, FuzzTarget, text
 from tests.model.baselines import test_files as baselines
 from tests.model.stage2 import test_files as translators

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from schemas.errors import HeterodubError, MediaRefusedError
+from heterodub.schemas.errors import HeterodubError, MediaRefusedError
 from tests.fuzz.mutations import damaged
 
 OWN: Final = (HeterodubError, MediaRefusedError)

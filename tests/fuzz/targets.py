@@ -12,28 +12,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import Settings, load_settings
-from schemas.errors import HeterodubError, MediaRefusedError
-from schemas.policy import DEFAULT_POLICY, load_policy
-from schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
-from schemas.tables import TABLES
-from tasks.dubbing.jobs import read_jobs
-from tasks.inspect.check_workspace import check_workspace
-from tasks.inspect.list import ListQuery, list_clips, list_files
-from tasks.inspect.status import status
-from tasks.lineage.erase import take_down
-from tasks.lineage.plan import find_scope, plan_takedown
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.media.speech import SpeechSource
-from tasks.reproduction.study.scoring import as_table, score_study
-from tasks.reproduction.study.videos import read_videos
-from tasks.sources.corpus import load_corpus
-from tasks.sources.manifest import read_manifest
-from tasks.stores import tables
-from tasks.stores.active_policy import active_policy
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import HeterodubError, MediaRefusedError
+from heterodub.schemas.policy import DEFAULT_POLICY, load_policy
+from heterodub.schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
+from heterodub.schemas.tables import TABLES
+from heterodub.tasks.dubbing.jobs import read_jobs
+from heterodub.tasks.inspect.check_workspace import check_workspace
+from heterodub.tasks.inspect.list import ListQuery, list_clips, list_files
+from heterodub.tasks.inspect.status import status
+from heterodub.tasks.lineage.erase import take_down
+from heterodub.tasks.lineage.plan import find_scope, plan_takedown
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.reproduction.study.scoring import as_table, score_study
+from heterodub.tasks.reproduction.study.videos import read_videos
+from heterodub.tasks.sources.corpus import load_corpus
+from heterodub.tasks.sources.manifest import read_manifest
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import active_policy
+from heterodub.tasks.stores.workspace import Workspace
 from tests.fuzz.model_targets import model_targets
 from tests.fuzz.target import OWN, FuzzTarget, text
 from tests.tasks.inspect import footage

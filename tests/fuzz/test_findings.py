@@ -10,25 +10,32 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from model.io import load_generator
-from model.stage1.inference import predict_clip
-from model.stage2.translator import require
-from model.training.checkpoints import LAST
-from schemas.cards import CARD
-from schemas.config.settings import load_settings
-from schemas.errors import HeterodubError, ModelFileError, SettingsError, SourceError, TrainingError, WorkspaceError
-from schemas.policy import load_policy
-from schemas.promotion import load_promotion_policy
-from tasks.dubbing.jobs import read_jobs
-from tasks.inspect.status import status
-from tasks.releases import releases
-from tasks.reproduction.study.scoring import read_key
-from tasks.reproduction.study.videos import read_videos
-from tasks.sources.corpus import load_corpus
-from tasks.stores import tables
-from tasks.stores.active_policy import active_policy
-from tasks.stores.workspace import Workspace
-from tasks.tracking.kinds import generator_example
+from heterodub.model.io import load_generator
+from heterodub.model.stage1.inference import predict_clip
+from heterodub.model.stage2.translator import require
+from heterodub.model.training.checkpoints import LAST
+from heterodub.schemas.cards import CARD
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import (
+    HeterodubError,
+    ModelFileError,
+    SettingsError,
+    SourceError,
+    TrainingError,
+    WorkspaceError,
+)
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.promotion import load_promotion_policy
+from heterodub.tasks.dubbing.jobs import read_jobs
+from heterodub.tasks.inspect.status import status
+from heterodub.tasks.releases import releases
+from heterodub.tasks.reproduction.study.scoring import read_key
+from heterodub.tasks.reproduction.study.videos import read_videos
+from heterodub.tasks.sources.corpus import load_corpus
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import active_policy
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.kinds import generator_example
 from tests.fuzz.model_targets import _save_generator, _train
 from tests.fuzz.targets import _KEY
 from tests.tasks.inspect import footage

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from model.features.landmarks import OUTLINE, SLICES
-from model.stage1.features import SILENCE
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.model.features.landmarks import OUTLINE, SLICES
+from heterodub.model.stage1.features import SILENCE
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 
 
 def face() -> np.ndarray:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.features.face_frame import FaceFrame, smooth
-from model.features.landmarks import LIPS, OUTLINE, POSE
+from heterodub.model.features.face_frame import FaceFrame, smooth
+from heterodub.model.features.landmarks import LIPS, OUTLINE, POSE
 from tests.model.talking import face, talk
 
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from model.files import atomic_path, clear_partials
+from heterodub.model.files import atomic_path, clear_partials
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from model.files import atomic_path
+from heterodub.model.files import atomic_path
 with atomic_path(Path(sys.argv[1])) as partial:
     partial.write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import (
+from heterodub.model.features.landmarks import (
     BOUNDARIES,
     LIPS,
     OUTLINE,
@@ -18,7 +18,7 @@ from model.features.landmarks import (
     mouth_width,
     resample,
 )
-from schemas.contract import LANDMARK_POINTS
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 
 def synthetic_face(gap_px: float = 10.0, eyes_px: float = 60.0, mouth_px: float = 50.0) -> np.ndarray:

@@ -4,9 +4,9 @@ import librosa
 import numpy as np
 import pytest
 
-from model.features.mel import FLOOR, log_mel
-from model.features.timing import SAMPLES_PER_FRAME
-from schemas.contract import MEL_HOP_SAMPLES
+from heterodub.model.features.mel import FLOOR, log_mel
+from heterodub.model.features.timing import SAMPLES_PER_FRAME
+from heterodub.schemas.contract import MEL_HOP_SAMPLES
 
 LENGTHS = sorted({1, 2, 25, *np.random.default_rng(1).integers(1, 260, 12).tolist()})
 

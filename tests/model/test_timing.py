@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from model.features.timing import (
+from heterodub.model.features.timing import (
     SAMPLES_PER_FRAME,
     frame_to_sample,
     frame_to_second,
@@ -12,7 +12,7 @@ from model.features.timing import (
     mel_window,
     seconds_to_frames,
 )
-from schemas.contract import FPS, MEL_CONTEXT_COLUMNS, MEL_HOP_SAMPLES, SAMPLE_RATE_HZ
+from heterodub.schemas.contract import FPS, MEL_CONTEXT_COLUMNS, MEL_HOP_SAMPLES, SAMPLE_RATE_HZ
 
 FRAMES = (0, 1, 2, 3, 7, 24, 25, 26, 249, 250, 251, 1000, 25 * 3600, 25 * 86400 + 1)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.features.landmarks import LIPS, OUTLINE, SLICES
+from heterodub.model.features.landmarks import LIPS, OUTLINE, SLICES
 from tests.model.talking import face
 
 INTEROCULAR_PX = 80.0

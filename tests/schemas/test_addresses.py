@@ -2,13 +2,13 @@
 
 import pytest
 
-from schemas.addresses import trouble_with, trouble_with_word, without_password, without_passwords
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from schemas.problems import describe
-from schemas.reasons import FileReason
-from tasks.sources.corpus import Corpus
+from heterodub.schemas.addresses import trouble_with, trouble_with_word, without_password, without_passwords
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.problems import describe
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.sources.corpus import Corpus
 
 KEY = "wJalr/XUtn+FEMI/K7"
 

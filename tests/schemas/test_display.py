@@ -1,6 +1,6 @@
 import pytest
 
-from schemas.display import base_name, readable_path, visible
+from heterodub.schemas.display import base_name, readable_path, visible
 
 
 @pytest.mark.parametrize(

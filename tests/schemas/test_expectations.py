@@ -1,8 +1,8 @@
 import pytest
 
-from schemas.config.settings import ClipSettings
-from schemas.expectations import possible_range, row_columns, suites
-from schemas.signals import BY_NAME, SIGNALS
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.schemas.expectations import possible_range, row_columns, suites
+from heterodub.schemas.signals import BY_NAME, SIGNALS
 
 _SUITES = suites(ClipSettings())
 

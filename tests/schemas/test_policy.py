@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from schemas.errors import SettingsError
-from schemas.policy import DEFAULT_POLICY, REASON_OF, Policy, Stage1Limits, Stage2Limits, load_policy
-from schemas.reasons import EXPLANATIONS, ClipReason, FileReason, Stage
-from schemas.signals import BY_NAME
-from schemas.toml import parse_model
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.policy import DEFAULT_POLICY, REASON_OF, Policy, Stage1Limits, Stage2Limits, load_policy
+from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason, Stage
+from heterodub.schemas.signals import BY_NAME
+from heterodub.schemas.toml import parse_model
 
 LIMITS = [
     (stage, field)

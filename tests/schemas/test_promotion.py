@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas.errors import SettingsError
-from schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.promotion import DEFAULT_PROMOTION, load_promotion_policy
 
 
 def written(tmp_path, text: str):

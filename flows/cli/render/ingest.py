@@ -2,10 +2,10 @@
 
 from typing import Any, Final
 
-from flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from schemas.wording import counted
-from tasks.retraining.summary import table_rows
-from tasks.synthetic.truth import Agreement
+from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
+from heterodub.schemas.wording import counted
+from heterodub.tasks.retraining.summary import table_rows
+from heterodub.tasks.synthetic.truth import Agreement
 
 _COUNTS: Final = (
     *("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined"),

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
-from flows.cli.render.tables import TableColumn, cell, console, number, pairs, show
-from schemas.display import SHORT_ID, base_name, readable_path, visible
+from heterodub.flows.cli.render.tables import TableColumn, cell, console, number, pairs, show
+from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
 
 if TYPE_CHECKING:
-    from tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageCheck
-    from tasks.inspect.findings import Finding
+    from heterodub.tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageCheck
+    from heterodub.tasks.inspect.findings import Finding
 
 Row = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ _ROUTE_STYLE: Final = {"both": "green", "stage1": "cyan", "stage2": "blue", "rej
 
 
 def show_files(rows: Iterable[Row]) -> None:
-    """Print rows of tasks.inspect.list.list_files."""
+    """Print rows of heterodub.tasks.inspect.list.list_files."""
     columns = [TableColumn("media"), TableColumn("file", 20, middle=True), TableColumn("state"), TableColumn("reason")]
     cells = [
         [
@@ -36,7 +36,7 @@ def show_files(rows: Iterable[Row]) -> None:
 
 
 def show_clips(rows: Iterable[Row]) -> None:
-    """Print rows of tasks.inspect.list.list_clips; the signals are left to csv and json."""
+    """Print rows of heterodub.tasks.inspect.list.list_clips; the signals are left to csv and json."""
     columns = [TableColumn("clip"), TableColumn("file", 20, middle=True), TableColumn("from s", right=True)]
     columns += [TableColumn("length s", right=True, optional=True), TableColumn("route")]
     columns += [TableColumn("refused for", 20, folds=True), TableColumn("split", optional=True)]

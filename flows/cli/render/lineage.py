@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from humanize import naturalsize
 
-from flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from schemas.display import common_folder, readable_path
-from schemas.wording import counted
-from tasks.monitoring.streams import say
+from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
+from heterodub.schemas.display import common_folder, readable_path
+from heterodub.schemas.wording import counted
+from heterodub.tasks.monitoring.streams import say
 
 _SHOWN: Final = 20
 """Files or clips that are listed one by one; --json holds all of them."""

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from flows.cli.render.tables import TableColumn, cell, console, show
-from schemas.wording import counted
-from tasks.monitoring.streams import say
+from heterodub.flows.cli.render.tables import TableColumn, cell, console, show
+from heterodub.schemas.wording import counted
+from heterodub.tasks.monitoring.streams import say
 
 
 def show_promotion(summary: Mapping[str, Any]) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from flows.cli.render.tables import TableColumn, cell, console, show
-from schemas.wording import counted
+from heterodub.flows.cli.render.tables import TableColumn, cell, console, show
+from heterodub.schemas.wording import counted
 
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
 _PERCEPTUAL: Final = ("perceptual_lower", "perceptual_heldout_lower", "perceptual_mouth")
@@ -142,6 +142,6 @@ def _heading(name: str) -> str:
 
 
 def _text(interval: Mapping[str, Any], is_percent: bool) -> str:
-    from model.metrics.intervals import Interval
+    from heterodub.model.metrics.intervals import Interval
 
     return Interval(**interval).format(scale=100 if is_percent else 1)

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from humanize import naturalsize
 
-from flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from schemas.display import readable_path
-from schemas.wording import counted, duration
+from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
+from heterodub.schemas.display import readable_path
+from heterodub.schemas.wording import counted, duration
 
 if TYPE_CHECKING:
-    from tasks.inspect.status import Status
-    from tasks.monitoring.runs import RunRecord
-    from tasks.releases.releases import Release
+    from heterodub.tasks.inspect.status import Status
+    from heterodub.tasks.monitoring.runs import RunRecord
+    from heterodub.tasks.releases.releases import Release
 
 _RELEASES_SHOWN: Final = 5
 

@@ -18,8 +18,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from schemas.display import visible
-from tasks.monitoring.streams import bare, paragraph
+from heterodub.schemas.display import visible
+from heterodub.tasks.monitoring.streams import bare, paragraph
 
 _WIDE: Final = 160
 """Columns of a table that goes to a file or a pipe, where nothing has to fit a screen."""

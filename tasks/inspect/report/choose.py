@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from tasks.inspect.routes import Route, route_of
+from heterodub.tasks.inspect.routes import Route, route_of
 
 Row = Mapping[str, Any]
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Floats
-from model.features.landmarks import BOUNDARIES, SLICES, box, mouth_opening
-from schemas.contract import MEL_COLUMNS_PER_FRAME
-from schemas.policy import Policy
-from tasks.inspect.explain import ClipAnswer, SignalAnswer, explain_clip
-from tasks.training.data.clip_store import PictureClip, SpeechClip
+from heterodub.model.features.arrays import Floats
+from heterodub.model.features.landmarks import BOUNDARIES, SLICES, box, mouth_opening
+from heterodub.schemas.contract import MEL_COLUMNS_PER_FRAME
+from heterodub.schemas.policy import Policy
+from heterodub.tasks.inspect.explain import ClipAnswer, SignalAnswer, explain_clip
+from heterodub.tasks.training.data.clip_store import PictureClip, SpeechClip
 
 from .stills import ink, spread, still
 

@@ -8,20 +8,20 @@ from typing import Any, Final, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.features.timing import frame_to_second
-from schemas.config.settings import Settings
-from schemas.display import base_name
-from schemas.errors import NotFoundError
-from schemas.policy import Policy
-from schemas.reasons import FileState, Stage
-from tasks.inspect.explain import sentence
-from tasks.inspect.lookup import find
-from tasks.inspect.routes import route_of
-from tasks.inspect.status import Status, status
-from tasks.stores import delta, tables
-from tasks.stores.active_policy import policy_in_force
-from tasks.stores.workspace import Workspace
-from tasks.training.data.clip_store import ClipSource, SpeechClip, StoredClips
+from heterodub.model.features.timing import frame_to_second
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import base_name
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import FileState, Stage
+from heterodub.tasks.inspect.explain import sentence
+from heterodub.tasks.inspect.lookup import find
+from heterodub.tasks.inspect.routes import route_of
+from heterodub.tasks.inspect.status import Status, status
+from heterodub.tasks.stores import delta, tables
+from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.data.clip_store import ClipSource, SpeechClip, StoredClips
 
 from .choose import Choice, choose
 from .details import RAW_FRAMES, Detail, data_uri, detail, face_window

@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from model.features.arrays import Floats
-from schemas.policy import Policy, Rule
-from schemas.signals import SIGNALS, Signal
-from tasks.quality.routing import broken
+from heterodub.model.features.arrays import Floats
+from heterodub.schemas.policy import Policy, Rule
+from heterodub.schemas.signals import SIGNALS, Signal
+from heterodub.tasks.quality.routing import broken
 
 _BINS: Final = 30
 
@@ -50,7 +50,7 @@ class Histogram:
 
 
 def histograms(clips: pa.Table, policy: Policy) -> list[Histogram]:
-    """Build one for each signal, in the order of schemas.signals; `clips` has every signal and the column missing."""
+    """Build one for each signal, in the order of SIGNALS; `clips` has every signal and the column missing."""
     causes = _causes(clips["missing"])
     return [
         _histogram(signal, clips[signal.name], causes.get(signal.name, {}), _limits_on(signal, policy))

@@ -11,18 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features.arrays import Rgb
-from model.features.numbers import evenly_spaced
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from tasks.ingestion.decoder_process import Decoder
-from tasks.media.decode import open_video
-from tasks.media.paths import local_path, localise
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.sources.corpus import Corpus
-from tasks.sources.folder import local_file
+from heterodub.model.features.arrays import Rgb
+from heterodub.model.features.numbers import evenly_spaced
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.tasks.ingestion.decoder_process import Decoder
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.paths import local_path, localise
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.folder import local_file
 
 THUMB_PX: Final = 96
 STILL_PX: Final = 192

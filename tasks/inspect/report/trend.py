@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from schemas.config.settings import Settings
-from tasks.inspect.explain import sentence
-from tasks.monitoring.drift import STEP
-from tasks.monitoring.runs import RunRecord, Step, runs, under_parents
-from tasks.quality.drift import CorpusDrift, drift_of
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.inspect.explain import sentence
+from heterodub.tasks.monitoring.drift import STEP
+from heterodub.tasks.monitoring.runs import RunRecord, Step, runs, under_parents
+from heterodub.tasks.quality.drift import CorpusDrift, drift_of
+from heterodub.tasks.stores.workspace import Workspace
 
 COLUMNS: Final = 24
 """Ingests that charts and tables have room for, the newest ones."""

@@ -8,13 +8,13 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from model.files import write_atomic
-from schemas.config.settings import Settings
-from schemas.display import SHORT_ID, base_name, readable_path, visible
-from schemas.errors import WorkspaceError
-from schemas.signals import SIGNALS
-from tasks.stores.outputs import require_own_page
-from tasks.stores.workspace import Workspace
+from heterodub.model.files import write_atomic
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.signals import SIGNALS
+from heterodub.tasks.stores.outputs import require_own_page
+from heterodub.tasks.stores.workspace import Workspace
 
 from .gather import ReportPage, gather
 from .trend import TrendPage, axis, drift_cells, gather_trend

@@ -8,13 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.config.settings import ClipSettings
-from schemas.errors import AuditFailedError
-from schemas.expectations import suites
-from schemas.reasons import Stage
-from tasks.releases.releases import Release
-from tasks.stores.delta import snapshot
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.schemas.errors import AuditFailedError
+from heterodub.schemas.expectations import suites
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores.delta import snapshot
+from heterodub.tasks.stores.workspace import Workspace
 
 from .checks import ExpectationResult, run_suites
 from .frames import all_frames

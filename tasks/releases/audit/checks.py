@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from schemas.expectations import Expectation, Suite
+from heterodub.schemas.expectations import Expectation, Suite
 
 EXAMPLES: Final = 20
 """Failing rows that are named per expectation."""

@@ -12,14 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
-from schemas.expectations import row_columns
-from schemas.reasons import ClipReason, FileState, MissingCause
-from schemas.signals import SIGNAL_NAMES
-from schemas.tables import CLIPS
-from tasks.stores import tables
-from tasks.stores.delta import DataFile
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
+from heterodub.schemas.expectations import row_columns
+from heterodub.schemas.reasons import ClipReason, FileState, MissingCause
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.delta import DataFile
+from heterodub.tasks.stores.workspace import Workspace
 
 from .pictures import picture_size
 

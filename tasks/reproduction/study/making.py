@@ -22,12 +22,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError, SourceError, WorkspaceError
-from schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
-from tasks.ingestion.decoder_process import Decoder
-from tasks.reproduction.study.videos import StudyVideo, plain_copy, read_videos, still
-from tasks.stores.outputs import require_own_page
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError, SourceError, WorkspaceError
+from heterodub.schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
+from heterodub.tasks.ingestion.decoder_process import Decoder
+from heterodub.tasks.reproduction.study.videos import StudyVideo, plain_copy, read_videos, still
+from heterodub.tasks.stores.outputs import require_own_page
 
 ORDERS: Final = 4
 """Number of Latin squares: an order repeats after this number times the systems."""

@@ -10,15 +10,15 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from model.metrics.clip_scores import SpeakerScores
-from model.metrics.intervals import Interval
-from model.metrics.raters import crossed_interval, krippendorff_alpha
-from schemas.errors import SourceError
-from schemas.problems import describe
-from schemas.study import HEADINGS, QUESTIONS, Answers, Grades, Question, StudyKey
-from schemas.wording import counted
-from tasks.reproduction import paper
-from tasks.reproduction.table import ScoreColumn, Table, TableRow
+from heterodub.model.metrics.clip_scores import SpeakerScores
+from heterodub.model.metrics.intervals import Interval
+from heterodub.model.metrics.raters import crossed_interval, krippendorff_alpha
+from heterodub.schemas.errors import SourceError
+from heterodub.schemas.problems import describe
+from heterodub.schemas.study import HEADINGS, QUESTIONS, Answers, Grades, Question, StudyKey
+from heterodub.schemas.wording import counted
+from heterodub.tasks.reproduction import paper
+from heterodub.tasks.reproduction.table import ScoreColumn, Table, TableRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,19 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from model.features.arrays import Rgb
-from schemas.addresses import trouble_with
-from schemas.config.limits import LimitSettings
-from schemas.contract import FPS
-from schemas.errors import MediaRefusedError, SourceError
-from schemas.reasons import FileReason
-from tasks.media.audio_writer import sound_frames
-from tasks.media.containers import has_decoder, open_input, set_up, words
-from tasks.media.deinterlacing import Deinterlacer
-from tasks.media.frame_converter import FrameConverter
-from tasks.media.geometry import PixelAspect
-from tasks.media.sniff import sniff
-from tasks.media.streams import picture_streams, ranked_pictures, sound_streams
+from heterodub.model.features.arrays import Rgb
+from heterodub.schemas.addresses import trouble_with
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.contract import FPS
+from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.audio_writer import sound_frames
+from heterodub.tasks.media.containers import has_decoder, open_input, set_up, words
+from heterodub.tasks.media.deinterlacing import Deinterlacer
+from heterodub.tasks.media.frame_converter import FrameConverter
+from heterodub.tasks.media.geometry import PixelAspect
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.streams import picture_streams, ranked_pictures, sound_streams
 
 _COLUMNS: Final = ("clip", "system", "video", "source")
 

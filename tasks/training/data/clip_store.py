@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from model.features.timing import mel_columns
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS
-from schemas.errors import NotFoundError, WorkspaceError
-from schemas.reasons import Stage
-from tasks.stores.delta import DataFile, snapshot
-from tasks.stores.parquet import open_file
-from tasks.stores.workspace import Workspace
+from heterodub.model.features.timing import mel_columns
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.schemas.errors import NotFoundError, WorkspaceError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.stores.delta import DataFile, snapshot
+from heterodub.tasks.stores.parquet import open_file
+from heterodub.tasks.stores.workspace import Workspace
 
 _OPEN_FILES = 64
 """Parquet footers kept in memory; each is a few kilobytes."""

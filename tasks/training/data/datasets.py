@@ -10,19 +10,19 @@ import cv2
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from model.baselines.batches import AVBatch, AVClip, make_av_batch, mel_windows
-from model.features.arrays import Rgb
-from model.stage1 import batches as stage1
-from model.stage1.batches import GeneratorBatch
-from model.stage1.features import GeneratorInput, prepare
-from model.stage2 import batches as stage2
-from model.stage2.batches import FaceClip, TranslatorBatch
-from model.training.sampler import Window, WindowSampler
-from schemas.config.baselines import BaselineSettings
-from schemas.config.training import Stage1Settings
-from schemas.config.translation import Stage2Settings
-from schemas.errors import HeterodubError, TrainingError
-from tasks.training.data.clip_store import ClipSource, PictureClip, PictureSource, StoredClips
+from heterodub.model.baselines.batches import AVBatch, AVClip, make_av_batch, mel_windows
+from heterodub.model.features.arrays import Rgb
+from heterodub.model.stage1 import batches as stage1
+from heterodub.model.stage1.batches import GeneratorBatch
+from heterodub.model.stage1.features import GeneratorInput, prepare
+from heterodub.model.stage2 import batches as stage2
+from heterodub.model.stage2.batches import FaceClip, TranslatorBatch
+from heterodub.model.training.sampler import Window, WindowSampler
+from heterodub.schemas.config.baselines import BaselineSettings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import HeterodubError, TrainingError
+from heterodub.tasks.training.data.clip_store import ClipSource, PictureClip, PictureSource, StoredClips
 
 
 class FramedClip(Protocol):

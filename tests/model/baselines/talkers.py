@@ -4,15 +4,15 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 
-from model.baselines.batches import AVBatch, AVClip, make_av_batch, mel_windows
-from model.baselines.build import BASELINES
-from model.baselines.training_module import BaselineTrainingModule, TrainingContext
-from model.features.face_frame import FaceFrame
-from model.stage2.batches import FaceClip
-from model.training.module import ValidationResult
-from model.training.sampler import Window
-from schemas.config.baselines import BaselineName, BaselineSettings
-from schemas.config.translation import PictureAugmentation
+from heterodub.model.baselines.batches import AVBatch, AVClip, make_av_batch, mel_windows
+from heterodub.model.baselines.build import BASELINES
+from heterodub.model.baselines.training_module import BaselineTrainingModule, TrainingContext
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.stage2.batches import FaceClip
+from heterodub.model.training.module import ValidationResult
+from heterodub.model.training.sampler import Window
+from heterodub.schemas.config.baselines import BaselineName, BaselineSettings
+from heterodub.schemas.config.translation import PictureAugmentation
 from tests.model.stage2.faces import SIDE, painted
 from tests.model.talking import talk
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from model.baselines.inference import BaselineInference
-from model.baselines.layers import lower_half
-from model.baselines.training_module import TRANSLATOR_NETWORK
-from model.baselines.wav2lip import EXPERT, middle
-from model.training.optimization import NotFiniteError
-from schemas.config.baselines import BASELINES, BaselineSettings
+from heterodub.model.baselines.inference import BaselineInference
+from heterodub.model.baselines.layers import lower_half
+from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK
+from heterodub.model.baselines.wav2lip import EXPERT, middle
+from heterodub.model.training.optimization import NotFiniteError
+from heterodub.schemas.config.baselines import BASELINES, BaselineSettings
 from tests.model.baselines.talkers import batch, module, talker
 
 DUBBERS, ANIMATORS = ("lipgan", "wav2lip"), ("atvgnet", "makeittalk")

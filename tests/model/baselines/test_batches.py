@@ -5,13 +5,13 @@ apart.
 import numpy as np
 import pytest
 
-from model.baselines.batches import SHOWN_FRAMES, AVClip, mel_windows
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import MIRRORED
-from model.features.timing import mel_window
-from model.stage1.features import SILENCE, scale_mel
-from model.training.sampler import Window
-from schemas.config.translation import PictureAugmentation
+from heterodub.model.baselines.batches import SHOWN_FRAMES, AVClip, mel_windows
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import MIRRORED
+from heterodub.model.features.timing import mel_window
+from heterodub.model.stage1.features import SILENCE, scale_mel
+from heterodub.model.training.sampler import Window
+from heterodub.schemas.config.translation import PictureAugmentation
 from tests.model.baselines.talkers import PLAIN, batch, make_av_batch, talker
 from tests.model.talking import talk
 

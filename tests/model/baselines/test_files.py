@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from model.baselines.build import BASELINES
-from model.baselines.inference import BaselineInference
-from model.io import load_baseline, save_model
-from schemas.cards import CARD, WEIGHTS, BaselineCard
-from schemas.errors import ModelFileError
-from tasks.tracking.kinds import baseline_example
+from heterodub.model.baselines.build import BASELINES
+from heterodub.model.baselines.inference import BaselineInference
+from heterodub.model.io import load_baseline, save_model
+from heterodub.schemas.cards import CARD, WEIGHTS, BaselineCard
+from heterodub.schemas.errors import ModelFileError
+from heterodub.tasks.tracking.kinds import baseline_example
 from tests.model.baselines.talkers import SETTINGS
 
 

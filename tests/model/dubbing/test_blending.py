@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from model.dubbing.blending import COARSE, shown, star, unblended
-from model.features.landmarks import LIPS, OUTLINE, SLICES
-from model.stage2 import mask
+from heterodub.model.dubbing.blending import COARSE, shown, star, unblended
+from heterodub.model.features.landmarks import LIPS, OUTLINE, SLICES
+from heterodub.model.stage2 import mask
 from tests.model.stage2.faces import still
 
 SIDE = 128

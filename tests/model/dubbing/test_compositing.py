@@ -5,7 +5,7 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
-from model.dubbing.compositing import Colours, Planes, lay_in
+from heterodub.model.dubbing.compositing import Colours, Planes, lay_in
 
 RNG = np.random.default_rng(3)
 

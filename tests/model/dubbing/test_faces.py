@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.dubbing.faces import Track, nth_face, reference_pictures, strength
-from model.features.landmarks import mouth_opening
+from heterodub.model.dubbing.faces import Track, nth_face, reference_pictures, strength
+from heterodub.model.features.landmarks import mouth_opening
 from tests.model.talking import face, talk
 
 

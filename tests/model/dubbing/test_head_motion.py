@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.dubbing.motion import MouthTargets, Smoothing, Spoken, wanted_landmarks
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import OUTLINE, PREDICTED, SLICES
+from heterodub.model.dubbing.motion import MouthTargets, Smoothing, Spoken, wanted_landmarks
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import OUTLINE, PREDICTED, SLICES
 from tests.model.turning import FPS, INTEROCULAR_PX, Turning, turning
 
 AS_DUBBED = Smoothing(0.04 * FPS, 0.4 * FPS)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from model.dubbing.motion import Smoothing, Spoken, wanted_landmarks
-from model.dubbing.timing import at_times
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import OUTLINE, POSE, PREDICTED, SLICES, mouth_opening
+from heterodub.model.dubbing.motion import Smoothing, Spoken, wanted_landmarks
+from heterodub.model.dubbing.timing import at_times
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import OUTLINE, POSE, PREDICTED, SLICES, mouth_opening
 from tests.model.talking import talk
 
 TIMES = np.arange(50) / 30

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from model.dubbing import blending
-from model.features.landmarks import OUTLINE, SLICES
-from model.stage2.warp import WarpTranslator
+from heterodub.model.dubbing import blending
+from heterodub.model.features.landmarks import OUTLINE, SLICES
+from heterodub.model.stage2.warp import WarpTranslator
 from tests.model.dubbing.test_head_motion import wanted
 from tests.model.turning import turning
 

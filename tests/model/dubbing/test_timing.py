@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from model.dubbing.timing import at_times, plan_timeline
+from heterodub.model.dubbing.timing import at_times, plan_timeline
 
 BASE = Fraction(1, 1000)
 STEADY = np.arange(10) * 40

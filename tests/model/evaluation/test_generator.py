@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from model.evaluation.generator import GENERATOR_REPORT, GeneratorEvalClip, reference_frames, score_generator
-from model.features.landmarks import PREDICTED
-from model.metrics.clip_scores import ClipScores
-from model.metrics.report import make_report
-from model.stage1.features import prepare
+from heterodub.model.evaluation.generator import GENERATOR_REPORT, GeneratorEvalClip, reference_frames, score_generator
+from heterodub.model.features.landmarks import PREDICTED
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.report import make_report
+from heterodub.model.stage1.features import prepare
 from tests.model.stage1.test_network import generator
 from tests.model.talking import talk
 

@@ -6,15 +6,21 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from flows.cli.render.scores import show_scores
-from model.evaluation.image_scores import NOT_MEASURED, TRANSLATOR_REPORT, clip_scores, heldout_features, score
-from model.evaluation.translator import SYSTEMS, TranslatorEvalClip, _oracle, make_eval_window, system_crops
-from model.metrics.clip_scores import ClipScores
-from model.metrics.pictures import flicker
-from model.metrics.report import make_report
-from model.perceptual.lite0 import Lite0
-from model.stage2.batches import FaceClip
-from model.stage2.warp import WarpTranslator
+from heterodub.flows.cli.render.scores import show_scores
+from heterodub.model.evaluation.image_scores import (
+    NOT_MEASURED,
+    TRANSLATOR_REPORT,
+    clip_scores,
+    heldout_features,
+    score,
+)
+from heterodub.model.evaluation.translator import SYSTEMS, TranslatorEvalClip, _oracle, make_eval_window, system_crops
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.pictures import flicker
+from heterodub.model.metrics.report import make_report
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.stage2.batches import FaceClip
+from heterodub.model.stage2.warp import WarpTranslator
 from tests.model.stage2.faces import SIDE, speaker
 
 FRAMES = 20

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from model.features.landmarks import OUTLINE, SLICES
-from schemas.contract import LANDMARK_POINTS
+from heterodub.model.features.landmarks import OUTLINE, SLICES
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 UNIT_PX = 65.0
 """The root of 60 squared and 25 squared."""

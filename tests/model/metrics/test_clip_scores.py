@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from model.metrics.clip_scores import ClipScores, by_speaker, difference, mean_over_speakers, over_speakers, paired
-from model.metrics.frechet import frechet_distance, frechet_over_speakers
+from heterodub.model.metrics.clip_scores import (
+    ClipScores,
+    by_speaker,
+    difference,
+    mean_over_speakers,
+    over_speakers,
+    paired,
+)
+from heterodub.model.metrics.frechet import frechet_distance, frechet_over_speakers
 
 
 def row(speaker: str, error: float | None, clip_id: str = "c") -> ClipScores:

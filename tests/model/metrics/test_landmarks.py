@@ -5,9 +5,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from model.features.landmarks import LIPS, OUTLINE, POSE, PREDICTED, SLICES, bounding_diagonal
-from model.metrics.controls import copy_reference
-from model.metrics.landmarks import LEAST_FRAMES, LEAST_MOTION, score_clip
+from heterodub.model.features.landmarks import LIPS, OUTLINE, POSE, PREDICTED, SLICES, bounding_diagonal
+from heterodub.model.metrics.controls import copy_reference
+from heterodub.model.metrics.landmarks import LEAST_FRAMES, LEAST_MOTION, score_clip
 from tests.model.metrics.faces import UNIT_PX, moved, talking
 
 GAPS = 12 + 6 * np.sin(np.arange(50) * 0.7)

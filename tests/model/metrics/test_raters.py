@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.metrics.intervals import mean_interval
-from model.metrics.raters import crossed_interval, krippendorff_alpha
+from heterodub.model.metrics.intervals import mean_interval
+from heterodub.model.metrics.raters import crossed_interval, krippendorff_alpha
 
 _ = None
 KRIPPENDORFF = [

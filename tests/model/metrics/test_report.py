@@ -2,9 +2,9 @@
 
 import pytest
 
-from model.metrics.clip_scores import ClipScores
-from model.metrics.intervals import mean_interval, reduction_interval
-from model.metrics.report import ReportSpec, control_verdict, make_report
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.intervals import mean_interval, reduction_interval
+from heterodub.model.metrics.report import ReportSpec, control_verdict, make_report
 
 SPEAKERS = [str(number) for number in range(8)]
 

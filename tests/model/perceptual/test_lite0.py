@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from model.perceptual.features import perceptual_distance
-from model.perceptual.lite0 import HELD_OUT, Lite0
+from heterodub.model.perceptual.features import perceptual_distance
+from heterodub.model.perceptual.lite0 import HELD_OUT, Lite0
 
 
 @pytest.fixture(scope="module")

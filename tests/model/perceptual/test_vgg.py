@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from model.perceptual.opening import open_perception
-from model.perceptual.vgg import open_vgg
-from schemas.config.settings import WeightSettings
-from schemas.config.translation import PictureLosses
-from schemas.errors import WeightsMissingError
+from heterodub.model.perceptual.opening import open_perception
+from heterodub.model.perceptual.vgg import open_vgg
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.config.translation import PictureLosses
+from heterodub.schemas.errors import WeightsMissingError
 
 
 def weights(blocks) -> dict[str, torch.Tensor]:

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from model.features.face_frame import FaceFrame
-from model.features.landmarks import MIRRORED, mouth_opening
-from model.stage1.batches import _disturbed, _played, mirror, mirror_pose
-from model.stage1.features import prepare, scale_mel
-from schemas.config.training import Augmentation
+from heterodub.model.features.face_frame import FaceFrame
+from heterodub.model.features.landmarks import MIRRORED, mouth_opening
+from heterodub.model.stage1.batches import _disturbed, _played, mirror, mirror_pose
+from heterodub.model.stage1.features import prepare, scale_mel
+from heterodub.schemas.config.training import Augmentation
 from tests.model.talking import talk
 
 

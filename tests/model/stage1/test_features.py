@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import PREDICTED
-from model.features.mel import FLOOR
-from model.stage1.features import prepare, scale_mel
+from heterodub.model.features.landmarks import PREDICTED
+from heterodub.model.features.mel import FLOOR
+from heterodub.model.stage1.features import prepare, scale_mel
 from tests.model.talking import talk
 
 

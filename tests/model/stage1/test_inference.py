@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-import model.stage1.inference as inference
-from model.features.landmarks import POSE, PREDICTED
-from model.io import load_generator, save_model
-from model.stage1.inference import amplified, predict_clip
-from schemas.cards import CARD, WEIGHTS, GeneratorCard
-from schemas.errors import ModelFileError
+import heterodub.model.stage1.inference as inference
+from heterodub.model.features.landmarks import POSE, PREDICTED
+from heterodub.model.io import load_generator, save_model
+from heterodub.model.stage1.inference import amplified, predict_clip
+from heterodub.schemas.cards import CARD, WEIGHTS, GeneratorCard
+from heterodub.schemas.errors import ModelFileError
 from tests.model.stage1.test_network import SHAPE, generator
 from tests.model.talking import talk
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
-from schemas.config.training import Stage1Settings
+from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
+from heterodub.schemas.config.training import Stage1Settings
 
 SHAPE = Stage1Settings(preset="tiny").architecture
 

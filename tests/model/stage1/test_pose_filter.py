@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import POSE, mouth_opening
-from model.stage1.features import prepare
-from model.stage1.pose_filter import COORDINATES, PoseMoments
+from heterodub.model.features.landmarks import POSE, mouth_opening
+from heterodub.model.stage1.features import prepare
+from heterodub.model.stage1.pose_filter import COORDINATES, PoseMoments
 from tests.model.talking import talk
 
 

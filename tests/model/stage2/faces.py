@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from skimage.draw import polygon
 
-from model.features.landmarks import OUTLINE, SLICES
-from model.stage2.network import LandmarkTranslator
+from heterodub.model.features.landmarks import OUTLINE, SLICES
+from heterodub.model.stage2.network import LandmarkTranslator
 from tests.model.talking import face, talk
 
 SIDE = 64

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import LIPS, eye_centres
-from model.stage2.batches import FaceClip, _varied, frames_apart, make_batch, tracked_run
-from model.training.sampler import Window
-from schemas.config.translation import PictureAugmentation, Stage2Settings
+from heterodub.model.features.landmarks import LIPS, eye_centres
+from heterodub.model.stage2.batches import FaceClip, _varied, frames_apart, make_batch, tracked_run
+from heterodub.model.training.sampler import Window
+from heterodub.schemas.config.translation import PictureAugmentation, Stage2Settings
 from tests.model.stage2.faces import speaker
 
 PLAIN = PictureAugmentation(hflip_prob=0, color_jitter=0, warp_dropout=0)

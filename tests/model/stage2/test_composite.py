@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from model.features.landmarks import LIPS, OUTLINE, SLICES
-from model.stage2 import mask
-from model.stage2.composite import CHANNELS, LINES, composite, drawn, in_context
+from heterodub.model.features.landmarks import LIPS, OUTLINE, SLICES
+from heterodub.model.stage2 import mask
+from heterodub.model.stage2.composite import CHANNELS, LINES, composite, drawn, in_context
 from tests.model.stage2.faces import SIDE, speaker
 
 

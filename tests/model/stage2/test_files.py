@@ -5,12 +5,12 @@ import json
 import pytest
 import torch
 
-from model.io import load_discriminators, load_translator, save_model
-from model.stage2.discriminators import Discriminators
-from model.stage2.network import LandmarkTranslator
-from schemas.cards import CARD, DISCRIMINATORS, WEIGHTS, TranslatorCard
-from schemas.config.translation import Stage2Settings
-from schemas.errors import ModelFileError
+from heterodub.model.io import load_discriminators, load_translator, save_model
+from heterodub.model.stage2.discriminators import Discriminators
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.schemas.cards import CARD, DISCRIMINATORS, WEIGHTS, TranslatorCard
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import ModelFileError
 
 SETTINGS = Stage2Settings(preset="tiny")
 

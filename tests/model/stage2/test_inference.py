@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from model.stage2 import mask
-from model.stage2.inference import TranslatorInference
-from model.stage2.network import LandmarkTranslator
-from schemas.config.translation import Stage2Settings
+from heterodub.model.stage2 import mask
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.schemas.config.translation import Stage2Settings
 from tests.model.stage2.faces import SIDE, lively, speaker
 
 

@@ -5,7 +5,7 @@ equals.
 import pytest
 import torch
 
-from model.stage2.losses import (
+from heterodub.model.stage2.losses import (
     adversarial_loss,
     discriminator_loss,
     feature_matching_loss,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import LIPS, OUTLINE, PREDICTED
-from model.stage2 import mask
+from heterodub.model.features.landmarks import LIPS, OUTLINE, PREDICTED
+from heterodub.model.stage2 import mask
 from tests.model.stage2.faces import SIDE, speaker
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage2 import mask
-from model.stage2.composite import CHANNELS, LINES
-from model.stage2.discriminators import Discriminators
-from model.stage2.inference import TranslatorInference
-from model.stage2.layers import Conv
-from model.stage2.network import LandmarkTranslator
-from schemas.config.translation import DiscriminatorArchitecture, Stage2Settings, TranslatorArchitecture
+from heterodub.model.stage2 import mask
+from heterodub.model.stage2.composite import CHANNELS, LINES
+from heterodub.model.stage2.discriminators import Discriminators
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.model.stage2.layers import Conv
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.schemas.config.translation import DiscriminatorArchitecture, Stage2Settings, TranslatorArchitecture
 from tests.model.stage2.faces import speaker
 
 SHAPE = Stage2Settings(preset="tiny").architecture

@@ -7,12 +7,12 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 
-from model.stage2.batches import make_batch
-from model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, TranslatorTrainingModule
-from model.training.module import ValidationResult
-from model.training.optimization import NotFiniteError, for_features
-from model.training.sampler import Window
-from schemas.config.translation import Stage2Settings
+from heterodub.model.stage2.batches import make_batch
+from heterodub.model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, TranslatorTrainingModule
+from heterodub.model.training.module import ValidationResult
+from heterodub.model.training.optimization import NotFiniteError, for_features
+from heterodub.model.training.sampler import Window
+from heterodub.schemas.config.translation import Stage2Settings
 from tests.model.stage2.test_batches import PLAIN, clip
 
 SETTINGS = Stage2Settings(preset="tiny", losses={"disc_start_step": 0, "perceptual": 0})

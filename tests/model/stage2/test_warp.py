@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import LIPS
-from model.stage2 import mask
-from model.stage2.warp import WarpTranslator, nearest, warped
+from heterodub.model.features.landmarks import LIPS
+from heterodub.model.stage2 import mask
+from heterodub.model.stage2.warp import WarpTranslator, nearest, warped
 from tests.model.stage2.faces import SIDE, speaker, still
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from model.syncnet.scorer import SyncScorer, contrastive_loss
-from model.syncnet.windows import sample_pairs
+from heterodub.model.syncnet.scorer import SyncScorer, contrastive_loss
+from heterodub.model.syncnet.windows import sample_pairs
 from tests.model.syncnet.talkers import clip
 
 STEPS = 120

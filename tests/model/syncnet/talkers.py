@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from model.features.timing import mel_columns
-from model.syncnet.windows import SyncClip
-from schemas.contract import MEL_BANDS
+from heterodub.model.features.timing import mel_columns
+from heterodub.model.syncnet.windows import SyncClip
+from heterodub.schemas.contract import MEL_BANDS
 from tests.model.metrics.faces import moved, talking
 
 

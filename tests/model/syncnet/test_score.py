@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.syncnet.score import LEAST_FRAMES, SyncScore, score_sync
-from model.syncnet.scorer import SyncScorer
-from model.syncnet.windows import SyncClip
-from schemas.reasons import MissingCause
+from heterodub.model.syncnet.score import LEAST_FRAMES, SyncScore, score_sync
+from heterodub.model.syncnet.scorer import SyncScorer
+from heterodub.model.syncnet.windows import SyncClip
+from heterodub.schemas.reasons import MissingCause
 from tests.model.metrics.faces import moved, talking
 from tests.model.syncnet.talkers import clip, raw_clip
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from model.syncnet import scorer as scorer_module
-from model.syncnet.scorer import SyncScorer, contrastive_loss
-from model.syncnet.windows import WindowPairs, sample_pairs
-from tasks.evaluation.generator_scores import STANDARD
+from heterodub.model.syncnet import scorer as scorer_module
+from heterodub.model.syncnet.scorer import SyncScorer, contrastive_loss
+from heterodub.model.syncnet.windows import WindowPairs, sample_pairs
+from heterodub.tasks.evaluation.generator_scores import STANDARD
 from tests.model.syncnet.talkers import clip
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.training.sampler import ClipInfo, WindowSampler
-from schemas.config.training import DataSettings
+from heterodub.model.training.sampler import ClipInfo, WindowSampler
+from heterodub.schemas.config.training import DataSettings
 
 
 def recipe(seed=0, **changes):

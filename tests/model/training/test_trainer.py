@@ -10,13 +10,13 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 from torch import nn
 
-from model.training.batch import TrainingBatch
-from model.training.callbacks import Callback
-from model.training.checkpoints import LAST, Checkpoints
-from model.training.module import TrainingModule, ValidationResult
-from model.training.trainer import Trainer
-from schemas.config.training import OptimiserSettings, ScheduleSettings, Stage1Settings
-from schemas.errors import TrainingError
+from heterodub.model.training.batch import TrainingBatch
+from heterodub.model.training.callbacks import Callback
+from heterodub.model.training.checkpoints import LAST, Checkpoints
+from heterodub.model.training.module import TrainingModule, ValidationResult
+from heterodub.model.training.trainer import Trainer
+from heterodub.schemas.config.training import OptimiserSettings, ScheduleSettings, Stage1Settings
+from heterodub.schemas.errors import TrainingError
 
 HUGE, STEEP = 2.0**127, (1e4, 1e4, 1e4)
 """A loss scale, and values whose slopes it takes beyond the largest number of 32 bits."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from schemas.config.settings import Settings, load_settings
-from schemas.errors import SettingsError
+from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import SettingsError
 
 SECTIONS = ("clips", "limits", "run", "stores", "splits", "weights", "tracking", "retrain")
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.stage1.network import LandmarkGenerator
-from model.stage2.warp import WarpTranslator
-from schemas.cards import GeneratorCard
-from schemas.config.settings import Settings
-from schemas.config.training import GeneratorArchitecture
-from tasks.dubbing.models import Models
-from tasks.faces.mesh import open_mesh_v1
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.model.stage2.warp import WarpTranslator
+from heterodub.schemas.cards import GeneratorCard
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import GeneratorArchitecture
+from heterodub.tasks.dubbing.models import Models
+from heterodub.tasks.faces.mesh import open_mesh_v1
 from tests.flows.heads import voice, write_head
 
 SHAPE = GeneratorArchitecture(width=8, point_channels=4, decoder_channels=4, time_blocks=1)

@@ -2,12 +2,12 @@
 
 import pytest
 
-from model.io import save_model
-from schemas.errors import ModelFileError, SourceError, WorkspaceError
-from tasks.dubbing.batch import dub_jobs
-from tasks.dubbing.jobs import read_jobs
-from tasks.dubbing.models import find_models, open_models
-from tasks.monitoring.progress import ProgressSink
+from heterodub.model.io import save_model
+from heterodub.schemas.errors import ModelFileError, SourceError, WorkspaceError
+from heterodub.tasks.dubbing.batch import dub_jobs
+from heterodub.tasks.dubbing.jobs import read_jobs
+from heterodub.tasks.dubbing.models import find_models, open_models
+from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.tasks.media.media_files import regular, write_media
 
 

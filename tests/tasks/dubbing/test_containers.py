@@ -4,9 +4,9 @@ import av
 import numpy as np
 import pytest
 
-from schemas.config.dubbing import OUTPUT_FORMATS, DubJob
-from tasks.dubbing.dub import dub
-from tasks.media.source_video import SourceVideo
+from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.media.source_video import SourceVideo
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import write_media
 

@@ -6,13 +6,13 @@ import av
 import numpy as np
 import pytest
 
-from model.stage2.warp import WarpTranslator
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.errors import DubbingError
-from tasks.dubbing.compositing import composite
-from tasks.dubbing.dub import dub
-from tasks.dubbing.models import Models
+from heterodub.model.stage2.warp import WarpTranslator
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import DubbingError
+from heterodub.tasks.dubbing.compositing import composite
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.models import Models
 from tests.flows.heads import head as head_pictures
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.faces.covered import passing, talker
@@ -105,7 +105,7 @@ def painted(head, speech, models, backend, settings, tmp_path_factory):
         taken = []
         changed = Settings(**(settings.model_dump() | {"dub": settings.dub.model_dump() | {"chunk_frames": chunk}}))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("tasks.dubbing.dub.composite", watched_by(taken))
+            patch.setattr("heterodub.tasks.dubbing.dub.composite", watched_by(taken))
             dub(DubJob(video=str(head), speech=str(speech), out=str(folder / "out.mp4")), using, backend, changed)
         return taken
 
@@ -172,7 +172,7 @@ def test_pictures_without_the_face_pass_through_untouched_and_are_counted(
 def painted_of(models, backend, settings, monkeypatch):
     def work(video, speech, out, **options):
         taken = []
-        monkeypatch.setattr("tasks.dubbing.dub.composite", watched_by(taken))
+        monkeypatch.setattr("heterodub.tasks.dubbing.dub.composite", watched_by(taken))
         summary = dub(DubJob(video=str(video), speech=str(speech), out=str(out), **options), models, backend, settings)
         return summary, taken
 

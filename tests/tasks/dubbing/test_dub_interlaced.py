@@ -3,8 +3,8 @@
 import av
 import numpy as np
 
-from schemas.config.dubbing import DubJob
-from tasks.dubbing.dub import dub
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.tasks.dubbing.dub import dub
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import regular, write_media
 from tests.tasks.media.test_interlace import comb_of, woven

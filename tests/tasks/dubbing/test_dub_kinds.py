@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from schemas.config.dubbing import DubJob
-from schemas.config.limits import LimitSettings
-from tasks.dubbing.dub import dub
-from tasks.media.canvas import Canvas
-from tasks.media.colour import HLG, PQ, ColourTags, tone_mapping
-from tasks.media.source_video import SourceVideo
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.media.canvas import Canvas
+from heterodub.tasks.media.colour import HLG, PQ, ColourTags, tone_mapping
+from heterodub.tasks.media.source_video import SourceVideo
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import regular, write_media
 from tests.tasks.media.test_frame_converter import LOSSLESS, as_samples, encode

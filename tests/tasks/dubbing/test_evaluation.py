@@ -6,16 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from flows.cli.render.scores import show_dub_scores
-from model.io import save_model
-from model.stage2.warp import WarpTranslator
-from model.syncnet.scorer import SyncScorer
-from schemas.config.dubbing import DubJob
-from tasks.dubbing.dub import dub
-from tasks.dubbing.models import Models
-from tasks.evaluation.dub_jobs import evaluate_jobs
-from tasks.evaluation.dubbing import DUB_REPORT, evaluate_dubbing, merged
-from tasks.monitoring.progress import ProgressSink
+from heterodub.flows.cli.render.scores import show_dub_scores
+from heterodub.model.io import save_model
+from heterodub.model.stage2.warp import WarpTranslator
+from heterodub.model.syncnet.scorer import SyncScorer
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.models import Models
+from heterodub.tasks.evaluation.dub_jobs import evaluate_jobs
+from heterodub.tasks.evaluation.dubbing import DUB_REPORT, evaluate_dubbing, merged
+from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media

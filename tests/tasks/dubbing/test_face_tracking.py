@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from schemas.config.settings import ClipSettings
-from tasks.dubbing.face_tracking import follow
-from tasks.dubbing.passes import PassMonitor
-from tasks.media.canvas import Canvas
-from tasks.media.source_video import SourceVideo
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.dubbing.face_tracking import follow
+from heterodub.tasks.dubbing.passes import PassMonitor
+from heterodub.tasks.media.canvas import Canvas
+from heterodub.tasks.media.source_video import SourceVideo
 from tests.tasks.ingestion.test_people import ALONE, LONGEST, joined, talker
 from tests.tasks.media.media_files import regular, write_media
 

@@ -9,24 +9,24 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from model.dubbing.faces import Track
-from model.io import load_translator, save_model
-from model.stage2.discriminators import Discriminators
-from model.stage2.inference import TranslatorInference
-from model.stage2.network import LandmarkTranslator
-from schemas.cards import TranslatorCard
-from schemas.config.dubbing import DubJob
-from schemas.errors import DubbingError, WorkspaceError
-from tasks.dubbing.batch import dub_jobs
-from tasks.dubbing.dub import dub
-from tasks.dubbing.face_tracking import Followed
-from tasks.dubbing.models import first_seconds
-from tasks.dubbing.segments import Face
-from tasks.lineage.weights import training_folders
-from tasks.media.paths import fingerprint
-from tasks.monitoring.progress import ProgressSink
-from tasks.stores.workspace import Workspace
-from tasks.training.run_dirs import dubbings
+from heterodub.model.dubbing.faces import Track
+from heterodub.model.io import load_translator, save_model
+from heterodub.model.stage2.discriminators import Discriminators
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.schemas.cards import TranslatorCard
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.errors import DubbingError, WorkspaceError
+from heterodub.tasks.dubbing.batch import dub_jobs
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.face_tracking import Followed
+from heterodub.tasks.dubbing.models import first_seconds
+from heterodub.tasks.dubbing.segments import Face
+from heterodub.tasks.lineage.weights import training_folders
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.run_dirs import dubbings
 
 
 class Phases(ProgressSink):

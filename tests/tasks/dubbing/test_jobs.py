@@ -7,19 +7,19 @@ import av
 import numpy as np
 import pytest
 
-from schemas.config.dubbing import SYNTHETIC, DubJob
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError, SourceError
-from schemas.reasons import FileReason
-from tasks.dubbing.batch import check_jobs, dub_jobs, find_faults
-from tasks.dubbing.inputs import input_faults
-from tasks.dubbing.jobs import output_faults, read_jobs
-from tasks.ingestion import catalog
-from tasks.monitoring.progress import ProgressSink
-from tasks.sources.corpus import Corpus
-from tasks.sources.folder import local_file
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.dubbing.batch import check_jobs, dub_jobs, find_faults
+from heterodub.tasks.dubbing.inputs import input_faults
+from heterodub.tasks.dubbing.jobs import output_faults, read_jobs
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.folder import local_file
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import voice
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, tone, write_media

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from tasks.dubbing.passes import PassMonitor, ahead
+from heterodub.tasks.dubbing.passes import PassMonitor, ahead
 
 
 def numbers(most, made, broken=None, closed=None):

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from schemas.config.dubbing import DubJob
-from schemas.errors import MediaRefusedError, SourceError
-from schemas.reasons import FileReason
-from tasks.dubbing.dub import dub
-from tasks.dubbing.references import load_references
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.references import load_references
 from tests.flows.heads import head as head_pictures
 from tests.tasks.media.media_files import regular, write_media
 

@@ -4,10 +4,10 @@ import shutil
 
 import pytest
 
-from model.stage2.warp import WarpTranslator
-from schemas.config.dubbing import DubJob
-from schemas.errors import DubbingError, SourceError
-from tasks.dubbing.dub import dub
+from heterodub.model.stage2.warp import WarpTranslator
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.errors import DubbingError, SourceError
+from heterodub.tasks.dubbing.dub import dub
 from tests.tasks.media.media_files import regular, write_media
 
 

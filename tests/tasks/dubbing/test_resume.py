@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.io import save_model
-from model.stage1.network import LandmarkGenerator
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError
-from tasks.dubbing.batch import dub_jobs
-from tasks.dubbing.jobs import ModelPaths, read_jobs
-from tasks.dubbing.resume import dub_key, finished
-from tasks.monitoring.progress import ProgressSink
+from heterodub.model.io import save_model
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.tasks.dubbing.batch import dub_jobs
+from heterodub.tasks.dubbing.jobs import ModelPaths, read_jobs
+from heterodub.tasks.dubbing.resume import dub_key, finished
+from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 

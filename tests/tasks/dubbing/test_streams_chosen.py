@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from schemas.config.dubbing import DubJob
-from tasks.dubbing.dub import dub
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.media.source_video import SourceVideo
-from tasks.media.speech import SpeechSource
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.source_video import SourceVideo
+from heterodub.tasks.media.speech import SpeechSource
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, regular, remux, tone, write_media
 from tests.tasks.media.test_speech import write_sound

@@ -2,15 +2,15 @@
 
 import pytest
 
-from model.metrics.clip_scores import ClipScores
-from model.metrics.report import ReportSpec
-from model.training.sampler import ClipInfo
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.evaluation.cross_validation import ablate_data, cross_validate
-from tasks.evaluation.evaluation import Evaluation
-from tasks.training.clip_selection import ClipRef, Selection
-from tasks.training.data.clip_store import ClipSource, HeldPictures
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.metrics.report import ReportSpec
+from heterodub.model.training.sampler import ClipInfo
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.cross_validation import ablate_data, cross_validate
+from heterodub.tasks.evaluation.evaluation import Evaluation
+from heterodub.tasks.training.clip_selection import ClipRef, Selection
+from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures
 
 SPEC = ReportSpec(("model",), ("error",), (("model", "copy"),), ("error",), (), ("error", "error"), ())
 

@@ -2,16 +2,16 @@
 
 import pytest
 
-from schemas.config.settings import Settings, WeightSettings
-from schemas.config.translation import Stage2Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.evaluation.finetuning import compare_finetuning
-from tasks.steps.evaluate import log_scores
-from tasks.tracking.store import open_tracking
-from tasks.training.clip_selection import find_release, select
-from tasks.training.run import run_training
-from tasks.training.stage2 import translator_spec
+from heterodub.schemas.config.settings import Settings, WeightSettings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.finetuning import compare_finetuning
+from heterodub.tasks.steps.evaluate import log_scores
+from heterodub.tasks.tracking.store import open_tracking
+from heterodub.tasks.training.clip_selection import find_release, select
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.stage2 import translator_spec
 from tests.tasks.tracking.conftest import with_tables
 from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from tasks.faces.mesh import MeshBackend, open_mesh_v1
-from tasks.faces.region import Picture
+from heterodub.tasks.faces.mesh import MeshBackend, open_mesh_v1
+from heterodub.tasks.faces.region import Picture
 
 Paste = Callable[..., Picture]
 

@@ -3,10 +3,10 @@
 import cv2
 import numpy as np
 
-from tasks.synthetic.mouth import MouthCurve
-from tasks.synthetic.people import BY_NAME
-from tasks.synthetic.portrait import Portrait, portrait
-from tasks.synthetic.render import motion, render
+from heterodub.tasks.synthetic.mouth import MouthCurve
+from heterodub.tasks.synthetic.people import BY_NAME
+from heterodub.tasks.synthetic.portrait import Portrait, portrait
+from heterodub.tasks.synthetic.render import motion, render
 
 AWAY_PX = 130
 """So far below its place a cover is out of sight of the mouth."""

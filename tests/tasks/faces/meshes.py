@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from schemas.config.settings import WeightSettings
+from heterodub.schemas.config.settings import WeightSettings
 
 BUNDLE = os.environ.get("HETERODUB_WEIGHTS__FACE_LANDMARKER_V2")
 WEIGHTS = WeightSettings(face_landmarker_v2=BUNDLE)

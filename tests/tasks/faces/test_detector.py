@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks.faces.detector import FULL_RANGE, SHORT_RANGE, FaceDetector, FaceSearch, merge, tiles
-from tasks.faces.region import Detection, longer_side, overlap
+from heterodub.tasks.faces.detector import FULL_RANGE, SHORT_RANGE, FaceDetector, FaceSearch, merge, tiles
+from heterodub.tasks.faces.region import Detection, longer_side, overlap
 
 FACE = (178.0, 81.0, 272.0, 175.0)
 

@@ -9,11 +9,11 @@ import torch
 from face_alignment.detection.sfd.net_s3fd import s3fd
 from face_alignment.models import FAN
 
-from schemas.config.settings import Settings, WeightSettings
-from schemas.errors import WeightsMissingError
-from tasks.faces.backend import open_backend
-from tasks.faces.fan import FAN_FILE, S3FD_FILE, FanBackend, open_fan, region_of_face
-from tasks.faces.region import Region
+from heterodub.schemas.config.settings import Settings, WeightSettings
+from heterodub.schemas.errors import WeightsMissingError
+from heterodub.tasks.faces.backend import open_backend
+from heterodub.tasks.faces.fan import FAN_FILE, S3FD_FILE, FanBackend, open_fan, region_of_face
+from heterodub.tasks.faces.region import Region
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
-from model.features.landmarks import OUTLINE, SLICES, box, eye_centres, interocular, mouth_opening
-from schemas.config.settings import ClipSettings, Settings, WeightSettings
-from schemas.errors import WeightsMissingError
-from tasks.faces import litert
-from tasks.faces.backend import LandmarkBackend, open_backend
-from tasks.faces.mesh import MeshBackend, open_mesh_v2
-from tasks.faces.region import FaceLandmarks, Region
-from tasks.faces.tracker import FaceTracker
+from heterodub.model.features.landmarks import OUTLINE, SLICES, box, eye_centres, interocular, mouth_opening
+from heterodub.schemas.config.settings import ClipSettings, Settings, WeightSettings
+from heterodub.schemas.errors import WeightsMissingError
+from heterodub.tasks.faces import litert
+from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
+from heterodub.tasks.faces.mesh import MeshBackend, open_mesh_v2
+from heterodub.tasks.faces.region import FaceLandmarks, Region
+from heterodub.tasks.faces.tracker import FaceTracker
 from tests.tasks.faces.meshes import MESHES, WEIGHTS, behind_headset, needs_bundle
 
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from schemas.config.settings import ClipSettings
-from tasks.faces.occlusion import mouth_occluded
-from tasks.faces.patches import FacePatches
-from tasks.faces.tracker import FaceTracker
-from tasks.synthetic.people import BY_NAME
-from tasks.synthetic.portrait import portrait
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.faces.occlusion import mouth_occluded
+from heterodub.tasks.faces.patches import FacePatches
+from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.synthetic.people import BY_NAME
+from heterodub.tasks.synthetic.portrait import portrait
 from tests.tasks.faces.covered import cover, passing, talker
 
 FRAMES, FIRST, STOP = 60, 24, 40

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import BOUNDARIES, SLICES, resample
-from tasks.faces.points import (
+from heterodub.model.features.landmarks import BOUNDARIES, SLICES, resample
+from heterodub.tasks.faces.points import (
     _IBUG_INDEX,
     _IBUG_MODEL,
     _RIGID_INDEX,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tasks.faces.region import Region, distance, longer_side, overlap, region_of_box, region_of_points
+from heterodub.tasks.faces.region import Region, distance, longer_side, overlap, region_of_box, region_of_points
 
 
 def test_crop_centre_and_right_edge_land_where_the_region_says():

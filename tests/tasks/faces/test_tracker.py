@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from model.features.landmarks import box, interocular
-from schemas.config.settings import ClipSettings
-from tasks.faces.region import Detection, FaceLandmarks, Picture, Region, region_of_box
-from tasks.faces.tracker import FaceObservation, FaceTracker, find_landmarks
+from heterodub.model.features.landmarks import box, interocular
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.faces.region import Detection, FaceLandmarks, Picture, Region, region_of_box
+from heterodub.tasks.faces.tracker import FaceObservation, FaceTracker, find_landmarks
 
 EVERY = 5
 CLIPS = ClipSettings(detect_every_frames=EVERY)

@@ -8,10 +8,10 @@ import av
 import numpy as np
 import pytest
 
-from model.features.landmarks import box, mouth_opening
-from schemas.config.settings import ClipSettings
-from tasks.faces.region import Picture
-from tasks.faces.tracker import FaceObservation, FaceTracker
+from heterodub.model.features.landmarks import box, mouth_opening
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.faces.region import Picture
+from heterodub.tasks.faces.tracker import FaceObservation, FaceTracker
 
 CORPORA = os.environ.get("HETERODUB_CORPORA")
 pytestmark = [

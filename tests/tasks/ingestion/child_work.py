@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from schemas.errors import MediaRefusedError, WeightsMissingError
-from schemas.reasons import FileReason
-from tasks.ingestion.child import announce
+from heterodub.schemas.errors import MediaRefusedError, WeightsMissingError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion.child import announce
 
 
 def pid() -> int:

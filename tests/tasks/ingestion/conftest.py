@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.policy import Policy
-from tasks.ingestion.dask_executor import Client, open_client
-from tasks.ingestion.job import Analysis, FileJob
-from tasks.ingestion.process_file import analyse
-from tasks.ingestion.worker import keep_parts
-from tasks.media.paths import fingerprint
-from tasks.stores.parts import unfinished_parts
-from tasks.stores.workspace import Workspace
-from tasks.synthetic.make import make_sample
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.policy import Policy
+from heterodub.tasks.ingestion.dask_executor import Client, open_client
+from heterodub.tasks.ingestion.job import Analysis, FileJob
+from heterodub.tasks.ingestion.process_file import analyse
+from heterodub.tasks.ingestion.worker import keep_parts
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.stores.parts import unfinished_parts
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.synthetic.make import make_sample
 
 FILES = (
     "ada-clean.mp4", "gale-silent.mp4", "holiday.mp4", "dora-blink.mp4", "copy of ada.mp4", "notes.mp4",

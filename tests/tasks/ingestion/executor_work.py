@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from schemas.config.settings import Settings
-from schemas.records import RawFile
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.records import RawFile
 
 
 def double(number: int) -> int:

@@ -9,8 +9,8 @@ import subprocess
 import threading
 from pathlib import Path
 
-from tasks.ingestion import child
-from tasks.media.paths import opened
+from heterodub.tasks.ingestion import child
+from heterodub.tasks.media.paths import opened
 
 
 def read(path: str) -> int:

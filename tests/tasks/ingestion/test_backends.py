@@ -12,9 +12,9 @@ import pytest
 import skimage.data
 from av.video.frame import VideoFrame
 
-from schemas.errors import MediaRefusedError
-from schemas.policy import load_policy
-from schemas.reasons import ClipReason, FileReason
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import ClipReason, FileReason
 from tests.tasks.faces.meshes import MESHES, WEIGHTS, behind_headset
 from tests.tasks.ingestion import conftest
 

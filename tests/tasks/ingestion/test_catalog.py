@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
-from schemas.records import RawFile
-from schemas.tables import CATALOG
-from tasks.ingestion.catalog import (
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
+from heterodub.schemas.records import RawFile
+from heterodub.schemas.tables import CATALOG
+from heterodub.tasks.ingestion.catalog import (
     RETRIED,
     catalog_table,
     duplicate_row,

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.errors import MediaRefusedError, WeightsMissingError
-from schemas.reasons import FileReason
-from tasks.ingestion.child_process import ChildProcess
-from tasks.ingestion.sandbox import Sandbox
+from heterodub.schemas.errors import MediaRefusedError, WeightsMissingError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion.child_process import ChildProcess
+from heterodub.tasks.ingestion.sandbox import Sandbox
 from tests.tasks.ingestion import child_work
 
 LIMIT_S = 60.0
@@ -201,7 +201,7 @@ def test_child_ends_with_a_parent_that_is_killed(child):
     script = (
         "import sys, time\n"
         "from tests.tasks.ingestion import child_work\n"
-        "from tasks.ingestion.child_process import ChildProcess\n"
+        "from heterodub.tasks.ingestion.child_process import ChildProcess\n"
         "print(ChildProcess(1.0, None).run(child_work.pid, time_limit_s=60), flush=True)\n"
         "time.sleep(600)\n"
     )

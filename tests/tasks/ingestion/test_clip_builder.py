@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from model.features.landmarks import box
-from model.features.timing import seconds_to_frames
-from schemas.config.settings import ClipSettings
-from tasks.faces.tracker import FaceObservation
-from tasks.faces.window import cut_window
-from tasks.ingestion.clip_builder import MEASURE_EVERY_FRAMES, ClipBuilder, Draft, FrameContext
-from tasks.media.transitions import LOOK_AHEAD_S
+from heterodub.model.features.landmarks import box
+from heterodub.model.features.timing import seconds_to_frames
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.faces.tracker import FaceObservation
+from heterodub.tasks.faces.window import cut_window
+from heterodub.tasks.ingestion.clip_builder import MEASURE_EVERY_FRAMES, ClipBuilder, Draft, FrameContext
+from heterodub.tasks.media.transitions import LOOK_AHEAD_S
 
 RNG = np.random.default_rng(5)
 FRAME = RNG.integers(0, 255, (120, 160, 3)).astype(np.uint8)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import ClusterError
-from tasks.ingestion import dask_executor
-from tasks.ingestion.code_versions import LIBRARIES, versions_here
-from tasks.ingestion.dask_executor import open_client, spread
+from heterodub.schemas.errors import ClusterError
+from heterodub.tasks.ingestion import dask_executor
+from heterodub.tasks.ingestion.code_versions import LIBRARIES, versions_here
+from heterodub.tasks.ingestion.dask_executor import open_client, spread
 from tests.dask_processes import ROOT, DaskProcesses, leave
 
 from . import executor_work as work
@@ -23,8 +23,9 @@ def other_code(tmp_path_factory) -> Path:
     """A checkout in which one file differs, beside an older numpy, by its package metadata."""
     place = tmp_path_factory.mktemp("other")
     for folder in ("schemas", "model", "tasks"):
-        shutil.copytree(ROOT / folder, place / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    with (place / "model" / "features" / "mel.py").open("a") as file:
+        shutil.copytree(ROOT / folder, place / "heterodub" / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "heterodub" / "__init__.py", place / "heterodub" / "__init__.py")
+    with (place / "heterodub" / "model" / "features" / "mel.py").open("a") as file:
         file.write("# another line\n")
     metadata = place / "numpy-1.0.dist-info" / "METADATA"
     metadata.parent.mkdir()
@@ -61,7 +62,7 @@ def test_processes_with_other_code_are_named_before_work_starts(cluster, other_c
         pass
     words, here = str(excinfo.value), versions_here().found
     assert words.count("worker tcp://") == 1 and "the scheduler" not in words
-    assert f"({other_code}) has heterodub's code " in words
+    assert f"({other_code / 'heterodub'}) has heterodub's code " in words
     assert f"numpy 1.0 instead of {here['numpy']}" in words
     assert words.count("instead of") == 2
 
@@ -98,7 +99,7 @@ def test_workers_join_and_leave_and_all_may_be_gone_for_a_while(cluster, tmp_pat
 
 
 def test_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.ingestion.dask_executor._LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr("heterodub.tasks.ingestion.dask_executor._LOOK_EVERY_S", 0.1)
     cluster.worker("first")
     await_workers(cluster, 1)
     with open_client(cluster.address, 1, tmp_path, 3) as client:

@@ -9,11 +9,11 @@ import dask
 import pytest
 from distributed import Client, LocalCluster, Security
 
-from schemas.errors import ClusterError, MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.ingestion import dask_executor
-from tasks.ingestion.code_versions import versions_here
-from tasks.ingestion.dask_executor import open_client, spread
+from heterodub.schemas.errors import ClusterError, MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion import dask_executor
+from heterodub.tasks.ingestion.code_versions import versions_here
+from heterodub.tasks.ingestion.dask_executor import open_client, spread
 
 from . import executor_work as work
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.ingestion import catalog
-from tasks.ingestion.deduplication import Resolution, dispute, resolve
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.deduplication import Resolution, dispute, resolve
 
 EXTRACTOR = "1-mesh"
 

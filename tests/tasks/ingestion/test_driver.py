@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.policy import load_policy
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.ingestion import catalog
-from tasks.ingestion.dask_executor import open_client
-from tasks.ingestion.deduplication import relabel
-from tasks.ingestion.driver import _may_still_hold, slices, work_through
-from tasks.monitoring.progress import ProgressSink
-from tasks.sources.open import source_files
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.deduplication import relabel
+from heterodub.tasks.ingestion.driver import _may_still_hold, slices, work_through
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.sources.open import source_files
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 POLICY = load_policy()
 
@@ -146,7 +146,7 @@ def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footag
     assert whole["notes.mp4"] == whole["z copy of holiday.mp4"] == ("duplicate", "same_bytes", 0)
     again = settings.model_copy(update={"workspace": f"{settings.workspace}2"})
     Workspace.open(again.workspace, create=True)
-    monkeypatch.setattr("tasks.ingestion.driver._SLICE_FILES", 1)
+    monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_FILES", 1)
     _, tally = ingest(footage, given=again)
     assert state_of(again) == whole
     assert rows_of(again, "clips", "clip_id", "uri") == clips
@@ -155,7 +155,7 @@ def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footag
     shutil.copy(footage / "ada-clean.mp4", footage / "new copy of ada.mp4")
     shutil.copy(footage / "gale-silent.mp4", footage / "ada-clean.mp4")
     for each in (settings, again):
-        monkeypatch.setattr("tasks.ingestion.driver._SLICE_FILES", 1 if each is again else 1000)
+        monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_FILES", 1 if each is again else 1000)
         ingest(footage, given=each)
     assert state_of(again) == state_of(settings)
     assert rows_of(again, "clips", "clip_id", "uri") == rows_of(settings, "clips", "clip_id", "uri")
@@ -163,7 +163,7 @@ def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footag
 
 
 def test_known_files_come_first_and_slices_are_bounded(monkeypatch):
-    monkeypatch.setattr("tasks.ingestion.driver._SLICE_BYTES", 10)
+    monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_BYTES", 10)
     raws = [RawFile(f"/{name}", size, "1") for name, size in [("d", 4), ("c", 40), ("b", 5), ("a", 5), ("e", 4)]]
     cut = [[raw.uri for raw in piece] for piece in slices(raws, {"/d": {}, "/c": {}, "/gone": {}})]
     assert cut == [["/c", "/d"], ["/a", "/b"], ["/e"]]

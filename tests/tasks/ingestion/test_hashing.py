@@ -5,11 +5,11 @@ from itertools import chain
 
 import pytest
 
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from tasks.ingestion import hashing
-from tasks.ingestion.hashing import bundles, identify_files
-from tasks.monitoring.progress import ProgressSink
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import hashing
+from heterodub.tasks.ingestion.hashing import bundles, identify_files
+from heterodub.tasks.monitoring.progress import ProgressSink
 
 from . import executor_work as work
 

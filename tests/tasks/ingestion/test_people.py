@@ -5,17 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from schemas.config.settings import ClipSettings
-from tasks.faces.mesh import open_mesh_v1
-from tasks.faces.tracker import FaceTracker
-from tasks.ingestion.clip_builder import ClipBuilder, FrameContext
-from tasks.media.decode import Frame
-from tasks.media.shots import with_cuts
-from tasks.media.transitions import TransitionFinder
-from tasks.synthetic.mouth import MouthCurve
-from tasks.synthetic.people import BY_NAME
-from tasks.synthetic.portrait import portrait
-from tasks.synthetic.render import motion, render
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.faces.mesh import open_mesh_v1
+from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.ingestion.clip_builder import ClipBuilder, FrameContext
+from heterodub.tasks.media.decode import Frame
+from heterodub.tasks.media.shots import with_cuts
+from heterodub.tasks.media.transitions import TransitionFinder
+from heterodub.tasks.synthetic.mouth import MouthCurve
+from heterodub.tasks.synthetic.people import BY_NAME
+from heterodub.tasks.synthetic.portrait import portrait
+from heterodub.tasks.synthetic.render import motion, render
 
 ALONE = 40
 LONGEST = 15

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.policy import load_policy
-from schemas.reasons import FileReason, FileState, MissingCause
-from schemas.signals import SIGNAL_NAMES
-from schemas.tables import CLIPS, STAGE1, STAGE2
-from tasks.ingestion.job import Admission, FileJob
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import FileReason, FileState, MissingCause
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.schemas.tables import CLIPS, STAGE1, STAGE2
+from heterodub.tasks.ingestion.job import Admission, FileJob
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.faces.covered import passing, talker
 from tests.tasks.ingestion.conftest import analysed, job_of, settings_in
 from tests.tasks.media.media_files import regular, write_media
@@ -208,7 +208,7 @@ def test_analyse_refuses_a_file_written_to_while_it_is_decoded(media, settings, 
             path.write_bytes(path.read_bytes())
             os.utime(path, ns=times)
 
-    monkeypatch.setattr("tasks.ingestion.process_file.announce", meddle)
+    monkeypatch.setattr("heterodub.tasks.ingestion.process_file.announce", meddle)
     assert refusal_of(job, settings) is FileReason.CHANGED
 
 

@@ -10,18 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
-from schemas.policy import Policy, load_policy
-from schemas.reasons import ClipReason, Stage
-from schemas.signals import BY_NAME, SIGNAL_NAMES
-from schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
-from tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extraction_jobs, plan_reroute
-from tasks.monitoring.progress import ProgressSink
-from tasks.stores import tables
-from tasks.stores.active_policy import active_policy, set_policy
-from tasks.stores.parts import commit_parts
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
+from heterodub.schemas.policy import Policy, load_policy
+from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES
+from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from heterodub.tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extraction_jobs, plan_reroute
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import active_policy, set_policy
+from heterodub.tasks.stores.parts import commit_parts
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores.sample_store import write_part
 
 CLIPS_IN_ALL, CLIPS_OF_A_FILE = 20_000, 100

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.errors import MediaRefusedError, SandboxError
-from schemas.reasons import FileReason
-from tasks.ingestion import sandbox, seccomp
-from tasks.ingestion.child_process import ChildProcess
-from tasks.ingestion.decoder_process import open_files
-from tasks.ingestion.sandbox import Sandbox
-from tasks.inspect.check_installation import check_sandbox
-from tasks.inspect.findings import Health
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import MediaRefusedError, SandboxError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion import sandbox, seccomp
+from heterodub.tasks.ingestion.child_process import ChildProcess
+from heterodub.tasks.ingestion.decoder_process import open_files
+from heterodub.tasks.ingestion.sandbox import Sandbox
+from heterodub.tasks.inspect.check_installation import check_sandbox
+from heterodub.tasks.inspect.findings import Health
 from tests.tasks.ingestion import sandbox_probes as probes
 
 SECRETS = {

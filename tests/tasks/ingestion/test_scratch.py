@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from tasks.ingestion.child_process import ChildProcess
-from tasks.ingestion.scratch import sweep
+from heterodub.tasks.ingestion.child_process import ChildProcess
+from heterodub.tasks.ingestion.scratch import sweep
 
 OWNER = """
 import sys
-from tasks.ingestion.scratch import Scratch
+from heterodub.tasks.ingestion.scratch import Scratch
 mine = Scratch()
 (mine.path / "copy.mp4").write_bytes(b"x")
 print(mine.path, flush=True)

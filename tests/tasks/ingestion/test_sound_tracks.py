@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from schemas.policy import load_policy
-from tasks.ingestion.job import Admission
-from tasks.ingestion.sound_tracks import SoundEvidence, choose_sound, is_clear
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.ingestion.job import Admission
+from heterodub.tasks.ingestion.sound_tracks import SoundEvidence, choose_sound, is_clear
 from tests.tasks.ingestion.conftest import analysed, job_of
 from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, regular, remux, write_media
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from schemas.addresses import origin_of
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import Settings
-from schemas.errors import WeightsMissingError, WorkspaceError
-from schemas.policy import load_policy
-from schemas.reasons import FileReason, FileState
-from schemas.records import RawFile
-from tasks.ingestion import worker
-from tasks.ingestion.worker import identify, work_on
+from heterodub.schemas.addresses import origin_of
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import WeightsMissingError, WorkspaceError
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.schemas.records import RawFile
+from heterodub.tasks.ingestion import worker
+from heterodub.tasks.ingestion.worker import identify, work_on
 
 POLICY = load_policy()
 

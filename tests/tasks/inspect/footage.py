@@ -11,18 +11,18 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from schemas.config.settings import Settings
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
-from schemas.policy import Policy
-from schemas.signals import BY_NAME, SIGNAL_NAMES
-from schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
-from schemas.toml import parse_model
-from tasks.quality.routing import route_clip
-from tasks.releases import releases
-from tasks.stores import tables
-from tasks.stores.active_policy import set_policy
-from tasks.stores.parts import commit_parts
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES
+from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from heterodub.schemas.toml import parse_model
+from heterodub.tasks.quality.routing import route_clip
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import set_policy
+from heterodub.tasks.stores.parts import commit_parts
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores.sample_store import write_part
 
 EXTRACTOR = Settings().extractor

@@ -5,19 +5,19 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from schemas.config.settings import Settings, WeightSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from schemas.records import RawFile
-from schemas.tables import CATALOG, CLIPS, STAGE2
-from tasks.ingestion import catalog
-from tasks.inspect.check_installation import check_pins, check_weights
-from tasks.inspect.check_workspace import check_room, check_workspace
-from tasks.inspect.doctor import diagnose
-from tasks.inspect.findings import Finding, Health
-from tasks.stores import delta, tables, tombstones, vacuum
-from tasks.stores.parts import commit_parts
-from tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
+from heterodub.schemas.config.settings import Settings, WeightSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.records import RawFile
+from heterodub.schemas.tables import CATALOG, CLIPS, STAGE2
+from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.inspect.check_installation import check_pins, check_weights
+from heterodub.tasks.inspect.check_workspace import check_room, check_workspace
+from heterodub.tasks.inspect.doctor import diagnose
+from heterodub.tasks.inspect.findings import Finding, Health
+from heterodub.tasks.stores import delta, tables, tombstones, vacuum
+from heterodub.tasks.stores.parts import commit_parts
+from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
 from tests.tasks.inspect import footage
 from tests.tasks.stores.sample_store import write_part
 

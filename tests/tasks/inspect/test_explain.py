@@ -1,7 +1,14 @@
-from schemas.policy import load_policy
-from tasks.inspect.explain import ClipAnswer, FileAnswer, SignalAnswer, SignalCheck, explain_clip, explain_name
-from tasks.stores.active_policy import policy_in_force
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.inspect.explain import (
+    ClipAnswer,
+    FileAnswer,
+    SignalAnswer,
+    SignalCheck,
+    explain_clip,
+    explain_name,
+)
+from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 

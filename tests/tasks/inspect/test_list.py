@@ -1,10 +1,10 @@
 import pytest
 
-from schemas.errors import NotFoundError
-from schemas.signals import SIGNAL_NAMES
-from tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS, ListQuery, list_clips, list_files
-from tasks.inspect.routes import Route
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS, ListQuery, list_clips, list_files
+from heterodub.tasks.inspect.routes import Route
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import NotFoundError
-from tasks.inspect.lookup import find
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import NotFoundError
+from heterodub.tasks.inspect.lookup import find
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 

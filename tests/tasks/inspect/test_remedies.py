@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from flows.cli.main import app
+from heterodub.flows.cli.main import app
 
 ROOT = Path(__file__).parents[3]
 SUGGESTED = re.compile(r"`heterodub ([a-z]+)([^`]*)`")

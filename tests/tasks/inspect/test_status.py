@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import WorkspaceError
-from tasks.inspect.status import status
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.tasks.inspect.status import status
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 

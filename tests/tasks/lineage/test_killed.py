@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from tasks.inspect.check_workspace import check_workspace
-from tasks.inspect.findings import Finding, Health
-from tasks.lineage.erase import take_down
-from tasks.lineage.plan import find_scope, plan_takedown
-from tasks.releases import releases
-from tasks.stores import tables, tombstones
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.inspect.check_workspace import check_workspace
+from heterodub.tasks.inspect.findings import Finding, Health
+from heterodub.tasks.lineage.erase import take_down
+from heterodub.tasks.lineage.plan import find_scope, plan_takedown
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace
 
@@ -23,10 +23,10 @@ GONE = sample.media_id(1)
 
 KILLED = """
 import os, signal, sys
-from schemas.config.settings import Settings
-from tasks.stores.workspace import Workspace
-from tasks.lineage import erase
-from tasks.lineage.plan import find_scope, plan_takedown
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.lineage import erase
+from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 
 root, step, media = sys.argv[1:]
 ws, work = Workspace.open(root), getattr(erase, step)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from schemas.config.settings import Settings
-from tasks.lineage.erase import _delete_rows, _erase
-from tasks.lineage.plan import Scope, TakedownPlan
-from tasks.monitoring.runs import runs
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.lineage.erase import _delete_rows, _erase
+from heterodub.tasks.lineage.plan import Scope, TakedownPlan
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.monitoring.made_runs import ingest, measured
 
 

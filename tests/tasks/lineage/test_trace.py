@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from schemas.cards import FINETUNED
-from schemas.config.baselines import BASELINES
-from schemas.config.settings import Settings
-from schemas.errors import NotFoundError
-from tasks.lineage.plan import TakedownPlan
-from tasks.lineage.trace import trace
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.cards import FINETUNED
+from heterodub.schemas.config.baselines import BASELINES
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import NotFoundError
+from heterodub.tasks.lineage.plan import TakedownPlan
+from heterodub.tasks.lineage.trace import trace
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from tasks.lineage.erase import _delete_pages, _delete_unfinished
-from tasks.monitoring.run_log import recording
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.lineage.erase import _delete_pages, _delete_unfinished
+from heterodub.tasks.monitoring.run_log import recording
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @pytest.fixture

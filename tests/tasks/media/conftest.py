@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
+from heterodub.schemas.config.settings import Settings
 from tests.tasks.media.media_files import SoundTrack, regular, write_media
 
 

@@ -14,8 +14,8 @@ from av.audio.frame import AudioFrame
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
-from schemas.contract import SAMPLE_RATE_HZ
-from tasks.media.sound import Sound
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.tasks.media.sound import Sound
 
 BITS = 10
 WIDTH, HEIGHT = 160, 96

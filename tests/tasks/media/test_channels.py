@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 
-from schemas.config.limits import LimitSettings
-from tasks.media.channels import best_channel, mix_weights, to_float
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.media.sound import open_sound
-from tasks.quality.sound import level_dbfs, speech_probability
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.media.channels import best_channel, mix_weights, to_float
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.sound import open_sound
+from heterodub.tasks.quality.sound import level_dbfs, speech_probability
 from tests.tasks.media.media_files import SoundTrack, regular
 from tests.tasks.quality.conftest import speeches  # noqa: F401 - a fixture
 

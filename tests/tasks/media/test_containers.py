@@ -2,11 +2,11 @@ import os
 
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.containers import open_input
-from tasks.media.sniff import Container
-from tasks.media.streams import picture_streams, sound_streams
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.containers import open_input
+from heterodub.tasks.media.sniff import Container
+from heterodub.tasks.media.streams import picture_streams, sound_streams
 from tests.tasks.media.media_files import regular, tone
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from tasks.media import decode
-from tasks.media.decode import Frame, Video, open_video
-from tasks.media.probe import probe
-from tasks.media.shots import with_cuts
-from tasks.media.sniff import sniff
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.tasks.media import decode
+from heterodub.tasks.media.decode import Frame, Video, open_video
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.shots import with_cuts
+from heterodub.tasks.media.sniff import sniff
 from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, draw, number_in, regular, tone
 
 FPS = 25

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from schemas.config.limits import LimitSettings
-from tasks.ingestion.decoder_process import open_files
-from tasks.media import decode
-from tasks.media.decode import open_video
-from tasks.media.decord_pictures import MAX_DECODED_BYTES
-from tasks.media.paths import granted
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.ingestion.decoder_process import open_files
+from heterodub.tasks.media import decode
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.decord_pictures import MAX_DECODED_BYTES
+from heterodub.tasks.media.paths import granted
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
 from tests.tasks.media.media_files import number_in, regular, tone
 
 LIMITS = LimitSettings(trust_footage=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from schemas.config.limits import LimitSettings
-from tasks.media.colour import (
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.media.colour import (
     HLG,
     PQ,
     ColourTags,
@@ -19,11 +19,11 @@ from tasks.media.colour import (
     scene_to_hlg,
     tone_mapping,
 )
-from tasks.media.decode import open_video
-from tasks.media.frame_converter import FrameConverter
-from tasks.media.geometry import Geometry
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.frame_converter import FrameConverter
+from heterodub.tasks.media.geometry import Geometry
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
 
 LIMITS = LimitSettings()
 SIDE = 32

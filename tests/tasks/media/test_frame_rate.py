@@ -4,8 +4,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tasks.media.frame_rate import Retimer
-from tasks.media.video_frames import TimedPicture
+from heterodub.tasks.media.frame_rate import Retimer
+from heterodub.tasks.media.video_frames import TimedPicture
 
 FPS = 25
 

@@ -2,7 +2,7 @@ import av
 import numpy as np
 import pytest
 
-from tasks.media.geometry import Orientation
+from heterodub.tasks.media.geometry import Orientation
 from tests.tasks.media.media_files import regular
 
 PICTURE = np.arange(6, dtype=np.uint8).reshape(2, 3, 1).repeat(3, 2)

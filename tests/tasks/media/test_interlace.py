@@ -10,12 +10,12 @@ import pytest
 import skimage.data
 from av.video.frame import VideoFrame
 
-from schemas.config.limits import LimitSettings
-from tasks.media.decode import Frame, open_video
-from tasks.media.deinterlacing import Deinterlacer, luma_of
-from tasks.media.interlace import CombFinder, compare, sample, with_combs
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.media.decode import Frame, open_video
+from heterodub.tasks.media.deinterlacing import Deinterlacer, luma_of
+from heterodub.tasks.media.interlace import CombFinder, compare, sample, with_combs
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
 
 LIMITS = LimitSettings()
 WIDTH, HEIGHT = 192, 144

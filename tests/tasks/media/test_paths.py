@@ -6,9 +6,9 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.paths import disk_trouble, fingerprint, local_path, localise, path_to_uri
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.paths import disk_trouble, fingerprint, local_path, localise, path_to_uri
 
 NAMES = [
     b"plain.mp4",
@@ -104,7 +104,7 @@ def test_full_disk_is_its_own_error():
 def test_full_disk_while_copying(tmp_path, monkeypatch):
     with fsspec.open("memory://corpus/big.mp4", "wb") as file:
         file.write(bytes(3_000_000))
-    monkeypatch.setattr("tasks.media.paths.uuid4", lambda: type("Id", (), {"hex": "full"}))
+    monkeypatch.setattr("heterodub.tasks.media.paths.uuid4", lambda: type("Id", (), {"hex": "full"}))
     (tmp_path / "full.media").symlink_to("/dev/full")
     with pytest.raises(MediaRefusedError) as caught, localise("memory://corpus/big.mp4", tmp_path):
         raise AssertionError("fetched")

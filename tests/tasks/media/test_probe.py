@@ -4,11 +4,11 @@ import av
 import numpy as np
 import pytest
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.probe import probe
-from tasks.media.sniff import Container, sniff
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import Container, sniff
 from tests.tasks.media.media_files import FORMATS, HEIGHT, WIDTH, WITH_SOUND, regular, tone
 
 

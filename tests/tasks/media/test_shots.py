@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tasks.media.decode import Frame
-from tasks.media.shots import SMALL_PX, small_picture, with_cuts
+from heterodub.tasks.media.decode import Frame
+from heterodub.tasks.media.shots import SMALL_PX, small_picture, with_cuts
 
 THRESHOLD = 3.0
 

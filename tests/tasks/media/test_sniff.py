@@ -3,9 +3,9 @@ import os
 import numpy as np
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.sniff import GIF_WALK_BYTES, HEAD_BYTES, Container, is_program_stream, sniff
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.sniff import GIF_WALK_BYTES, HEAD_BYTES, Container, is_program_stream, sniff
 from tests.tasks.media.media_files import FORMATS, draw, regular, write_media
 
 KIND = {"mp4": Container.MP4, "mov": Container.MP4, "mkv": Container.MATROSKA, "webm": Container.MATROSKA}

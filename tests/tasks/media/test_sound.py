@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason, MissingCause
-from tasks.media.decode import open_video
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.media.sound import Sound, open_sound
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason, MissingCause
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.sound import Sound, open_sound
 from tests.tasks.media.media_files import FORMATS, WITH_SOUND, SoundTrack, draw, end_of, regular, tone
 
 RATE = 16_000

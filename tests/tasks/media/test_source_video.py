@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.canvas import Canvas, planes_of
-from tasks.media.source_video import SourceVideo
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.canvas import Canvas, planes_of
+from heterodub.tasks.media.source_video import SourceVideo
 from tests.tasks.media.media_files import draw, number_in, regular, write_media
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.sniff import Container
-from tasks.media.speech import SpeechSource, sniff_speech
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.sniff import Container
+from heterodub.tasks.media.speech import SpeechSource, sniff_speech
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import SoundTrack, regular, tone, write_media
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.media.sound import open_sound
-from tasks.media.spool import LEAD_SAMPLES, ClippingMarks, Spool
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.sound import open_sound
+from heterodub.tasks.media.spool import LEAD_SAMPLES, ClippingMarks, Spool
 from tests.tasks.media.media_files import SoundTrack, regular
 
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from schemas.config.limits import LimitSettings
-from tasks.media.containers import open_input
-from tasks.media.decode import open_video
-from tasks.media.probe import probe
-from tasks.media.sniff import Container, sniff
-from tasks.media.streams import default_stands_out, other_films, sound_streams
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.media.containers import open_input
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import Container, sniff
+from heterodub.tasks.media.streams import default_stands_out, other_films, sound_streams
 from tests.tasks.media.media_files import StreamPart, draw, number_in, regular, remux, tone
 
 LIMITS = LimitSettings()

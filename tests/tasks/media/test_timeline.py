@@ -5,16 +5,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from schemas.config.limits import LimitSettings
-from schemas.errors import MediaRefusedError
-from schemas.reasons import FileReason
-from tasks.media.containers import open_input
-from tasks.media.decode import open_video
-from tasks.media.probe import probe
-from tasks.media.sniff import sniff
-from tasks.media.sound import open_sound
-from tasks.media.speech import SpeechSource
-from tasks.media.timeline import Join, StreamClock, Timeline, clocks_apart_s, without_strays
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.containers import open_input
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.sound import open_sound
+from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.media.timeline import Join, StreamClock, Timeline, clocks_apart_s, without_strays
 from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, end_of, number_in, regular, remux, tone
 
 LIMITS = LimitSettings()

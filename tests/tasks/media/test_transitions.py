@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
+from heterodub.tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
 
 BEFORE = 40
 ROWS, COLUMNS = 90, 160

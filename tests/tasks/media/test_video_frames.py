@@ -3,9 +3,9 @@ from fractions import Fraction
 import av
 import pytest
 
-from tasks.media.containers import open_input, set_up
-from tasks.media.sniff import sniff
-from tasks.media.video_frames import Clock, GifClock, PyavPictures, decoded
+from heterodub.tasks.media.containers import open_input, set_up
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.video_frames import Clock, GifClock, PyavPictures, decoded
 from tests.tasks.media.media_files import regular
 
 STEP = Fraction(1, 25)

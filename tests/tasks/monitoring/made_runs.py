@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 
-from schemas.config.settings import Settings
-from schemas.signals import SIGNAL_NAMES
-from tasks.monitoring.drift import STEP
-from tasks.monitoring.run_log import Counts, as_step, current_run, recording
-from tasks.quality.drift import corpus_drift, facts_of
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.monitoring.drift import STEP
+from heterodub.tasks.monitoring.run_log import Counts, as_step, current_run, recording
+from heterodub.tasks.quality.drift import corpus_drift, facts_of
 
 Moves = Mapping[str, float]
 """By how much a signal's values are moved, by its name."""

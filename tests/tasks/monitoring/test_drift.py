@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from schemas.config.settings import Settings
-from tasks.monitoring.drift import STEP, arrivals, find_drift
-from tasks.monitoring.run_log import recording
-from tasks.monitoring.runs import runs
-from tasks.quality.drift import drift_of
-from tasks.releases import releases
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.monitoring.drift import STEP, arrivals, find_drift
+from heterodub.tasks.monitoring.run_log import recording
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.quality.drift import drift_of
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 
 ORIGIN = releases.ReleaseProvenance(sample.BACKEND, sample.EXTRACTOR, "0123456789ab", "0123456789ab", "1")

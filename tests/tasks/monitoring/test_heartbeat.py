@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.monitoring.heartbeat import SILENT_S, Heartbeat, HeartbeatFile, read_heartbeat
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.monitoring.heartbeat import SILENT_S, Heartbeat, HeartbeatFile, read_heartbeat
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @pytest.fixture

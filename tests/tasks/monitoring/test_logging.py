@@ -5,10 +5,10 @@ from datetime import datetime
 
 import pytest
 
-from schemas.config.notices import LogSettings
-from tasks.monitoring.logging import PAIRS, log_lines
+from heterodub.schemas.config.notices import LogSettings
+from heterodub.tasks.monitoring.logging import PAIRS, log_lines
 
-LOG = logging.getLogger("tasks.trial")
+LOG = logging.getLogger("heterodub.tasks.trial")
 ODD = 'two words, "quoted"\nnext=line \x1b[31m'
 
 
@@ -24,7 +24,7 @@ def test_pairs_stay_on_one_line_and_read_back(capsys: pytest.CaptureFixture[str]
     head, _, rest = line.partition(" level=")
     assert datetime.fromisoformat(head.removeprefix("at="))
     assert rest.startswith(
-        'info logger=tasks.trial message="ingest find" run=ab12 files=212 seconds=0.5 why="two words'
+        'info logger=heterodub.tasks.trial message="ingest find" run=ab12 files=212 seconds=0.5 why="two words'
     )
     pairs = dict(word.split("=", 1) for word in shlex.split(line.replace("\\n", "/").replace("\\u001b", "/")))
     assert pairs["run"] == "ab12"
@@ -58,11 +58,11 @@ def test_log_level_is_the_lowest_shown(capsys: pytest.CaptureFixture[str]):
 
 
 def test_nested_runs_log_once_and_leave_no_handlers(capsys: pytest.CaptureFixture[str]):
-    before = logging.getLogger("tasks").level
+    before = logging.getLogger("heterodub").level
     with log_lines(LogSettings()):
         with log_lines(LogSettings(format="json", level="debug")):
             LOG.info("once")
         LOG.info("still")
     LOG.info("unheard")
     assert [line.rpartition("=")[2] for line in stderr_lines(capsys)] == ["once", "still"]
-    assert logging.getLogger("tasks").level == before
+    assert logging.getLogger("heterodub").level == before

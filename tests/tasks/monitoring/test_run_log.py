@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from tasks.monitoring.run_log import Counts, RunLog, as_step, recorded, recording
-from tasks.monitoring.runs import runs, under_parents
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.monitoring.run_log import Counts, RunLog, as_step, recorded, recording
+from heterodub.tasks.monitoring.runs import runs, under_parents
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @as_step("find", lambda count: Counts(files=count, facts={"new_files": count}))
@@ -104,8 +104,8 @@ def test_subflows_are_listed_below_their_parent(ws: Workspace):
 def test_killed_run_is_distinguished_from_a_live_one(ws: Workspace):
     script = (
         "import sys, time\n"
-        "from schemas.config.settings import Settings\n"
-        "from tasks.monitoring.run_log import as_step, recording\n"
+        "from heterodub.schemas.config.settings import Settings\n"
+        "from heterodub.tasks.monitoring.run_log import as_step, recording\n"
         "@as_step('analyse')\n"
         "def analyse():\n"
         "    print('there', flush=True)\n"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from schemas.cards import CARD
-from schemas.config.dubbing import DubJob
-from schemas.config.settings import Settings
-from schemas.errors import DubbingError
-from tasks.preflight.dubbing import check_dub
+from heterodub.schemas.cards import CARD
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import DubbingError
+from heterodub.tasks.preflight.dubbing import check_dub
 from tests.flows.heads import voice
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.io import load_generator, save_model
-from model.training.callbacks import Callback
-from schemas.cards import GENERATOR
-from schemas.config.settings import Settings, TrackingSettings
-from schemas.config.training import Stage1Settings
-from schemas.reasons import Stage
-from tasks.releases import releases
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import find_release, select
-from tasks.training.run import run_training
-from tasks.training.stage1 import generator_spec
+from heterodub.model.io import load_generator, save_model
+from heterodub.model.training.callbacks import Callback
+from heterodub.schemas.cards import GENERATOR
+from heterodub.schemas.config.settings import Settings, TrackingSettings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import find_release, select
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.stage1 import generator_spec
 from tests.tasks.tracking.conftest import with_tables
 from tests.tasks.training.conftest import one_thread
 from tests.tasks.training.talkers import crowd
@@ -126,8 +126,8 @@ def again(ws) -> Callable[..., int]:
     """again(settings, 1) registers the files of a version once more, without logging them anew; the new version."""
 
     def call(settings: Settings, number: int) -> int:
-        from tasks.tracking.registry import named_version
-        from tasks.tracking.store import open_tracking
+        from heterodub.tasks.tracking.registry import named_version
+        from heterodub.tasks.tracking.store import open_tracking
 
         tracking = open_tracking(settings.tracking, ws)
         one = named_version(tracking, GENERATOR, str(number))
@@ -145,11 +145,11 @@ def register(ws, trained) -> Callable[..., int]:
     """register(settings, "good") puts a trained generator into the registry as a training does; its version."""
 
     def call(settings: Settings, name: str) -> int:
-        from tasks.tracking.kinds import LANDMARK_GENERATOR
-        from tasks.tracking.lineage import keep_lineage
-        from tasks.tracking.models import log_model
-        from tasks.tracking.runs import tracked_run
-        from tasks.tracking.store import open_tracking
+        from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
+        from heterodub.tasks.tracking.lineage import keep_lineage
+        from heterodub.tasks.tracking.models import log_model
+        from heterodub.tasks.tracking.runs import tracked_run
+        from heterodub.tasks.tracking.store import open_tracking
 
         release = releases.latest(ws)
         selection = select(ws, release, Stage.STAGE1)

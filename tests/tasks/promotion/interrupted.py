@@ -8,13 +8,13 @@ import signal
 import sys
 from pathlib import Path
 
-from schemas.cards import GENERATOR
-from schemas.config.settings import Settings
-from tasks.stores.workspace import Workspace
-from tasks.tracking import champions, ledger
-from tasks.tracking.champions import Champions
-from tasks.tracking.ledger import Evidence
-from tasks.tracking.store import open_tracking
+from heterodub.schemas.cards import GENERATOR
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking import champions, ledger
+from heterodub.tasks.tracking.champions import Champions
+from heterodub.tasks.tracking.ledger import Evidence
+from heterodub.tasks.tracking.store import open_tracking
 
 
 def dying(step):

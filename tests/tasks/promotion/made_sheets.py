@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from model.metrics.clip_scores import ClipScores
-from schemas.promotion import ModelRule, ResamplingRule
-from tasks.promotion.model_scores import ModelScores
+from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.schemas.promotion import ModelRule, ResamplingRule
+from heterodub.tasks.promotion.model_scores import ModelScores
 
 DIRECTIONS = {"error": "less", "correlation": "more", "mouth_opening_std_ratio": "near one", "jitter": "up to one"}
 

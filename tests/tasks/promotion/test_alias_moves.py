@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import TrackingSettings
-from schemas.errors import PromotionError, TrackingError
-from schemas.reasons import Stage
-from tasks.inspect.check_promotions import check_promotions
-from tasks.inspect.findings import Health
-from tasks.lineage.weights import require_not_champion
-from tasks.promotion import gate
-from tasks.releases import benchmarks, releases
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
-from tasks.tracking import champions, ledger
-from tasks.tracking.champions import Champions
-from tasks.tracking.ledger import Evidence, Move, rollback_line
-from tasks.tracking.lineage import TouchedVersion
-from tasks.tracking.models import TAKEN_DOWN
-from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
-from tasks.tracking.store import open_tracking
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.schemas.errors import PromotionError, TrackingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.inspect.check_promotions import check_promotions
+from heterodub.tasks.inspect.findings import Health
+from heterodub.tasks.lineage.weights import require_not_champion
+from heterodub.tasks.promotion import gate
+from heterodub.tasks.releases import benchmarks, releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking import champions, ledger
+from heterodub.tasks.tracking.champions import Champions
+from heterodub.tasks.tracking.ledger import Evidence, Move, rollback_line
+from heterodub.tasks.tracking.lineage import TouchedVersion
+from heterodub.tasks.tracking.models import TAKEN_DOWN
+from heterodub.tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
+from heterodub.tasks.tracking.store import open_tracking
 from tests.tasks.tracking.served import Server
 
 MODEL = "landmark-generator"

@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 
-from schemas.reasons import Stage
-from tasks.promotion.comparison_page import data_difference
-from tasks.releases import releases
-from tasks.stores import tables
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.promotion.comparison_page import data_difference
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
 from tests.tasks.stores.sample_rows import clip_id
 from tests.tasks.training.talkers import add_media, publish, talkers
 

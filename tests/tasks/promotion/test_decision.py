@@ -2,9 +2,9 @@
 
 import pytest
 
-from flows.cli.render.promotion import show_promotion
-from tasks.promotion.decision import decide, figure
-from tasks.promotion.evidence import outcome_of
+from heterodub.flows.cli.render.promotion import show_promotion
+from heterodub.tasks.promotion.decision import decide, figure
+from heterodub.tasks.promotion.evidence import outcome_of
 from tests.tasks.promotion.made_sheets import DIRECTIONS, RESAMPLING, RULE, sheet
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.errors import SettingsError
-from schemas.promotion import load_promotion_policy
-from tasks.promotion.evaluators import EVALUATORS, evaluator_of, require_measured
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.promotion import load_promotion_policy
+from heterodub.tasks.promotion.evaluators import EVALUATORS, evaluator_of, require_measured
 
 
 @pytest.mark.parametrize("stage", EVALUATORS)

@@ -5,20 +5,20 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from schemas.cards import WEIGHTS
-from schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
-from schemas.promotion import NOT_MOVED
-from tasks.monitoring.runs import runs
-from tasks.promotion import decision, evidence, gate, manual
-from tasks.steps.promote import move_champion
-from tasks.stores import tables, tombstones
-from tasks.stores.workspace import Workspace
-from tasks.tracking.champions import Champions
-from tasks.tracking.ledger import Evidence, history, moves
-from tasks.tracking.lineage import lineage_of
-from tasks.tracking.models import TAKEN_DOWN
-from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
-from tasks.tracking.store import open_tracking
+from heterodub.schemas.cards import WEIGHTS
+from heterodub.schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
+from heterodub.schemas.promotion import NOT_MOVED
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.promotion import decision, evidence, gate, manual
+from heterodub.tasks.steps.promote import move_champion
+from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.champions import Champions
+from heterodub.tasks.tracking.ledger import Evidence, history, moves
+from heterodub.tasks.tracking.lineage import lineage_of
+from heterodub.tasks.tracking.models import TAKEN_DOWN
+from heterodub.tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
+from heterodub.tasks.tracking.store import open_tracking
 
 MODEL = "landmark-generator"
 
@@ -183,8 +183,8 @@ def test_benchmark_with_missing_clips_is_refused(settings, register, ws):
 @pytest.mark.parametrize("role", ["challenger", "champion"])
 def test_model_that_was_trained_on_the_benchmark_is_refused(settings, register, ws, role):
     """As a challenger; and as a champion, which a person may make of any version."""
-    from tasks.tracking.lineage import keep_lineage
-    from tasks.tracking.runs import TrackedRun
+    from heterodub.tasks.tracking.lineage import keep_lineage
+    from heterodub.tasks.tracking.runs import TrackedRun
 
     number = register(settings, "other seed")
     store = tracking(settings)

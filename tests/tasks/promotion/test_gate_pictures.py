@@ -10,29 +10,29 @@ import numpy as np
 import pytest
 import torch
 
-from model.io import load_discriminators, load_translator, save_model
-from model.stage2.discriminators import Discriminators
-from model.stage2.network import LandmarkTranslator
-from schemas.cards import TRANSLATOR
-from schemas.config.settings import Settings, WeightSettings
-from schemas.config.translation import Stage2Settings
-from schemas.errors import PromotionError
-from schemas.promotion import PromotionPolicy
-from schemas.reasons import Stage
-from tasks.promotion import decision, gate, translator_evaluator
-from tasks.promotion.decision import decide
-from tasks.promotion.evaluators import TRANSLATOR_DIRECTIONS
-from tasks.promotion.model_scores import ModelScores
-from tasks.releases import benchmarks
-from tasks.stores.workspace import TRACKING, Workspace
-from tasks.tracking.kinds import LANDMARK_TRANSLATOR
-from tasks.tracking.lineage import keep_lineage
-from tasks.tracking.models import log_model
-from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import open_tracking
-from tasks.training.clip_selection import find_release, select
-from tasks.training.run import run_training
-from tasks.training.stage2 import translator_spec
+from heterodub.model.io import load_discriminators, load_translator, save_model
+from heterodub.model.stage2.discriminators import Discriminators
+from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.schemas.cards import TRANSLATOR
+from heterodub.schemas.config.settings import Settings, WeightSettings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.promotion import PromotionPolicy
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.promotion import decision, gate, translator_evaluator
+from heterodub.tasks.promotion.decision import decide
+from heterodub.tasks.promotion.evaluators import TRANSLATOR_DIRECTIONS
+from heterodub.tasks.promotion.model_scores import ModelScores
+from heterodub.tasks.releases import benchmarks
+from heterodub.tasks.stores.workspace import TRACKING, Workspace
+from heterodub.tasks.tracking.kinds import LANDMARK_TRANSLATOR
+from heterodub.tasks.tracking.lineage import keep_lineage
+from heterodub.tasks.tracking.models import log_model
+from heterodub.tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.store import open_tracking
+from heterodub.tasks.training.clip_selection import find_release, select
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.stage2 import translator_spec
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
 from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback

@@ -5,17 +5,17 @@ import shutil
 import numpy as np
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.promotion import load_promotion_policy
-from schemas.reasons import Stage
-from tasks.promotion.decision import decide
-from tasks.promotion.evaluators import GENERATOR_DIRECTIONS
-from tasks.promotion.generator_evaluator import evaluate
-from tasks.promotion.model_scores import ModelScores
-from tasks.releases import benchmarks
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import find_release
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.promotion import load_promotion_policy
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.promotion.decision import decide
+from heterodub.tasks.promotion.evaluators import GENERATOR_DIRECTIONS
+from heterodub.tasks.promotion.generator_evaluator import evaluate
+from heterodub.tasks.promotion.model_scores import ModelScores
+from heterodub.tasks.releases import benchmarks
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import find_release
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
 
 

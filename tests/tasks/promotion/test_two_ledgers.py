@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import PromotionError
-from tasks.inspect.check_promotions import check_promotions
-from tasks.inspect.findings import Health
-from tasks.promotion import gate, manual
-from tasks.stores.workspace import Workspace
-from tasks.tracking import champions, ledger
-from tasks.tracking.champions import Champions, follow
-from tasks.tracking.ledger import Evidence
-from tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
-from tasks.tracking.store import open_tracking
+from heterodub.schemas.errors import PromotionError
+from heterodub.tasks.inspect.check_promotions import check_promotions
+from heterodub.tasks.inspect.findings import Health
+from heterodub.tasks.promotion import gate, manual
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking import champions, ledger
+from heterodub.tasks.tracking.champions import Champions, follow
+from heterodub.tasks.tracking.ledger import Evidence
+from heterodub.tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased
+from heterodub.tasks.tracking.store import open_tracking
 
 MODEL = "landmark-generator"
 

@@ -11,14 +11,14 @@ import pytest
 import skimage.data
 from scipy.signal import resample_poly
 
-from model.features.landmarks import LIPS
-from model.features.mel import log_mel
-from schemas.config.settings import ClipSettings
-from tasks.faces.mesh import open_mesh_v1
-from tasks.faces.tracker import FaceTracker
-from tasks.synthetic.make import make_sample
-from tasks.synthetic.people import PEOPLE
-from tasks.synthetic.speech import Utterance, speak
+from heterodub.model.features.landmarks import LIPS
+from heterodub.model.features.mel import log_mel
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.tasks.faces.mesh import open_mesh_v1
+from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.synthetic.make import make_sample
+from heterodub.tasks.synthetic.people import PEOPLE
+from heterodub.tasks.synthetic.speech import Utterance, speak
 
 SAID = (
     ("Papa may buy a map for my mother", "We move the blue boat by the bay", "Open the window, the moon is above"),

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from model.features.mel import log_mel
-from schemas.contract import MEL_BANDS
-from schemas.reasons import MissingCause
-from tasks.quality.av_sync import (
+from heterodub.model.features.mel import log_mel
+from heterodub.schemas.contract import MEL_BANDS
+from heterodub.schemas.reasons import MissingCause
+from heterodub.tasks.quality.av_sync import (
     CORRECTABLE_FRAMES,
     AvSync,
     coefficients,
@@ -17,7 +17,7 @@ from tasks.quality.av_sync import (
     predict,
     speech_features,
 )
-from tasks.quality.sound import speech_probability
+from heterodub.tasks.quality.sound import speech_probability
 
 
 def late_by(samples: np.ndarray, frames: int) -> np.ndarray:

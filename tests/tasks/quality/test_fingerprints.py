@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from model.features.landmarks import MIRRORED, SLICES
-from model.features.mel import log_mel
-from tasks.quality.fingerprints import POSITIONS, clip_picture_hash, face_motion, picture_hash, sound_hash
+from heterodub.model.features.landmarks import MIRRORED, SLICES
+from heterodub.model.features.mel import log_mel
+from heterodub.tasks.quality.fingerprints import POSITIONS, clip_picture_hash, face_motion, picture_hash, sound_hash
 
 
 def apart(first: bytes, second: bytes) -> int:

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 import pytest
 
-from model.features.landmarks import interocular
-from schemas.config.settings import ClipSettings
-from schemas.reasons import MissingCause
-from schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
-from tasks.quality.measure import ClipSound, FaceTrack, measure_clip
-from tasks.quality.picture import FacePicture
+from heterodub.model.features.landmarks import interocular
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.schemas.reasons import MissingCause
+from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
+from heterodub.tasks.quality.measure import ClipSound, FaceTrack, measure_clip
+from heterodub.tasks.quality.picture import FacePicture
 
 SOUND = {signal.name for signal in SIGNALS if signal.group is not SignalGroup.PICTURE}
 LOOK = FacePicture(0.4, 1.0, 0.2, 0.5, 0.01, 0.02)

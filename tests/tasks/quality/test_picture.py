@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tasks.quality.picture import blockiness, colourfulness, is_still, measure_face, sharpness
+from heterodub.tasks.quality.picture import blockiness, colourfulness, is_still, measure_face, sharpness
 
 FACE = (176, 62, 272, 188)
 """The face in the photograph: left, top, right, bottom."""

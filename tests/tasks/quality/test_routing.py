@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from schemas.policy import Policy, Rule, load_policy
-from schemas.reasons import ClipReason, Stage
-from schemas.signals import SIGNAL_NAMES
-from schemas.toml import parse_model
-from tasks.quality.routing import as_columns, explain, route_clip, route_columns
+from heterodub.schemas.policy import Policy, Rule, load_policy
+from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.schemas.toml import parse_model
+from heterodub.tasks.quality.routing import as_columns, explain, route_clip, route_columns
 
 GOOD = {
     "face_height_px": 200.0, "interocular_px": 60.0, "face_share": 1.0, "mesh_score": 0.99,

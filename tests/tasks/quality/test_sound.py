@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import butter, sosfilt
 
-from schemas.reasons import MissingCause
-from tasks.quality.sound import (
+from heterodub.schemas.reasons import MissingCause
+from heterodub.tasks.quality.sound import (
     SILENCE_DBFS,
     VAD_CHUNK,
     bandwidth_hz,

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from schemas.errors import PromotionError
-from schemas.reasons import Stage
-from tasks.releases import benchmarks, releases
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases import benchmarks, releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.training.talkers import add_media, damage, publish, talkers
 
 

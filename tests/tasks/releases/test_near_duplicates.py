@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
-from tasks.releases.near_duplicates import find_near_copies
+from heterodub.tasks.releases.near_duplicates import find_near_copies
 
 
 def _clips(pictures, sounds, frames=None, media=None, motion=None, pairing=9.0):

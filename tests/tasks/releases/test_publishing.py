@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.errors import AuditFailedError
-from schemas.policy import load_policy
-from tasks.releases import publishing, releases
-from tasks.releases.audit.audit import audit
-from tasks.releases.publishing import audit_pages, publish
-from tasks.stores import tables
-from tasks.stores.batches import KnownMedia, commit_batch
-from tasks.stores.delta import snapshot
-from tasks.stores.parts import commit_parts
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import AuditFailedError
+from heterodub.schemas.policy import load_policy
+from heterodub.tasks.releases import publishing, releases
+from heterodub.tasks.releases.audit.audit import audit
+from heterodub.tasks.releases.publishing import audit_pages, publish
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.batches import KnownMedia, commit_batch
+from heterodub.tasks.stores.delta import snapshot
+from heterodub.tasks.stores.parts import commit_parts
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace, taken_out_before, written_before
 
 

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from schemas.errors import NotFoundError
-from schemas.reasons import Stage
-from tasks.releases import releases
-from tasks.releases.releases import (
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.releases import (
     ReleaseProvenance,
     current_versions,
     find,
@@ -15,8 +15,8 @@ from tasks.releases.releases import (
     read_release,
     release_clips,
 )
-from tasks.stores import tables, vacuum
-from tasks.stores.batches import drop_media
+from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores.batches import drop_media
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import fill, new_workspace
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
-from schemas.config.settings import SplitSettings
-from tasks.releases.splits import SPLITS, assign_splits, place_of
+from heterodub.schemas.config.settings import SplitSettings
+from heterodub.tasks.releases.splits import SPLITS, assign_splits, place_of
 
 _SCHEMA = pa.schema(
     {

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.io import load_baseline
-from schemas.config.baselines import BASELINES, BaselineSettings
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.config.translation import Stage2Settings
-from schemas.errors import TrainingError
-from tasks.lineage.weights import training_folders
-from tasks.reproduction.experiments import EXPERIMENTS, make_table
-from tasks.reproduction.footage import held_out
-from tasks.reproduction.jobs import FACE_RECOGNITION, GENERATOR, KINDS, TRANSLATOR, TrainingJob
-from tasks.reproduction.systems import EvaluatedSystems
-from tasks.reproduction.trainer_cache import Budget, TrainedModels, TrainerCache, read_budget, write_budget
-from tasks.stores.workspace import Workspace
-from tasks.training.run_dirs import trainings
+from heterodub.model.io import load_baseline
+from heterodub.schemas.config.baselines import BASELINES, BaselineSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.tasks.lineage.weights import training_folders
+from heterodub.tasks.reproduction.experiments import EXPERIMENTS, make_table
+from heterodub.tasks.reproduction.footage import held_out
+from heterodub.tasks.reproduction.jobs import FACE_RECOGNITION, GENERATOR, KINDS, TRANSLATOR, TrainingJob
+from heterodub.tasks.reproduction.systems import EvaluatedSystems
+from heterodub.tasks.reproduction.trainer_cache import Budget, TrainedModels, TrainerCache, read_budget, write_budget
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.run_dirs import trainings
 from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.speakers import speakers
 
@@ -241,7 +241,7 @@ def test_takedown_finds_every_training_on_the_footage(first):
 
 KILLED = """
 import sys, torch
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.reproduction.test_experiments import Trainings, table
 torch.set_num_threads(1)
 table(Workspace.open(sys.argv[1]), "table3", Trainings(int(sys.argv[2])))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.reproduction.footage import held_out, scenes
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.reproduction.footage import held_out, scenes
 from tests.tasks.training.face_release import face_release
 from tests.tasks.training.speakers import speakers
 

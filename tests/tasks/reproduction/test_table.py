@@ -5,10 +5,10 @@ import io
 
 import pytest
 
-from model.metrics.clip_scores import SpeakerScores, mean_over_speakers
-from schemas.errors import WorkspaceError
-from tasks.reproduction import paper
-from tasks.reproduction.table import Claim, ScoreColumn, Table, TableRow, as_csv, markdown, write_table
+from heterodub.model.metrics.clip_scores import SpeakerScores, mean_over_speakers
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.tasks.reproduction import paper
+from heterodub.tasks.reproduction.table import Claim, ScoreColumn, Table, TableRow, as_csv, markdown, write_table
 
 GOOD, BAD = ({name: value + step / 100 for step, name in enumerate("abcd")} for value in (0.10, 0.20))
 MIXED = {"a": 0.30, "b": 0.01, "c": 0.35, "d": 0.02}

@@ -2,12 +2,12 @@
 
 import pytest
 
-from model.training.sampler import ClipInfo
-from schemas.config.retraining import StageRule
-from schemas.contract import FPS
-from tasks.retraining.decide import DataChange, change_since, is_due
-from tasks.training.clip_selection import ClipRef
-from tasks.training.data.clip_store import ClipSource
+from heterodub.model.training.sampler import ClipInfo
+from heterodub.schemas.config.retraining import StageRule
+from heterodub.schemas.contract import FPS
+from heterodub.tasks.retraining.decide import DataChange, change_since, is_due
+from heterodub.tasks.training.clip_selection import ClipRef
+from heterodub.tasks.training.data.clip_store import ClipSource
 
 HOUR = 3600 * FPS
 

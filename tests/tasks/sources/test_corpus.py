@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import SourceError
-from tasks.sources.corpus import Corpus, load_corpus
+from heterodub.schemas.errors import SourceError
+from heterodub.tasks.sources.corpus import Corpus, load_corpus
 
 
 @pytest.fixture

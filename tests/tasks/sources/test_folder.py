@@ -8,12 +8,12 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from schemas.errors import MediaRefusedError, SourceError
-from schemas.reasons import FileReason
-from tasks.media.paths import content_of, local_path
-from tasks.sources.corpus import Corpus
-from tasks.sources.folder import find_files, gone
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.paths import content_of, local_path
+from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.folder import find_files, gone
+from heterodub.tasks.stores.workspace import Workspace
 
 ODD_NAMES = [
     b"with space.mp4", b"it's \"so\".mp4", b"two\nlines.mp4", b"not utf-8 \xff\xfe.mp4", b"100%25 #1?.mp4",

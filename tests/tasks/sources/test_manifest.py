@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from schemas.errors import SourceError
-from schemas.reasons import FileReason
-from tasks.media.paths import path_to_uri
-from tasks.sources.manifest import read_manifest
-from tasks.sources.open import source_files
+from heterodub.schemas.errors import SourceError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.paths import path_to_uri
+from heterodub.tasks.sources.manifest import read_manifest
+from heterodub.tasks.sources.open import source_files
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import fsspec
 import pytest
 
-from schemas.errors import SourceError
-from tasks.sources.open import check_source, source_files
+from heterodub.schemas.errors import SourceError
+from heterodub.tasks.sources.open import check_source, source_files
 
 
 @pytest.fixture

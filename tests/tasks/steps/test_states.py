@@ -4,17 +4,17 @@ import pytest
 import typer
 from prefect.client.schemas.objects import StateType
 
-from flows.cli.options import print_result
-from flows.cli.render.status import show_status
-from schemas.config.settings import Settings
-from schemas.endings import ENDINGS, ending_of, ending_of_jobs, with_ending
-from tasks.dubbing.batch import dub_counts
-from tasks.dubbing.jobs import summary_of
-from tasks.inspect.status import status
-from tasks.monitoring.run_log import as_step, recorded, recording
-from tasks.monitoring.runs import runs
-from tasks.steps.states import shown_by_prefect
-from tasks.stores.workspace import Workspace
+from heterodub.flows.cli.options import print_result
+from heterodub.flows.cli.render.status import show_status
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.endings import ENDINGS, ending_of, ending_of_jobs, with_ending
+from heterodub.tasks.dubbing.batch import dub_counts
+from heterodub.tasks.dubbing.jobs import summary_of
+from heterodub.tasks.inspect.status import status
+from heterodub.tasks.monitoring.run_log import as_step, recorded, recording
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.steps.states import shown_by_prefect
+from heterodub.tasks.stores.workspace import Workspace
 
 EXIT = {"done": 0, "partial": 1, "dry_run": 0, "failed": 1}
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
-from schemas.signals import BY_NAME, SIGNAL_NAMES
-from schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
+from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES
+from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
 
 EXTRACTOR = "1-face_mesh_v1-0badcafe"
 BACKEND = "face_mesh_v1"

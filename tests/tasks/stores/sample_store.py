@@ -9,9 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.stores.batches import FileBatch, KnownMedia, commit_batch
-from tasks.stores.parts import PartFile, PartWriter, keep_part, unfinished_parts
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch
+from heterodub.tasks.stores.parts import PartFile, PartWriter, keep_part, unfinished_parts
+from heterodub.tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
 

@@ -1,8 +1,8 @@
 import pytest
 
-from tasks.stores import batches, parts, tables
-from tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, media_with_rows, orphans
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores import batches, parts, tables
+from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, media_with_rows, orphans
+from heterodub.tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
 from .sample_store import batch_of, fill, new_workspace

@@ -6,9 +6,9 @@ import re
 import fsspec
 import pytest
 
-from schemas.errors import WorkspaceError
-from tasks.stores import delta, tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.tasks.stores import delta, tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.faulty_store import CUT, CUT_AFTER, ERROR, ERROR_AFTER, FaultyStore
 from tests.tasks.stores.sample_store import write_part
 

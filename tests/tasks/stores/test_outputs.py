@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.errors import WorkspaceError
-from tasks.inspect.report.write import write_report, write_trend
-from tasks.reproduction.study.making import KEY, PAGE, make_study
-from tasks.reproduction.table import ScoreColumn, Table, TableRow, write_table
-from tasks.stores.outputs import TABLE_ENDS
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.tasks.inspect.report.write import write_report, write_trend
+from heterodub.tasks.reproduction.study.making import KEY, PAGE, make_study
+from heterodub.tasks.reproduction.table import ScoreColumn, Table, TableRow, write_table
+from heterodub.tasks.stores.outputs import TABLE_ENDS
+from heterodub.tasks.stores.workspace import Workspace
 
 FOREIGN = "uri,speaker\nfilm.mp4,Ada\n"
 

@@ -4,12 +4,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.errors import WorkspaceError
-from schemas.reasons import Stage
-from schemas.tables import STAGE2
-from tasks.stores import tables
-from tasks.stores.parts import commit_parts, part_name
-from tasks.training.data.clip_store import ClipSource, StoredClips
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import STAGE2
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.parts import commit_parts, part_name
+from heterodub.tasks.training.data.clip_store import ClipSource, StoredClips
 
 from . import sample_rows as sample
 from .sample_store import new_workspace, write_part

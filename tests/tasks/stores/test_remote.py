@@ -3,7 +3,7 @@
 import fsspec
 import pytest
 
-from tasks.stores.remote import as_os_errors, open_store
+from heterodub.tasks.stores.remote import as_os_errors, open_store
 
 botocore = pytest.importorskip("botocore.exceptions")
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from schemas.errors import WorkspaceError
-from tasks.stores.removal import remove, remove_below
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.tasks.stores.removal import remove, remove_below
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from schemas.errors import NotFoundError
-from schemas.tables import CATALOG, CLIPS, STAGE1
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
 from .sample_store import fill, new_workspace
@@ -225,8 +225,8 @@ def test_two_processes_append_and_replace_at_once(ws):
 _READER = """
 import sys
 from pathlib import Path
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 ws = Workspace.open(sys.argv[1])
 assert tables.read(ws, "clips").num_rows == 4
 assert sum(batch.num_rows for batch in tables.batches(ws, "stage1")) == 4

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import NotFoundError
-from tasks.stores import tables, vacuum
+from heterodub.schemas.errors import NotFoundError
+from heterodub.tasks.stores import tables, vacuum
 
 from . import sample_rows as sample
 from .sample_store import new_workspace, taken_out_before, written_before

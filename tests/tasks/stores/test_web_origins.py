@@ -8,17 +8,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from schemas.config.dubbing import DubJob
-from schemas.config.limits import LimitSettings
-from schemas.config.settings import load_settings
-from schemas.errors import MediaRefusedError, SettingsError, SourceError, WorkspaceError
-from tasks.dubbing.inputs import input_faults
-from tasks.media.paths import content_of
-from tasks.preflight.data import check_ingest, check_sources
-from tasks.sources.folder import gone
-from tasks.sources.open import source_files
-from tasks.stores.remote import open_store
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.errors import MediaRefusedError, SettingsError, SourceError, WorkspaceError
+from heterodub.tasks.dubbing.inputs import input_faults
+from heterodub.tasks.media.paths import content_of
+from heterodub.tasks.preflight.data import check_ingest, check_sources
+from heterodub.tasks.sources.folder import gone
+from heterodub.tasks.sources.open import source_files
+from heterodub.tasks.stores.remote import open_store
+from heterodub.tasks.stores.workspace import Workspace
 
 NASTY = (
     "simplecache::dask://127.0.0.1:{port}::file:///etc/hostname",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.errors import WorkspaceError
-from schemas.tables import LAYOUT_VERSION
-from tasks.inspect.report.write import write_trend
-from tasks.stores import workspace
-from tasks.stores.workspace import MARKER, Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.tables import LAYOUT_VERSION
+from heterodub.tasks.inspect.report.write import write_trend
+from heterodub.tasks.stores import workspace
+from heterodub.tasks.stores.workspace import MARKER, Workspace
 from tests.tasks.stores import sample_store
 
 
@@ -22,7 +22,7 @@ def test_new_folder_becomes_a_workspace_and_opens_again(tmp_path):
 
 @pytest.mark.parametrize("name", ["with space", "ümläut #1?", "quote'\"", "[glob]*"])
 def test_odd_names_work(tmp_path, name):
-    from tasks.stores import tables
+    from heterodub.tasks.stores import tables
     from tests.tasks.stores.sample_rows import catalog, catalog_row
 
     ws = Workspace.open(str(tmp_path / name), create=True)

@@ -1,7 +1,7 @@
 import pytest
 
-from tasks.synthetic.people import PEOPLE
-from tasks.synthetic.speech import SpokenWords, Utterance, speak
+from heterodub.tasks.synthetic.people import PEOPLE
+from heterodub.tasks.synthetic.speech import SpokenWords, Utterance, speak
 
 WORDS = ("Papa may buy a map", "My mother will help him")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.synthetic.mouth import Curve
-from tasks.synthetic.speech import Phoneme
+from heterodub.tasks.synthetic.mouth import Curve
+from heterodub.tasks.synthetic.speech import Phoneme
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ import av
 import numpy as np
 import pytest
 
-from schemas.reasons import QUARANTINE_REASONS, ClipReason, FileReason, FileState
-from tasks.synthetic.film import LATE_S
-from tasks.synthetic.kinds import ROWS, SPEAKER_PATTERN, Shoot
-from tasks.synthetic.make import make_sample
-from tasks.synthetic.people import BY_NAME
-from tasks.synthetic.speech import SAMPLE_RATE_HZ
-from tasks.synthetic.truth import read_table
+from heterodub.schemas.reasons import QUARANTINE_REASONS, ClipReason, FileReason, FileState
+from heterodub.tasks.synthetic.film import LATE_S
+from heterodub.tasks.synthetic.kinds import ROWS, SPEAKER_PATTERN, Shoot
+from heterodub.tasks.synthetic.make import make_sample
+from heterodub.tasks.synthetic.people import BY_NAME
+from heterodub.tasks.synthetic.speech import SAMPLE_RATE_HZ
+from heterodub.tasks.synthetic.truth import read_table
 from tests.tasks.synthetic.film_truth import read_film_truth
 
 BY_KIND = {row.kind: row for row in ROWS}

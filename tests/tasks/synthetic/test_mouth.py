@@ -1,7 +1,7 @@
 import numpy as np
 
-from tasks.synthetic.mouth import CLOSED, OPENING, mouth_curve
-from tasks.synthetic.speech import Phoneme
+from heterodub.tasks.synthetic.mouth import CLOSED, OPENING, mouth_curve
+from heterodub.tasks.synthetic.speech import Phoneme
 
 FPS = 200.0
 

@@ -3,11 +3,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from tasks.synthetic.mouth import MouthCurve
-from tasks.synthetic.people import BY_NAME, PEOPLE
-from tasks.synthetic.photo import photo
-from tasks.synthetic.portrait import portrait
-from tasks.synthetic.render import Motion, motion, render, still
+from heterodub.tasks.synthetic.mouth import MouthCurve
+from heterodub.tasks.synthetic.people import BY_NAME, PEOPLE
+from heterodub.tasks.synthetic.photo import photo
+from heterodub.tasks.synthetic.portrait import portrait
+from heterodub.tasks.synthetic.render import Motion, motion, render, still
 
 
 def posed(person, openings, blinks=None):

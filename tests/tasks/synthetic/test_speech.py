@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.synthetic.speech import LEVEL_DBFS, SAMPLE_RATE_HZ, Utterance, Voice, speak
+from heterodub.tasks.synthetic.speech import LEVEL_DBFS, SAMPLE_RATE_HZ, Utterance, Voice, speak
 
 
 def test_same_words_are_the_same_samples(utterances, spoken):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import TrackingSettings
-from tasks.stores.workspace import TRACKING, Workspace
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.tasks.stores.workspace import TRACKING, Workspace
 
 
 def with_tables(ws: Workspace, empty_database: Path) -> Workspace:
@@ -25,7 +25,7 @@ def ws(tmp_path, empty_database) -> Workspace:
 @pytest.fixture(params=["sqlite", "server"])
 def tracking(request, ws):
     """An open store of each kind, with an experiment of its own."""
-    from tasks.tracking.store import open_tracking
+    from heterodub.tasks.tracking.store import open_tracking
 
     uri = request.getfixturevalue("server") if request.param == "server" else None
     return open_tracking(TrackingSettings(uri=uri, experiment=f"of {ws.root}"), ws)
@@ -34,6 +34,6 @@ def tracking(request, ws):
 @pytest.fixture
 def local(ws):
     """An open store in the workspace."""
-    from tasks.tracking.store import open_tracking
+    from heterodub.tasks.tracking.store import open_tracking
 
     return open_tracking(TrackingSettings(), ws)

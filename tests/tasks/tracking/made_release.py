@@ -1,6 +1,6 @@
 """A release as training gets it, without the tables behind it."""
 
-from tasks.releases.releases import Release
+from heterodub.tasks.releases.releases import Release
 
 COUNTS = {
     "stage1": {

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import mlflow
 
-from tasks.tracking.models import fetch_model
+from heterodub.tasks.tracking.models import fetch_model
 
 
 def load_predictor(tracking, version, folder):

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from tasks.inspect.check_tracking import check_tracking
-from tasks.inspect.findings import Finding, Health
-from tasks.stores.workspace import MARKER, TRACKING, Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.inspect.check_tracking import check_tracking
+from heterodub.tasks.inspect.findings import Finding, Health
+from heterodub.tasks.stores.workspace import MARKER, TRACKING, Workspace
 from tests.tasks.tracking.served import free_port
 
 
@@ -62,7 +62,7 @@ def test_remote_workspace_without_a_server(tmp_path):
 def test_commands_that_need_no_mlflow_do_not_load_it(tmp_path, words):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     where = ["-w", ws.root] if words != ["--help"] else []
-    command = [sys.executable, "-X", "importtime", "-m", "flows.cli.main", *words, *where]
+    command = [sys.executable, "-X", "importtime", "-m", "heterodub.flows.cli.main", *words, *where]
     output = subprocess.run(command, capture_output=True, text=True).stderr
     assert re.search(r"\| +typer\b", output)
     assert not re.search(r"\| +mlflow\b", output)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings, TrackingSettings
-from tasks.inspect.check_tracking import check_tracking
-from tasks.inspect.findings import Health
-from tasks.tracking.deletion import deleted
-from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import open_tracking
+from heterodub.schemas.config.settings import Settings, TrackingSettings
+from heterodub.tasks.inspect.check_tracking import check_tracking
+from heterodub.tasks.inspect.findings import Health
+from heterodub.tasks.tracking.deletion import deleted
+from heterodub.tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.store import open_tracking
 
 
 @pytest.fixture

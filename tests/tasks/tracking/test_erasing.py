@@ -2,14 +2,14 @@
 
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from tasks.tracking.champions import set_aliases
-from tasks.tracking.deletion import delete_version, erase_about
-from tasks.tracking.kinds import LANDMARK_GENERATOR
-from tasks.tracking.lineage import keep_lineage, lineage_of
-from tasks.tracking.models import Version, log_model
-from tasks.tracking.queries import runs_of_benchmarks
-from tasks.tracking.registry import PREVIOUS, aliased, versions
-from tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.champions import set_aliases
+from heterodub.tasks.tracking.deletion import delete_version, erase_about
+from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
+from heterodub.tasks.tracking.lineage import keep_lineage, lineage_of
+from heterodub.tasks.tracking.models import Version, log_model
+from heterodub.tasks.tracking.queries import runs_of_benchmarks
+from heterodub.tasks.tracking.registry import PREVIOUS, aliased, versions
+from heterodub.tasks.tracking.runs import tracked_run
 from tests.tasks.tracking.test_models import make
 
 CLIP, OTHER = "0123456789abcdef", "fedcba9876543210"

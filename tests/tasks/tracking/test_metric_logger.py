@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from model.training.callbacks import CallbackList, StepMetrics, ValidationMetrics
-from schemas.config.settings import TrackingSettings
-from tasks.tracking.metric_logger import TrackedTraining
-from tasks.tracking.runs import TrackedRun, tracked_run
-from tasks.tracking.store import Tracking, open_tracking
+from heterodub.model.training.callbacks import CallbackList, StepMetrics, ValidationMetrics
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.tasks.tracking.metric_logger import TrackedTraining
+from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
+from heterodub.tasks.tracking.store import Tracking, open_tracking
 from tests.tasks.tracking.served import Server
 
 

@@ -12,23 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from model.checksums import CHECKSUMS, NEVER_LOGGED, write_checksums
-from model.io import load_generator, save_model
-from model.stage1.inference import predict_clip
-from model.stage1.network import LandmarkGenerator
-from schemas.cards import CARD, GENERATOR, WEIGHTS, GeneratorCard
-from schemas.config.settings import Settings, TrackingSettings
-from schemas.config.training import Stage1Settings
-from schemas.errors import ModelFileError, TrackingError
-from tasks.inspect.check_tracking import check_tracking
-from tasks.inspect.findings import Health
-from tasks.promotion.manual import fetch
-from tasks.stores.workspace import TRACKING, Workspace
-from tasks.tracking.kinds import LANDMARK_GENERATOR, generator_example, made_face
-from tasks.tracking.models import Version, export_model, fetch_model, fetch_version, log_model
-from tasks.tracking.registry import named_version, version_called
-from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import Tracking, open_tracking
+from heterodub.model.checksums import CHECKSUMS, NEVER_LOGGED, write_checksums
+from heterodub.model.io import load_generator, save_model
+from heterodub.model.stage1.inference import predict_clip
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.schemas.cards import CARD, GENERATOR, WEIGHTS, GeneratorCard
+from heterodub.schemas.config.settings import Settings, TrackingSettings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import ModelFileError, TrackingError
+from heterodub.tasks.inspect.check_tracking import check_tracking
+from heterodub.tasks.inspect.findings import Health
+from heterodub.tasks.promotion.manual import fetch
+from heterodub.tasks.stores.workspace import TRACKING, Workspace
+from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR, generator_example, made_face
+from heterodub.tasks.tracking.models import Version, export_model, fetch_model, fetch_version, log_model
+from heterodub.tasks.tracking.registry import named_version, version_called
+from heterodub.tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.store import Tracking, open_tracking
 from tests.tasks.tracking.conftest import with_tables
 from tests.tasks.tracking.predictors import load_predictor
 
@@ -177,7 +177,7 @@ import mlflow
 model = mlflow.pyfunc.load_model(sys.argv[1])
 given = dict(np.load(sys.argv[2]))
 np.save(sys.argv[3], model.predict(given))
-ours = {name: module.__file__ for name, module in sys.modules.items() if name.split(".")[0] in ("model", "schemas")}
+ours = {name: module.__file__ for name, module in sys.modules.items() if name.split(".")[0] == "heterodub"}
 example = model.predict(model.input_example)
 print(json.dumps({"ours": ours, "all": sorted({name.split(".")[0] for name in sys.modules}), "example": example.shape}))
 """
@@ -202,9 +202,10 @@ def test_fresh_process_without_the_project_can_predict(tracking, folder, tmp_pat
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), expected(*made), atol=1e-3)  # pixels
     summary = json.loads(fresh.stdout)
     project = Path(__file__).parents[3]
-    assert summary["ours"]["model.stage1.network"].endswith("code/model/stage1/network.py")
+    assert summary["ours"]["heterodub.model.stage1.network"].endswith("code/heterodub/model/stage1/network.py")
     assert not any(Path(file).is_relative_to(project) for file in summary["ours"].values())
     assert len({Path(file).parts[:4] for file in summary["ours"].values()}) == 1
+    assert {name.split(".")[1] for name in summary["ours"] if "." in name} == {"model", "schemas"}
     assert summary["example"] == [5, 216, 2]
     foreign = {
         "librosa",
@@ -215,8 +216,6 @@ def test_fresh_process_without_the_project_can_predict(tracking, folder, tmp_pat
         "deltalake",
         "lightning",
         "lightning_fabric",
-        "tasks",
-        "flows",
     }
     assert not foreign & set(summary["all"])
 
@@ -290,7 +289,14 @@ def refused(store: Tracking, version: Version, folder: Path, says: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["predictor.py", "code/model/stage1/network.py", "code/added.py", "MLmodel", "conda.yaml", "requirements.txt"],
+    [
+        "predictor.py",
+        "code/heterodub/model/stage1/network.py",
+        "code/added.py",
+        "MLmodel",
+        "conda.yaml",
+        "requirements.txt",
+    ],
 )
 def test_changed_and_added_files_are_refused_before_any_runs(logged, tmp_path, name):
     store, (_, version) = logged
@@ -299,7 +305,7 @@ def test_changed_and_added_files_are_refused_before_any_runs(logged, tmp_path, n
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "code/model/checksums.py", "input_example.json"])
+@pytest.mark.parametrize("name", ["requirements.txt", "code/heterodub/model/checksums.py", "input_example.json"])
 def test_file_that_is_missing_is_refused(logged, tmp_path, name):
     store, (_, version) = logged
     (weights_of(store, version).parents[2] / name).unlink()
@@ -328,8 +334,8 @@ def test_tool_leftovers_in_a_store_are_ignored(logged, tmp_path):
     store, (_, version) = logged
     whole = weights_of(store, version).parents[2]
     (whole / "registered_model_meta").write_text("model_name: x\n")
-    (whole / "code" / "model" / "__pycache__").mkdir()
-    (whole / "code" / "model" / "__pycache__" / "sealing.cpython-311.pyc").write_bytes(b"planted")
+    (whole / "code" / "heterodub" / "model" / "__pycache__").mkdir()
+    (whole / "code" / "heterodub" / "model" / "__pycache__" / "sealing.cpython-311.pyc").write_bytes(b"planted")
     fetched = fetch_model(store, version, tmp_path / "fetched")
     assert not [path for path in fetched.rglob("*") if path.name in NEVER_LOGGED]
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import TrackingSettings
-from schemas.errors import TrackingError
-from tasks.stores.workspace import TRACKING, Workspace
-from tasks.tracking.address import place_of
-from tasks.tracking.relocation import relocate
-from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import open_tracking
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.schemas.errors import TrackingError
+from heterodub.tasks.stores.workspace import TRACKING, Workspace
+from heterodub.tasks.tracking.address import place_of
+from heterodub.tasks.tracking.relocation import relocate
+from heterodub.tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.store import open_tracking
 
 DEFAULT = TrackingSettings()
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings, TrackingSettings
-from schemas.errors import TrackingError
-from schemas.reasons import Stage
-from tasks.tracking.runs import tracked_run
-from tasks.tracking.store import Tracking, open_tracking
+from heterodub.schemas.config.settings import Settings, TrackingSettings
+from heterodub.schemas.errors import TrackingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.tracking.runs import tracked_run
+from heterodub.tasks.tracking.store import Tracking, open_tracking
 from tests.tasks.tracking.made_release import COUNTS, release
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import TrackingSettings
-from schemas.errors import SettingsError, TrackingError
-from tasks.stores.workspace import MARKER, TRACKING, Workspace
-from tasks.tracking.address import place_of
-from tasks.tracking.store import look, open_tracking
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.schemas.errors import SettingsError, TrackingError
+from heterodub.tasks.stores.workspace import MARKER, TRACKING, Workspace
+from heterodub.tasks.tracking.address import place_of
+from heterodub.tasks.tracking.store import look, open_tracking
 from tests.tasks.tracking.served import free_port
 
 DEFAULT = TrackingSettings()
@@ -74,9 +74,9 @@ def test_second_opening_finds_the_same_experiment(ws, local):
 def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     code = (
-        "import sys; from schemas.config.settings import TrackingSettings;"
-        "from tasks.stores.workspace import Workspace;"
-        "from tasks.tracking.store import open_tracking;"
+        "import sys; from heterodub.schemas.config.settings import TrackingSettings;"
+        "from heterodub.tasks.stores.workspace import Workspace;"
+        "from heterodub.tasks.tracking.store import open_tracking;"
         "print(open_tracking(TrackingSettings(), Workspace.open(sys.argv[1])).experiment_id)"
     )
     both = [
@@ -130,7 +130,7 @@ def test_copied_workspace_does_not_write_into_the_old_one(ws, local, tmp_path):
 
 
 def test_full_disk_stays_a_full_disk():
-    from tasks.tracking.store import tracking_errors
+    from heterodub.tasks.tracking.store import tracking_errors
 
     with pytest.raises(OSError, match="No space"), tracking_errors("it"):
         raise OSError(28, "No space left on device")

@@ -5,14 +5,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from model.io import load_translator
-from model.stage2.inference import TranslatorInference
-from schemas.cards import DISCRIMINATORS, FINETUNED, GENERATOR
-from schemas.errors import ModelFileError, TrackingError
-from tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR, translator_example
-from tasks.tracking.models import fetch_model, fetch_version, log_model
-from tasks.tracking.registry import named_version, usable_version
-from tasks.tracking.runs import tracked_run
+from heterodub.model.io import load_translator
+from heterodub.model.stage2.inference import TranslatorInference
+from heterodub.schemas.cards import DISCRIMINATORS, FINETUNED, GENERATOR
+from heterodub.schemas.errors import ModelFileError, TrackingError
+from heterodub.tasks.tracking.kinds import FINETUNED_TRANSLATOR, LANDMARK_TRANSLATOR, translator_example
+from heterodub.tasks.tracking.models import fetch_model, fetch_version, log_model
+from heterodub.tasks.tracking.registry import named_version, usable_version
+from heterodub.tasks.tracking.runs import tracked_run
 from tests.model.stage2.test_files import saved
 from tests.tasks.tracking.predictors import load_predictor
 

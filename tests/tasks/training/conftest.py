@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.training.talkers import talkers
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tasks.stores.batches import FileBatch
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.batches import FileBatch
+from heterodub.tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import speaker
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import write_part

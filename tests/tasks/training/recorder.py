@@ -3,7 +3,7 @@
 import os
 import signal
 
-from model.training.callbacks import Callback, StepMetrics, ValidationMetrics
+from heterodub.model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 
 
 class RecordingCallback(Callback):

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from tasks.stores.batches import FileBatch, KnownMedia, commit_batch
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch
+from heterodub.tasks.stores.workspace import Workspace
 from tests.model.stage2.faces import painted
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample

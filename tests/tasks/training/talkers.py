@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from schemas.contract import EXTRACTOR_VERSION
-from tasks.releases import releases
-from tasks.stores import tables
-from tasks.stores.batches import FileBatch, KnownMedia, commit_batch
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.contract import EXTRACTOR_VERSION
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch
+from heterodub.tasks.stores.workspace import Workspace
 from tests.commons import Commons
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample

@@ -3,18 +3,18 @@
 import numpy as np
 import pytest
 
-from model.io import load_baseline
-from model.stage1.features import scale_mel
-from model.training.sampler import WindowSampler
-from schemas.config.baselines import BaselineSettings
-from schemas.config.settings import WeightSettings
-from schemas.errors import TrainingError, WeightsMissingError
-from schemas.reasons import Stage
-from tasks.training.baselines import baseline_spec, paired, read_av_eval_clips
-from tasks.training.clip_selection import find_release, select
-from tasks.training.data.datasets import BaselineDataset
-from tasks.training.run import no_samples, run_training
-from tasks.training.samples import BaselineSamples
+from heterodub.model.io import load_baseline
+from heterodub.model.stage1.features import scale_mel
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.schemas.config.baselines import BaselineSettings
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.errors import TrainingError, WeightsMissingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.baselines import baseline_spec, paired, read_av_eval_clips
+from heterodub.tasks.training.clip_selection import find_release, select
+from heterodub.tasks.training.data.datasets import BaselineDataset
+from heterodub.tasks.training.run import no_samples, run_training
+from heterodub.tasks.training.samples import BaselineSamples
 from tests.model.talking import talk
 from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback

@@ -5,18 +5,18 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.errors import ModelFileError, NotFoundError, TrainingError
-from schemas.reasons import Stage
-from tasks.evaluation.cross_validation import folds, grouped, halves
-from tasks.evaluation.generator_scores import evaluate_generator
-from tasks.releases.benchmarks import freeze
-from tasks.stores import tables, vacuum
-from tasks.stores.workspace import Workspace
-from tasks.training.clip_selection import candidates, find_release, select
-from tasks.training.run import run_training
-from tasks.training.stage1 import generator_spec
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import ModelFileError, NotFoundError, TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.cross_validation import folds, grouped, halves
+from heterodub.tasks.evaluation.generator_scores import evaluate_generator
+from heterodub.tasks.releases.benchmarks import freeze
+from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.clip_selection import candidates, find_release, select
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.stage1 import generator_spec
 from tests.tasks.stores.sample_rows import clip_id
 from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import ORIGIN, add_media, publish, talkers

@@ -10,36 +10,36 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from model.metrics import cost
-from model.metrics.cost import COSTS
-from model.perceptual.lite0 import Lite0
-from model.perceptual.vgg import open_vgg
-from model.stage2.translator import Translator
-from schemas.config.baselines import BASELINES, BaselineSettings
-from schemas.config.settings import Settings
-from schemas.config.training import Stage1Settings
-from schemas.config.translation import Stage2Settings
-from schemas.errors import SettingsError
-from schemas.promotion import ModelRule
-from schemas.reasons import Stage
-from tasks.dubbing.jobs import ModelPaths
-from tasks.dubbing.models import finetune, open_models
-from tasks.evaluation import generator_scores, translator_scores
-from tasks.evaluation.finetuning import compare_finetuning
-from tasks.monitoring.progress import ProgressSink
-from tasks.promotion import generator_evaluator, translator_evaluator
-from tasks.releases import benchmarks
-from tasks.reproduction import systems
-from tasks.reproduction.footage import held_out
-from tasks.reproduction.systems import SYSTEMS, EvaluatedSystems
-from tasks.training.baselines import baseline_spec, paired
-from tasks.training.clip_selection import candidates, find_release, select
-from tasks.training.device import device_of
-from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.run import no_samples, run_training
-from tasks.training.samples import BaselineSamples, TranslatorSamples
-from tasks.training.stage1 import generator_spec
-from tasks.training.stage2 import translator_spec
+from heterodub.model.metrics import cost
+from heterodub.model.metrics.cost import COSTS
+from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual.vgg import open_vgg
+from heterodub.model.stage2.translator import Translator
+from heterodub.schemas.config.baselines import BASELINES, BaselineSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.promotion import ModelRule
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.dubbing.jobs import ModelPaths
+from heterodub.tasks.dubbing.models import finetune, open_models
+from heterodub.tasks.evaluation import generator_scores, translator_scores
+from heterodub.tasks.evaluation.finetuning import compare_finetuning
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.promotion import generator_evaluator, translator_evaluator
+from heterodub.tasks.releases import benchmarks
+from heterodub.tasks.reproduction import systems
+from heterodub.tasks.reproduction.footage import held_out
+from heterodub.tasks.reproduction.systems import SYSTEMS, EvaluatedSystems
+from heterodub.tasks.training.baselines import baseline_spec, paired
+from heterodub.tasks.training.clip_selection import candidates, find_release, select
+from heterodub.tasks.training.device import device_of
+from heterodub.tasks.training.finetuning import finetuning_clip, start_of
+from heterodub.tasks.training.run import no_samples, run_training
+from heterodub.tasks.training.samples import BaselineSamples, TranslatorSamples
+from heterodub.tasks.training.stage1 import generator_spec
+from heterodub.tasks.training.stage2 import translator_spec
 from tests.model.perceptual.test_vgg import weights
 from tests.pretend_device import PRETEND, There, on_pretend_device
 from tests.tasks.training.recorder import RecordingCallback
@@ -265,5 +265,6 @@ def test_missing_device_is_a_settings_error():
 
 def test_dubbing_child_does_not_import_lightning():
     """Importing it takes seconds, which every dubbing would pay."""
-    look = "import sys, tasks.dubbing.worker, tasks.training.device; sys.exit('lightning_fabric' in sys.modules)"
+    modules = "heterodub.tasks.dubbing.worker, heterodub.tasks.training.device"
+    look = f"import sys, {modules}; sys.exit('lightning_fabric' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

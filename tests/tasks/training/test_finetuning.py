@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from model.training.sampler import ClipInfo
-from schemas.config.settings import WeightSettings
-from schemas.config.translation import Stage2Settings
-from schemas.reasons import Stage
-from tasks.training.clip_selection import ClipRef, InMemoryClips, find_release, select
-from tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip, StoredClips
-from tasks.training.finetuning import begin_from, held_back
-from tasks.training.run import run_training
-from tasks.training.stage2 import translator_spec
-from tasks.training.validation import GAP
+from heterodub.model.training.sampler import ClipInfo
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.clip_selection import ClipRef, InMemoryClips, find_release, select
+from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip, StoredClips
+from heterodub.tasks.training.finetuning import begin_from, held_back
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.stage2 import translator_spec
+from heterodub.tasks.training.validation import GAP
 from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback
 

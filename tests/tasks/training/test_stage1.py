@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from model.io import load_generator
-from schemas.config.training import Stage1Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.training.clip_selection import find_release, select, spread
-from tasks.training.run import run_training
-from tasks.training.run_dirs import training_folder
-from tasks.training.stage1 import generator_spec
+from heterodub.model.io import load_generator
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.clip_selection import find_release, select, spread
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.run_dirs import training_folder
+from heterodub.tasks.training.stage1 import generator_spec
 from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import damage, publish
 
@@ -68,7 +68,7 @@ def test_same_seed_takes_the_same_steps_and_another_does_not(workspace, undistur
 KILLED = """
 import sys, torch
 from pathlib import Path
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.training.recorder import PulledAt
 from tests.tasks.training.test_stage1 import trained
 torch.set_num_threads(1)

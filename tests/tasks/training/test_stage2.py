@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from model.io import load_discriminators, load_translator
-from model.training.sampler import WindowSampler
-from schemas.config.settings import Settings, WeightSettings
-from schemas.config.translation import Stage2Settings
-from schemas.errors import NotFoundError, TrainingError, WeightsMissingError
-from schemas.reasons import Stage
-from tasks.evaluation.translator_scores import evaluate_translator
-from tasks.training.clip_selection import candidates, find_release, select
-from tasks.training.finetuning import finetuning_clip, start_of
-from tasks.training.run import no_samples, run_training
-from tasks.training.samples import TranslatorSamples
-from tasks.training.stage2 import translator_spec
+from heterodub.model.io import load_discriminators, load_translator
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.schemas.config.settings import Settings, WeightSettings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import NotFoundError, TrainingError, WeightsMissingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.translator_scores import evaluate_translator
+from heterodub.tasks.training.clip_selection import candidates, find_release, select
+from heterodub.tasks.training.finetuning import finetuning_clip, start_of
+from heterodub.tasks.training.run import no_samples, run_training
+from heterodub.tasks.training.samples import TranslatorSamples
+from heterodub.tasks.training.stage2 import translator_spec
 from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback
 
@@ -73,7 +73,7 @@ def test_training_reports_every_step(undisturbed):
 KILLED = """
 import sys, torch
 from pathlib import Path
-from tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.training.recorder import PulledAt
 from tests.tasks.training.test_stage2 import trained
 torch.set_num_threads(1)

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from model.features.landmarks import LIPS, PREDICTED
-from tasks.tracking.kinds import made_face
-from tasks.visualization.charts import GIVEN_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
+from heterodub.model.features.landmarks import LIPS, PREDICTED
+from heterodub.tasks.tracking.kinds import made_face
+from heterodub.tasks.visualization.charts import GIVEN_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
 
 FRAMES = 50
 

@@ -8,12 +8,12 @@ import av
 import numpy as np
 import pytest
 
-from model.features.mel import log_mel
-from schemas.config.limits import LimitSettings
-from tasks.media.paths import fingerprint
-from tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
-from tasks.visualization.film import Side, compared_film, film_frames, landmark_film
-from tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound, from_mel
+from heterodub.model.features.mel import log_mel
+from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
+from heterodub.tasks.visualization.film import Side, compared_film, film_frames, landmark_film
+from heterodub.tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound, from_mel
 from tests.tasks.media.media_files import SoundTrack, regular, tone, write_media
 from tests.tasks.visualization.test_charts import talking, where
 

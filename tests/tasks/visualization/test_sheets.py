@@ -5,8 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
-from model.stage2 import mask
-from tasks.visualization.sheets import as_bytes, contact_sheet, crop_film, seen
+from heterodub.model.stage2 import mask
+from heterodub.tasks.visualization.sheets import as_bytes, contact_sheet, crop_film, seen
 from tests.model.stage2.faces import SIDE, speaker
 
 

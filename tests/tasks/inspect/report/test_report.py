@@ -8,20 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.errors import NotFoundError
-from schemas.policy import load_policy
-from schemas.signals import SIGNAL_NAMES
-from schemas.tables import CATALOG, CLIPS
-from tasks.inspect.report.choose import choose
-from tasks.inspect.report.details import paths
-from tasks.inspect.report.histograms import histograms
-from tasks.inspect.report.stills import FrameRequest, grab, raw_stills, spread
-from tasks.inspect.report.write import environment, write_report
-from tasks.sources.corpus import Corpus
-from tasks.sources.folder import local_file
-from tasks.stores import tables
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.schemas.tables import CATALOG, CLIPS
+from heterodub.tasks.inspect.report.choose import choose
+from heterodub.tasks.inspect.report.details import paths
+from heterodub.tasks.inspect.report.histograms import histograms
+from heterodub.tasks.inspect.report.stills import FrameRequest, grab, raw_stills, spread
+from heterodub.tasks.inspect.report.write import environment, write_report
+from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.folder import local_file
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 

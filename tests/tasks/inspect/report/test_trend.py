@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from schemas.config.settings import Settings
-from schemas.signals import SIGNAL_NAMES
-from tasks.inspect.report.trend import gather_trend
-from tasks.inspect.report.write import environment, write_trend
-from tasks.stores.workspace import Workspace
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.inspect.report.trend import gather_trend
+from heterodub.tasks.inspect.report.write import environment, write_trend
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect.report.test_report import parsed
 from tests.tasks.monitoring.made_runs import ingest, measured
 

@@ -2,12 +2,12 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.config.settings import ClipSettings
-from schemas.errors import AuditFailedError, NotFoundError, WorkspaceError
-from tasks.releases.audit.audit import audit
-from tasks.releases.releases import ReleaseProvenance, current_versions, publish
-from tasks.stores import tables
-from tasks.stores.parts import commit_parts
+from heterodub.schemas.config.settings import ClipSettings
+from heterodub.schemas.errors import AuditFailedError, NotFoundError, WorkspaceError
+from heterodub.tasks.releases.audit.audit import audit
+from heterodub.tasks.releases.releases import ReleaseProvenance, current_versions, publish
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.parts import commit_parts
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import fill, new_workspace, write_part
 

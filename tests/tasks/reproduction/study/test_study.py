@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from schemas.errors import SourceError, WorkspaceError
-from schemas.study import QUESTIONS
-from tasks.reproduction.study.making import make_study
-from tasks.reproduction.study.scoring import as_table, gather, read_key, score_study
-from tasks.reproduction.table import markdown
+from heterodub.schemas.errors import SourceError, WorkspaceError
+from heterodub.schemas.study import QUESTIONS
+from heterodub.tasks.reproduction.study.making import make_study
+from heterodub.tasks.reproduction.study.scoring import as_table, gather, read_key, score_study
+from heterodub.tasks.reproduction.table import markdown
 from tests.tasks.reproduction.study.films import CLIPS, SYSTEMS, listing
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from model.training.sampler import WindowSampler
-from schemas.config.training import Stage1Settings
-from schemas.errors import NotFoundError, TrainingError
-from schemas.reasons import Stage
-from tasks.training.clip_selection import find_release, select
-from tasks.training.data.clip_store import ClipSource
-from tasks.training.data.datasets import GeneratorDataset, batches_from
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.errors import NotFoundError, TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.clip_selection import find_release, select
+from heterodub.tasks.training.data.clip_store import ClipSource
+from heterodub.tasks.training.data.datasets import GeneratorDataset, batches_from
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.training.talkers import damage, publish, talkers
@@ -61,7 +61,7 @@ def test_windows_equal_the_clip_content(selection):
 
 
 def quiet():
-    from schemas.config.training import Augmentation
+    from heterodub.schemas.config.training import Augmentation
 
     return Augmentation(hflip_prob=0, gain_db=0, tilt_db=0, noise=0)
 

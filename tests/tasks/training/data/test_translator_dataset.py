@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from model.training.sampler import WindowSampler
-from schemas.config.training import DataSettings
-from schemas.config.translation import Stage2Settings
-from schemas.errors import TrainingError
-from schemas.reasons import Stage
-from tasks.training.clip_selection import find_release, select
-from tasks.training.data.datasets import TranslatorDataset, batches_from, face_clip
+from heterodub.model.training.sampler import WindowSampler
+from heterodub.schemas.config.training import DataSettings
+from heterodub.schemas.config.translation import Stage2Settings
+from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training.clip_selection import find_release, select
+from heterodub.tasks.training.data.datasets import TranslatorDataset, batches_from, face_clip
 from tests.model.stage2.faces import SIDE, speaker
 from tests.tasks.training.face_release import add_face_clips, face_release
 from tests.tasks.training.talkers import publish
