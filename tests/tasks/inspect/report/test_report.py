@@ -17,6 +17,7 @@ from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.inspect.report.choose import choose
 from heterodub.tasks.inspect.report.details import paths
+from heterodub.tasks.inspect.report.gather import gather
 from heterodub.tasks.inspect.report.histograms import histograms
 from heterodub.tasks.inspect.report.numbers import numbers
 from heterodub.tasks.inspect.report.snippets import SnippetRequest, cut, snippets
@@ -161,6 +162,14 @@ def test_films_stay_within_their_bytes_the_most_wanted_first(tmp_path: Path):
     assert set(snippets(rows, catalog, Settings(), len(both["first"]))) == {"first"}
     assert snippets(rows, catalog, Settings(), 0) == {}
     assert snippets(rows, {str(path): {"stamp": "another"}}, Settings(), 1_000_000) == {}
+
+
+def test_clips_refused_for_their_sound_come_first(tmp_path: Path):
+    settings = footage.playable(tmp_path)
+    page = gather(settings, ())
+    place = [signal["name"] for signal in page.numbers.signals].index("snr_db")
+    heard = [page.numbers.values[clip][place] for clip in page.films]
+    assert set(heard[:2]) == {"no sound stream", 1.0} and heard[2] == 30.0
 
 
 def test_numbers_hold_values_causes_and_the_nearest_limit():
