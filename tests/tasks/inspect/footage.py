@@ -216,7 +216,9 @@ def playable(folder: Path) -> Settings:
     """
     path, ws = film(folder / "film.mp4"), Workspace.open(str(folder / "ws"), create=True)
     set_policy(ws, POLICY)
-    clips = [Clip(str(path), values, start) for start, values in enumerate(({}, {"snr_db": 1.0}, SILENT))]
+    clips = [
+        Clip(str(path), values, start) for start, values in enumerate(({"av_sync_score": 5.0}, {"snr_db": 1.0}, SILENT))
+    ]
     tables.append_rows(ws, "clips", pa.Table.from_pylist([clip_row(clip) for clip in clips], schema=CLIPS))
     stamp = local_file(Corpus(root=str(folder)), path).stamp
     files = [
