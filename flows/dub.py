@@ -9,10 +9,11 @@ from heterodub.schemas.errors import BatchError
 from heterodub.tasks.dubbing.jobs import summary_of
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
 
 
-@flow(name="dub")
+@flow(name="dub", flow_run_name=run_name("dub", "manifest"))
 @shown_by_prefect
 @recorded("dub")
 def dub(

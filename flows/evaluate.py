@@ -21,12 +21,13 @@ from heterodub.tasks.steps.evaluate import (
     score_model,
     show_scores,
 )
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
 
 Folds = Annotated[int, Field(ge=2)]
 
 
-@flow(name="evaluate")
+@flow(name="evaluate", flow_run_name=run_name("evaluate", "stage", "model"))
 @recorded("evaluate")
 def evaluate(
     stage: Literal["stage1", "stage2"] = "stage1",
@@ -71,7 +72,7 @@ def evaluate(
     return scores.summary() | {"run": run, "rows": [row.row() for row in scores.rows]}
 
 
-@flow(name="evaluate-dub")
+@flow(name="evaluate-dub", flow_run_name=run_name("evaluate-dub", "manifest"))
 @shown_by_prefect
 @recorded("evaluate-dub")
 def evaluate_dub(
@@ -98,7 +99,7 @@ def evaluate_dub(
     return summary
 
 
-@flow(name="ablate-finetuning")
+@flow(name="ablate-finetuning", flow_run_name=run_name("ablate-finetuning", "model"))
 @recorded("ablate-finetuning")
 def ablate_finetuning(
     model: str | None = None,
@@ -122,7 +123,7 @@ def ablate_finetuning(
     return scores.summary() | {"run": run}
 
 
-@flow(name="ablate-data")
+@flow(name="ablate-data", flow_run_name=run_name("ablate-data", "stage"))
 @recorded("ablate-data")
 def ablate_data(
     release: str | None = None,

@@ -17,10 +17,11 @@ from heterodub.tasks.steps.ingest import (
     show_summary,
     work_on_files,
 )
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
 
 
-@flow(name="ingest")
+@flow(name="ingest", flow_run_name=run_name("ingest", "source"))
 @shown_by_prefect
 @recorded("ingest")
 def ingest(

@@ -10,6 +10,7 @@ from heterodub.tasks.preflight.models import check_promote
 from heterodub.tasks.promotion import manual
 from heterodub.tasks.promotion.evidence import promotion_summary
 from heterodub.tasks.steps.approval import approval_notice, ask_approval, require_shared_server
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.promote import (
     decide_promotion,
     draw_comparison,
@@ -21,7 +22,7 @@ from heterodub.tasks.steps.promote import (
 )
 
 
-@flow(name="promote")
+@flow(name="promote", flow_run_name=run_name("promote", "stage", "model", "override"))
 @recorded("promote")
 def promote(
     stage: Literal["stage1", "stage2"] = "stage1",
@@ -71,7 +72,7 @@ def promote(
     return promotion_summary(comparison, model_scores, verdict, run, move, refused)
 
 
-@flow(name="rollback")
+@flow(name="rollback", flow_run_name=run_name("rollback", "stage", "to"))
 def rollback(
     reason: str,
     stage: Literal["stage1", "stage2"] = "stage1",

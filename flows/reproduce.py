@@ -6,10 +6,11 @@ from prefect import flow
 
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_reproduce
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.reproduce import measure_table, save_table
 
 
-@flow(name="reproduce")
+@flow(name="reproduce", flow_run_name=run_name("reproduce", "table"))
 @recorded("reproduce")
 def reproduce(
     table: Literal["table1", "table3", "table4"],

@@ -15,6 +15,7 @@ from heterodub.schemas.errors import HeterodubError, RetrainError
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_retrain
 from heterodub.tasks.retraining import summary as outcomes
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
 
 
@@ -25,7 +26,7 @@ class Where(NamedTuple):
     config: str | None
 
 
-@flow(name="retrain")
+@flow(name="retrain", flow_run_name=run_name("retrain", "stage", "corpora"))
 @recorded("retrain")
 def retrain(
     corpora: list[str] | None = None,

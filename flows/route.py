@@ -11,11 +11,12 @@ from heterodub.tasks.ingestion.reroute import describe
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_route
 from heterodub.tasks.steps.ingest import publish_release
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.route import apply_route, plan_route
 from heterodub.tasks.steps.states import shown_by_prefect
 
 
-@flow(name="route")
+@flow(name="route", flow_run_name=run_name("route", "policy"))
 @shown_by_prefect
 @recorded("route")
 def route(

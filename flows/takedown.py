@@ -8,11 +8,12 @@ from pydantic import SecretStr
 from heterodub.schemas.endings import with_ending
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_takedown
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
 from heterodub.tasks.steps.takedown import erase, forget_name, plan_erasure
 
 
-@flow(name="takedown")
+@flow(name="takedown", flow_run_name=run_name("takedown", "kind", "dry_run"))
 @shown_by_prefect
 @recorded("takedown")
 def takedown(

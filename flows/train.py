@@ -9,10 +9,11 @@ from heterodub.schemas.config.baselines import BaselineName
 from heterodub.schemas.config.training import Preset
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_finetune, check_train
+from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.train import baseline_training, finetuning_training, fit, show_training, stage_training
 
 
-@flow(name="train")
+@flow(name="train", flow_run_name=run_name("train", "stage", "preset"))
 @recorded("train")
 def train(
     stage: Literal["stage1", "stage2"] = "stage1",
@@ -45,7 +46,7 @@ def train(
     return show_training(fit(stage_training(settings, release, stage), settings, not resume))
 
 
-@flow(name="train-baseline")
+@flow(name="train-baseline", flow_run_name=run_name("train-baseline", "name", "preset"))
 @recorded("train-baseline")
 def train_baseline(
     name: BaselineName,
@@ -80,7 +81,7 @@ def train_baseline(
     return show_training(fit(baseline_training(settings, release, name), settings, not resume))
 
 
-@flow(name="finetune")
+@flow(name="finetune", flow_run_name=run_name("finetune", "clip"))
 @recorded("finetune")
 def finetune(
     clip: str,

@@ -69,13 +69,19 @@ def train_and_register(
     prefix = spec.name if spec.tuned_from is None else f"{spec.name}-{spec.tuned_from[:12]}"
     folder = training_folder(workspace, spec.clips, spec.settings, prefix)
     tracking, resume = open_tracking(settings.tracking, workspace), None if fresh else run_of(folder)
-    with tracked_run(tracking, f"{spec.name} {spec.clips.release_id}", resume) as run:
+    with tracked_run(tracking, _run_name(spec), resume) as run:
         _log_identity(run, workspace, spec, spec.clips, folder)
         callbacks = CallbackList(callback, TrackedTraining(run), _RunRecorder(folder, run.run_id))
         trained = run_training(spec, folder, callbacks, fresh, settings.device)
         run.metrics({**_gain(trained), "parameters": float(trained.parameters)}, trained.fitted.step)
         version = log_model(run, trained.model, KINDS[spec.model])
         return Registered(trained, run.run_id, version.name, version.number)
+
+
+def _run_name(spec: AnySpec) -> str:
+    """Return the name of the run in MLflow, such as "stage1 tiny, 60 steps, 20261129-abc"."""
+    assert isinstance(spec.clips, Selection)
+    return f"{spec.name} {spec.settings.preset}, {spec.settings.schedule.max_steps} steps, {spec.clips.release_id}"
 
 
 def _gain(trained: AnyResult) -> dict[str, float]:
