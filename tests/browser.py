@@ -29,7 +29,7 @@ def opened(path: Path, size: tuple[int, int] = (1280, 800)) -> Iterator[Page]:
         page.goto(path.as_uri())
         yield page
         browser.close()
-    assert errors == []
+    assert not errors, errors
 
 
 def until(page: Page, expression: str) -> None:

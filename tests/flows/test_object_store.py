@@ -44,7 +44,7 @@ def test_second_run_decodes_nothing_and_changes_nothing(ingested, settings):
 
 def test_audit_s_pages_are_in_the_workspace(ingested, bucket):
     assert bucket.exists("lab/spaces/one/audit/audit.html")
-    assert bucket.exists("lab/spaces/one/audit/index.html")
+    assert bucket.exists("lab/spaces/one/audit/audit.html")
 
 
 def test_all_queries_work_on_an_object_store(ingested, stdout_of, tmp_path, policies):

@@ -13,6 +13,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.signals import SIGNALS
+from heterodub.tasks.releases.audit.docs import AUDIT_PAGE
 from heterodub.tasks.stores.outputs import require_own_page
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -33,7 +34,9 @@ def write_report(
     something else is there.
     """
     _require_own(output, "report")
-    return _write(settings, render(gather(settings, clips, media)), "ingest.html", output)
+    return _write(
+        settings, render(gather(settings, clips, media), _audit_link(settings, output)), "ingest.html", output
+    )
 
 
 def write_trend(settings: Settings, output: Path | None = None) -> str:
@@ -64,9 +67,16 @@ def _write(settings: Settings, page: str, name: str, output: Path | None) -> str
     return f"{ws.root}/reports/{name}"
 
 
-def render(page: ReportPage) -> str:
-    """Render the page as HTML; every text is escaped."""
-    return _filled("page.html", page=page, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
+def _audit_link(settings: Settings, output: Path | None) -> str:
+    """Return the address of the audit from the report's own place; empty for a report elsewhere, or without audit."""
+    ws = Workspace.open(settings.workspace)
+    beside = output is None and ws.filesystem().exists(ws.path(f"audit/{AUDIT_PAGE}"))
+    return f"../audit/{AUDIT_PAGE}" if beside else ""
+
+
+def render(page: ReportPage, audit: str = "") -> str:
+    """Render the page as HTML; every text is escaped. audit: address of the audit's page."""
+    return _filled("page.html", page=page, audit=audit, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
 
 
 def render_trend(page: TrendPage) -> str:

@@ -17,15 +17,15 @@ from heterodub.tasks.stores.delta import snapshot
 from heterodub.tasks.stores.workspace import Workspace
 
 from .checks import ExpectationResult, run_suites
+from .docs import AUDIT_PAGE
 from .frames import all_frames
 
-PAGE: Final = "audit.html"
-
+_PHONE: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 _STYLE: Final = """
 body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#222;background:#fff}
 table{border-collapse:collapse;width:100%;margin:1rem 0}th,td{text-align:left;padding:.3rem .6rem;vertical-align:top;
 border-bottom:1px solid #ddd}code{font-size:.85em;word-break:break-all}.bad{color:#b00020}
-.ok{color:#1b6e2c}
+.ok{color:#1b6e2c}div{overflow-x:auto}
 """
 
 _LOG: Final = logging.getLogger(__name__)
@@ -120,17 +120,27 @@ def _write_page(folder: Path, checks: list[ExpectationResult], rows: dict[str, i
         f"<p>{len(checks)} expectations in {seconds:.1f} s over rows: {escape(counted)}.</p>",
         *([f"<h2>Failed</h2>{_table(failed)}"] if failed else []),
         f"<h2>Everything checked</h2>{_table(checks)}",
-        '<p><a href="index.html">Great Expectations Data Docs</a> (styled only with internet access)</p>',
+        f"<p>Great Expectations Data Docs: {', '.join(_links(folder, list(rows)))}.</p>",
     ]
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Audit</title><style>{_STYLE}</style>'
-    path = folder / PAGE
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8">{_PHONE}<title>Audit</title><style>{_STYLE}</style>'
+    path = folder / AUDIT_PAGE
     path.write_text(head + "\n".join(body) + "</html>\n", "utf-8")
     return path
 
 
+def _links(folder: Path, names: list[str]) -> list[str]:
+    """Return links to the newest Data Docs of each table."""
+    newest = {name: max((folder / "validations" / name).rglob("*.html"), default=None) for name in names}
+    return [
+        f'<a href="{escape(page.relative_to(folder).as_posix())}">{escape(name)}</a>'
+        for name, page in newest.items()
+        if page
+    ]
+
+
 def _table(checks: list[ExpectationResult]) -> str:
     head = "<tr><th>table<th>expectation<th>meaning<th>rows that fail<th>such as</tr>"
-    return f"<table>{head}{''.join(_row(check) for check in checks)}</table>"
+    return f"<div><table>{head}{''.join(_row(check) for check in checks)}</table></div>"
 
 
 def _row(check: ExpectationResult) -> str:

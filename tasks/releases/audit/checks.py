@@ -13,6 +13,8 @@ import pandas as pd
 
 from heterodub.schemas.expectations import Expectation, Suite
 
+from .docs import make_self_contained
+
 EXAMPLES: Final = 20
 """Failing rows that are named per expectation."""
 
@@ -49,6 +51,7 @@ def run_suites(
     source = context.data_sources.add_pandas("stores")
     checks = [check for suite in suites for check in _run(context, source, suite, frames[suite.table])]
     context.build_data_docs()
+    make_self_contained(docs_folder)
     return checks
 
 

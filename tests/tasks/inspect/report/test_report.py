@@ -164,6 +164,16 @@ def test_films_stay_within_their_bytes_the_most_wanted_first(tmp_path: Path):
     assert snippets(rows, {str(path): {"stamp": "another"}}, Settings(), 1_000_000) == {}
 
 
+def test_report_leads_to_the_audit_that_lies_beside_it(tmp_path: Path):
+    settings = footage.playable(tmp_path)
+    link = 'href="../audit/audit.html"'
+    assert link not in Path(write_report(settings, media="none")).read_text()
+    (tmp_path / "ws" / "audit").mkdir()
+    (tmp_path / "ws" / "audit" / "audit.html").write_text("")
+    assert link in Path(write_report(settings, media="none")).read_text()
+    assert link not in Path(write_report(settings, output=tmp_path / "page.html", media="none")).read_text()
+
+
 def test_clips_refused_for_their_sound_come_first(tmp_path: Path):
     settings = footage.playable(tmp_path)
     page = gather(settings, ())

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -133,7 +135,14 @@ def test_valid_store_passes_and_writes_its_pages(ws, tmp_path):
     assert result.passed and _failures(result) == {}
     assert result.rows == {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8}
     assert len(result.checks) > 90
-    assert (tmp_path / "docs" / "index.html").is_file()
+    pages = [path.read_text() for path in (tmp_path / "docs").rglob("*.html")]
+    assert len(pages) == 1 + 2 * 4  # ours, and the validation and the expectations of each table
+    for text in pages:
+        fetched = re.findall(r"""<(?:script|link|img|iframe)\b[^>]*|url\([^)]*""", text)
+        assert not fetched, fetched
+    for link in re.findall(r'href="(validations/[^"]+)"', result.page.read_text()):
+        assert "Expectation" in (tmp_path / "docs" / link).read_text()
+    assert result.page.read_text().count('href="validations/') == 4
     page = (tmp_path / "docs" / "audit.html").read_text()
     assert "All met" in page and "http" not in page
     result.require()
