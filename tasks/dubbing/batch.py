@@ -40,7 +40,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.run_dirs import dubbings
 
 _CHECK = FunctionName("heterodub.tasks.dubbing.inputs:input_faults")
-_FIND = FunctionName("heterodub.tasks.dubbing.models:find_models")
+_FIND = FunctionName("heterodub.tasks.dubbing.model_lookup:find_models")
 _KEY = FunctionName("heterodub.tasks.dubbing.resume:dub_key")
 _OPEN = FunctionName("heterodub.tasks.dubbing.worker:open_both")
 _WORK = FunctionName("heterodub.tasks.dubbing.worker:work_on")

@@ -6,7 +6,8 @@ from heterodub.model.io import save_model
 from heterodub.schemas.errors import ModelFileError, SourceError, WorkspaceError
 from heterodub.tasks.dubbing.batch import dub_jobs
 from heterodub.tasks.dubbing.jobs import read_jobs
-from heterodub.tasks.dubbing.models import find_models, open_models
+from heterodub.tasks.dubbing.model_lookup import find_models
+from heterodub.tasks.dubbing.models import open_models
 from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.tasks.media.media_files import regular, write_media
 
