@@ -37,11 +37,12 @@ def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Pat
     """Folder of a model, and its display name."""
     if Path(name).is_dir():
         return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
+    ws = Workspace.open(settings.workspace)
     from heterodub.tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
     from heterodub.tasks.tracking.registry import usable_version
     from heterodub.tasks.tracking.store import open_tracking
 
-    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+    tracking = open_tracking(settings.tracking, ws)
     version = usable_version(tracking, kind, None if name == NEWEST else name)
     scratch.mkdir()
     return fetch_version(tracking, version, scratch), str(version)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from heterodub.model.features.mel import mel_bank
@@ -113,6 +112,8 @@ def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:
     Griffin-Lim with momentum (Perraudin, Balazs, Sondergaard 2013) from random phases of a fixed seed. Not librosa's,
     which compiles for a quarter of a minute on first use.
     """
+    import scipy.signal  # here, not above: it takes a second, which the child that reads a file saves
+
     samples = len(mel) * MEL_HOP_SAMPLES
     window = scipy.signal.get_window("hann", MEL_WINDOW_SAMPLES)
     transform = scipy.signal.ShortTimeFFT(window, MEL_HOP_SAMPLES, SAMPLE_RATE_HZ)
