@@ -42,7 +42,7 @@ from heterodub.tasks.training.stage1 import generator_spec
 from heterodub.tasks.training.stage2 import translator_spec
 from tests.model.perceptual.test_vgg import weights
 from tests.pretend_device import PRETEND, There, on_pretend_device
-from tests.tasks.training.recorder import RecordingCallback
+from tests.tasks.training.recorder import RecordingCallback, StoppedAt
 from tests.tasks.training.speakers import speakers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")  # it is, in truth
@@ -123,16 +123,9 @@ def test_pretend_device_refuses_what_an_accelerator_refuses():
         assert np.array_equal((2 * there).cpu().numpy(), np.full((2, 3), 2.0))
 
 
-class _StoppedMidway(RecordingCallback):
-    def on_train_step_end(self, report):
-        super().on_train_step_end(report)
-        if report.step == 3:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("what", ["generator", "translator", *BASELINES])
 def test_training_and_resumption_run_on_the_device(here, train, tmp_path, what):
-    stopped, recorder = _StoppedMidway(), RecordingCallback()
+    stopped, recorder = StoppedAt(3), RecordingCallback()
     with on_pretend_device():
         assert device_of("auto") == PRETEND
         with pytest.raises(KeyboardInterrupt):
