@@ -254,8 +254,20 @@ def test_missing_device_is_a_settings_error():
         device_of("cuda")
 
 
-def test_dubbing_child_does_not_import_lightning():
-    """Importing it takes seconds, which every dubbing would pay."""
-    modules = "heterodub.tasks.dubbing.worker, heterodub.tasks.training.device"
-    look = f"import sys, {modules}; sys.exit('lightning_fabric' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
+LOOK = """
+import sys
+from pathlib import Path
+from heterodub.tasks.dubbing import inputs, model_lookup
+print(*{"torch", "mlflow", "scipy.signal", "onnxruntime"} & set(sys.modules))
+from heterodub.tasks.dubbing import worker
+from heterodub.tasks.training import device
+from heterodub.model.io import load_generator, load_translator
+load_generator(Path(sys.argv[1])), load_translator(Path(sys.argv[2]))
+print(*{"lightning_fabric", "torch._dynamo"} & set(sys.modules))
+"""
+
+
+def test_dubbing_children_do_not_import_what_they_do_not_need(models):
+    """Each of these takes a second or more, which every dubbing would pay."""
+    call = [sys.executable, "-c", LOOK, str(models["generator"]), str(models["translator"])]
+    assert subprocess.run(call, capture_output=True, text=True, check=True).stdout.split() == []
