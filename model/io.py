@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from heterodub.model.baselines.inference import BaselineInference
 from heterodub.model.stage1.network import LandmarkGenerator
@@ -96,7 +97,7 @@ def _load_network(make: Callable[[], Network], path: Path) -> Network:
     Raises: ModelFileError - weights are missing, damaged, or of a network of another shape.
     """
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             claimed = {name: tuple(value.shape) for name, value in make().state_dict().items()}
         with safe_open(path, "pt") as file:
             stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no dict
@@ -108,3 +109,17 @@ def _load_network(make: Callable[[], Network], path: Path) -> Network:
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
     return network
+
+
+class _Unfilled(TorchFunctionMode):
+    """Leaves new weights as they are: drawing them on "meta" loads PyTorch's compiler, which takes two seconds."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of PyTorch, unless it draws weights."""
+        named = kwargs or {}
+        if func in _DRAWS or getattr(func, "__module__", "") == nn.init.__name__:
+            return named.get("tensor", *args[:1])
+        return func(*args, **named)
+
+
+_DRAWS: Final = (torch.Tensor.normal_, torch.Tensor.uniform_)

@@ -9,6 +9,7 @@ anywhere.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from unittest import mock
 
@@ -16,7 +17,6 @@ import torch
 from lightning_fabric.accelerators import CPUAccelerator
 from lightning_fabric.strategies import SingleDeviceStrategy
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
-from torch.utils._pytree import tree_iter, tree_map_only
 
 from heterodub.tasks.training import device
 
@@ -83,7 +83,7 @@ class _Elsewhere(TorchDispatchMode):
         torch._C._set_only_lift_cpu_tensors(self._lifted)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"):
+        if _is_composite(func):
             with self:  # without gradients such an operator comes here whole, and would move tensors by itself
                 if (out := func.decompose(*args, **kwargs or {})) is not NotImplemented:
                     return out
@@ -91,19 +91,47 @@ class _Elsewhere(TorchDispatchMode):
 
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    tensors = [one for one in tree_iter((args, kwargs)) if isinstance(one, torch.Tensor)]
+    tensors: list[torch.Tensor] = []
+    held, named = _held(args, tensors), {name: _held(one, tensors) for name, one in kwargs.items()}
     there, wanted = any(isinstance(one, There) for one in tensors), kwargs.get("device")
     if there:
         _refuse_mixed(func, args, tensors)
-    held = tree_map_only(There, lambda one: one.held, (args, kwargs))
-    moved = {} if wanted is None else {"device": torch.device("cpu")}
-    out = func(*held[0], **held[1] | moved)
+    if wanted is not None:
+        named["device"] = torch.device("cpu")
+    out = func(*held, **named)
     if func is _aten.copy_.default:
         return args[0]
     if not (there if wanted is None else torch.device(wanted) == PRETEND):
         return out
-    out = tree_map_only(torch.Tensor, lambda one: one if isinstance(one, There) else There(one), out)
-    return return_and_correct_aliasing(func, args, kwargs, out) if there else out
+    out = _put_there(out)
+    return return_and_correct_aliasing(func, args, kwargs, out) if there and _is_aliasing(func) else out
+
+
+def _held(given: Any, tensors: list[torch.Tensor]) -> Any:
+    """Return arguments with the held tensors, and note all tensors. Written out: PyTorch's maps over trees take most of
+    a training's time.
+    """
+    if isinstance(given, torch.Tensor):
+        tensors.append(given)
+        return given.held if isinstance(given, There) else given
+    return type(given)([_held(one, tensors) for one in given]) if type(given) in (list, tuple) else given
+
+
+def _put_there(made: Any) -> Any:
+    if isinstance(made, torch.Tensor):
+        return made if isinstance(made, There) else There(made)
+    return type(made)([_put_there(one) for one in made]) if type(made) in (list, tuple) else made
+
+
+@cache
+def _is_aliasing(func: Any) -> bool:
+    """Return True if an operator returns one of its arguments, or a view of one."""
+    return any(one.alias_info is not None for one in func._schema.returns)
+
+
+@cache
+def _is_composite(func: Any) -> bool:
+    return bool(torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), "CompositeImplicitAutograd"))
 
 
 def _refuse_mixed(func: Any, args: Any, tensors: list[torch.Tensor]) -> None:

@@ -3,6 +3,7 @@ removals.
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -10,9 +11,15 @@ MEDIA_OPENERS = {"av.open": "tasks/media/containers.py", "decord.VideoReader": "
 """The one file that may call each of what opens foreign media; av.open with mode "w" is no opening."""
 
 
+@cache
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """All nodes of a file's text; three tests look at each file."""
+    return tuple(ast.walk(ast.parse(source)))
+
+
 def calls(source: str) -> list[str]:
     """Dotted names of the calls in a file that open media to read."""
-    result = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    result = [node for node in nodes(source) if isinstance(node, ast.Call)]
     names = [ast.unparse(call.func) for call in result if "w" not in [getattr(word, "value", "") for word in call.args]]
     return [
         name for name in names if name in (*MEDIA_OPENERS, "cv2.VideoCapture", "librosa.load", "decord.AudioReader")
@@ -46,7 +53,7 @@ _NEVER = ("s3fs", "upath", "requests", "httpx", "urllib3", "http.client", "ftpli
 def openers(source: str) -> set[str]:
     """Return the packages of these that a file imports."""
     result: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes(source):
         match node:
             case ast.Import(names=names):
                 result |= {one.name for one in names}
@@ -73,7 +80,7 @@ _REMOVERS = {"tasks/stores/removal.py", "tasks/ingestion/scratch.py"}
 
 def removals(source: str) -> list[str]:
     """Dotted names of the calls in a file that delete folders."""
-    result = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    result = [node.func for node in nodes(source) if isinstance(node, ast.Call)]
     return [
         ast.unparse(one)
         for one in result

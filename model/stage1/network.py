@@ -113,7 +113,7 @@ class LandmarkGenerator(nn.Module):
         self.lips = LandmarkDecoder(width, architecture.decoder_channels, len(_LIP_CURVES), _LIP_POINTS, kernel)
         self.register_buffer("predicted", torch.as_tensor(PREDICTED), persistent=False)
         self.register_buffer("posed", torch.as_tensor(POSE), persistent=False)
-        self.register_buffer("pose_filter", torch.eye(2 * len(POSE)))
+        self.register_buffer("pose_filter", torch.zeros(2 * len(POSE), 2 * len(POSE)).fill_diagonal_(1))
         init_weights(self)
 
     def set_pose_filter(self, filter_FF: NDArray[np.float32]) -> None:

@@ -40,7 +40,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.run_dirs import dubbings
 
 _CHECK = FunctionName("heterodub.tasks.dubbing.inputs:input_faults")
-_FIND = FunctionName("heterodub.tasks.dubbing.models:find_models")
+_FIND = FunctionName("heterodub.tasks.dubbing.model_lookup:find_models")
 _KEY = FunctionName("heterodub.tasks.dubbing.resume:dub_key")
 _OPEN = FunctionName("heterodub.tasks.dubbing.worker:open_both")
 _WORK = FunctionName("heterodub.tasks.dubbing.worker:work_on")
@@ -180,21 +180,36 @@ def dub_jobs(
     opening the models killed the child.
     """
     with open_dubber(settings, generator, translator, any(job.finetune is not None for job in jobs)) as dubber:
-        results = {
-            place: DubResult(jobs[place], None, fault)
-            for place, fault in find_faults(jobs, dubber.check, settings).items()
-        }
-        left = [place for place in range(len(jobs)) if place not in results]
-        if left:
-            paths = dubber.find(generator, translator)
-            keys = {place: dubber.key(jobs[place], paths) for place in left}
-            results |= _finished(jobs, keys) if resume else {}
-            if len(results) < len(jobs):
-                dubber.open(paths)
-        for place, job in enumerate(jobs):
-            if place not in results:
-                work = partial(dubber.dub, job, paths, titled(progress, jobs, place))
-                results[place] = _result(job, work, keys[place])
+        return dub_by(dubber, jobs, generator, translator, settings, progress, resume)
+
+
+def dub_by(
+    dubber: Dubber,
+    jobs: Sequence[DubJob],
+    generator: str,
+    translator: str,
+    settings: Settings,
+    progress: ProgressSink,
+    resume: bool = False,
+) -> list[DubResult]:
+    """Dub every job by a dubber, which may have worked on others before; see dub_jobs.
+
+    Raises: as dub_jobs.
+    """
+    results = {
+        place: DubResult(jobs[place], None, fault) for place, fault in find_faults(jobs, dubber.check, settings).items()
+    }
+    left = [place for place in range(len(jobs)) if place not in results]
+    if left:
+        paths = dubber.find(generator, translator)
+        keys = {place: dubber.key(jobs[place], paths) for place in left}
+        results |= _finished(jobs, keys) if resume else {}
+        if len(results) < len(jobs):
+            dubber.open(paths)
+    for place, job in enumerate(jobs):
+        if place not in results:
+            work = partial(dubber.dub, job, paths, titled(progress, jobs, place))
+            results[place] = _result(job, work, keys[place])
     return [results[place] for place in range(len(jobs))]
 
 

@@ -1,4 +1,4 @@
-"""The two models of a dubbing: found by the names that users give them, opened, and the translator fine-tuned.
+"""The two models of a dubbing: opened, and the translator fine-tuned. model_lookup.py finds them.
 
 Fine-tuning adapts the translator to the video's own face before it generates that face. What is learned is kept in the
 workspace under a name that follows from the video, the crops, the translator and the settings, as every training is: a
@@ -16,7 +16,6 @@ from typing import Final
 import cv2
 import numpy as np
 
-from heterodub.model.checksums import file_hash
 from heterodub.model.io import load_generator, load_translator
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.inference import TranslatorInference
@@ -24,8 +23,7 @@ from heterodub.model.stage2.translator import Translator
 from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.model.training.callbacks import Callback, StepMetrics
 from heterodub.model.training.sampler import ClipInfo
-from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard
-from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST
+from heterodub.schemas.cards import GeneratorCard
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, ModelFileError, TrainingError
 from heterodub.tasks.dubbing.face_tracking import Followed
@@ -57,20 +55,6 @@ class Models:
     tunings: Path | None = None
 
 
-def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> ModelPaths:
-    """Find both models, each by a folder, a version, "@alias", a run id, or "newest"; the translator also by "warp",
-    which is not trained and never stands in for one that is not there. Those of a registry are fetched into `scratch`.
-
-    Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
-    ModelFileError - what was fetched is damaged.
-    """
-    folder, name = _found(settings, generator, GENERATOR, scratch / "generator")
-    if translator == LANDMARK_WARP:
-        return ModelPaths(folder, None, (name, LANDMARK_WARP))
-    place, translator_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
-    return ModelPaths(folder, place, (name, translator_name))
-
-
 def open_models(paths: ModelPaths, settings: Settings, backend: LandmarkBackend) -> Models:
     """Load the models.
 
@@ -92,26 +76,6 @@ def _require(name: str, made_for: str, backend: LandmarkBackend) -> None:
         raise ModelFileError(
             f"{name} takes landmarks of {made_for}, the settings name {backend.name}: set `backend` to the former"
         )
-
-
-def _weights(folder: Path) -> str:
-    """Short hash of a folder's model, without its path: the beginning of its weights' sha256."""
-    path = folder / WEIGHTS
-    return file_hash(path)[:12] if path.is_file() else "missing"
-
-
-def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
-    """Folder of a model, and its display name."""
-    if Path(name).is_dir():
-        return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
-    from heterodub.tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
-    from heterodub.tasks.tracking.registry import usable_version
-    from heterodub.tasks.tracking.store import open_tracking
-
-    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
-    version = usable_version(tracking, kind, None if name == NEWEST else name)
-    scratch.mkdir()
-    return fetch_version(tracking, version, scratch), str(version)
 
 
 def first_seconds(faces: Sequence[Face], followed: Followed, seconds: float) -> list[Face]:

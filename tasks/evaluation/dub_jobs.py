@@ -8,7 +8,7 @@ from heterodub.model.syncnet.scorer import SyncScorer
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError
-from heterodub.tasks.dubbing.batch import open_dubber, titled
+from heterodub.tasks.dubbing.batch import Dubber, open_dubber, titled
 from heterodub.tasks.dubbing.jobs import ModelPaths, inputs_of, readable
 from heterodub.tasks.dubbing.worker import Announcer, opened
 from heterodub.tasks.evaluation.dubbing import DubScores, evaluate_dubbing, merged
@@ -30,19 +30,35 @@ def evaluate_jobs(
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, DubbingError - as dub_jobs.
     """
-    scores: list[DubScores] = []
     with open_dubber(settings, generator, translator) as dubber:
-        paths = dubber.find(generator, translator)
-        dubber.open(paths)
-        for place, job in enumerate(jobs):
-            try:
-                with readable(job.video):
-                    request, media = (_EVALUATE, job, paths, settings, scorer), [*inputs_of(job), job.out]
-                    scores.append(
-                        dubber.ask(*request, progress=titled(progress, jobs, place), media=media, returns=DubScores)
-                    )
-            except HeterodubError as error:
-                scores.append(DubScores(*paths.names, (), {job.video: str(error)}, {}))
+        return evaluate_by(dubber, jobs, generator, translator, settings, scorer, progress)
+
+
+def evaluate_by(
+    dubber: Dubber,
+    jobs: Sequence[DubJob],
+    generator: str,
+    translator: str,
+    settings: Settings,
+    scorer: SyncScorer,
+    progress: ProgressSink,
+) -> DubScores:
+    """Score the jobs' finished files in a dubber's child; see evaluate_jobs.
+
+    Raises: as evaluate_jobs.
+    """
+    scores: list[DubScores] = []
+    paths = dubber.find(generator, translator)
+    dubber.open(paths)
+    for place, job in enumerate(jobs):
+        try:
+            with readable(job.video):
+                request, media = (_EVALUATE, job, paths, settings, scorer), [*inputs_of(job), job.out]
+                scores.append(
+                    dubber.ask(*request, progress=titled(progress, jobs, place), media=media, returns=DubScores)
+                )
+        except HeterodubError as error:
+            scores.append(DubScores(*paths.names, (), {job.video: str(error)}, {}))
     return merged(scores)
 
 

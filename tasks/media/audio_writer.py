@@ -9,7 +9,6 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from scipy.signal import lfilter
 
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 
@@ -57,6 +56,8 @@ class SteadyRemover:
 
     def remove(self, samples: np.ndarray) -> np.ndarray:
         """Return samples (N,) float32 without the offset."""
+        from scipy.signal import lfilter  # here, not above: it takes a second, which who only looks at a file saves
+
         if self._state is None:
             self._state = np.array([-samples.mean(dtype=np.float64)])
         steady, self._state = lfilter([1.0, -1.0], [1.0, -self._pole], samples.astype(np.float64), zi=self._state)

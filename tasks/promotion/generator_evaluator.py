@@ -1,6 +1,7 @@
 """Landmark generators on the benchmark's clips: scores beside their controls, costs, and samples for people."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,6 @@ from heterodub.model.metrics.cost import costs
 from heterodub.model.stage1.inference import predict_clip
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.training.sampler import ClipInfo
-from heterodub.schemas.config.limits import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.contract import FPS, MEL_BANDS
@@ -31,6 +31,7 @@ from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.promotion import ModelRule
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.releases.benchmarks import Benchmark, BenchmarkClip
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.kinds import made_face
@@ -41,7 +42,7 @@ from heterodub.tasks.training.samples import sound_place
 from heterodub.tasks.training.stage1 import read_eval_clips
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB, landmarks_over_truth, opening_chart
 from heterodub.tasks.visualization.film import Side, compared_film
-from heterodub.tasks.visualization.sound import ClipPlace, PlayableSound, clip_sound
+from heterodub.tasks.visualization.sound import PlayableSound, clip_sound
 
 from .evaluators import GENERATOR_SYSTEMS
 from .model_scores import ModelScores, Rendering, Renderings, film_bytes
@@ -111,10 +112,17 @@ def render(
             frames = reference_frames(eval_clip.prepared.counts_T, rule.references)
             eval_clips[eval_clip.clip_id] = eval_clip
             predicted[eval_clip.clip_id][version] = predict_landmarks(generator, eval_clip, frames, card.gain)
+    with closing(Decoder(settings.limits)) as decoder:
+        sounds = {
+            clip: clip_sound(
+                sound_place(workspace, selection.release, clip), eval_clip.mel_SM, settings.limits, decoder
+            )
+            for clip, eval_clip in eval_clips.items()
+        }
     return {
         clip: Rendering(
             {version: _stills(points, eval_clip, f"version {version}") for version, points in predicted[clip].items()},
-            _film(predicted[clip], eval_clip, sound_place(workspace, selection.release, clip), settings.limits),
+            _film(predicted[clip], eval_clip, sounds[clip]),
         )
         for clip, eval_clip in eval_clips.items()
     }
@@ -127,16 +135,13 @@ def _stills(points: Floats, eval_clip: GeneratorEvalClip, title: str) -> tuple[b
     )
 
 
-def _film(
-    predicted: Mapping[int, Floats], eval_clip: GeneratorEvalClip, place: ClipPlace, limits: LimitSettings
-) -> bytes:
+def _film(predicted: Mapping[int, Floats], eval_clip: GeneratorEvalClip, sound: PlayableSound) -> bytes:
     colours = (PREDICTED_RGB, OTHER_RGB)
     sides = [
         Side(f"version {version}", points[:_FILM_FRAMES], rgb)
         for (version, points), rgb in zip(predicted.items(), colours, strict=False)
     ]
     sides.append(Side("true", eval_clip.landmarks_TPXY[:_FILM_FRAMES], TRUE_RGB))
-    sound = clip_sound(place, eval_clip.mel_SM, limits)
     sound = PlayableSound(sound.samples[: len(sides[0].points_TPXY) * SAMPLES_PER_FRAME], sound.rebuilt_since)
     return film_bytes(lambda path: compared_film(path, sides, sound, panel_px=_PANEL_PX))
 

@@ -1,7 +1,8 @@
 """Sound measures of one clip: level, speech, signal-to-noise, clipping, bandwidth, DNSMOS.
 
 Model files ship in wheels (silero-vad, speechmos) and are run directly by onnxruntime on one thread, since the
-workers themselves are the parallelism.
+workers themselves are the parallelism. They and SciPy's filters load where they are used: a child that looks at a
+file's headers needs neither, and they take a second.
 """
 
 from functools import cache
@@ -10,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 from heterodub.schemas.reasons import MissingCause
@@ -61,6 +60,8 @@ def _package_file(package: str, inner: str) -> Path:
 
 @cache
 def _session(package: str, inner: str) -> Any:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
@@ -72,12 +73,16 @@ def speech_band(samples: Samples) -> Samples:
 
     A Butterworth high-pass of fourth order.
     """
+    from scipy.signal import sosfilt
+
     band: Samples = sosfilt(_high_pass(), samples).astype(np.float32)
     return band
 
 
 @cache
 def _high_pass() -> NDArray[np.float64]:
+    from scipy.signal import butter
+
     sections: NDArray[np.float64] = butter(4, _RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
     return sections
 

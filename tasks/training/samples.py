@@ -3,6 +3,7 @@
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
@@ -19,6 +20,7 @@ from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.config.limits import LimitSettings
 from heterodub.schemas.config.training import ScheduleSettings
+from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
@@ -109,7 +111,8 @@ class GeneratorSamples(SampleLogger):
     def film(self, path: Path, output: _Predicted, step: int) -> str:
         """Write the landmarks beside the ground truth, with the clip's sound."""
         place = sound_place(self.workspace, self.release, output.clip.clip_id)
-        sound = clip_sound(place, output.clip.mel_SM, self.limits)
+        with closing(Decoder(self.limits)) as decoder:
+            sound = clip_sound(place, output.clip.mel_SM, self.limits, decoder)
         landmark_film(path, output.landmarks, output.clip.landmarks_TPXY, sound, output.title(step))
         return f"val/film_{output.name(step)}.mp4"
 

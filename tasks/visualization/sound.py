@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import scipy.signal
 from numpy.typing import NDArray
 
 from heterodub.model.features.mel import mel_bank
@@ -59,22 +58,22 @@ class PlayableSound:
     rebuilt_since: str | None
 
 
-def clip_sound(place: ClipPlace, mel: NDArray[np.floating], limits: LimitSettings) -> PlayableSound:
-    """Return a clip's sound in sync with its mouth, rebuilt from the mel if the raw file cannot be used.
+def clip_sound(place: ClipPlace, mel: NDArray[np.floating], limits: LimitSettings, decoder: Decoder) -> PlayableSound:
+    """Return a clip's sound in sync with its mouth, rebuilt from the mel if the raw file cannot be used. decoder: the
+    children that read it, since a file that crashes them must not end a training.
 
     Raises: ValueError - the mel (4T, 80) is not of the clip's length.
     """
     if mel.shape != (mel_columns(place.frames), MEL_BANDS):
         raise ValueError(f"{place.frames} frames have a mel of {mel_columns(place.frames)} x 80, got {mel.shape}")
-    child = Decoder(limits)  # a decoder that crashes must not end a training
     try:
-        result = child.run(raw_sound, place, limits, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str)
+        result = decoder.run(
+            raw_sound, place, limits, media=[place.uri], time_limit_s=_FILE_LIMIT_S, returns=bytes | str
+        )
     except MediaRefusedError as error:
         result = error.reason.value
     except (OSError, RuntimeError) as error:
         result = str(error)
-    finally:
-        child.close()
     if isinstance(result, str):
         return PlayableSound(from_mel(mel), result)
     return PlayableSound(np.frombuffer(result, np.float32), None)
@@ -113,6 +112,8 @@ def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:
     Griffin-Lim with momentum (Perraudin, Balazs, Sondergaard 2013) from random phases of a fixed seed. Not librosa's,
     which compiles for a quarter of a minute on first use.
     """
+    import scipy.signal  # here, not above: it takes a second, which the child that reads a file saves
+
     samples = len(mel) * MEL_HOP_SAMPLES
     window = scipy.signal.get_window("hann", MEL_WINDOW_SAMPLES)
     transform = scipy.signal.ShortTimeFFT(window, MEL_HOP_SAMPLES, SAMPLE_RATE_HZ)

@@ -12,7 +12,7 @@ from heterodub.model.io import load_translator
 from heterodub.schemas.cards import FINETUNED, TRANSLATOR
 from heterodub.schemas.config.settings import load_settings
 from heterodub.schemas.errors import TrackingError
-from heterodub.tasks.dubbing.models import find_models
+from heterodub.tasks.dubbing.model_lookup import find_models
 from heterodub.tasks.lineage.trace import trace
 from heterodub.tasks.preflight.parts import require_model
 from heterodub.tasks.promotion.gate import open_comparison

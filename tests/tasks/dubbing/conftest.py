@@ -1,17 +1,20 @@
 """Films of a real face, speeches, and models small enough for tests: an untrained generator and the landmark warp."""
 
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from heterodub.model.io import save_model
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.schemas.cards import GeneratorCard
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import GeneratorArchitecture
+from heterodub.tasks.dubbing.batch import Dubber, open_dubber
 from heterodub.tasks.dubbing.models import Models
 from heterodub.tasks.faces.mesh import open_mesh_v1
 from tests.flows.heads import voice, write_head
@@ -43,6 +46,20 @@ def generator() -> LandmarkGenerator:
 def models(generator, backend) -> Models:
     card = GeneratorCard(architecture=SHAPE, backend=backend.name, release="r-none", seed=0, steps=0)
     return Models(generator, card, WarpTranslator(64), ("landmark-generator of a test", "warp"))
+
+
+@pytest.fixture(scope="session")
+def generator_folder(generator, models, tmp_path_factory) -> Path:
+    """The landmark generator in a folder. Do not write into it."""
+    save_model(folder := tmp_path_factory.mktemp("generator"), generator, models.card)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dubber(generator_folder, settings) -> Iterator[Dubber]:
+    """A dubber whose child has opened `generator_folder` and the warp; opening them takes ten seconds."""
+    with open_dubber(settings, str(generator_folder), "warp") as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,13 @@ import pytest
 
 from heterodub.model.io import save_model
 from heterodub.schemas.errors import ModelFileError, SourceError, WorkspaceError
-from heterodub.tasks.dubbing.batch import dub_jobs
+from heterodub.tasks.dubbing.batch import dub_by, dub_jobs
 from heterodub.tasks.dubbing.jobs import read_jobs
-from heterodub.tasks.dubbing.models import find_models, open_models
+from heterodub.tasks.dubbing.model_lookup import find_models
+from heterodub.tasks.dubbing.models import open_models
 from heterodub.tasks.monitoring.progress import ProgressSink
+from tests.flows.heads import write_head
 from tests.tasks.media.media_files import regular, write_media
-
-
-@pytest.fixture(scope="module")
-def folder(generator, models, tmp_path_factory):
-    """A landmark generator's folder."""
-    made = tmp_path_factory.mktemp("generator")
-    save_model(made, generator, models.card)
-    return made
 
 
 def written(tmp_path, text):
@@ -54,15 +48,17 @@ def test_missing_manifest_is_refused(tmp_path):
         read_jobs(tmp_path / "no-jobs.csv")
 
 
-def test_bad_job_does_not_stop_the_rest(folder, head, speech, settings, tmp_path):
+def test_bad_job_does_not_stop_the_rest(dubber, generator_folder, speech, settings, tmp_path):
+    head = write_head(tmp_path / "head.mp4", 0, 8)
     write_media(tmp_path / "faceless.mp4", regular(8))
     rows = [(head, "one.mp4"), ("faceless.mp4", "two.mp4"), ("gone.mp4", "three.mp4"), (head, "four.mp4")]
     text = "video,speech,out\n" + "".join(f"{video},{speech},{out}\n" for video, out in rows)
-    outcomes = dub_jobs(read_jobs(written(tmp_path, text)), str(folder), "warp", settings, ProgressSink())
+    jobs = read_jobs(written(tmp_path, text))
+    outcomes = dub_by(dubber, jobs, str(generator_folder), "warp", settings, ProgressSink())
     assert [outcome.error is None for outcome in outcomes] == [True, False, False, True]
     assert "no face" in outcomes[1].error
     assert "gone.mp4" in outcomes[2].error
-    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["faceless.mp4", "four.mp4", "one.mp4"]
+    assert sorted(path.name for path in tmp_path.glob("*.mp4")) == ["faceless.mp4", "four.mp4", "head.mp4", "one.mp4"]
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "four.mp4").read_bytes()
     assert outcomes[0].summary()["translator"] == "warp"
     assert outcomes[1].summary()["error"] == outcomes[1].error
@@ -75,9 +71,9 @@ def test_missing_models_are_an_error_before_the_first_job(head, speech, settings
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_missing_translator_is_refused(folder, settings, tmp_path):
+def test_missing_translator_is_refused(generator_folder, settings, tmp_path):
     with pytest.raises((ModelFileError, WorkspaceError), match=r"nobody|workspace"):
-        find_models(settings, str(folder), "nobody", tmp_path)
+        find_models(settings, str(generator_folder), "nobody", tmp_path)
 
 
 def test_generator_of_another_backend_is_refused(generator, models, backend, settings, tmp_path):

@@ -7,18 +7,19 @@ import numpy as np
 import pytest
 
 from heterodub.flows.cli.render.scores import show_dub_scores
-from heterodub.model.io import save_model
 from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.model.syncnet.scorer import SyncScorer
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.tasks.dubbing.dub import dub
 from heterodub.tasks.dubbing.models import Models
-from heterodub.tasks.evaluation.dub_jobs import evaluate_jobs
+from heterodub.tasks.evaluation.dub_jobs import evaluate_by
 from heterodub.tasks.evaluation.dubbing import DUB_REPORT, evaluate_dubbing, merged
 from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media
+
+FRAMES = 25
 
 
 class Idle(WarpTranslator):
@@ -31,9 +32,9 @@ class Idle(WarpTranslator):
 @pytest.fixture(scope="module")
 def judged(models, backend, settings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("judged")
-    video = write_head(folder / "head.mp4", 0, 50)
+    video = write_head(folder / "head.mp4", 0, FRAMES)
     mute = write_media(folder / "mute.mp4", regular(10))
-    speech = write_wav(folder / "speech.wav", voice(1, 2).samples)
+    speech = write_wav(folder / "speech.wav", voice(1, FRAMES / 25).samples)
     jobs = [DubJob(video=str(one), speech=str(speech), out=str(folder / f"out-{one.name}")) for one in (video, mute)]
 
     def work(translator):
@@ -50,8 +51,8 @@ def delivered(models, backend, settings, tmp_path_factory):
     the warp, one that is no video, and one that is of another length. With their bytes before and after.
     """
     folder = tmp_path_factory.mktemp("delivered")
-    video = write_head(folder / "head.mp4", 0, 50)
-    speech = write_wav(folder / "speech.wav", voice(1, 2).samples)
+    video = write_head(folder / "head.mp4", 0, FRAMES)
+    speech = write_wav(folder / "speech.wav", voice(1, FRAMES / 25).samples)
     jobs = [
         DubJob(video=str(video), speech=str(speech), out=str(folder / name)) for name in ("a.mp4", "b.mp4", "c.mp4")
     ]
@@ -85,7 +86,7 @@ def test_files_of_other_jobs_are_not_scored_with_a_reason(delivered):
     _, torn, short = delivered[0]
     assert [name for name in torn.failed if "(unpaired)" in name]
     assert "b.mp4" in "".join(torn.failed.values())
-    assert "c.mp4 has 12 frames where the job gives 50" in "".join(short.failed.values())
+    assert f"c.mp4 has 12 frames where the job gives {FRAMES}" in "".join(short.failed.values())
     assert {one.system.partition("/")[0] for one in short.rows} == {"paired"}
 
 
@@ -150,15 +151,14 @@ def test_scores_hold_verdicts_and_omissions(judged):
     assert (nothing.summary()["state"], nothing.summary()["verdicts"]) == ("failed", ())
 
 
-def test_evaluation_runs_in_the_sandbox(generator, models, settings, tmp_path):
-    save_model(tmp_path / "generator", generator, models.card)
-    video = write_head(tmp_path / "head.mp4", 0, 50)
-    speech = write_wav(tmp_path / "speech.wav", voice(1, 2).samples)
+def test_evaluation_runs_in_the_sandbox(dubber, generator_folder, settings, tmp_path):
+    video = write_head(tmp_path / "head.mp4", 0, FRAMES)
+    speech = write_wav(tmp_path / "speech.wav", voice(1, FRAMES / 25).samples)
     jobs = [
         DubJob(video=str(one), speech=str(speech), out=str(tmp_path / "out.mp4"))
         for one in (video, tmp_path / "gone.mp4")
     ]
-    scores = evaluate_jobs(jobs, str(tmp_path / "generator"), "warp", settings, SyncScorer(), ProgressSink())
+    scores = evaluate_by(dubber, jobs, str(generator_folder), "warp", settings, SyncScorer(), ProgressSink())
     assert {one.system for one in scores.rows} == set(DUB_REPORT.systems)
     assert {one.clip_id for one in scores.rows} == {str(tmp_path / "out.mp4")}
     assert set(scores.failed) == {f"{tmp_path / 'gone.mp4'} (paired)", f"{tmp_path / 'gone.mp4'} (unpaired)"}

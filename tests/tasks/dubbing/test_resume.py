@@ -16,7 +16,7 @@ from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
-from heterodub.tasks.dubbing.batch import dub_jobs
+from heterodub.tasks.dubbing.batch import dub_by
 from heterodub.tasks.dubbing.jobs import ModelPaths, read_jobs
 from heterodub.tasks.dubbing.resume import dub_key, finished
 from heterodub.tasks.monitoring.progress import ProgressSink
@@ -26,25 +26,29 @@ from tests.tasks.dubbing.conftest import write_wav
 NAMES = ("same", "other speech", "gone", "other time", "other length")
 
 
-def run(folder, settings, resume=True, names=NAMES, lengths=None):
-    """Outcome of each row by its name ("dubbed", "skipped" or an error), and the results."""
-    rows = [f"head.mp4,{name}.wav,{name}.mp4,{(lengths or {}).get(name, '')}" for name in names]
-    (folder / "jobs.csv").write_text("\n".join(["video,speech,out,length", *rows]))
-    generator = str(folder / "generator")
-    results = dub_jobs(read_jobs(folder / "jobs.csv"), generator, "warp", settings, ProgressSink(), resume)
-    ended = [one.error or ("skipped" if one.skipped else "dubbed") for one in results]
-    return dict(zip(names, ended, strict=True)), results
+@pytest.fixture(scope="module")
+def run(dubber, generator_folder, settings):
+    """run(folder): outcome of each row by its name ("dubbed", "skipped" or an error), and the results."""
+
+    def work(folder, resume=True, names=NAMES, lengths=None):
+        rows = [f"head.mp4,{name}.wav,{name}.mp4,{(lengths or {}).get(name, '')}" for name in names]
+        (folder / "jobs.csv").write_text("\n".join(["video,speech,out,length", *rows]))
+        jobs = read_jobs(folder / "jobs.csv")
+        results = dub_by(dubber, jobs, str(generator_folder), "warp", settings, ProgressSink(), resume)
+        ended = [one.error or ("skipped" if one.skipped else "dubbed") for one in results]
+        return dict(zip(names, ended, strict=True)), results
+
+    return work
 
 
 @pytest.fixture(scope="module")
-def dubbed(generator, models, settings, tmp_path_factory):
+def dubbed(run, tmp_path_factory):
     """A folder with a manifest whose rows were all dubbed."""
     folder = tmp_path_factory.mktemp("resume")
-    save_model(folder / "generator", generator, models.card)
     write_head(folder / "head.mp4", 0, 8)
     for name in NAMES:
         write_wav(folder / f"{name}.wav", voice(1, 0.2).samples)
-    assert set(run(folder, settings)[0].values()) == {"dubbed"}
+    assert set(run(folder)[0].values()) == {"dubbed"}
     return folder
 
 
@@ -58,9 +62,9 @@ def outputs(folder):
     return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.glob("*.mp4")}
 
 
-def test_finished_rows_are_skipped_with_what_was_said_of_them(place, settings):
+def test_finished_rows_are_skipped_with_what_was_said_of_them(place, run):
     before = outputs(place)
-    ended, results = run(place, settings)
+    ended, results = run(place)
     assert set(ended.values()) == {"skipped"}
     assert outputs(place) == before
     summary = results[0].summary()
@@ -69,18 +73,18 @@ def test_finished_rows_are_skipped_with_what_was_said_of_them(place, settings):
     assert any("silence follows it" in note for note in summary["notes"])
 
 
-def test_changed_rows_are_dubbed_and_the_others_skipped(place, settings):
+def test_changed_rows_are_dubbed_and_the_others_skipped(place, run):
     write_wav(place / "other speech.wav", voice(3, 0.2).samples)
     (place / "gone.mp4").unlink()
     os.utime(place / "other time.wav", (1, 1))
     os.utime(place / "other time.mp4", (1, 1))
     shutil.copy(place / "same.wav", place / "new row.wav")
     names = ("new row", *reversed(NAMES), "missing")
-    ended, _ = run(place, settings, names=names, lengths={"other length": "speech"})
+    ended, _ = run(place, names=names, lengths={"other length": "speech"})
     assert "missing.wav" in ended.pop("missing")
     kept = {"same", "other time"}
     assert ended == {name: "skipped" if name in kept else "dubbed" for name in names[:-1]}
-    again, _ = run(place, settings, names=names[:-1], lengths={"other length": "speech"})
+    again, _ = run(place, names=names[:-1], lengths={"other length": "speech"})
     assert set(again.values()) == {"skipped"}
 
 
@@ -105,17 +109,17 @@ def test_output_that_is_not_as_it_was_made_is_not_finished(change, place):
     assert finished(out, key) is None
 
 
-def test_no_resume_dubs_finished_rows_again(place, settings):
+def test_no_resume_dubs_finished_rows_again(place, run):
     before = outputs(place)["same.mp4"]
-    assert run(place, settings, resume=False, names=NAMES[:1])[0] == {"same": "dubbed"}
+    assert run(place, resume=False, names=NAMES[:1])[0] == {"same": "dubbed"}
     after = outputs(place)["same.mp4"]
     assert after[0] == before[0] and after[1] != before[1]
 
 
 @pytest.fixture(scope="module")
-def base(dubbed, settings):
+def base(dubbed, generator_folder, settings):
     job = DubJob(video=str(dubbed / "head.mp4"), speech=str(dubbed / "same.wav"), out=str(dubbed / "same.mp4"))
-    return job, ModelPaths(dubbed / "generator", None, ("a generator", "warp")), settings
+    return job, ModelPaths(generator_folder, None, ("a generator", "warp")), settings
 
 
 @pytest.mark.parametrize(

@@ -70,24 +70,29 @@ def test_second_opening_finds_the_same_experiment(ws, local):
     assert open_tracking(TrackingSettings(experiment="other"), ws).experiment_id != local.experiment_id
 
 
+TWO_AT_ONCE = """
+import os, sys
+from heterodub.schemas.config.settings import TrackingSettings
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.store import open_tracking
+both = []
+for _ in range(2):
+    if not (process := os.fork()):
+        print(open_tracking(TrackingSettings(), Workspace.open(sys.argv[1])).experiment_id, flush=True)
+        sys.exit()
+    both.append(process)
+sys.exit(any(os.waitpid(process, 0)[1] for process in both))
+"""
+
+
 @pytest.mark.slow
 def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
+    """Forked, so that they share the import of MLflow and begin together."""
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
-    code = (
-        "import sys; from heterodub.schemas.config.settings import TrackingSettings;"
-        "from heterodub.tasks.stores.workspace import Workspace;"
-        "from heterodub.tasks.tracking.store import open_tracking;"
-        "print(open_tracking(TrackingSettings(), Workspace.open(sys.argv[1])).experiment_id)"
-    )
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, ws.root], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    output = [process.communicate(timeout=300) for process in both]
-    assert [process.returncode for process in both] == [0, 0], output
-    assert output[0][0] == output[1][0]
+    told = subprocess.run([sys.executable, "-c", TWO_AT_ONCE, ws.root], capture_output=True, text=True, timeout=300)
+    assert told.returncode == 0, told.stderr
+    one, other = told.stdout.split()
+    assert one == other
 
 
 def test_unreachable_server_fails_fast(ws):

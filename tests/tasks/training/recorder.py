@@ -1,4 +1,4 @@
-"""A listener that remembers, and one that pulls the plug."""
+"""A listener that remembers, one that pulls the plug, and one that interrupts."""
 
 import os
 import signal
@@ -46,3 +46,16 @@ class PulledAt(RecordingCallback):
         super().on_train_step_end(report)
         if report.step == self.step:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class StoppedAt(RecordingCallback):
+    """Interrupts the training at a step, as Ctrl-C would."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.step = step
+
+    def on_train_step_end(self, report):
+        super().on_train_step_end(report)
+        if report.step == self.step:
+            raise KeyboardInterrupt

@@ -17,7 +17,7 @@ from heterodub.tasks.training.run import no_samples, run_training
 from heterodub.tasks.training.samples import BaselineSamples
 from tests.model.talking import talk
 from tests.tasks.training.face_release import face_release
-from tests.tasks.training.recorder import RecordingCallback
+from tests.tasks.training.recorder import RecordingCallback, StoppedAt
 from tests.tasks.training.speakers import speakers
 
 PACE = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
@@ -55,16 +55,9 @@ def test_training_reports_every_step(undisturbed):
     assert (made.card.kind, made.card.release) == ("wav2lip", made.card.release)
 
 
-class _Stopped(RecordingCallback):
-    def on_train_step_end(self, report):
-        super().on_train_step_end(report)
-        if report.step == 5:
-            raise KeyboardInterrupt
-
-
 def test_resumed_training_equals_an_undisturbed_one(selection, undisturbed, tmp_path):
     with pytest.raises(KeyboardInterrupt):
-        trained(selection, tmp_path / "t", _Stopped())
+        trained(selection, tmp_path / "t", StoppedAt(5))
     recorder = RecordingCallback()
     resumed = trained(selection, tmp_path / "t", recorder)
     assert recorder.began_at == 4

@@ -42,12 +42,12 @@ from heterodub.tasks.training.stage1 import generator_spec
 from heterodub.tasks.training.stage2 import translator_spec
 from tests.model.perceptual.test_vgg import weights
 from tests.pretend_device import PRETEND, There, on_pretend_device
-from tests.tasks.training.recorder import RecordingCallback
+from tests.tasks.training.recorder import RecordingCallback, StoppedAt
 from tests.tasks.training.speakers import speakers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")  # it is, in truth
 
-STEPS = {"max_steps": 4, "eval_interval": 2, "save_interval": 2, "sample_interval": 4}
+STEPS = {"max_steps": 3, "eval_interval": 3, "save_interval": 2, "sample_interval": 3}
 PICTURES = {
     "preset": "tiny",
     "schedule": STEPS,
@@ -70,7 +70,7 @@ def settings(workspace):
         workspace=workspace.root,
         stage1=Stage1Settings(preset="tiny", schedule=STEPS, sync_steps=2),
         stage2=Stage2Settings(**PICTURES),
-        baselines=BaselineSettings(preset="tiny", schedule=STEPS, syncnet_steps=2, disc_start_step=0),
+        baselines=BaselineSettings(preset="tiny", schedule=STEPS, syncnet_steps=1, disc_start_step=0),
     )
 
 
@@ -123,16 +123,9 @@ def test_pretend_device_refuses_what_an_accelerator_refuses():
         assert np.array_equal((2 * there).cpu().numpy(), np.full((2, 3), 2.0))
 
 
-class _StoppedMidway(RecordingCallback):
-    def on_train_step_end(self, report):
-        super().on_train_step_end(report)
-        if report.step == 3:
-            raise KeyboardInterrupt
-
-
 @pytest.mark.parametrize("what", ["generator", "translator", *BASELINES])
 def test_training_and_resumption_run_on_the_device(here, train, tmp_path, what):
-    stopped, recorder = _StoppedMidway(), RecordingCallback()
+    stopped, recorder = StoppedAt(3), RecordingCallback()
     with on_pretend_device():
         assert device_of("auto") == PRETEND
         with pytest.raises(KeyboardInterrupt):
@@ -161,24 +154,22 @@ def quick(monkeypatch):
 
 
 def both(work):
-    """Return the results of `work` on the CPU and on the pretend device."""
-    result = work()
+    """Return the results of `work` on the CPU and on the pretend device, where it is done first: what it keeps for the
+    next time is made there.
+    """
     with on_pretend_device():
-        return result, work()
+        there = work()
+    return work(), there
 
 
 def test_evaluation_of_a_generator(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
 
-    def evaluate(sync_steps):
-        changed = settings.stage1.model_copy(update={"sync_steps": sync_steps})
-        given = settings.model_copy(update={"stage1": changed})
-        return generator_scores.evaluate_generator(given, selection, selection.val, models["generator"], "", 4)
-
-    here, there = both(lambda: evaluate(2).summary())
+    changed = settings.stage1.model_copy(update={"sync_steps": 3})  # a scorer that no other test has trained
+    given = settings.model_copy(update={"stage1": changed})
+    evaluate = partial(generator_scores.evaluate_generator, given, selection, selection.val)
+    here, there = both(lambda: evaluate(models["generator"], "", 4).summary())
     assert alike(here, there)
-    with on_pretend_device():
-        evaluate(3)  # the scorer is trained there, too
 
 
 def test_evaluation_of_a_translator(workspace, settings, models, quick):
@@ -263,8 +254,20 @@ def test_missing_device_is_a_settings_error():
         device_of("cuda")
 
 
-def test_dubbing_child_does_not_import_lightning():
-    """Importing it takes seconds, which every dubbing would pay."""
-    modules = "heterodub.tasks.dubbing.worker, heterodub.tasks.training.device"
-    look = f"import sys, {modules}; sys.exit('lightning_fabric' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0
+LOOK = """
+import sys
+from pathlib import Path
+from heterodub.tasks.dubbing import inputs, model_lookup
+print(*{"torch", "mlflow", "scipy.signal", "onnxruntime"} & set(sys.modules))
+from heterodub.tasks.dubbing import worker
+from heterodub.tasks.training import device
+from heterodub.model.io import load_generator, load_translator
+load_generator(Path(sys.argv[1])), load_translator(Path(sys.argv[2]))
+print(*{"lightning_fabric", "torch._dynamo"} & set(sys.modules))
+"""
+
+
+def test_dubbing_children_do_not_import_what_they_do_not_need(models):
+    """Each of these takes a second or more, which every dubbing would pay."""
+    call = [sys.executable, "-c", LOOK, str(models["generator"]), str(models["translator"])]
+    assert subprocess.run(call, capture_output=True, text=True, check=True).stdout.split() == []

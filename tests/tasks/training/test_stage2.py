@@ -21,7 +21,7 @@ from heterodub.tasks.training.run import no_samples, run_training
 from heterodub.tasks.training.samples import TranslatorSamples
 from heterodub.tasks.training.stage2 import translator_spec
 from tests.tasks.training.face_release import face_release
-from tests.tasks.training.recorder import RecordingCallback
+from tests.tasks.training.recorder import RecordingCallback, StoppedAt
 
 SHORT = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval": 6}
 
@@ -81,10 +81,20 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 """
 
 
-def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_path):
-    folder = tmp_path / "training"
+def killed(workspace, folder):
     call = [sys.executable, "-c", KILLED, workspace.root, str(folder), "5"]
     assert subprocess.run(call, capture_output=True).returncode == -9
+
+
+def stopped(workspace, folder):
+    with pytest.raises(KeyboardInterrupt):
+        trained(workspace, folder, StoppedAt(5))
+
+
+@pytest.mark.parametrize("end", [pytest.param(killed, marks=pytest.mark.long), stopped])  # stage 1's is killed anyway
+def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_path, end):
+    folder = tmp_path / "training"
+    end(workspace, folder)
     recorder = RecordingCallback()
     resumed = trained(workspace, folder, recorder)
     assert recorder.began_at == 4

@@ -1,5 +1,6 @@
 """Films and their sound: from the raw file at the right moment, else from the mel, and said so."""
 
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from heterodub.model.features.mel import log_mel
 from heterodub.schemas.config.limits import LimitSettings
+from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.media.paths import fingerprint
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB
 from heterodub.tasks.visualization.film import Side, compared_film, film_frames, landmark_film
@@ -45,8 +47,15 @@ def pitch(samples: np.ndarray) -> float:
     return float(np.argmax(np.abs(np.fft.rfft(samples)))) * RATE / len(samples)
 
 
-def playable(place: ClipPlace) -> PlayableSound:
-    return clip_sound(place, mel_of(place.frames), LimitSettings())
+@pytest.fixture(scope="module")
+def decoder():
+    with closing(Decoder(LimitSettings())) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def playable(decoder):
+    return lambda place: clip_sound(place, mel_of(place.frames), LimitSettings(), decoder)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,7 @@ def playable(place: ClipPlace) -> PlayableSound:
         ({"start_frame": 0}, (400, 500)),
     ],
 )
-def test_film_has_the_sound_of_the_clip(raw, changes, hertz):
+def test_film_has_the_sound_of_the_clip(raw, playable, changes, hertz):
     sound = playable(place_in(raw, **changes))
     assert sound.rebuilt_since is None
     assert sound.samples.shape == (FRAMES * 640,)
@@ -68,7 +77,7 @@ def test_film_has_the_sound_of_the_clip(raw, changes, hertz):
     ]
 
 
-def test_missing_changed_or_silent_file_falls_back_to_the_mel(raw, tmp_path):
+def test_missing_changed_or_silent_file_falls_back_to_the_mel(raw, playable, tmp_path):
     mute = tmp_path / "mute.mp4"
     write_media(mute, regular(100))
     broken = tmp_path / "broken.mp4"
@@ -97,9 +106,9 @@ def test_mel_of_silence_is_silence_and_not_an_error():
     assert np.abs(from_mel(np.full((40, 80), np.log(1e-5), np.float32))).max() < 0.01
 
 
-def test_mel_of_another_length_is_refused(raw):
+def test_mel_of_another_length_is_refused(raw, decoder):
     with pytest.raises(ValueError, match="200 x 80"):
-        clip_sound(place_in(raw), mel_of(10), LimitSettings())
+        clip_sound(place_in(raw), mel_of(10), LimitSettings(), decoder)
 
 
 def sides(*points: np.ndarray) -> list[Side]:

@@ -1,0 +1,48 @@
+"""The two models of a dubbing, found by the names that users give them.
+
+Apart from models.py, which opens them: the process that looks for them opens none, and does not load torch.
+"""
+
+from pathlib import Path
+
+from heterodub.model.checksums import file_hash
+from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS
+from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.dubbing.jobs import ModelPaths
+from heterodub.tasks.stores.workspace import Workspace
+
+
+def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> ModelPaths:
+    """Find both models, each by a folder, a version, "@alias", a run id, or "newest"; the translator also by "warp",
+    which is not trained and never stands in for one that is not there. Those of a registry are fetched into `scratch`.
+
+    Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
+    ModelFileError - what was fetched is damaged.
+    """
+    folder, name = _found(settings, generator, GENERATOR, scratch / "generator")
+    if translator == LANDMARK_WARP:
+        return ModelPaths(folder, None, (name, LANDMARK_WARP))
+    place, translator_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
+    return ModelPaths(folder, place, (name, translator_name))
+
+
+def _weights(folder: Path) -> str:
+    """Short hash of a folder's model, without its path: the beginning of its weights' sha256."""
+    path = folder / WEIGHTS
+    return file_hash(path)[:12] if path.is_file() else "missing"
+
+
+def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
+    """Folder of a model, and its display name."""
+    if Path(name).is_dir():
+        return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
+    ws = Workspace.open(settings.workspace)
+    from heterodub.tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
+    from heterodub.tasks.tracking.registry import usable_version
+    from heterodub.tasks.tracking.store import open_tracking
+
+    tracking = open_tracking(settings.tracking, ws)
+    version = usable_version(tracking, kind, None if name == NEWEST else name)
+    scratch.mkdir()
+    return fetch_version(tracking, version, scratch), str(version)
