@@ -10,7 +10,7 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from heterodub.flows.ingest import ingest
 from heterodub.schemas.config.settings import load_settings
-from heterodub.schemas.errors import SettingsError, WorkspaceError
+from heterodub.schemas.errors import SettingsError, WeightsMissingError, WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.releases import releases
@@ -74,11 +74,11 @@ def test_second_ingest_decodes_and_changes_nothing(heterodub, footage, workspace
     assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 
-def test_only_added_files_are_analysed(heterodub, footage, workspace, config, finished):
+def test_only_added_files_are_analysed(invoked, footage, workspace, config, cluster, finished):
     earlier = contents(workspace)
     (added := footage.parent / "added").mkdir()
     write_head(added / "zz-new.mp4", 50)
-    ran = heterodub("ingest", footage.parent, "-w", workspace, "--config", config, "--workers", 1, "--json")
+    ran = invoked("ingest", footage.parent, "-w", workspace, "--config", config, "--dask", cluster, "--json")
     summary = json.loads(ran.stdout)  # fails if anything else is on stdout
     assert (summary["new_files"], summary["unchanged_files"], summary["files"]) == (1, 6, 7)
     assert summary["media_seconds"] == 1.6
@@ -145,11 +145,9 @@ def test_unreachable_prefect_server_is_one_line(heterodub, tmp_path, footage):
     assert lines.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
 
 
-def test_weights_that_workers_lack_end_the_run_without_blaming_files(heterodub, tmp_path, footage, cluster):
-    settings = tmp_path / "v2.toml"
+def test_weights_that_workers_lack_end_the_run_without_blaming_files(prefect_api, tmp_path, footage, cluster):
+    settings, workspace = tmp_path / "v2.toml", tmp_path / "workspace"
     settings.write_text('backend = "face_mesh_v2"\n')
-    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings, "--dask", cluster)
-    assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1].startswith("error: ")
-    assert "Traceback" not in ran.stderr
-    assert contents(tmp_path / "workspace")["catalog"] == []
+    with pytest.raises(WeightsMissingError, match="face_landmarker"):
+        ingest(str(footage), workspace=str(workspace), config=str(settings), dask=cluster)
+    assert contents(workspace)["catalog"] == []
