@@ -1,7 +1,8 @@
 """Log-mel features of speech, the same call for stores, training and dubbing. librosa is the reference.
 
-The filter bank is librosa's; the spectrum is taken here, since librosa's own compiles a loop for seconds at the first
-call of every process. A test holds the result against `librosa.feature.melspectrogram`.
+It is not loaded: that takes every process two seconds with the packages it needs, and its spectrum compiles a loop for
+seconds more. Tests hold the filters against `librosa.filters.mel`, and the result against
+`librosa.feature.melspectrogram`.
 """
 
 from functools import cache
@@ -43,8 +44,22 @@ def _hann() -> NDArray[np.float32]:
 
 @cache
 def mel_bank() -> NDArray[np.float32]:
-    """Return the mel filters of librosa, (321, 80)."""
-    import librosa.filters  # here, not above: it costs most of a second, which files without sound need not wait for
+    """Return the mel filters of librosa, (321, 80): triangles on Slaney's scale, of equal area."""
+    edges_hz = _mel_edges()
+    bins_hz = np.fft.rfftfreq(MEL_WINDOW_SAMPLES, 1 / SAMPLE_RATE_HZ)
+    ramps, widths = np.subtract.outer(edges_hz, bins_hz), np.diff(edges_hz)[:, np.newaxis]
+    rising, falling = -ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]
+    bank = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    bank *= (2 / (edges_hz[2:] - edges_hz[:-2]))[:, np.newaxis]
+    return np.ascontiguousarray(bank.T)
 
-    bank: NDArray[np.float32] = librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=MEL_WINDOW_SAMPLES, n_mels=MEL_BANDS)
-    return np.ascontiguousarray(bank.T, np.float32)
+
+def _mel_edges() -> NDArray[np.float64]:
+    """Return the frequencies, in Hz, at which the filters begin, peak and end, (82,): linear up to 1 kHz, then
+    logarithmic.
+    """
+    linear_hz, log_step, start_hz = 200 / 3, np.log(6.4) / 27, 1000.0
+    start = start_hz / linear_hz
+    highest = start + np.log(SAMPLE_RATE_HZ / 2 / start_hz) / log_step
+    mels = np.linspace(0.0, highest, MEL_BANDS + 2)
+    return np.where(mels >= start, start_hz * np.exp(log_step * (mels - start)), linear_hz * mels)

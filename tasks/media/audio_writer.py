@@ -9,11 +9,11 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from scipy.signal import lfilter
 
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 
 from .channels import MonoResampler, mix_weights, to_float
+from .recursive_filter import filtered
 from .spool import ClippingMarks, Spool
 from .timeline import StreamClock
 
@@ -52,15 +52,15 @@ class SteadyRemover:
     _CUTOFF_HZ: Final = 4.0
 
     def __init__(self, rate_hz: int) -> None:
-        self._pole = 1 - 2 * np.pi * self._CUTOFF_HZ / rate_hz
+        pole = 1 - 2 * np.pi * self._CUTOFF_HZ / rate_hz
+        self._section = np.array([[1.0, -1.0, 0.0, 1.0, -pole, 0.0]])
         self._state: np.ndarray | None = None
 
     def remove(self, samples: np.ndarray) -> np.ndarray:
         """Return samples (N,) float32 without the offset."""
         if self._state is None:
-            self._state = np.array([-samples.mean(dtype=np.float64)])
-        steady, self._state = lfilter([1.0, -1.0], [1.0, -self._pole], samples.astype(np.float64), zi=self._state)
-        swinging: np.ndarray = steady.astype(np.float32)
+            self._state = np.array([[-samples.mean(dtype=np.float64), 0.0]])
+        swinging: np.ndarray = filtered(self._section, samples, self._state).astype(np.float32)
         return swinging
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from scipy.signal import butter, sosfilt
 
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 from heterodub.schemas.reasons import MissingCause
+from heterodub.tasks.media.recursive_filter import filtered
 
 Samples = NDArray[np.float32]
 
@@ -29,8 +29,13 @@ SPEECH_PROBABILITY = 0.5
 SILENCE_DBFS = -60.0
 """Quieter clips hold no speech worth measuring; 16-bit quantisation noise lies near -98, quiet rooms near -60."""
 
-_RUMBLE_HZ = 60.0
-"""Level and noise are measured above it."""
+_HIGH_PASS = np.array(
+    [
+        [0.9696830640821985, -1.939366128164397, 0.9696830640821985, 1.0, -1.956851282961526, 0.9573945965529782],
+        [1.0, -2.0, 1.0, 1.0, -1.981579078857877, 0.9821292580439271],
+    ]
+)
+"""Level and noise are measured above 60 Hz: scipy.signal.butter(4, 60, "highpass", fs=16000, output="sos")."""
 
 _QUIETEST = 0.1
 """Share of the quietest chunks whose mean power is the noise under the speech."""
@@ -72,14 +77,7 @@ def speech_band(samples: Samples) -> Samples:
 
     A Butterworth high-pass of fourth order.
     """
-    band: Samples = sosfilt(_high_pass(), samples).astype(np.float32)
-    return band
-
-
-@cache
-def _high_pass() -> NDArray[np.float64]:
-    sections: NDArray[np.float64] = butter(4, _RUMBLE_HZ, "highpass", fs=SAMPLE_RATE_HZ, output="sos")
-    return sections
+    return filtered(_HIGH_PASS, samples).astype(np.float32)
 
 
 def level_dbfs(samples: Samples) -> float:

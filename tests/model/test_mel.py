@@ -4,7 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from heterodub.model.features.mel import FLOOR, log_mel
+from heterodub.model.features.mel import FLOOR, log_mel, mel_bank
 from heterodub.model.features.timing import SAMPLES_PER_FRAME
 from heterodub.schemas.contract import MEL_HOP_SAMPLES
 
@@ -64,3 +64,9 @@ def test_silence_lies_on_the_floor():
 def test_twice_as_loud_is_log_two_higher():
     samples = noise(10)
     np.testing.assert_allclose(log_mel(2 * samples, 10) - log_mel(samples, 10), np.log(2), atol=1e-3)
+
+
+def test_mel_filters_equal_librosa():
+    expected = librosa.filters.mel(sr=16_000, n_fft=640, n_mels=80).T
+    np.testing.assert_allclose(mel_bank(), expected, rtol=1e-6)
+    assert mel_bank().dtype == expected.dtype == np.float32
