@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -15,7 +16,7 @@ import pytest
 from prefect.context import refresh_global_settings_context
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from heterodub.flows.cli.main import app
 from heterodub.flows.ingest import ingest
@@ -128,11 +129,24 @@ def heterodub(config, prefect_api) -> Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture(scope="session")
-def stdout_of() -> Callable[..., str]:
+def invoked() -> Callable[..., Result]:
+    """invoked("status", ...) runs a command in this process, without the last handler of errors."""
+
+    def call(*words: Any) -> Result:
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        ended = CliRunner().invoke(app, list(map(str, words)))
+        signal.signal(signal.SIGINT, on_interrupt)  # a command that runs a flow has one of its own
+        return ended
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def stdout_of(invoked) -> Callable[..., str]:
     """stdout_of("status", ...) runs a command in this process; it must end with `code`, if any."""
 
     def call(*words: Any, code: int | None = 0) -> str:
-        ended = CliRunner().invoke(app, list(map(str, words)))
+        ended = invoked(*words)
         assert code is None or ended.exit_code == code, ended.output
         return str(ended.stdout)
 

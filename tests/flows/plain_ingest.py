@@ -13,8 +13,10 @@ from heterodub.schemas.policy import Policy
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.progress import Tally
 from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
-from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.releases.publishing import PublishResult, assign
 from heterodub.tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
+from heterodub.tasks.stores.workspace import Workspace
+from tests.tasks.releases.audit.plain_audit import failures
 
 
 def run(
@@ -32,6 +34,20 @@ def store(
     policy = choose_policy.fn(settings)
     plan = find_files.fn(str(source), "default", settings, retry_quarantined)
     return policy, plan, work_on_files.fn(plan, settings, policy)
+
+
+def checked(source: Path | str, settings: Settings) -> tuple[catalog.IngestPlan, Tally]:
+    """`store`, then the splits, and every expectation of the audit without its pages: all but the release."""
+    _, plan, tally = store(source, settings)
+    require_sound(settings)
+    return plan, tally
+
+
+def require_sound(settings: Settings) -> None:
+    """Divide the speakers, and assert that the tables would pass an audit."""
+    ws = Workspace.open(settings.workspace)
+    assign(ws, settings.splits)
+    assert failures(ws) == {}
 
 
 class _Printing(ProgressSink):

@@ -13,11 +13,11 @@ from heterodub.tasks.ingestion.dask_executor import open_client
 from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.releases.publishing import PublishResult
-from heterodub.tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
+from heterodub.tasks.steps.ingest import choose_policy, find_files, work_on_files
 from heterodub.tasks.stores.batches import orphans
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
-from tests.flows.plain_ingest import run, store
+from tests.flows.plain_ingest import checked, require_sound, run, store
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_two_files_swap_names(place, settings):
     (films / "spare").rename(films / "b.mp4")
     os.utime(films / "a.mp4")
     os.utime(films / "b.mp4")
-    run(films, settings)
+    checked(films, settings)
     assert states(place) == dict.fromkeys(("a.mp4", "b.mp4", "c.mp4"), ("measured", None))
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1}
 
@@ -95,7 +95,7 @@ def test_file_moves_and_another_takes_its_name(place, settings):
     films = place / "films"
     (films / "a.mp4").rename(films / "moved.mp4")
     write_head(films / "a.mp4", 310, 30)
-    run(films, settings)
+    checked(films, settings)
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "moved.mp4": 1}
 
 
@@ -105,7 +105,7 @@ def test_copy_takes_over_when_its_original_changes(place, settings):
     store(films, settings)
     assert states(place)["copy.mp4"] == ("duplicate", "same_bytes")
     write_head(films / "a.mp4", 311, 30)
-    run(films, settings)
+    checked(films, settings)
     assert states(place)["copy.mp4"] == ("measured", None)
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "copy.mp4": 1}
 
@@ -123,7 +123,7 @@ def test_file_that_loses_its_content_loses_its_clips(place, settings, becomes):
         case "gone bad":
             path.unlink()
             path.symlink_to("nowhere")
-    run(path.parent, settings)
+    checked(path.parent, settings)
     reasons = {"empty": "empty_file", "noise": "not_media", "copy": "same_bytes", "gone bad": "broken_link"}
     assert states(place)["a.mp4"][1] == reasons[becomes]
     assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
@@ -146,7 +146,7 @@ def test_file_named_twice_counts_once(place, settings, tmp_path):
     path = write_head(tmp_path / "new.mp4", 320, 30)
     manifest = tmp_path / "twice.csv"
     manifest.write_text(f"uri,speaker\n{path},ann\n{path},ann\nnew.mp4,ann\n")
-    plan, tally, _ = run(manifest, settings)
+    plan, tally = checked(manifest, settings)
     assert (len(plan.fresh), tally.files_done) == (1, 1)
     assert states(place)["new.mp4"] == ("measured", None)
 
@@ -181,7 +181,7 @@ def test_files_that_vanish_midway(place, settings):
     assert result["z.mp4"] == ("measured", None)
     for name, content in kept.items():
         (films / f"{name}.mp4").write_bytes(content)
-    plan, tally, _ = run(films, settings)
+    plan, tally = checked(films, settings)
     assert (len(plan.fresh), tally.files_done) == (2, 2)
     assert clips_of(place) == dict.fromkeys(("a.mp4", "b.mp4", "c.mp4", "x.mp4", "y.mp4", "z.mp4"), 1)
 
@@ -204,7 +204,7 @@ def labels(place: Path) -> dict[str, tuple[str, str]]:
 
 
 def test_file_moved_to_another_speaker_folder_takes_that_speaker(place, settings, by_speaker):
-    _, tally, _ = run(by_speaker, settings)
+    _, tally = checked(by_speaker, settings)
     before = labels(place)
     assert {path: who for path, (who, _) in before.items()} == {f"alice/{name}.mp4": "alice" for name in "abc"}
     assert not any(
@@ -212,7 +212,7 @@ def test_file_moved_to_another_speaker_folder_takes_that_speaker(place, settings
     )
     (place / "films" / "bob").mkdir()
     (place / "films" / "alice" / "a.mp4").rename(place / "films" / "bob" / "a.mp4")
-    _, again, _ = run(by_speaker, settings)
+    _, again = checked(by_speaker, settings)
     after = labels(place)
     assert (tally.files_done, again.files_done) == (0, 0)
     assert after["bob/a.mp4"][0] == "bob" and "alice/a.mp4" not in after
@@ -239,7 +239,7 @@ def test_equal_bytes_of_two_speakers_are_refused_until_labels_agree(place, setti
     (why,) = {row["error"] for row in contents(place / "workspace")["catalog"] if row["reason"] == "labels_disagree"}
     assert all(word in why for word in ("'alice' at", "'bob' at", str(twin)))
     (place / "films" / "alice" / "a.mp4").unlink()
-    run(by_speaker, settings)
+    checked(by_speaker, settings)
     assert "a.mp4" not in states(place) and states(place)["copy.mp4"] == ("measured", None)
     assert labels(place)["bob/copy.mp4"][0] == "bob"
 
@@ -265,5 +265,5 @@ def test_plan_made_before_the_workspace_changed_is_harmless(place, settings):
     assert [Path(raw.uri).name for raw in plan.fresh if isinstance(raw, RawFile)] == ["late.mp4"]
     for _ in range(2):
         work_on_files.fn(plan, settings, policy)
-    publish_release.fn(settings, policy)
+    require_sound(settings)
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "late.mp4": 1}

@@ -1,6 +1,7 @@
 """Dubbing as a command and as a flow: exit codes, one line for what is wrong, and jobs that do not stop each other."""
 
 import json
+import subprocess
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.schemas.cards import GeneratorCard
 from heterodub.schemas.config.training import GeneratorArchitecture
 from heterodub.tasks.faces.mesh import open_mesh_v1
+from tests.flows.commands import each_ended
 from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 
@@ -53,31 +55,36 @@ def test_dub_flow_reports_failed_jobs_and_does_the_rest(place, prefect_api, shim
     json.dumps(result)
 
 
-def test_dub_command_dubs_one_video_and_prints_the_outcome(place, heterodub):
+def test_dub_command_dubs_one_video_and_prints_the_outcome(place, prefect_api, stdout_of):
     models = ("--generator", place / "generator", "--translator", "warp", "--config", place / "short.toml")
     words = ("dub", place / "head.mp4", "--speech-from", place / "other.mp4", "-o", place / "out.mp4", *models)
-    ended = heterodub(*words, "--json")
-    assert ended.returncode == 0, ended.stderr
-    summary = json.loads(ended.stdout)["outcomes"][0]
+    summary = json.loads(stdout_of(*words, "--json"))["outcomes"][0]
     assert (summary["frames"], summary["translator"]) == (12, "warp")
     assert (place / "out.mp4").exists()
 
 
-@pytest.mark.parametrize(
-    ("words", "cause"),
-    [
-        (("dub", "gone.mp4"), "say what to dub"),
-        (("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "-w", "/nowhere"), "no workspace at /nowhere"),
-        (("dub", "gone.mp4", "gone.wav", "-o", "out.avi", "-w", "/nowhere"), "out.avi must end in .mp4"),
-        (("dub", "--manifest", "{place}/bad.csv", "--translator", "warp"), "did you swap VIDEO and SPEECH?"),
-        (("evaluate", "dub", "{place}/jobs.csv", "-w", "/nowhere"), "no workspace at /nowhere"),
-    ],
-)
-def test_dub_error_is_one_line_and_exit_code_1(words, cause, place, heterodub):
-    words = [word.format(place=place) for word in words]
-    ended = heterodub(*words, "--generator", place / "generator", "--config", place / "short.toml")
-    errors = [line for line in ended.stderr.splitlines() if line.startswith("error:")]
+ERRORS = {
+    "say what to dub": ("dub", "gone.mp4"),
+    "no workspace at /nowhere": ("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "-w", "/nowhere"),
+    "out.avi must end in .mp4": ("dub", "gone.mp4", "gone.wav", "-o", "out.avi", "-w", "/nowhere"),
+    "did you swap VIDEO and SPEECH?": ("dub", "--manifest", "{place}/bad.csv", "--translator", "warp"),
+    "no workspace at /nowhere for scores": ("evaluate", "dub", "{place}/jobs.csv", "-w", "/nowhere"),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(place, prefect_api) -> dict[str, subprocess.CompletedProcess]:
+    models = ("--generator", str(place / "generator"), "--config", str(place / "short.toml"))
+    commands = [(*(word.format(place=place) for word in words), *models) for words in ERRORS.values()]
+    return dict(zip(ERRORS, each_ended(commands, PREFECT_API_URL=prefect_api), strict=True))
+
+
+@pytest.mark.parametrize("cause", ERRORS)
+def test_dub_error_is_one_line_and_exit_code_1(cause, refused):
+    ended = refused[cause]
+    said = ended.stderr.decode()
+    errors = [line for line in said.splitlines() if line.startswith("error:")]
     assert (ended.returncode, len(errors)) == (1, 1)
-    assert cause in errors[0]
-    assert "Traceback" not in ended.stderr
-    assert "starting a Prefect server" not in ended.stderr
+    assert cause.partition(" for scores")[0] in errors[0]
+    assert "Traceback" not in said
+    assert "starting a Prefect server" not in said

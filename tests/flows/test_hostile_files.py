@@ -73,6 +73,8 @@ def ran(tmp_path_factory, config, shim, server, prefect_api) -> Ran:
         str(workspace),
         "--config",
         str(settings),
+        "--workers",
+        "1",
     ]
     # 8192 blocks of 1 KiB: what a child may write to one file, so that a bug cannot fill the disk
     surroundings = os.environ | {"LD_PRELOAD": str(shim), "SHIM_LOG": str(log), "PREFECT_API_URL": prefect_api}

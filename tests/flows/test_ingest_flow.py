@@ -10,11 +10,12 @@ from prefect.client.schemas.sorting import ArtifactSort
 
 from heterodub.flows.ingest import ingest
 from heterodub.schemas.config.settings import load_settings
-from heterodub.schemas.errors import SettingsError, WorkspaceError
+from heterodub.schemas.errors import SettingsError, WeightsMissingError, WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores.workspace import Workspace
+from tests.flows.commands import each_ended
 from tests.flows.heads import contents, people_lines, versions, write_head
 from tests.flows.plain_ingest import run
 
@@ -63,10 +64,10 @@ def test_run_log_records_each_step(finished):
     assert [step.corpus for step in run.corpora("drift")] == ["default"]
 
 
-def test_second_ingest_decodes_and_changes_nothing(heterodub, footage, workspace, config):
+def test_second_ingest_decodes_and_changes_nothing(invoked, footage, workspace, config):
     before = versions(workspace)
-    ran = heterodub("ingest", footage, "-w", workspace, "--config", config)
-    assert ran.returncode == 0, ran.stderr
+    ran = invoked("ingest", footage, "-w", workspace, "--config", config)
+    assert ran.exit_code == 0, ran.stderr
     assert "nothing new" in ran.stdout
     assert "analyse: " not in ran.stderr
     assert versions(workspace) == before
@@ -74,11 +75,11 @@ def test_second_ingest_decodes_and_changes_nothing(heterodub, footage, workspace
     assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 
-def test_only_added_files_are_analysed(heterodub, footage, workspace, config, finished):
+def test_only_added_files_are_analysed(invoked, footage, workspace, config, cluster, finished):
     earlier = contents(workspace)
     (added := footage.parent / "added").mkdir()
     write_head(added / "zz-new.mp4", 50)
-    ran = heterodub("ingest", footage.parent, "-w", workspace, "--config", config, "--workers", 1, "--json")
+    ran = invoked("ingest", footage.parent, "-w", workspace, "--config", config, "--dask", cluster, "--json")
     summary = json.loads(ran.stdout)  # fails if anything else is on stdout
     assert (summary["new_files"], summary["unchanged_files"], summary["files"]) == (1, 6, 7)
     assert summary["media_seconds"] == 1.6
@@ -108,14 +109,13 @@ def _stage1_of(ws: Workspace, release: releases.Release) -> list[dict]:
     return sorted(rows, key=lambda row: row["clip_id"])
 
 
-def test_help_names_the_commands(heterodub):
-    ran = heterodub("--help")
-    assert ran.returncode == 0
-    assert all(word in ran.stdout for word in ("ingest", "route", "sample"))
-    assert heterodub("ingest", "--help").returncode == 0
+def test_help_names_the_commands(stdout_of):
+    shown = stdout_of("--help")
+    assert all(word in shown for word in ("ingest", "route", "sample"))
+    stdout_of("ingest", "--help")
 
 
-def test_user_errors_are_one_line(heterodub, tmp_path, footage):
+def test_user_errors_are_one_line(prefect_api, tmp_path, footage):
     bad = tmp_path / "bad.toml"
     bad.write_text("[run]\nworkers = 0\n")
     calls = {
@@ -123,11 +123,11 @@ def test_user_errors_are_one_line(heterodub, tmp_path, footage):
         "workers": ("ingest", footage, "-w", tmp_path / "w2", "--config", bad),
         "Dask": ("ingest", footage, "-w", tmp_path / "w4", "--dask", "tcp://127.0.0.1:1"),
     }
-    for part, words in calls.items():
-        ran = heterodub(*words)
-        assert (ran.returncode, ran.stdout) == (1, ""), words
-        lines = [line for line in people_lines(ran.stderr) if "error" in line.lower() or "Traceback" in line]
-        assert len(lines) == 1 and lines[0].startswith("error: ") and part in lines[0], ran.stderr
+    for part, ran in zip(calls, each_ended(list(calls.values()), PREFECT_API_URL=prefect_api), strict=True):
+        assert (ran.returncode, ran.stdout) == (1, b""), part
+        said = ran.stderr.decode()
+        lines = [line for line in people_lines(said) if "error" in line.lower() or "Traceback" in line]
+        assert len(lines) == 1 and lines[0].startswith("error: ") and part in lines[0], said
 
 
 def test_user_errors_are_project_errors(prefect_api, tmp_path, footage):
@@ -145,11 +145,9 @@ def test_unreachable_prefect_server_is_one_line(heterodub, tmp_path, footage):
     assert lines.startswith("error: no Prefect server answers at PREFECT_API_URL=http://127.0.0.1:1/api")
 
 
-def test_weights_that_workers_lack_end_the_run_without_blaming_files(heterodub, tmp_path, footage, cluster):
-    settings = tmp_path / "v2.toml"
+def test_weights_that_workers_lack_end_the_run_without_blaming_files(prefect_api, tmp_path, footage, cluster):
+    settings, workspace = tmp_path / "v2.toml", tmp_path / "workspace"
     settings.write_text('backend = "face_mesh_v2"\n')
-    ran = heterodub("ingest", footage, "-w", tmp_path / "workspace", "--config", settings, "--dask", cluster)
-    assert ran.returncode == 1
-    assert ran.stderr.splitlines()[-1].startswith("error: ")
-    assert "Traceback" not in ran.stderr
-    assert contents(tmp_path / "workspace")["catalog"] == []
+    with pytest.raises(WeightsMissingError, match="face_landmarker"):
+        ingest(str(footage), workspace=str(workspace), config=str(settings), dask=cluster)
+    assert contents(workspace)["catalog"] == []

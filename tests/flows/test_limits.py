@@ -78,6 +78,16 @@ def test_forty_damaged_files_of_each_kind(suffix, child, settings, policies, tmp
     assert ends[FileState.REJECTED] > 3, ends  # a part still decodes: there is no face in it
 
 
+def test_decoding_process_loads_nothing_that_it_can_do_without(child, settings, policies, tmp_path):
+    """Each costs a second or more whenever one starts."""
+    film = write_head(tmp_path / "head.mp4", 501, 30)
+    assert analyse(child, film, settings, policies["lenient"]).outcome.state == FileState.MEASURED
+    loaded = FunctionName("sys:modules.__contains__")
+    others = ("pandas", "torch", "prefect", "mlflow", "distributed", "great_expectations")
+    assert child.run(loaded, "scipy", time_limit_s=60, returns=bool)
+    assert [name for name in others if child.run(loaded, name, time_limit_s=60, returns=bool)] == []
+
+
 def test_picture_too_large_for_the_memory_is_refused_for_that(settings, policies, tmp_path):
     path = _still_film(tmp_path / "wide.mkv", 12288)
     settings = settings.model_copy(update={"limits": LimitSettings(max_pixels=2**28)})

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.commands import each_ended
+
 HOSTILE = b"a\x1b]0;owned\x07\x1b[2J\x1b[31mb\xe2\x80\xae4pm\xc2\x9b1A\x7f\r\nwarning: all is well\xff.mp4"
 """A title, a cleared screen, a colour, a direction, C1, DEL, a line of ours, and a byte that is no UTF-8."""
 
@@ -98,31 +100,39 @@ def test_terminal_output_holds_only_control_codes_of_rich(kind):
     assert obeyed(output, colours=True) == ""
 
 
-def run(*words: str | bytes) -> tuple[int, bytes, bytes]:
-    command = Path(sys.executable).with_name("heterodub")
-    done = subprocess.run([command, *words], capture_output=True, env=os.environ | {"COLUMNS": "400"})
-    return done.returncode, done.stdout, done.stderr
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("ingest", HOSTILE),
-        ("route", "--policy", HOSTILE),
-        ("list", "--files", HOSTILE),
-        ("list", "--route", HOSTILE),
-        ("explain", HOSTILE),
-        ("status", "--config", HOSTILE),
-        ("dub", HOSTILE, HOSTILE, "-o", HOSTILE + b".mp4"),
-    ],
+REFUSED = (
+    ("ingest", HOSTILE),
+    ("route", "--policy", HOSTILE),
+    ("list", "--files", HOSTILE),
+    ("list", "--route", HOSTILE),
+    ("explain", HOSTILE),
+    ("dub", HOSTILE, HOSTILE, "-o", HOSTILE + b".mp4"),
 )
-def test_commands_that_refuse_a_name_show_it_escaped(words, tmp_path):
-    workspace = [] if words[0] == "list" else ["-w", str(tmp_path / "workspace")]
-    code, out, error = run(*words, *workspace)
-    assert code in (1, 2)
-    assert obeyed(out + error) == ""
-    assert not any(line.startswith(b"warning:") for line in error.splitlines())
-    assert b"Traceback" not in error
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory) -> dict[tuple, subprocess.CompletedProcess]:
+    workspace = tmp_path_factory.mktemp("refused") / "workspace"
+    commands = [words if words[0] == "list" else (*words, "-w", str(workspace)) for words in REFUSED]
+    return dict(zip(REFUSED, each_ended(commands, COLUMNS="400"), strict=True))
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_commands_that_refuse_a_name_show_it_escaped(words, refused):
+    require_escaped(refused[words])
+
+
+def test_installed_command_that_refuses_a_name_shows_it_escaped(tmp_path):
+    words = [Path(sys.executable).with_name("heterodub"), "status", "--config", HOSTILE, "-w", str(tmp_path / "ws")]
+    require_escaped(subprocess.run(words, capture_output=True, env=os.environ | {"COLUMNS": "400"}))
+
+
+def require_escaped(ended: subprocess.CompletedProcess) -> None:
+    assert ended.returncode in (1, 2)
+    assert obeyed(ended.stdout + ended.stderr) == ""
+    assert not any(line.startswith(b"warning:") for line in ended.stderr.splitlines())
+    assert b"Traceback" not in ended.stderr
+    assert ended.stderr
 
 
 def test_json_of_a_stream_stays_json():

@@ -19,7 +19,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
-from tests.flows.plain_ingest import run
+from tests.flows.plain_ingest import checked, require_sound, run
 
 ONLY_STAGE1 = 'name = "only stage 1"\nversion = 3\n[stage1]\n[stage2]\nmin_face_height_px = 5000\n'
 
@@ -56,10 +56,14 @@ def _settings(place: Path, config: Path, cluster: str, policy: Path | None) -> S
 
 def apply(settings: Settings, policy: Path):
     """Run the steps of the flow `route` in its order, without Prefect."""
-    wanted = load_policy(policy)
-    plan = plan_route.fn(settings, wanted)
-    applied = apply_route.fn(plan, settings)
-    return describe(plan), applied, publish_release.fn(settings, wanted)
+    summary, applied = store(settings, policy)
+    return summary, applied, publish_release.fn(settings, load_policy(policy))
+
+
+def store(settings: Settings, policy: Path):
+    """All of it but the release: for what is on the way to something else."""
+    plan = plan_route.fn(settings, load_policy(policy))
+    return describe(plan), apply_route.fn(plan, settings)
 
 
 @pytest.fixture(autouse=True)
@@ -67,13 +71,12 @@ def _server(prefect_api) -> None:
     """The steps leave artifacts."""
 
 
-def test_dry_run_needs_no_media_and_changes_nothing(heterodub, place, policies):
+def test_dry_run_needs_no_media_and_changes_nothing(stdout_of, place, policies):
     before = versions(place / "workspace")
     shutil.rmtree(place / "films")
     workspace = place / "workspace"
-    ran = heterodub("route", "--policy", policies["lenient"], "-w", workspace, "--dry-run", "--clips", "--json")
-    assert ran.returncode == 0, ran.stderr
-    summary = json.loads(ran.stdout)
+    words = ("route", "--policy", policies["lenient"], "-w", workspace)
+    summary = json.loads(stdout_of(*words, "--dry-run", "--clips", "--json"))
     assert summary["stage1"] == {
         "before": 0,
         "after": 3,
@@ -109,19 +112,20 @@ def test_applied_policy_equals_an_ingest_with_that_policy(heterodub, place, poli
 
 
 def test_ingest_uses_the_active_policy(place, settings, policies):
-    apply(settings, policies["lenient"])
+    store(settings, policies["lenient"])
     assert active_policy(Workspace.open(settings.workspace)).name == "lenient"
     write_head(place / "films" / "d.mp4", 410, 30)
     with pytest.raises(SettingsError, match=r"heterodub route --policy .*picky\.toml"):
         run(place / "films", settings)
     assert len(contents(place / "workspace")["catalog"]) == 3
-    run(place / "films", settings.model_copy(update={"policy": None}))
+    checked(place / "films", settings.model_copy(update={"policy": None}))
     rows = contents(place / "workspace")
     assert (len(rows["clips"]), len(rows["stage1"]), len(rows["stage2"])) == (4, 4, 4)
 
 
 def test_payload_of_refused_clips_is_deleted(place, settings, policies):
-    apply(settings, policies["lenient"])
+    store(settings, policies["lenient"])
+    require_sound(settings)
     summary, applied, published = apply(settings, policies["picky"])
     assert (summary["stage1"]["no_longer_admitted"], applied.decoded, published.is_new) == (3, 0, True)
     rows = contents(place / "workspace")
@@ -133,7 +137,7 @@ def test_payload_of_refused_clips_is_deleted(place, settings, policies):
 def test_killed_route_is_completed_by_the_same_command(place, settings, policies):
     """The decisions were stored, the payload they dismiss was not taken out yet."""
     ws = Workspace.open(settings.workspace)
-    apply(settings, policies["lenient"])
+    store(settings, policies["lenient"])
     clips = tables.read(ws, "clips", ["clip_id"])
     refused = pa.table(
         {

@@ -300,9 +300,7 @@ def test_prefect_stores_neither_name_nor_reason_of_a_takedown(
     of_one = clips.filter(pc.equal(clips["media_id"], clips["media_id"][0]))["clip_id"]
     tables.update_columns(ws, "clips", pa.table({"clip_id": of_one, "speaker": [name] * len(of_one)}))
     monkeypatch.setenv("PREFECT_API_URL", prefect_api)
-    on_interrupt = signal.getsignal(signal.SIGINT)
     printed = stdout_of("takedown", "--speaker", name, "--reason", reason, "-w", ws.root, "--config", config, "--json")
-    signal.signal(signal.SIGINT, on_interrupt)
     APILogWorker.drain_all(timeout=10)
     EventsWorker.drain_all(timeout=10)
     kept = [path.read_bytes() for path in commons.folder.glob("prefect-*/prefect.db*")]

@@ -21,13 +21,21 @@ LIMIT_S = 60.0
 TESTS = Sandbox(reads=(str(Path(__file__).parents[2]),))
 
 
+@pytest.fixture(scope="module")
+def child():
+    """One for all tests: a process that a test ends is replaced by the next call. It finds this test's own module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        isolated = ChildProcess(1.0, TESTS)
+        yield isolated
+        isolated.close()
+
+
 @pytest.fixture
-def child(monkeypatch):
-    """Its process finds this test's own module."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
-    isolated = ChildProcess(1.0, TESTS)
-    yield isolated
-    isolated.close()
+def unstarted(child):
+    """The same without a process yet."""
+    child.close()
+    return child
 
 
 def call(child: ChildProcess, work, *arguments, time_limit_s: float = LIMIT_S):
@@ -165,29 +173,29 @@ def test_child_that_died_between_calls_is_replaced(child):
     assert call(child, child_work.pid) != first
 
 
-def test_preparation_runs_first_and_its_result_is_dropped(child):
-    child.prepare(child_work.echo, "unheard")
-    child.prepare(child_work.leave, 1)  # there is a child already
-    assert call(child, child_work.echo, 1) == 1
-    assert call(child, child_work.echo, 2) == 2
+def test_preparation_runs_first_and_its_result_is_dropped(unstarted):
+    unstarted.prepare(child_work.echo, "unheard")
+    unstarted.prepare(child_work.leave, 1)  # there is a child already
+    assert call(unstarted, child_work.echo, 1) == 1
+    assert call(unstarted, child_work.echo, 2) == 2
 
 
 @pytest.mark.parametrize("arguments", [(child_work.refuse, "x"), (child_work.fail, ValueError, "x")])
-def test_preparation_that_fails_is_no_file_s_fault(child, arguments):
-    child.prepare(*arguments)
-    assert call(child, child_work.echo, 1) == 1
+def test_preparation_that_fails_is_no_file_s_fault(unstarted, arguments):
+    unstarted.prepare(*arguments)
+    assert call(unstarted, child_work.echo, 1) == 1
 
 
-def test_preparation_that_hangs_does_not_hang_the_run(child):
-    child.prepare(child_work.sleep, 600)
-    assert refusal(child, child_work.echo, 1, time_limit_s=0.3).reason is FileReason.TIMED_OUT
-    assert call(child, child_work.echo, 1) == 1
+def test_preparation_that_hangs_does_not_hang_the_run(unstarted):
+    unstarted.prepare(child_work.sleep, 600)
+    assert refusal(unstarted, child_work.echo, 1, time_limit_s=0.3).reason is FileReason.TIMED_OUT
+    assert call(unstarted, child_work.echo, 1) == 1
 
 
-def test_files_of_a_killed_child_are_removed(child, tmp_path, monkeypatch):
+def test_files_of_a_killed_child_are_removed(unstarted, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert call(child, child_work.spool, 0).startswith(str(tmp_path))
-    assert refusal(child, child_work.spool, 600, time_limit_s=1).reason is FileReason.TIMED_OUT
+    assert call(unstarted, child_work.spool, 0).startswith(str(tmp_path))
+    assert refusal(unstarted, child_work.spool, 600, time_limit_s=1).reason is FileReason.TIMED_OUT
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,7 @@
 """A takedown that was killed is a problem until another one has finished it; then nothing is left on the disk."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,25 +29,54 @@ from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.lineage import erase
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 
-root, step, media = sys.argv[1:]
-ws, work = Workspace.open(root), getattr(erase, step)
+def killed(root, step, media):
+    ws, work = Workspace.open(root), getattr(erase, step)
 
-def dies(*given):
-    work(*given)
-    os.kill(os.getpid(), signal.SIGKILL)
+    def dies(*given):
+        work(*given)
+        os.kill(os.getpid(), signal.SIGKILL)
 
-setattr(erase, step, dies)
-erase.take_down(ws, Settings(workspace=root), None, plan_takedown(ws, None, find_scope(ws, "file", media)), "asked")
+    setattr(erase, step, dies)
+    plan = plan_takedown(ws, None, find_scope(ws, "file", media))
+    erase.take_down(ws, Settings(workspace=root), None, plan, "asked")
+
+folder, media, *steps = sys.argv[1:]
+for step in steps:
+    if not (child := os.fork()):
+        killed(os.path.join(folder, step), step, media)
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
+"""A takedown of the workspace FOLDER/STEP for each step, killed after it; one process has loaded all that they need."""
+
+STEPS = ("_prints", "_delete_rows", "_delete_pages", "_erase")
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory) -> Path:
+    """Three files. No policy stands, so nothing is published, which would take long."""
+    ws = new_workspace(tmp_path_factory.mktemp("filled"))
+    fill(ws, range(3))
+    Path(ws.folder("reports"), "page.html").write_text("somebody's face")
+    return Path(ws.root)
 
 
 @pytest.fixture
-def ws(tmp_path) -> Workspace:
-    """Three files. No policy stands, so nothing is published, which would take long."""
-    ws = new_workspace(tmp_path)
-    fill(ws, range(3))
-    Path(ws.folder("reports"), "page.html").write_text("somebody's face")
-    return ws
+def ws(filled, tmp_path) -> Workspace:
+    """A copy, to be changed."""
+    return Workspace.open(str(shutil.copytree(filled, tmp_path / "workspace")))
+
+
+@pytest.fixture(scope="module")
+def interrupted(filled, tmp_path_factory) -> Path:
+    """A workspace for each step, whose takedown was killed after it."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    for step in STEPS:
+        shutil.copytree(filled, folder / step)
+    words = [sys.executable, "-c", KILLED, str(folder), GONE, *STEPS]
+    ended = subprocess.run(words, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True, check=True)
+    assert list(map(int, ended.stdout.split())) == [-signal.SIGKILL] * len(STEPS)
+    return folder
 
 
 def release(ws: Workspace) -> None:
@@ -62,10 +92,9 @@ def take(ws: Workspace, media: str) -> dict:
     return take_down(ws, Settings(workspace=ws.root), None, plan, "asked")
 
 
-@pytest.mark.parametrize("step", ["_prints", "_delete_rows", "_delete_pages", "_erase"])
-def test_interrupted_takedown_is_reported_until_finished(ws, step):
-    words = [sys.executable, "-c", KILLED, ws.root, step, GONE]
-    assert subprocess.run(words, cwd=Path(__file__).parents[3]).returncode == -signal.SIGKILL
+@pytest.mark.parametrize("step", STEPS)
+def test_interrupted_takedown_is_reported_until_finished(interrupted, step):
+    ws = Workspace.open(str(interrupted / step))
     findings = problems(ws)
     begun = step != "_prints"  # before that nothing was done
     assert {one.what for one in findings} == ({"takedowns"} if begun else set())
