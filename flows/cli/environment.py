@@ -3,8 +3,6 @@
 import os
 import signal
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -125,6 +123,9 @@ def server_is_lost(error: BaseException) -> bool:
 
 
 def _require(api: str) -> None:
+    import urllib.error
+    import urllib.request
+
     try:
         with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=10):
             return

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import SecretStr
 
 from heterodub.flows.cli.environment import configure_environment, prepare, run_flow
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
@@ -73,6 +72,8 @@ def takedown(
         _preview(kind, value, workspace, config, with_near_copies, as_json)
         return
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
+    from pydantic import SecretStr
+
     from heterodub.flows.cli.render.lineage import show_takedown
     from heterodub.flows.takedown import takedown as run
 

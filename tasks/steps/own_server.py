@@ -11,8 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from typing import IO, Final
 
 from heterodub.schemas.errors import ServerError
@@ -51,6 +49,8 @@ class OwnServer:
 
         Raises: ServerError - it ended, or does not answer.
         """
+        import urllib.request
+
         try:
             with urllib.request.urlopen(f"{self.api}/health", timeout=_START_UP_S):
                 return

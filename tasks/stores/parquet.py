@@ -158,7 +158,7 @@ def read_files(
     schema = TABLES[table]
     selection = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not files:
-        return selection.empty_table()
+        return pa.Table.from_batches([], selection)
     try:
         if filter is None and len(files) <= _SINGLE_FILES:
             return pa.concat_tables(_read_file(ws, table, file, selection) for file in files)
