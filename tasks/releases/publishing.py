@@ -63,8 +63,6 @@ def publish(
     last, code = releases.latest(workspace), code_version()
     if last and last.code == code and _stands(last, releases.current_versions(workspace), settings, policy):
         return PublishResult(last.release_id, False, last.notes)  # the same rows, divided by the same code
-    from .audit.audit import audit
-
     for left in reversed(range(_AUDITS)):
         assignment = assign(workspace, settings.splits)
         for table in ("catalog", "clips"):
@@ -75,6 +73,8 @@ def publish(
         clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
         if not clips.num_rows:
             return PublishResult(None, False, ("no clip was stored, so there is nothing to publish",))
+        from .audit.audit import audit
+
         with audit_pages(workspace) as folder:
             result = audit(workspace, versions, folder, settings.clips, last)
         if result.passed or not left or not _others_write(workspace, versions):

@@ -1,12 +1,7 @@
 """Health checks of the tracking store; checking creates nothing."""
 
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
-
-import pytest
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.inspect.check_tracking import check_tracking
@@ -56,13 +51,3 @@ def test_missing_workspace_is_not_reported_by_tracking(tmp_path):
 def test_remote_workspace_without_a_server(tmp_path):
     Workspace.open("memory://remote-ws", create=True)
     assert "must name an MLflow server" in only("memory://remote-ws").detail
-
-
-@pytest.mark.parametrize("words", [["--help"], ["status"], ["list"], ["doctor"]])
-def test_commands_that_need_no_mlflow_do_not_load_it(tmp_path, words):
-    ws = Workspace.open(str(tmp_path / "ws"), create=True)
-    where = ["-w", ws.root] if words != ["--help"] else []
-    command = [sys.executable, "-X", "importtime", "-m", "heterodub.flows.cli.main", *words, *where]
-    output = subprocess.run(command, capture_output=True, text=True).stderr
-    assert re.search(r"\| +typer\b", output)
-    assert not re.search(r"\| +mlflow\b", output)
