@@ -4,10 +4,8 @@ An address ends in tables, logs, reports and runs, so credentials must not be pa
 """
 
 import re
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
-
-from pydantic import AfterValidator
 
 _LOGIN: Final = re.compile(r"(\w://)([^/\s]*@|[^/\s@:]*:(?!\d+(?:[/?\s]|$))[^\s@]*@)")
 """User and password before the host. The second form is for keys of object stores, which may hold a slash; what stands
@@ -100,11 +98,11 @@ def _holds_credentials(text: str) -> bool:
     return bool((login and ":" in login[2]) or _SIGNED.search(text))
 
 
-def _checked(address: str) -> str:
+def require_no_credentials(address: str) -> str:
+    """Return the address.
+
+    Raises: ValueError - it holds credentials.
+    """
     if trouble := trouble_with(address):
         raise ValueError(trouble)
     return address
-
-
-Address = Annotated[str, AfterValidator(_checked)]
-"""A path or address in a settings file or a list, which holds no credentials."""

@@ -13,6 +13,7 @@
   + BatchError           no job of a batch ended well
   + RetrainError         a step of a retraining failed; the champion is as it was
   + ClusterError         the Dask cluster cannot be reached or does not fit
+  + ServerError          the Prefect server of a run does not come up
   + AuditFailedError     a store broke its expectations, so nothing was published
   + SandboxError         foreign media would be opened with more rights than the settings allow
   + NotFoundError        the user named a file, clip or release that is not there
@@ -88,6 +89,10 @@ class RetrainError(_SummarisedError):
 
 class ClusterError(HeterodubError):
     """The Dask cluster cannot be reached or runs other code."""
+
+
+class ServerError(HeterodubError):
+    """The Prefect server of a run does not come up."""
 
 
 class AuditFailedError(HeterodubError):

@@ -42,7 +42,8 @@ def test_foreign_media_is_opened_in_one_module():
 _BEHIND_ADDRESSES = {
     "fsspec": {"tasks/stores/remote.py"},
     "aiohttp": {"tasks/stores/remote.py"},
-    "urllib.request": {"flows/cli/environment.py"},  # Prefect's own server, named by whoever starts a command
+    # Prefect's server, named by whoever starts a command, and that of a run's own
+    "urllib.request": {"flows/cli/environment.py", "tasks/steps/own_server.py"},
     "deltalake": {"tasks/stores/delta.py"},  # tables of a workspace, which is opened first
 }
 """Packages that open whatever an address says, and the files that may import each."""

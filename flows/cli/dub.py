@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
 
 from heterodub.flows.cli.environment import configure_environment, prepare
 from heterodub.flows.cli.options import (
@@ -17,7 +16,7 @@ from heterodub.flows.cli.options import (
     print_result,
     text_of,
 )
-from heterodub.schemas.config.dubbing import Length
+from heterodub.schemas.config.choices import Length
 from heterodub.schemas.errors import BatchError, SettingsError
 from heterodub.tasks.monitoring.streams import complain
 
@@ -100,6 +99,8 @@ def _job(video: str | None, speech: str | None, speech_from: str | None, out: st
 def _dub_one(
     job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
+    from pydantic import ValidationError
+
     from heterodub.flows.cli.progress import TerminalProgress
     from heterodub.schemas.config.dubbing import DubJob
     from heterodub.schemas.config.settings import load_settings

@@ -1,22 +1,24 @@
-"""Environment of the process, set before Prefect is imported: no telemetry, patient start-up, quiet logs."""
+"""Environment of the process, set before Prefect is imported: no telemetry, quiet logs; and its server."""
 
 import os
 import signal
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import typer
 
 from heterodub.schemas.errors import SettingsError
+from heterodub.tasks.steps.own_server import await_own_server, start_own_server
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 _DEFAULTS = {
     "DO_NOT_TRACK": "true",  # MLflow accepts only this word
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "GX_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a first start takes up to 20 s, Prefect allows 20
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # chatter and traces stay in its UI; we report errors
     "DASK_LOGGING__DISTRIBUTED": "error",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -37,7 +39,7 @@ def launched_as() -> int | None:
 
 
 def find_server() -> None:
-    """Use the Prefect server that PREFECT_API_URL names, and print a notice when one has to be started.
+    """Use the Prefect server that PREFECT_API_URL names, else one of this run's own, which starts, with a notice.
 
     A server that happens to listen is not asked: any user of the machine may have started it, and a client sends its
     API key along.
@@ -49,18 +51,29 @@ def find_server() -> None:
         _require(api)
         return
     print(
-        "starting a Prefect server for this run (10-20 s; `prefect server start` in another terminal keeps one, and "
+        "starting a Prefect server for this run (`prefect server start` in another terminal keeps one, and "
         "PREFECT_API_URL=http://127.0.0.1:4200/api names it)",
         file=sys.stderr,
         flush=True,
     )
     signal.signal(signal.SIGINT, _leave)
+    start_own_server().use()
+
+
+def run_flow(run: Callable[P, Result], *arguments: P.args, **named: P.kwargs) -> Result:
+    """Run a flow once the server answers that `prepare` started or found.
+
+    Raises: ServerError - it does not come up. Whatever the flow raises.
+    """
+    await_own_server()
+    return run(*arguments, **named)
 
 
 def prepare(check: Callable[[], object], training: bool = False) -> None:
     """Prepare a command that runs a flow: set the environment, check its inputs, then find or start a server.
 
-    check: the check with which the flow begins, too (tasks/preflight). Processes of torchrun other than rank 0 take
+    check: the check with which the flow begins, too (tasks/preflight). A server of the run's own comes up beside it,
+    and beside what the command loads afterwards; `run_flow` waits for it. Processes of torchrun other than rank 0 take
     part in the training, and end.
 
     Raises: SettingsError - torchrun started something that is not one training. typer.Exit - see above. HeterodubError
@@ -75,8 +88,14 @@ def prepare(check: Callable[[], object], training: bool = False) -> None:
 
         join_training()
         raise typer.Exit
-    check()
-    find_server()
+    own = None if os.environ.get("PREFECT_API_URL") else start_own_server()
+    try:
+        check()
+        find_server()
+    except BaseException:
+        if own is not None:
+            own.end()
+        raise
 
 
 _STOPPED = "stopped; what is stored is stored, and the same command goes on from there"
@@ -89,15 +108,11 @@ def _stop(number: int, frame: object) -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    """Exit at once. Ctrl-C also reaches our own server, and Prefect would wait minutes for it to come back.
+    """Exit at once: nobody will look at the run on a server that ends with it.
 
-    Workers and the processes below them end when this one does.
+    The server, workers and the processes below them end when this one does.
     """
-    from prefect.server.api.server import SubprocessASGIServer
-
     print(_STOPPED, file=sys.stderr, flush=True)
-    for server in list(SubprocessASGIServer._instances.values()):
-        server.stop()
     os._exit(128 + number)
 
 
@@ -108,6 +123,9 @@ def server_is_lost(error: BaseException) -> bool:
 
 
 def _require(api: str) -> None:
+    import urllib.error
+    import urllib.request
+
     try:
         with urllib.request.urlopen(f"{api.rstrip('/')}/health", timeout=10):
             return

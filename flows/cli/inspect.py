@@ -137,6 +137,7 @@ def report(
         Literal["none", "some", "all"],
         typer.Option(help="Films of clips in the page: none, of those in detail (8 MB), of all (60 MB)."),
     ] = "some",
+    show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -146,7 +147,20 @@ def report(
     if trend and clip:
         raise typer.BadParameter("--trend is about runs and shows no clips")
     settings = _settings(workspace, config)
-    typer.echo(write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output, media))
+    page = write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output, media)
+    typer.echo(page)
+    if show:
+        _open_page(page)
+
+
+def _open_page(page: str) -> None:
+    """Open a page in the user's browser, or print to stderr why that cannot be."""
+    import webbrowser
+
+    if not Path(page).exists():
+        sys.stderr.write("the page is not on this machine: fetch it to open it\n")
+    elif not webbrowser.open(Path(page).absolute().as_uri()):
+        sys.stderr.write("no browser is found here; BROWSER names one\n")
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from pydantic import SecretStr
 
-from heterodub.flows.cli.environment import configure_environment, prepare
+from heterodub.flows.cli.environment import configure_environment, prepare, run_flow
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 
 Kind = Literal["speaker", "corpus", "file", "licence"]
@@ -73,11 +72,13 @@ def takedown(
         _preview(kind, value, workspace, config, with_near_copies, as_json)
         return
     prepare(lambda: check_takedown(kind, value, workspace, text_of(config)))
+    from pydantic import SecretStr
+
     from heterodub.flows.cli.render.lineage import show_takedown
     from heterodub.flows.takedown import takedown as run
 
     names = SecretStr(value), SecretStr(reason)  # Prefect keeps what a flow is given
-    summary = run(kind, *names, False, workspace, text_of(config), with_models, with_near_copies)
+    summary = run_flow(run, kind, *names, False, workspace, text_of(config), with_models, with_near_copies)
     print_result(summary, as_json, partial(show_takedown, dry_run=False))
 
 

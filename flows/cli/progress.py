@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from heterodub.flows.cli.environment import run_flow
 from heterodub.flows.cli.render.tables import EscapingConsole
 from heterodub.schemas.wording import duration
 from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
@@ -88,4 +89,4 @@ class TerminalProgress(ProgressSink):
 def run_shown(run: Callable[..., dict[str, Any]], *arguments: Any, **named: Any) -> dict[str, Any]:
     """Run a flow, show its progress meanwhile, and return its result."""
     with TerminalProgress() as sink, use_progress(sink):
-        return run(*arguments, **named)
+        return run_flow(run, *arguments, **named)

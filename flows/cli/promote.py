@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from heterodub.flows.cli.environment import configure_environment, prepare
+from heterodub.flows.cli.environment import configure_environment, prepare, run_flow
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, show_labelled, text_of
 from heterodub.schemas.errors import RetrainError
 
@@ -79,7 +79,7 @@ def promote(
     prepare(lambda: check_promote(stage, model, text_of(policy), *where, override, reason))
     from heterodub.flows.promote import promote as run
 
-    print_result(run(stage, model, text_of(policy), *where), as_json, show_promotion)
+    print_result(run_flow(run, stage, model, text_of(policy), *where), as_json, show_promotion)
 
 
 def rollback(

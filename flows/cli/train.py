@@ -19,7 +19,7 @@ from heterodub.flows.cli.options import (
     show_labelled,
     text_of,
 )
-from heterodub.schemas.config.baselines import BaselineName
+from heterodub.schemas.config.choices import BaselineName
 
 SeedOption = Annotated[int | None, typer.Option(min=0, help="The same seed takes the same steps.")]
 ResumeOption = Annotated[bool, typer.Option(help="Go on from the checkpoint this training left, or start over.")]

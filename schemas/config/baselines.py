@@ -1,17 +1,14 @@
 """Settings of the baselines, the systems that the paper compares with, and their presets."""
 
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 from pydantic import Field
 
+from .choices import BASELINES as BASELINES
+from .choices import BaselineName as BaselineName
 from .sections import Section
 from .training import TrainingSettings
 from .translation import DiscriminatorArchitecture, Perception, PictureAugmentation
-
-BaselineName = Literal["lipgan", "wav2lip", "atvgnet", "makeittalk"]
-
-BASELINES: Final[tuple[BaselineName, ...]] = get_args(BaselineName)
-"""Names of the baselines, and of their registered models."""
 
 
 class BaselineArchitecture(Section):

@@ -4,17 +4,8 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from heterodub.schemas.addresses import Address
-
-from .sections import Section
-
-Length = Literal["picture", "speech", "loop"]
-"""Length of the output when speech and picture are not equally long.
-
-picture: as long as the picture. Longer speech is cut off; after shorter speech there is silence, and a mouth at rest.
-speech: as long as the speech. A longer picture is cut off; the last picture of a shorter one stands, its mouth moving.
-loop: as long as the speech. A longer picture is cut off; a shorter one begins again from its first frame.
-"""
+from .choices import Length
+from .sections import Address, Section
 
 OUTPUT_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 """ffmpeg's muxer by the end of an output's name, in any case: those that take H.264 and AAC with colours, pixel aspect,

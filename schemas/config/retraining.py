@@ -4,9 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from heterodub.schemas.addresses import Address
-
-from .sections import Section
+from .sections import Address, Section
 
 StageName = Literal["stage1", "stage2"]
 

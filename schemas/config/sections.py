@@ -3,9 +3,14 @@ one.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from heterodub.schemas.addresses import require_no_credentials
+
+Address = Annotated[str, AfterValidator(require_no_credentials)]
+"""A path or address in a settings file or a list, which holds no credentials."""
 
 
 class Section(BaseModel):

@@ -12,7 +12,6 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from heterodub.schemas.addresses import Address
 from heterodub.schemas.contract import EXTRACTOR_VERSION
 from heterodub.schemas.errors import SettingsError
 from heterodub.schemas.problems import describe
@@ -23,7 +22,7 @@ from .dubbing import DubSettings
 from .limits import LimitSettings
 from .notices import DriftSettings, LogSettings
 from .retraining import RetrainSettings
-from .sections import Section
+from .sections import Address, Section
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 

@@ -1,4 +1,4 @@
-"""Distribution of work on files over Dask workers. The only module that imports Dask.
+"""Distribution of work on files over Dask workers. The only module that imports Dask, and only when there is work.
 
 At most a few items per thread are in flight, so a million files flood neither the scheduler nor memory. A worker that
 dies is replaced, and what it held is tried again; an item that loses its worker every time is reported as such. Workers
@@ -18,20 +18,14 @@ from itertools import count, islice
 from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Final, Generic, TypeVar
-
-import dask
-from distributed import Client, KilledWorker, LocalCluster, get_worker
-from distributed.comm.addressing import parse_address, parse_host_port
-from distributed.comm.core import CommClosedError, connect
-from distributed.comm.registry import get_backend
-from distributed.security import Security
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from heterodub.schemas.errors import ClusterError, MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion.code_versions import Versions, versions_here
 
-__all__ = ["Client", "open_client", "spread"]
+if TYPE_CHECKING:
+    from distributed import Client, LocalCluster
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,13 +46,16 @@ _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_client(dask_address: str | None, workers: int, scratch: Path, attempts: int) -> Iterator[Client]:
+def open_client(dask_address: str | None, workers: int, scratch: Path, attempts: int) -> "Iterator[Client]":
     """A Dask client: of the running scheduler at `dask_address`, else of a local cluster that ends with the block.
 
     Local workers are processes with one thread each. `attempts`: times an item may lose its worker.
 
     Raises: ClusterError - the scheduler cannot be reached, has no workers, or one of them runs other versions.
     """
+    import dask
+    from distributed import Client
+
     settings = {
         "distributed.scheduler.allowed-failures": attempts - 1,
         # a worker holds what it works on and nothing else: what waits beside a file that kills would be blamed with it
@@ -83,7 +80,10 @@ def open_client(dask_address: str | None, workers: int, scratch: Path, attempts:
                 yield client
 
 
-def _local_cluster(workers: int, scratch: Path) -> LocalCluster:
+def _local_cluster(workers: int, scratch: Path) -> "LocalCluster":
+    from distributed import LocalCluster
+    from distributed.security import Security
+
     # a terminal's Ctrl-C reaches every process of the run; workers would each print a traceback. The cluster's own
     # threads start here and keep the mask, and so do the processes they start, the later replacements too
     resource_tracker.ensure_running()  # which the first such process starts otherwise, and takes the mask off
@@ -104,7 +104,11 @@ def _local_cluster(workers: int, scratch: Path) -> LocalCluster:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _connect(address: str) -> Client:
+def _connect(address: str) -> "Client":
+    from distributed import Client
+    from distributed.comm.addressing import parse_address, parse_host_port
+    from distributed.comm.registry import get_backend
+
     try:
         scheme, location = parse_address(address)
         get_backend(scheme)  # first: a client that could not be built keeps the process from ending for 20 s
@@ -122,12 +126,15 @@ def _connect(address: str) -> Client:
 
 async def _greet(address: str) -> None:
     """Connect once within the deadline: Dask's own client waits for ever for a greeting that does not come."""
+    from distributed.comm.core import connect
+    from distributed.security import Security
+
     security = Security().get_connection_args("client")
     comm = await asyncio.wait_for(connect(address, timeout=_CONNECT_S, **security), _CONNECT_S)
     comm.abort()
 
 
-def _require_same_code(client: Client, address: str) -> None:
+def _require_same_code(client: "Client", address: str) -> None:
     """Compare scheduler and workers with this process. Dask's own check only warns, and knows none of our packages."""
     with _scheduler_there(address):
         by_name = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=_ANSWER_S))}
@@ -179,6 +186,8 @@ class _Misfit:
 
 def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:
     """Run on a worker. The work is unpacked after the versions are compared: records of another make might not fit."""
+    from distributed import get_worker
+
     address = str(get_worker().address)
     if words := _unlike(f"worker {address}", versions_here(), expected):
         return _Misfit(address, words)
@@ -186,7 +195,7 @@ def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:
 
 
 def spread(
-    client: Client, work: Callable[[Item], Result], items: Iterable[Item], key: Callable[[Item], str]
+    client: "Client", work: Callable[[Item], Result], items: Iterable[Item], key: Callable[[Item], str]
 ) -> Iterator[tuple[Item, Result | MediaRefusedError]]:
     """Call work(item) for each item somewhere on the cluster; yield (item, result) as they finish.
 
@@ -217,7 +226,7 @@ def spread(
 class _Outstanding(Generic[Item]):
     """The calls that the cluster holds."""
 
-    def __init__(self, client: Client, work: Callable[[Item], Any], key: Callable[[Item], str]) -> None:
+    def __init__(self, client: "Client", work: Callable[[Item], Any], key: Callable[[Item], str]) -> None:
         self._client, self._work, self._key = client, pickle.dumps(work), key
         self._wanted = dict(versions_here().found)
         self._held: dict[str, tuple[Any, Item]] = {}
@@ -256,7 +265,7 @@ class _Outstanding(Generic[Item]):
 class _Crowd:
     """The workers of the cluster, listed again every few seconds: some may have joined, or all have left."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: "Client") -> None:
         self._client = client
         self._address = str(getattr(client.scheduler, "address", ""))  # without asking it
         self._threads, self._alone, self._look_at = 0, False, 0.0
@@ -287,6 +296,9 @@ class _Crowd:
 
 
 def _result(future: Any) -> Any:
+    from distributed import KilledWorker
+    from distributed.comm.core import CommClosedError
+
     try:
         return future.result(timeout=_ANSWER_S)
     except KilledWorker as lost:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +22,7 @@ from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import RawFile
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.dask_executor import Client, spread
+from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.deduplication import merge_twins, store_resolution
 from heterodub.tasks.ingestion.hashing import Identified, batched, identify_files
 from heterodub.tasks.ingestion.job import Analysis, FileJob
@@ -35,6 +36,9 @@ from heterodub.tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMe
 from heterodub.tasks.stores.parts import PartFile
 from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    from heterodub.tasks.ingestion.dask_executor import Client
 
 _LOG = logging.getLogger(__name__)
 
@@ -73,7 +77,7 @@ class _Pending:
 
 
 def work_through(
-    client: Client,
+    client: "Client",
     workspace: Workspace,
     files: Collection[RawFile],
     settings: Settings,
@@ -116,7 +120,7 @@ def slices(files: Collection[RawFile], catalog_rows: catalog.Catalog) -> Iterato
 class _IngestRun:
     """A run's means, and what it has done."""
 
-    client: Client
+    client: "Client"
     workspace: Workspace
     settings: Settings
     policy: Policy

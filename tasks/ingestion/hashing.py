@@ -7,18 +7,21 @@ of a small file takes, and a backlog may have millions of them.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.dask_executor import Client, spread
+from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.deduplication import Resolution, resolve
 from heterodub.tasks.ingestion.worker import identify, identify_each
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.sources.folder import gone
+
+if TYPE_CHECKING:
+    from heterodub.tasks.ingestion.dask_executor import Client
 
 _BUNDLE_FILES: Final = 32
 _BUNDLE_BYTES: Final = 64 * 2**20
@@ -37,7 +40,7 @@ class Identified:
 
 
 def identify_files(
-    client: Client,
+    client: "Client",
     files: Collection[RawFile],
     catalog_rows: catalog.Catalog,
     settings: Settings,
@@ -97,7 +100,7 @@ def batched(
 
 
 def _contents(
-    client: Client, files: Sequence[RawFile], settings: Settings
+    client: "Client", files: Sequence[RawFile], settings: Settings
 ) -> Iterator[tuple[RawFile, str | MediaRefusedError]]:
     """Yield each file with its sha256, or why it cannot be read, as they come."""
     doubtful: list[RawFile] = []

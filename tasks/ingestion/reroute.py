@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason, FileReason, FileState, Stage
-from heterodub.tasks.ingestion.dask_executor import Client, spread
+from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.job import Admission, FileJob
 from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
@@ -31,6 +31,9 @@ from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.parquet import names_in_folder
 from heterodub.tasks.stores.parts import PartFile, commit_parts, find_part, part_name
 from heterodub.tasks.stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    from heterodub.tasks.ingestion.dask_executor import Client
 
 Mask = NDArray[np.bool_]
 
@@ -104,7 +107,7 @@ class Applied:
 
 
 def apply_reroute(
-    client: Client | None, workspace: Workspace, plan: Reroute, settings: Settings, progress: ProgressSink
+    client: "Client | None", workspace: Workspace, plan: Reroute, settings: Settings, progress: ProgressSink
 ) -> Applied:
     """Apply the plan. `client` may be None when nothing is newly admitted.
 

@@ -14,7 +14,7 @@ from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
-from .routes import Route, route_of, takes
+from .routes import Route, count_routes_by, route_of, takes
 
 Row = dict[str, Any]
 
@@ -73,7 +73,7 @@ def list_files(ws: Workspace, query: ListQuery) -> Listing:
         of_clips = _media_mask(catalog, clips.filter(_refused_for(clips, query.reason)))
         catalog = catalog.filter(pc.or_(of_file, of_clips))
     page = catalog.sort_by("uri").slice(0, query.limit)
-    routes = _routes_by_media(clips)
+    routes = count_routes_by(clips, "media_id")
     return Listing([_file_row(row, routes) for row in page.to_pylist()], catalog.num_rows)
 
 
@@ -125,15 +125,6 @@ def _media_mask(catalog: pa.Table, clips: pa.Table) -> Any:
 
 def _of_media(catalog: pa.Table, clips: pa.Table) -> pa.Table:
     return catalog.filter(_media_mask(catalog, clips))
-
-
-def _routes_by_media(clips: pa.Table) -> dict[str, dict[str, int]]:
-    counts = clips.group_by(["media_id", *_STAGES]).aggregate([([], "count_all")]).to_pylist()
-    by_media: dict[str, dict[str, int]] = {}
-    for row in counts:
-        routes = by_media.setdefault(row["media_id"], dict.fromkeys(map(str, Route), 0))
-        routes[str(route_of(row["stage1"], row["stage2"]))] += row["count_all"]
-    return by_media
 
 
 def _file_row(row: Row, routes: dict[str, dict[str, int]]) -> Row:

@@ -1,5 +1,6 @@
 """The four routes of a clip: to both stages, to one of them, to none."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -30,4 +31,23 @@ def takes(route: Route) -> Any:
 
 def count_routes(clips: pa.Table) -> dict[str, int]:
     """Count the clips of every route; `clips` has columns stage1 and stage2."""
-    return {str(route): clips.filter(takes(route)).num_rows for route in Route}
+    return {str(route): len(chosen) for route, chosen in _divided(clips, "stage1")}
+
+
+def count_routes_by(clips: pa.Table, column: str) -> dict[str, dict[str, int]]:
+    """Count the clips of every route for each value of a column; `clips` has columns stage1 and stage2, too."""
+    counts: dict[str, dict[str, int]] = {}
+    for route, chosen in _divided(clips, column):
+        for entry in pc.value_counts(chosen).to_pylist():
+            counts.setdefault(entry["values"], dict.fromkeys(map(str, Route), 0))[str(route)] = entry["counts"]
+    return counts
+
+
+def _divided(clips: pa.Table, column: str) -> Iterator[tuple[Route, pa.ChunkedArray]]:
+    """Yield each route with its clips' values of a column. By masks, for expressions load pandas."""
+    for route in Route:
+        first, second = (
+            clips[stage] if route in (Route.BOTH, alone) else pc.invert(clips[stage])
+            for stage, alone in (("stage1", Route.STAGE1), ("stage2", Route.STAGE2))
+        )
+        yield route, clips[column].filter(pc.and_(first, second))

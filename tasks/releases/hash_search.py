@@ -11,8 +11,6 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from heterodub.model.features.arrays import Flags
 
@@ -31,6 +29,9 @@ _PAIRS_PER_CLIP: Final = 8
 
 def firsts(a: Ints, b: Ints, count: int) -> Ints:
     """Return for each clip the smallest clip of its cluster."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     edges = coo_matrix((np.ones(len(a), bool), (a, b)), (count, count))
     label = connected_components(edges, directed=False)[1]
     _, first = np.unique(label, return_index=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -20,9 +20,11 @@ from heterodub.tasks.stores.code_version import code_version
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import releases
-from .audit.audit import AuditResult, audit
 from .near_duplicates import NearCopies, find_near_copies
 from .splits import assign_splits
+
+if TYPE_CHECKING:
+    from .audit.audit import AuditResult
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class PublishResult:
 
 
 def publish(
-    workspace: Workspace, settings: Settings, policy: Policy, show: Callable[[AuditResult], None] | None = None
+    workspace: Workspace, settings: Settings, policy: Policy, show: "Callable[[AuditResult], None] | None" = None
 ) -> PublishResult:
     """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
 
@@ -71,6 +73,8 @@ def publish(
         clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
         if not clips.num_rows:
             return PublishResult(None, False, ("no clip was stored, so there is nothing to publish",))
+        from .audit.audit import audit
+
         with audit_pages(workspace) as folder:
             result = audit(workspace, versions, folder, settings.clips, last)
         if result.passed or not left or not _others_write(workspace, versions):

@@ -6,8 +6,7 @@ from typing import Final
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
 from pydantic import Field, field_validator
 
-from heterodub.schemas.addresses import Address
-from heterodub.schemas.config.sections import Section
+from heterodub.schemas.config.sections import Address, Section
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.toml import read_model
 

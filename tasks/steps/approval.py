@@ -17,6 +17,7 @@ from heterodub.schemas.errors import SettingsError
 from heterodub.tasks.promotion.comparison_page import ComparisonPage
 from heterodub.tasks.promotion.decision import PromotionDecision, check_rows
 from heterodub.tasks.promotion.gate import Comparison
+from heterodub.tasks.steps.own_server import is_own
 
 KEY: Final = "approval"
 """Key of the pause; a flow run asks for approval once."""
@@ -38,7 +39,7 @@ def require_shared_server() -> None:
 
     Raises: SettingsError - there is none.
     """
-    if get_current_settings().api.url is None:
+    if is_own(get_current_settings().api.url):
         raise SettingsError(
             "the policy requires a person's approval, which nobody can give on a Prefect server of this run alone: "
             "`prefect server start` in another terminal, then run this again"

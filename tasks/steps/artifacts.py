@@ -2,19 +2,21 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect.artifacts import create_table_artifact
 from prefect.context import TaskRunContext
 
 from heterodub.schemas.wording import counted
 from heterodub.tasks.quality.drift import CorpusDrift
-from heterodub.tasks.releases.audit.audit import AuditResult
+
+if TYPE_CHECKING:
+    from heterodub.tasks.releases.audit.audit import AuditResult
 
 _EXAMPLES = 3
 
 
-def show_audit(result: AuditResult) -> None:
+def show_audit(result: "AuditResult") -> None:
     """Show every table with its rows and expectations, then each failure with example rows."""
     checked = Counter(check.table for check in result.checks)
     failed = Counter(check.table for check in result.failures)

@@ -19,7 +19,6 @@ from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.preflight.data import check_ingest
 from heterodub.tasks.quality.drift import CorpusDrift
-from heterodub.tasks.releases.audit.checks import load_ahead
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
@@ -92,6 +91,8 @@ def work_on_files(plan: catalog.IngestPlan, settings: Settings, policy: Policy) 
         deduplication.merge_twins(workspace, settings)
         driver.drop_leftovers(workspace)
         return driver.count_states(Tally(), unread)
+    from heterodub.tasks.releases.audit.checks import load_ahead
+
     run, limits, progress = settings.run, settings.limits, step_progress()
     workspace.sweep_scratch()
     with open_client(run.dask, run.workers, workspace.scratch(), limits.attempts) as client:

@@ -26,6 +26,9 @@ _ROWS_PER_ROW_GROUP: Final = 65_536
 PAYLOAD: Final = ("stage1", "stage2")
 """Tables whose files are written by workers."""
 
+_SINGLE_FILES: Final = 2 * 32
+"""Files that are read one after the other; more are scanned at once."""
+
 
 class RowsFile:
     """A Parquet file of a table's rows, written piece by piece; `bounds` are those of the rows, for the table's log.
@@ -152,20 +155,38 @@ def read_files(
 
     Raises: NotFoundError - a file was erased. WorkspaceError - one is damaged.
     """
-    import pyarrow.dataset as ds  # here, not above: it loads pandas, which processes that only write do without
-
     schema = TABLES[table]
     selection = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not files:
-        return selection.empty_table()
-    paths = [ws.path(table, file.name) for file in files]
+        return pa.Table.from_batches([], selection)
     try:
-        source = ds.dataset(paths, schema=schema, format="parquet", filesystem=ws.arrow_filesystem())
-        return source.to_table(columns=selection.names, filter=filter).cast(selection)
+        if filter is None and len(files) <= _SINGLE_FILES:
+            return pa.concat_tables(_read_file(ws, table, file, selection) for file in files)
+        return _scan(ws, table, files, selection, filter)
     except FileNotFoundError as error:
         raise _erased(ws, table, error) from error
     except (OSError, pa.ArrowInvalid) as error:
         raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
+
+
+def _read_file(ws: Workspace, table: str, file: DataFile, selection: pa.Schema) -> pa.Table:
+    with open_file(ws, table, file.name) as opened:
+        held = opened.schema_arrow.names
+        rows = opened.read([name for name in selection.names if name in held])
+    for field in selection:
+        if field.name not in held:  # as of a file from before the column
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
+    return rows.select(selection.names).cast(selection)
+
+
+def _scan(
+    ws: Workspace, table: str, files: Sequence[DataFile], selection: pa.Schema, filter: pc.Expression | None
+) -> pa.Table:
+    import pyarrow.dataset as ds  # with it comes pandas, for which small answers need not wait
+
+    paths = [ws.path(table, file.name) for file in files]
+    source = ds.dataset(paths, schema=TABLES[table], format="parquet", filesystem=ws.arrow_filesystem())
+    return source.to_table(columns=selection.names, filter=filter).cast(selection)
 
 
 def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | None) -> Iterator[pa.Table]:

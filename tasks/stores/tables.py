@@ -106,7 +106,7 @@ def read_any(
     if delta.exists(ws, table):
         return read(ws, table, columns, None, filter)
     schema = TABLES[table]
-    return schema.empty_table() if columns is None else schema.empty_table().select(columns)
+    return pa.Table.from_batches([], schema if columns is None else pa.schema([schema.field(one) for one in columns]))
 
 
 def batches(

@@ -16,13 +16,14 @@ from pathlib import Path
 from unittest.mock import patch
 
 import psutil
+from distributed import Client
 
 from heterodub.flows.cli.environment import configure_environment
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import hashing
 from heterodub.tasks.ingestion.catalog import plan_run
-from heterodub.tasks.ingestion.dask_executor import Client, open_client, spread
+from heterodub.tasks.ingestion.dask_executor import open_client, spread
 from heterodub.tasks.ingestion.driver import slices
 from heterodub.tasks.ingestion.hashing import identify_files
 from heterodub.tasks.monitoring.progress import ProgressSink

@@ -1,9 +1,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,18 +14,6 @@ from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS
 from heterodub.tasks.monitoring.run_log import Counts, as_step, recording
 from tests.tasks.inspect import footage
-
-HEAVY = (
-    "prefect",
-    "mlflow",
-    "great_expectations",
-    "torch",
-    "cv2",
-    "onnxruntime",
-    "scenedetect",
-    "distributed",
-    "librosa",
-)
 
 app = typer.Typer()
 register(app)
@@ -208,19 +193,3 @@ def test_status_shows_runs_and_their_ends(tmp_path: Path):
     assert "ZeroDivisionError at learn" in text
     assert "12 clips, landmark-generator 1" in text
     assert [one["state"] for one in summary] == ["running", "failed", "done"]
-
-
-@pytest.mark.parametrize("words", [["status"], ["list"], ["list", "--clips"], ["explain", footage.BROKEN]])
-def test_queries_import_nothing_heavy(root: str, words: list[str]):
-    script = (
-        "import sys, typer\n"
-        "from heterodub.flows.cli.inspect import register\n"
-        "app = typer.Typer()\n"
-        "register(app)\n"
-        f"app({[*words, '-w', root]!r}, standalone_mode=False)\n"
-        f"sys.exit(','.join(name for name in {HEAVY!r} if name in sys.modules) or 0)\n"
-    )
-    place = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": str(place)}
-    done = subprocess.run([sys.executable, "-c", script], cwd=place, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

@@ -16,7 +16,7 @@ from heterodub.flows.cli import promote as promote_commands
 from heterodub.flows.cli.main import app
 from heterodub.flows.ingest import ingest
 from heterodub.schemas.errors import HeterodubError, SettingsError, SourceError
-from tests.flows.test_ask import HEAVY
+from tests.flows.test_import_budgets import HEAVY
 from tests.tasks.inspect import footage
 from tests.tasks.training.talkers import talkers
 

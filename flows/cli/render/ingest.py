@@ -1,11 +1,12 @@
 """Rendering of the summaries of runs, on stdout."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
 from heterodub.schemas.wording import counted
-from heterodub.tasks.retraining.summary import table_rows
-from heterodub.tasks.synthetic.truth import Agreement
+
+if TYPE_CHECKING:
+    from heterodub.tasks.synthetic.truth import Agreement
 
 _COUNTS: Final = (
     *("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined"),
@@ -58,7 +59,7 @@ def show_route(summary: dict[str, Any]) -> None:
         print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
 
 
-def show_truth(agreement: Agreement) -> None:
+def show_truth(agreement: "Agreement") -> None:
     """Print how the sample's outcome agrees with its truth."""
     right = agreement.files - len(agreement.disagreements)
     print(f"{right} of {counted(agreement.files, 'file')} of the sample ended as they should")
@@ -93,6 +94,8 @@ def show_dubbings(summary: dict[str, Any]) -> None:
 
 def show_retraining(summary: dict[str, Any]) -> None:
     """Print the outcome of each corpus and stage, and its reason."""
+    from heterodub.tasks.retraining.summary import table_rows
+
     console().print(f"retrain: {summary['outcome']} after {summary['seconds']:.0f} s\n")
     columns = [TableColumn("step", 12, folds=True), TableColumn("outcome", 12, folds=True)]
     show([*columns, TableColumn("why", 20, folds=True)], table_rows(summary))

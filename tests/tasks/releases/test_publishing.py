@@ -7,7 +7,7 @@ import pytest
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import AuditFailedError
 from heterodub.schemas.policy import load_policy
-from heterodub.tasks.releases import publishing, releases
+from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.publishing import audit_pages, publish
 from heterodub.tasks.stores import tables
@@ -83,7 +83,7 @@ def test_concurrent_half_written_batch_passes_the_audit(tmp_path: Path, monkeypa
         shown.append(result.passed)
         return result
 
-    monkeypatch.setattr(publishing, "audit", looked_at)
+    monkeypatch.setattr("heterodub.tasks.releases.audit.audit.audit", looked_at)
     collected: list[bool] = []
     assert publish(ws, Settings(), load_policy(), lambda result: collected.append(result.passed)).is_new
     assert (shown, collected) == ([False, True], [True])
@@ -95,7 +95,9 @@ def test_damage_without_a_writer_fails_the_audit(tmp_path: Path, monkeypatch):
     fill(ws, range(3))
     commit_parts(ws, "stage1", batch_of(ws, 7).stage1)
     audits = []
-    monkeypatch.setattr(publishing, "audit", lambda *arguments: audits.append(1) or audit(*arguments))
+    monkeypatch.setattr(
+        "heterodub.tasks.releases.audit.audit.audit", lambda *arguments: audits.append(1) or audit(*arguments)
+    )
     with pytest.raises(AuditFailedError, match="stage1"):
         publish(ws, Settings(), load_policy())
     assert audits == [1]

@@ -1,8 +1,6 @@
 """Health checks of the tracking store; checking creates nothing."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 from heterodub.schemas.config.settings import Settings
@@ -53,24 +51,3 @@ def test_missing_workspace_is_not_reported_by_tracking(tmp_path):
 def test_remote_workspace_without_a_server(tmp_path):
     Workspace.open("memory://remote-ws", create=True)
     assert "must name an MLflow server" in only("memory://remote-ws").detail
-
-
-WITHOUT = """
-import sys
-from heterodub.flows.cli.main import main
-for words in (["--help"], *([one, "-w", sys.argv[1]] for one in ("status", "list", "doctor"))):
-    sys.argv[1:] = words
-    try:
-        main()
-    except SystemExit:
-        pass
-    print("loaded by", words[0], "typer" in sys.modules, "mlflow" in sys.modules)
-"""
-
-
-def test_commands_that_need_no_mlflow_do_not_load_it(tmp_path):
-    """One after the other in one process, which is more than each loads alone."""
-    ws = Workspace.open(str(tmp_path / "ws"), create=True)
-    output = subprocess.run([sys.executable, "-c", WITHOUT, ws.root], capture_output=True, text=True).stdout
-    result = [line.split()[2:] for line in output.splitlines() if line.startswith("loaded by")]
-    assert result == [[one, "True", "False"] for one in ("--help", "status", "list", "doctor")]

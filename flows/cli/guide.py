@@ -1,0 +1,149 @@
+"""Examples of each command, shown by its --help, and the command to run after it, named at its end."""
+
+import shlex
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import typer
+from typer.core import TyperCommand
+
+from heterodub.tasks.monitoring.streams import say
+
+
+class Guide(NamedTuple):
+    """Arguments of examples, and of the next command; `{name}` stands for an argument of the command that ended."""
+
+    examples: tuple[str, ...]
+    then: str
+
+
+GUIDES: Final = {
+    "sample": Guide(("sample SAMPLE",), "ingest {folder}/corpus.toml"),
+    "ingest": Guide(
+        (
+            "ingest FOLDER -w WORKSPACE",
+            "ingest interviews.toml -w WORKSPACE --workers 8",
+            "ingest s3://bucket/films -w s3://bucket/workspace --corpus films",
+        ),
+        "report",
+    ),
+    "route": Guide(
+        (
+            "route --policy strict.toml --dry-run --clips -w WORKSPACE",
+            "route --policy strict.toml -w WORKSPACE",
+        ),
+        "status",
+    ),
+    "status": Guide(("status -w WORKSPACE", "status -w WORKSPACE --json"), "list --clips"),
+    "list": Guide(
+        (
+            "list --files --state rejected -w WORKSPACE",
+            "list --clips --reason noisy --limit 20 -w WORKSPACE",
+            "list --clips --format csv -w WORKSPACE > clips.csv",
+        ),
+        "explain FILE",
+    ),
+    "explain": Guide(("explain interview.mp4 -w WORKSPACE", "explain 3f9a1c -w WORKSPACE"), "report"),
+    "doctor": Guide(("doctor -w WORKSPACE",), "status"),
+    "report": Guide(
+        ("report --open -w WORKSPACE", "report --trend -w WORKSPACE", "report --clip 3f9a1c -o page.html -w WORKSPACE"),
+        "train stage1",
+    ),
+    "train stage1": Guide(
+        ("train stage1 -w WORKSPACE", "train stage1 --preset tiny --steps 50 -w WORKSPACE"), "evaluate stage1"
+    ),
+    "train stage2": Guide(("train stage2 -w WORKSPACE", "train stage2 --preset paper -w WORKSPACE"), "evaluate stage2"),
+    "train baseline": Guide(("train baseline wav2lip --minutes 8 -w WORKSPACE",), "reproduce table1"),
+    "finetune": Guide(("finetune 3f9a1c --seconds 3 -w WORKSPACE",), "ablate finetuning"),
+    "evaluate stage1": Guide(
+        ("evaluate stage1 -w WORKSPACE", "evaluate stage1 --folds 3 --preset tiny -w WORKSPACE"), "promote stage1"
+    ),
+    "evaluate stage2": Guide(("evaluate stage2 --model 3 --split val -w WORKSPACE",), "promote stage2"),
+    "evaluate dub": Guide(("evaluate dub jobs.csv -w WORKSPACE",), "study make VIDEOS.csv -o STUDY"),
+    "ablate data": Guide(("ablate data --stage stage2 -w WORKSPACE",), "reproduce table3"),
+    "ablate finetuning": Guide(("ablate finetuning --seconds 3 -w WORKSPACE",), "reproduce table4"),
+    "retrain": Guide(("retrain interviews.toml films.toml -w WORKSPACE",), "history"),
+    "promote": Guide(
+        (
+            "promote stage1 -w WORKSPACE",
+            'promote stage2 --model 3 --override --reason "first champion" -w WORKSPACE',
+        ),
+        "history {stage}",
+    ),
+    "rollback": Guide(
+        ('rollback --reason "worse on long films" -w WORKSPACE', 'rollback --to 2 --reason "a test" -w WORKSPACE'),
+        "history {stage}",
+    ),
+    "history": Guide(("history stage1 -w WORKSPACE",), "trace landmark-generator@champion"),
+    "fetch": Guide(("fetch landmark-generator@champion FOLDER -w WORKSPACE",), "trace {model}"),
+    "benchmark": Guide(
+        ("benchmark stage1 -w WORKSPACE", 'benchmark stage1 --refreeze --reason "more speakers" -w WORKSPACE'),
+        "evaluate {stage}",
+    ),
+    "trace": Guide(("trace landmark-generator@champion -w WORKSPACE", "trace interview.mp4 -w WORKSPACE"), "status"),
+    "takedown": Guide(
+        (
+            "takedown --speaker NAME --dry-run -w WORKSPACE",
+            'takedown --file interview.mp4 --with-models --reason "consent withdrawn" -w WORKSPACE',
+        ),
+        "doctor",
+    ),
+    "relocate": Guide(("relocate -w WORKSPACE",), "doctor"),
+    "dub": Guide(
+        (
+            "dub film.mp4 speech.wav -o dubbed.mp4 -w WORKSPACE",
+            "dub film.mp4 --speech-from other.mp4 -o dubbed.mp4 --translator warp -w WORKSPACE",
+            "dub --manifest jobs.csv -w WORKSPACE",
+        ),
+        "evaluate dub JOBS.csv",
+    ),
+    "reproduce": Guide(("reproduce table3 --minutes 40 --folds 3 -w WORKSPACE",), "study make VIDEOS.csv -o STUDY"),
+    "study make": Guide(("study make videos.csv -o STUDY",), "study score {out}/key.json ANSWERS"),
+    "study score": Guide(("study score STUDY/key.json answers/ -o RESULTS",), "reproduce table1"),
+}
+"""By the words of the command."""
+
+
+class GuidedCommand(TyperCommand):
+    """A command that names the next one when it has done all that was asked, unless a program reads its answer."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        result = super().invoke(ctx)
+        guide = GUIDES.get(_words(ctx.command_path))
+        if guide is not None and not _read_by_a_program(ctx.params):
+            say(f"next: heterodub {next_words(guide, ctx.params)}", error=True)
+        return result
+
+
+def attach(app: typer.Typer, *above: str) -> None:
+    """Give every command of an application its guide: examples, and the line at its end."""
+    for command in app.registered_commands:
+        name = command.name or getattr(command.callback, "__name__", "")
+        command.cls = GuidedCommand
+        if guide := GUIDES.get(" ".join((*above, name))):
+            lines = (f"  heterodub {example}" for example in guide.examples)
+            command.epilog = "\n".join(("\b", "Examples:", *lines))  # \b: as it stands
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            attach(group.typer_instance, *above, str(group.name))
+
+
+def next_words(guide: Guide, given: Mapping[str, Any]) -> str:
+    """Return the arguments of the next command, with the workspace and the settings file of the one that ended."""
+    quoted = {name: shlex.quote(str(value)) for name, value in given.items()}
+    words = [guide.then.format_map(quoted)]
+    if not guide.then.startswith("study"):
+        options = (("workspace", "-w"), ("config", "--config"))
+        words += [f"{option} {quoted[name]}" for name, option in options if given.get(name) is not None]
+    return " ".join(words)
+
+
+def _words(path: str) -> str:
+    """Return the words of a command without the program's name, which may be several: python -m heterodub status."""
+    words = path.split()
+    return next((known for size in (2, 1) if (known := " ".join(words[-size:])) in GUIDES), "")
+
+
+def _read_by_a_program(given: Mapping[str, Any]) -> bool:
+    return bool(given.get("as_json")) or given.get("form", "table") != "table"

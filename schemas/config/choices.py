@@ -1,0 +1,16 @@
+"""Choices of settings that commands offer, too. Apart from the settings, whose libraries `--help` need not load."""
+
+from typing import Final, Literal, get_args
+
+BaselineName = Literal["lipgan", "wav2lip", "atvgnet", "makeittalk"]
+
+BASELINES: Final[tuple[BaselineName, ...]] = get_args(BaselineName)
+"""Names of the baselines, and of their registered models."""
+
+Length = Literal["picture", "speech", "loop"]
+"""Length of the output when speech and picture are not equally long.
+
+picture: as long as the picture. Longer speech is cut off; after shorter speech there is silence, and a mouth at rest.
+speech: as long as the speech. A longer picture is cut off; the last picture of a shorter one stands, its mouth moving.
+loop: as long as the speech. A longer picture is cut off; a shorter one begins again from its first frame.
+"""
