@@ -10,8 +10,8 @@ from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
-LABELS: Final = ("licence", "consent", "language", "offset_s")
-"""Columns of `catalog` that belong to each clip of a file."""
+LABELS: Final = ("licence", "consent", "language", "offset_s", "picture_stream", "sound_stream")
+"""Columns of `catalog` that belong to each clip of a file: labels, and which streams were read."""
 
 
 def labelled_clips(workspace: Workspace, release: Release, stage: Stage, split: str | None) -> pa.Table:

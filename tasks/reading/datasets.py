@@ -21,7 +21,7 @@ from heterodub.schemas.tables import TABLES
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.data.clip_store import ClipSource, StoredClips, decode_crop
+from heterodub.tasks.training.data.clip_store import ClipSource, PictureClip, SpeechClip, StoredClips, decode_crop
 
 from .clips import labelled_clips
 
@@ -70,9 +70,11 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
         self.workspace, self.release, self.split = workspace, release, split
         columns = ["clip_id", "media_id", "speaker", "frames"]
         rows = releases.release_clips(workspace, release, self.stage, split, columns).sort_by("clip_id")
-        self._media, self._speakers, self.frames = (rows[name].to_pylist() for name in columns[1:])
         self.clip_ids: list[str] = rows["clip_id"].to_pylist()
-        """Ids of the clips; `frames` are their lengths."""
+        self.speakers: list[str] = rows["speaker"].to_pylist()
+        self.frames: list[int] = rows["frames"].to_pylist()
+        """Lengths of the clips, at 25 a second."""
+        self._media = rows["media_id"].to_pylist()
 
     @cached_property
     def _stored(self) -> StoredClips:
@@ -82,18 +84,17 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
         """Return the number of clips."""
         return len(self.clip_ids)
 
+    @abstractmethod
     def __getitem__(self, number: int) -> Sample:
         """Read a clip.
 
         Raises: IndexError - no clip has this number. NotFoundError - the release was erased by a takedown.
         WorkspaceError - a file is damaged. ValueError - a picture cannot be decoded.
         """
-        clip_id = self.clip_ids[number]
-        return self._read(ClipSource(clip_id, self._media[number]), self._speakers[number])
 
-    @abstractmethod
-    def _read(self, place: ClipSource, speaker: str) -> Sample:
-        """Read a clip."""
+    def place(self, number: int) -> ClipSource:
+        """Return the address of a clip. Raises: IndexError - no clip has this number."""
+        return ClipSource(self.clip_ids[number], self._media[number])
 
     def __iter__(self) -> Iterator[Sample]:
         """Read all clips, one after the other."""
@@ -106,12 +107,19 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
         """
         return StageStream(self, shuffle, seed, rank, devices)
 
+    def labelled(self) -> pa.Table:
+        """Return what `clips` returns as an Arrow table.
+
+        Raises: NotFoundError - the release was erased by a takedown.
+        """
+        return labelled_clips(self.workspace, self.release, self.stage, self.split)
+
     def clips(self) -> pd.DataFrame:
         """Return the row of `clips` for each clip, in this order, as published: signals, route, labels of its file.
 
         Raises: NotFoundError - the release was erased by a takedown.
         """
-        frame: pd.DataFrame = labelled_clips(self.workspace, self.release, self.stage, self.split).to_pandas()
+        frame: pd.DataFrame = self.labelled().to_pandas()
         return frame
 
     def to_arrow(self, columns: list[str] | None = None) -> pa.Table:
@@ -139,16 +147,12 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
 
         Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - a file is damaged.
         """
-        rows = [
-            self._cells(ClipSource(clip_id, media), speaker)
-            for clip_id, media, speaker in zip(self.clip_ids, self._media, self._speakers, strict=True)
-        ]
-        return pd.DataFrame(rows, columns=list(self._columns))
+        return pd.DataFrame([self._cells(number) for number in range(len(self))], columns=list(self._columns))
 
     _columns: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def _cells(self, place: ClipSource, speaker: str) -> dict[str, Any]:
+    def _cells(self, number: int) -> tuple[Any, ...]:
         """Return the row of a clip in a frame."""
 
 
@@ -158,13 +162,18 @@ class SpeechDataset(StageDataset[SpeechSample]):
     stage = Stage.STAGE1
     _columns = SpeechSample._fields
 
-    def _read(self, place: ClipSource, speaker: str) -> SpeechSample:
-        row = self._stored.speech(place)
-        mel = row.mel.reshape(_MEL_SHAPE)
-        return SpeechSample(place.clip_id, speaker, row.landmarks.copy(), row.tracked, mel.copy())
+    def stored(self, number: int) -> SpeechClip:
+        """Read a clip as it is stored. Raises: as reading it by number."""
+        return self._stored.speech(self.place(number))
 
-    def _cells(self, place: ClipSource, speaker: str) -> dict[str, Any]:
-        return self._read(place, speaker)._asdict()
+    def __getitem__(self, number: int) -> SpeechSample:
+        """Read a clip."""
+        row = self.stored(number)
+        mel = row.mel.reshape(_MEL_SHAPE).copy()
+        return SpeechSample(self.clip_ids[number], self.speakers[number], row.landmarks.copy(), row.tracked, mel)
+
+    def _cells(self, number: int) -> tuple[Any, ...]:
+        return tuple(self[number])
 
 
 class FaceDataset(StageDataset[FaceSample]):
@@ -173,17 +182,20 @@ class FaceDataset(StageDataset[FaceSample]):
     stage = Stage.STAGE2
     _columns = ("clip_id", "speaker", "landmarks", "tracked", "crop_boxes", "crops")
 
-    def _read(self, place: ClipSource, speaker: str) -> FaceSample:
-        row = self._stored.pictures(place)
-        frames = np.stack([decode_crop(data, number) for number, data in enumerate(row.crops)])
-        in_crops = row.landmarks_in_crops(frames.shape[1])
-        boxes, landmarks = row.boxes.copy(), row.landmarks.copy()
-        return FaceSample(place.clip_id, speaker, frames, landmarks, in_crops, row.tracked, boxes)
+    def stored(self, number: int) -> PictureClip:
+        """Read a clip as it is stored. Raises: as reading it by number."""
+        return self._stored.pictures(self.place(number))
 
-    def _cells(self, place: ClipSource, speaker: str) -> dict[str, Any]:
-        row = self._stored.pictures(place)
-        values = (place.clip_id, speaker, row.landmarks.copy(), row.tracked, row.boxes.copy(), row.crops)
-        return dict(zip(self._columns, values, strict=True))
+    def __getitem__(self, number: int) -> FaceSample:
+        """Read a clip."""
+        row, (clip_id, speaker) = self.stored(number), (self.clip_ids[number], self.speakers[number])
+        frames = np.stack([decode_crop(data, frame) for frame, data in enumerate(row.crops)])
+        in_crops = row.landmarks_in_crops(frames.shape[1])
+        return FaceSample(clip_id, speaker, frames, row.landmarks.copy(), in_crops, row.tracked, row.boxes.copy())
+
+    def _cells(self, number: int) -> tuple[Any, ...]:
+        row, (clip_id, speaker) = self.stored(number), (self.clip_ids[number], self.speakers[number])
+        return clip_id, speaker, row.landmarks.copy(), row.tracked, row.boxes.copy(), row.crops
 
 
 @dataclass
