@@ -21,7 +21,7 @@ def wheel(tmp_path_factory) -> ZipFile:
     tree = folder / "tree"
     for name in PARTS:
         shutil.copytree(ROOT / name, tree / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     words = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", folder, tree]
     subprocess.run([sys.executable, "-m", "pip", *words], check=True, cwd=folder)
@@ -48,6 +48,11 @@ def test_wheel_holds_every_module_and_data_file(wheel):
         "tasks/quality/av_sync_ridge.npz",
     ):
         assert wheel.read(f"heterodub/{name}") == (ROOT / name).read_bytes()
+
+
+def test_wheel_holds_the_licence(wheel):
+    (name,) = [name for name in wheel.namelist() if name.endswith("/licenses/LICENSE")]
+    assert wheel.read(name) == (ROOT / "LICENSE").read_bytes()
 
 
 def test_wheel_holds_no_links(wheel):

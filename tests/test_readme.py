@@ -31,7 +31,7 @@ def run(page: str, ws) -> dict:
     """Run the page's Python blocks as one program; what it leaves behind."""
     code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL))
     collected: dict = {}
-    exec(code.replace("WORKSPACE", ws.root), collected)
+    exec(code.replace("WORKSPACE", ws.root).replace('"schemas/', f'"{ROOT}/schemas/'), collected)
     return collected
 
 

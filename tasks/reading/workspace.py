@@ -1,11 +1,13 @@
 """A workspace and its releases, opened to read."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal, overload
 
 import pandas as pd
 
 from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
@@ -54,6 +56,25 @@ class WorkspaceReader:
         Raises: WorkspaceError - the workspace cannot be read.
         """
         return _frame(self.workspace, "catalog")
+
+    def routes_by(self, policy: str | Path) -> pd.DataFrame:
+        """Return a row per stored clip: its routes now, and by a policy file, with its reasons. Reads no media.
+
+        Columns: clip_id, media_id, and for each stage `stage1`, `stage1_by_policy`, `stage1_reasons_by_policy`.
+
+        Raises: SettingsError - the policy file. WorkspaceError - the workspace cannot be read.
+        """
+        from heterodub.tasks.ingestion.reroute import plan_reroute  # with Dask, which nothing else here needs
+
+        plan = plan_reroute(self.workspace, load_policy(policy))
+        frame: pd.DataFrame = plan.clips.select(["clip_id", "media_id"]).to_pandas()
+        for stage in Stage:
+            frame[f"{stage}"], frame[f"{stage}_by_policy"] = plan.before[stage], plan.after[stage]
+            refusals = plan.refusals[stage]
+            frame[f"{stage}_reasons_by_policy"] = [
+                [str(reason) for reason, mask in refusals.items() if mask[number]] for number in range(len(frame))
+            ]
+        return frame
 
 
 @dataclass(frozen=True, slots=True)
