@@ -1,4 +1,4 @@
-"""The README's reading code does what it says; and what it warns of is true."""
+"""The reading code of README and docs/python.md does what it says; and what the latter warns of is true."""
 
 import re
 from pathlib import Path
@@ -9,16 +9,16 @@ import pytest
 
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import tables
-from tests.tasks.training.talkers import talkers
+from tests.tasks.training.speakers import speakers
 
-README = Path(__file__).parents[1] / "README.md"
-SPEAKERS, CLIPS, FRAMES = 4, 1, 20
+ROOT = Path(__file__).parents[1]
+SPEAKERS, FRAMES = 4, 12
 
 
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory):
     """A release of four clips, one of which was decided anew since."""
-    ws = talkers(tmp_path_factory.mktemp("readme") / "workspace", speakers=SPEAKERS, clips=CLIPS, frames=FRAMES)
+    ws = speakers(tmp_path_factory.mktemp("readme") / "workspace", SPEAKERS, FRAMES)
     rows = tables.read(ws, "clips")
     changed = rows.slice(0, 1).set_column(
         rows.schema.get_field_index("policy"), rows.schema.field("policy"), [["another"]]
@@ -27,20 +27,33 @@ def ws(tmp_path_factory):
     return ws
 
 
-def test_reading_example_returns_current_rows_and_release(ws):
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
+def run(page: str, ws) -> dict:
+    """Run the page's Python blocks as one program; what it leaves behind."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL))
     collected: dict = {}
-    exec(code.replace("WORKSPACE", ws.root), collected)
-    assert sorted(collected["clips"]["clip_id"]) == sorted(tables.read(ws, "clips")["clip_id"].to_pylist())
-    assert list(collected["clips"]["policy"]).count("another") == 1
-    assert collected["newest"]["release_id"] == releases.latest(ws).release_id
-    stored = tables.read(ws, "stage1", filter=None).to_pylist()
-    same = next(row for row in stored if row["clip_id"] == collected["row"]["clip_id"])
-    np.testing.assert_array_equal(collected["landmarks"].ravel(), np.float32(same["landmarks"]).ravel())
-    assert collected["landmarks"].shape == (FRAMES, 216, 2)
+    exec(code.replace("WORKSPACE", ws.root).replace('"schemas/', f'"{ROOT}/schemas/'), collected)
+    return collected
+
+
+def test_readme_example_reads_release_as_published(ws):
+    collected = run("README.md", ws)
+    assert collected["release"].id == releases.latest(ws).release_id
+    assert "another" not in set(collected["frame"]["policy"])
+    stored = {row["clip_id"]: row for row in tables.read(ws, "stage1").to_pylist()}
+    sample = collected["sample"]
+    np.testing.assert_array_equal(sample.landmarks.ravel(), np.float32(stored[sample.clip_id]["landmarks"]).ravel())
+    assert sample.landmarks.shape == (FRAMES, 216, 2)
+    assert sample.mel.shape == (FRAMES, 4, 80)
+    assert collected["faces"][0].frames.shape == (FRAMES, 64, 64, 3)
+
+
+def test_python_page_example_runs(ws):
+    collected = run("docs/python.md", ws)
+    assert list(collected["workspace"].clips()["policy"]).count("another") == 1
+    assert collected["clip"].clip_id in collected["train"].clip_ids
 
 
 def test_plain_parquet_holds_superseded_rows(ws):
-    """As the README warns: a clip comes twice, once as it was."""
+    """As the page warns: a clip comes twice, once as it was."""
     read = pd.read_parquet(ws.table_uri("clips"))
-    assert len(read) > read["clip_id"].nunique() == SPEAKERS * CLIPS
+    assert len(read) > read["clip_id"].nunique() == SPEAKERS

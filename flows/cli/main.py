@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from heterodub.flows.cli import dub, evaluate, guide, inspect, lineage, promote, reproduce, train
+from heterodub.flows.cli import dub, evaluate, export, guide, inspect, lineage, promote, reproduce, train
 from heterodub.flows.cli.environment import configure_environment, prepare, server_is_lost
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from heterodub.model.files import is_disk_full
@@ -26,6 +26,7 @@ train.register(app)
 evaluate.register(app)
 promote.register(app)
 lineage.register(app)
+export.register(app)
 dub.register(app)
 reproduce.register(app)
 

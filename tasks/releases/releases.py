@@ -152,6 +152,17 @@ def find(ws: Workspace, release_id: str) -> Release:
     return release
 
 
+def named(ws: Workspace, release_id: str | None) -> Release:
+    """Return the release of that id, else the newest.
+
+    Raises: NotFoundError - there is none. WorkspaceError - the table cannot be read.
+    """
+    release = latest(ws) if release_id is None else find(ws, release_id)
+    if release is None:
+        raise NotFoundError(f"{ws.root} has no release yet; `heterodub ingest SOURCE` publishes one")
+    return release
+
+
 def release_clips(
     ws: Workspace, release: Release, stage: Stage, split: str | None = None, columns: list[str] | None = None
 ) -> pa.Table:
@@ -163,8 +174,12 @@ def release_clips(
     return tables.read(ws, "clips", columns, release.clips_version, chosen)
 
 
-def read_release(ws: Workspace, release: Release, stage: Stage, split: str | None = None) -> Iterator[pa.RecordBatch]:
+def read_release(
+    ws: Workspace, release: Release, stage: Stage, split: str | None = None, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield payload rows of a stage and split of a release, a few clips at a time; without a split, of all splits.
+
+    columns: those to read, clip_id among them; None: all.
 
     Raises: NotFoundError - the release was erased by a takedown.
     """
@@ -175,7 +190,7 @@ def read_release(ws: Workspace, release: Release, stage: Stage, split: str | Non
         low, high = file.bounds.get("media_id", ("", "~"))
         return low != high or low in media
 
-    for batch in tables.batches(ws, stage.value, release.versions[stage.value], None, holds):
+    for batch in tables.batches(ws, stage.value, release.versions[stage.value], columns, holds):
         rows = batch.filter(pc.is_in(batch["clip_id"], value_set=clip_ids))
         if rows.num_rows:
             yield rows

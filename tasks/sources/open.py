@@ -7,11 +7,13 @@ from typing import Final
 
 from heterodub.schemas.addresses import trouble_with
 from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.exports import RECORD
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.paths import local_path, localise
 from heterodub.tasks.media.sniff import sniff
 from heterodub.tasks.sources.corpus import Corpus, load_corpus
+from heterodub.tasks.sources.exported import exported_files
 from heterodub.tasks.sources.folder import find_files, reached
 from heterodub.tasks.sources.manifest import read_manifest
 from heterodub.tasks.sources.tabular import suffix_of
@@ -24,7 +26,8 @@ def source_files(source: str, corpus_name: str = "default", origins: Sequence[st
     """Yield every raw file of a source; of a manifest, once all of it was checked.
 
     A .toml is a corpus file; .csv, .tsv (either also .gz) and .parquet are manifests, in whatever case they are
-    written; anything else is a folder, a file or a URI. origins: web servers that may be read, see open_store.
+    written; the folder of an export gives the raw files in it; anything else is a folder, a file or a URI. origins: web
+    servers that may be read, see open_store.
 
     Raises: SourceError - the source is not there, not what it seems, or holds no files.
     """
@@ -40,6 +43,8 @@ def source_files(source: str, corpus_name: str = "default", origins: Sequence[st
         yield from find_files(load_corpus(path), origins)
     elif path.is_file() and suffix_of(path.name):
         yield from read_manifest(path, corpus_name, origins=origins)
+    elif path.is_dir() and (path / RECORD).is_file():
+        yield from exported_files(path, corpus_name)
     else:
         _refuse_other_lists(path)
         yield from find_files(Corpus(name=corpus_name, root=str(path.absolute())), origins)

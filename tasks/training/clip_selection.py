@@ -103,9 +103,7 @@ def find_release(workspace: Workspace, release_id: str | None) -> Release:
 
     Raises: NotFoundError - there is none. TrainingError - it was extracted by another version of heterodub.
     """
-    release = releases.latest(workspace) if release_id is None else releases.find(workspace, release_id)
-    if release is None:
-        raise NotFoundError(f"{workspace.root} has no release yet; `heterodub ingest SOURCE` publishes one")
+    release = releases.named(workspace, release_id)
     version = release.extractor.split("-", 1)[0]
     if version != EXTRACTOR_VERSION:
         raise TrainingError(

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from heterodub.model.features.arrays import Rgb
 from heterodub.model.features.timing import mel_columns
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
@@ -53,6 +55,11 @@ class PictureClip:
     tracked: NDArray[np.bool_]
     boxes: NDArray[np.float32]
     crops: tuple[bytes, ...]
+
+    def landmarks_in_crops(self, side_px: int) -> NDArray[np.float32]:
+        """Return the landmarks (T, 216, 2) in pixels of the crops, if these are resized to `side_px`."""
+        boxes = self.boxes[:, None]
+        return np.asarray((self.landmarks - boxes[..., :2]) * (side_px / boxes[..., 2:]), np.float32)
 
 
 class PictureSource(Protocol):
@@ -156,6 +163,17 @@ class StoredClips:
                 break
             yield file
         yield from (file for file in self._mixed if file.may_hold("media_id", [media_id]))
+
+
+def decode_crop(data: bytes, number: int) -> Rgb:
+    """Decode a stored face crop to (H, W, 3) RGB, uint8. number: its frame, for the text of the error.
+
+    Raises: ValueError - it cannot be decoded.
+    """
+    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if bgr is None:
+        raise ValueError(f"the crop of frame {number} cannot be decoded")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
 
 
 def _names(workspace: Workspace, stage: Stage) -> set[str]:

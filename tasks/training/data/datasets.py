@@ -22,7 +22,7 @@ from heterodub.schemas.config.baselines import BaselineSettings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.errors import HeterodubError, TrainingError
-from heterodub.tasks.training.data.clip_store import ClipSource, PictureClip, PictureSource, StoredClips
+from heterodub.tasks.training.data.clip_store import ClipSource, PictureClip, PictureSource, StoredClips, decode_crop
 
 
 class FramedClip(Protocol):
@@ -190,20 +190,17 @@ def face_clip(clip: PictureClip, side_px: int, frames: int | None = None) -> Fac
 
     Raises: ValueError - a crop cannot be decoded, or a number is not finite.
     """
-    pictures = np.stack([_decoded(data, number, side_px) for number, data in enumerate(clip.crops[:frames])])
-    boxes = clip.boxes[:frames, None]
-    landmarks = (clip.landmarks[:frames] - boxes[..., :2]) * (side_px / boxes[..., 2:])
-    return FaceClip(pictures, landmarks.astype(np.float32), clip.tracked[:frames])
+    pictures = np.stack(
+        [_resized(decode_crop(data, number), side_px) for number, data in enumerate(clip.crops[:frames])]
+    )
+    return FaceClip(pictures, clip.landmarks_in_crops(side_px)[:frames], clip.tracked[:frames])
 
 
-def _decoded(data: bytes, number: int, side_px: int) -> Rgb:
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    if bgr is None:
-        raise ValueError(f"the crop of frame {number} cannot be decoded")
-    method = cv2.INTER_AREA if len(bgr) >= side_px else cv2.INTER_CUBIC
-    if len(bgr) != side_px:
-        bgr = cv2.resize(bgr, (side_px, side_px), interpolation=method)
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB))
+def _resized(crop: Rgb, side_px: int) -> Rgb:
+    if len(crop) == side_px:
+        return crop
+    method = cv2.INTER_AREA if len(crop) > side_px else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(crop, (side_px, side_px), interpolation=method))
 
 
 def batches_from(batches: ClipDataset[Clip, Batch], last: int, readers: int) -> Callable[[int], Iterable[Batch]]:

@@ -1,0 +1,1 @@
+"""Releases written in formats of others: WebDataset, Hugging Face, Croissant."""
