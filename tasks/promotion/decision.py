@@ -18,7 +18,7 @@ from heterodub.model.metrics.intervals import (
 from heterodub.schemas.promotion import ModelRule, ResamplingRule
 from heterodub.schemas.wording import counted
 
-from .model_scores import Direction, ModelScores
+from .evaluators import Direction, ModelScores
 
 Outcome = Literal["promote", "keep"]
 

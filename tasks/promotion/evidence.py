@@ -5,15 +5,13 @@ import json
 from typing import Any, Final
 
 from heterodub.model.metrics.intervals import mean_interval
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 from heterodub.tasks.tracking.ledger import Move
 from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
-from heterodub.tasks.tracking.store import open_workspace
 
 from .decision import PolicyCheck, PromotionDecision
+from .evaluators import ModelScores
 from .gate import Comparison
-from .model_scores import ModelScores
 
 FOLDER: Final = "promotion"
 """Folder of the evidence among a run's files."""
@@ -23,7 +21,6 @@ PAGE: Final = f"{FOLDER}/comparison.html"
 
 
 def log_evidence(
-    settings: Settings,
     comparison: Comparison,
     model_scores: list[ModelScores],
     verdict: PromotionDecision,
@@ -34,8 +31,7 @@ def log_evidence(
 
     Raises: TrackingError - the store cannot be reached.
     """
-    _, tracking = open_workspace(settings)
-    with tracked_run(tracking, f"promote {comparison.title}") as run:
+    with tracked_run(comparison.champions.tracking, f"promote {comparison.title}") as run:
         run.tags(_tags(comparison, verdict))
         run.metrics(_metrics(comparison, model_scores, verdict))
         run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
@@ -47,13 +43,12 @@ def log_evidence(
         return run.run_id
 
 
-def log_outcome(settings: Settings, run_id: str, outcome: str, reason: str) -> None:
+def log_outcome(comparison: Comparison, run_id: str, outcome: str, reason: str) -> None:
     """Log to the evidence's run that the promotion did not take place: REFUSED or NOT_MOVED, and why.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    _, tracking = open_workspace(settings)
-    TrackedRun(tracking, run_id, resumed=True).tags({"outcome": outcome, "reason": reason})
+    TrackedRun(comparison.champions.tracking, run_id, resumed=True).tags({"outcome": outcome, "reason": reason})
 
 
 def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -> dict[str, Any]:

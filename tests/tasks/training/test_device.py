@@ -28,6 +28,7 @@ from heterodub.tasks.evaluation import generator_scores, translator_scores
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.promotion import generator_evaluator, translator_evaluator
+from heterodub.tasks.promotion.evaluators import Candidates
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.reproduction import systems
 from heterodub.tasks.reproduction.footage import held_out
@@ -211,11 +212,11 @@ def test_promotion_scores_and_renders_on_the_device(workspace, settings, models,
         (Stage.STAGE1, "generator", generator_evaluator),
         (Stage.STAGE2, "translator", translator_evaluator),
     ):
-        given = workspace, settings, frozen[stage], {1: models[model]}, RULE
+        candidates = Candidates(workspace, settings, release, frozen[stage], RULE, {1: models[model]})
         clips = [clip.clip_id for clip in frozen[stage].clips]
         with on_pretend_device():
-            (sheet,) = module.evaluate(*given)
-            assert module.render(*given, clips).keys() == set(clips)
+            (sheet,) = module.evaluate(candidates)
+            assert module.render(candidates, clips).keys() == set(clips)
         assert sheet.costs.keys() == set(COSTS)
         assert {one.clip_id for one in sheet.clip_scores} == set(clips)
 
