@@ -20,6 +20,7 @@ FOLDER: Final = "evaluation"
 
 
 def log_evaluation(
+    ws: Workspace,
     settings: Settings,
     name: str,
     tags: Mapping[str, str],
@@ -36,7 +37,7 @@ def log_evaluation(
     from heterodub.tasks.tracking.store import open_tracking
 
     try:
-        tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+        tracking = open_tracking(settings.tracking, ws)
         with tracked_run(tracking, name) as run:
             run.tags({"kind": "evaluation", **tags})
             run.metrics(metrics)

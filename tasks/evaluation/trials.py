@@ -14,7 +14,6 @@ from heterodub.tasks.evaluation.cross_validation import Trial
 from heterodub.tasks.evaluation.evaluation import Evaluation
 from heterodub.tasks.evaluation.generator_scores import evaluate_generator
 from heterodub.tasks.evaluation.translator_scores import evaluate_translator
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection
 from heterodub.tasks.training.run import run_training
 from heterodub.tasks.training.run_dirs import training_folder
@@ -44,11 +43,10 @@ def trial_of(stage: Stage, settings: Settings, references: int, callback: Callba
 
     It raises: as train_model and the stage's evaluation.
     """
-    workspace = Workspace.open(settings.workspace)
     section = settings.stage1 if stage is Stage.STAGE1 else settings.stage2
 
     def trial(selection: Selection, test_clips: Sequence[ClipRef], name: str) -> Evaluation:
-        folder = training_folder(workspace, selection, section, stage.value)
+        folder = training_folder(selection, section, stage.value)
         model = train_model(selection, section, settings, folder, callback)
         return EVALUATE[stage](settings, selection, test_clips, model, name, references)
 

@@ -57,9 +57,9 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
     NotFoundError, WorkspaceError - the clips cannot be read. TrainingError - the newest release has no train split to
     train the sync scorer on.
     """
-    workspace, settings, rule = candidates.workspace, candidates.settings, candidates.rule
-    selection = select(workspace, candidates.release, Stage.STAGE1)
-    scorer = release_scorer(workspace, selection, settings) if SYNC in rule.tolerances else None
+    settings, rule = candidates.settings, candidates.rule
+    selection = select(candidates.workspace, candidates.release, Stage.STAGE1)
+    scorer = release_scorer(selection, settings) if SYNC in rule.tolerances else None
     loaded, scores_of = [], []
     for version, folder in candidates.folders.items():
         generator, card = load_generator(folder, device_of(settings.device))

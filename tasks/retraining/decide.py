@@ -84,7 +84,7 @@ def decide(settings: Settings, stage: StageName) -> Outlook:
     tried = last_tried(tracking, evaluator.model, standing, settings_hash(stage_settings))
     learned = None if tried is None else trained_on(tracking, ws, tried.version)
     due, due_reason, change = _compare(evaluator.model, tried, learned, selection.train, settings.retrain.rule(stage))
-    training = training_folder(ws, selection, stage_settings, stage).name
+    training = training_folder(selection, stage_settings, stage).name
     before = finished_training(tracking, evaluator.model, training) if due else None
     return outlook(
         due=due,

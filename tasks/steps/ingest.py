@@ -42,25 +42,20 @@ check_inputs = task(
 """The check of the command line, repeated for runs that no command line started."""
 
 
-@task(cache_policy=NO_CACHE)
-def choose_policy(settings: Settings) -> Policy:
-    """Return the policy in force in the workspace, which is created if it does not exist.
-
-    Raises: SettingsError - the settings name another policy than the one in force. WorkspaceError.
-    """
-    workspace = Workspace.open(settings.workspace, create=True)
-    return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
+choose_policy = task(name="choose_policy", cache_policy=NO_CACHE)(policy_for_ingest)
+"""Policy by which new files are routed."""
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 @as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
-def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> catalog.IngestPlan:
+def find_files(
+    workspace: Workspace, source: str, corpus: str, settings: Settings, retry_quarantined: bool
+) -> catalog.IngestPlan:
     """List the source, without what was taken down, and compare it with the catalog. Retried, since listings of remote
     stores fail now and then.
 
     Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
     """
-    workspace = Workspace.open(settings.workspace, create=True)
     known, barred = catalog.read_catalog(workspace), tombstones.standing(workspace)
     origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins)
@@ -78,14 +73,13 @@ def _counted(tally: Tally) -> Counts:
 
 @task(cache_policy=NO_CACHE)
 @as_step("analyse", _counted)
-def work_on_files(plan: catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
+def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
     """Identify and analyse the new files over Dask, and store every outcome.
 
     Not retried as a whole: what is stored is stored, lost workers are retried inside, and the next run continues.
 
     Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
     """
-    workspace = Workspace.open(settings.workspace)
     known = catalog.read_catalog(workspace)
     unread = deduplication.relabel(workspace, plan.relabelled, known, settings, plan.labelled)
     if not plan.fresh:
@@ -102,23 +96,23 @@ def work_on_files(plan: catalog.IngestPlan, settings: Settings, policy: Policy) 
 
 @task(cache_policy=NO_CACHE)
 @as_step(STEP, lambda drifts: Counts(clips=sum(drift.clips for drift in drifts)))
-def check_drift(settings: Settings) -> tuple[CorpusDrift, ...]:
+def check_drift(workspace: Workspace, settings: Settings) -> tuple[CorpusDrift, ...]:
     """Compare new clips with the last release; a corpus that drifts causes a warning only."""
-    drifts = find_drift(Workspace.open(settings.workspace), settings)
+    drifts = find_drift(workspace, settings)
     show_drift(drifts)
     return drifts
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("publish", lambda published: Counts(facts={"release": published.release_id, "is_new": published.is_new}))
-def publish_release(settings: Settings, policy: Policy) -> PublishResult:
+def publish_release(workspace: Workspace, settings: Settings, policy: Policy) -> PublishResult:
     """Assign splits to speakers, audit the new versions, and publish a release if anything changed.
 
     Raises: AuditFailedError - a store broke its expectations; nothing is published.
     """
     current_progress().phase("publish", 1)
     with audited(settings):
-        published = publish(Workspace.open(settings.workspace), settings, policy, show_audit)
+        published = publish(workspace, settings, policy, show_audit)
     emit_published(settings, published)
     current_progress().advance()
     return published
@@ -126,15 +120,15 @@ def publish_release(settings: Settings, policy: Policy) -> PublishResult:
 
 @task(cache_policy=NO_CACHE)
 def show_summary(
+    workspace: Workspace,
     plan: catalog.IngestPlan,
     tally: Tally,
     drifts: tuple[CorpusDrift, ...],
     published: PublishResult,
     seconds: float,
-    settings: Settings,
 ) -> dict[str, Any]:
     """Summarise the run, and show the summary in the Prefect UI."""
-    summary = summarise(Workspace.open(settings.workspace), plan, tally, drifts, published, seconds)
+    summary = summarise(workspace, plan, tally, drifts, published, seconds)
     show_routes(summary)
     create_table_artifact(
         key="ingest-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"]

@@ -33,7 +33,6 @@ from heterodub.schemas.config.settings import WeightSettings
 from heterodub.schemas.config.translation import PictureAugmentation, PictureLosses
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
 from heterodub.tasks.training.data.clip_store import StoredClips
 from heterodub.tasks.training.data.datasets import BaselineDataset, BothStages
@@ -65,7 +64,7 @@ class BaselineEvalClip:
         return generate_span(translator, self.eval_window, self.mel_TMK[self.eval_window.span])
 
 
-def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
+def paired(selection: Selection) -> PairedSelection:
     """Reduce a stage-2 selection to the clips that stage 1 holds as well, on which a baseline can be trained.
 
     Raises: TrainingError - no clip is left in the train or the val split. NotFoundError - files of the release were
@@ -79,7 +78,7 @@ def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
                 f"release {release.release_id} has no clip in its {split} split that is good for both stages (of "
                 f"{len(getattr(selection, split))} stage2 clips): baselines need picture and sound of the same clip"
             )
-    stored = {stage: StoredClips.of(workspace, stage, release.versions[stage.value]) for stage in Stage}
+    stored = {stage: StoredClips.of(selection.workspace, stage, release.versions[stage.value]) for stage in Stage}
     both = BothStages(stored[Stage.STAGE1], stored[Stage.STAGE2])
     return PairedSelection(release, stored[Stage.STAGE2], splits["train"], splits["val"], both)
 

@@ -88,6 +88,11 @@ class Selection:
         return self.release.backend
 
     @property
+    def workspace(self) -> Workspace:
+        """Workspace that holds the clips."""
+        return self.stored.workspace
+
+    @property
     def places(self) -> dict[str, ClipSource]:
         """Sources of all clips, by id."""
         return places(self.train, self.val)

@@ -95,7 +95,7 @@ def planted(finished, config, tmp_path_factory) -> tuple[AuditResult, dict[str, 
     """The audit of a workspace into which all of them were put, and the clip of each: an audit takes seconds."""
     workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("planted") / "workspace"))
     ws, settings = Workspace.open(str(workspace)), load_settings(config, workspace=str(workspace))
-    policy, before, shown = choose_policy.fn(settings), releases.latest(ws), []
+    policy, before, shown = choose_policy.fn(ws, settings.policy), releases.latest(ws), []
     assert not publish(ws, settings, policy, shown.append).is_new
     rows = contents(workspace)
     clips = {named: plant(ws, rows) for named, plant in PLANTS.items()}
@@ -126,7 +126,7 @@ def test_speaker_is_never_in_two_splits(workspace, config):
     result = audit(ws, releases.current_versions(ws), workspace / "audit")
     assert {"splits_of_speaker", "splits_of_group"} <= {check.name.split()[0] for check in result.failures}
     settings = load_settings(config, workspace=str(workspace))
-    publish_release.fn(settings, choose_policy.fn(settings))
+    publish_release.fn(ws, settings, choose_policy.fn(ws, settings.policy))
     splits = {row["split"] for row in contents(workspace)["clips"] if row["speaker"] == torn["speaker"]}
     assert len(splits) == 1
 

@@ -57,9 +57,10 @@ def _settings(place: Path, config: Path, cluster: str, policy: Path | None) -> S
 def apply(settings: Settings, policy: Path):
     """Run the steps of the flow `route` in its order, without Prefect."""
     wanted = load_policy(policy)
-    plan = plan_route.fn(settings, wanted)
-    applied = apply_route.fn(plan, settings)
-    return describe(plan), applied, publish_release.fn(settings, wanted)
+    ws = Workspace.open(settings.workspace)
+    plan = plan_route.fn(ws, wanted)
+    applied = apply_route.fn(ws, plan, settings)
+    return describe(plan), applied, publish_release.fn(ws, settings, wanted)
 
 
 @pytest.fixture(autouse=True)

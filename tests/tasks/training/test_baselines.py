@@ -26,7 +26,7 @@ PACE = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval
 @pytest.fixture(scope="module")
 def selection(tmp_path_factory):
     workspace = speakers(tmp_path_factory.mktemp("speakers") / "w", 4, 30)
-    return paired(workspace, select(workspace, find_release(workspace, None), Stage.STAGE2))
+    return paired(select(workspace, find_release(workspace, None), Stage.STAGE2))
 
 
 def settings(**changes) -> BaselineSettings:
@@ -100,7 +100,7 @@ def test_training_uses_only_clips_of_both_stages(tmp_path):
     workspace = face_release(tmp_path / "w")  # good for stage 2 alone
     chosen = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with pytest.raises(TrainingError, match=r"no clip in its train split that is good for both stages \(of 2 stage2"):
-        paired(workspace, chosen)
+        paired(chosen)
 
 
 def test_missing_weights_stop_training_before_the_first_step(selection, tmp_path):

@@ -79,7 +79,7 @@ def settings(workspace):
 def train(workspace, settings):
     """train(what, folder): trains one of ours or of the baselines; returns its result and its recorder."""
     speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
-    pairs = paired(workspace, pictures)
+    pairs = paired(pictures)
 
     def spec(what, draw):
         if what == "generator":
@@ -202,7 +202,7 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
 def test_finetuning_evaluation_runs_on_the_device(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
-        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], "", RecordingCallback())
+        compare_finetuning(settings, selection, selection.val, models["translator"], "", RecordingCallback())
 
 
 def test_promotion_scores_and_renders_on_the_device(workspace, settings, models, quick):
