@@ -304,14 +304,6 @@ def test_cached_scores_are_verified(first):
 
 
 def test_zero_minutes_are_refused(footage):
+    ws = Workspace.open(str(footage))
     with pytest.raises(TrainingError, match="more than 0 minutes"):
-        make_table(
-            Workspace.open(str(footage)),
-            settings(Workspace.open(str(footage))),
-            "table3",
-            0,
-            None,
-            None,
-            1,
-            RecordingCallback(),
-        )
+        make_table(ws, settings(ws), "table3", 0, None, None, 1, RecordingCallback())
