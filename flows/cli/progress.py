@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from heterodub.flows.cli.render.tables import EscapingConsole
-from heterodub.schemas.wording import duration
+from heterodub.schemas.display import duration
 from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
 from heterodub.tasks.monitoring.streams import bare, say
 

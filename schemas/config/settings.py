@@ -13,16 +13,13 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from heterodub.schemas.addresses import Address
+from heterodub.schemas.config.sections import DriftSettings, LimitSettings, LogSettings, RetrainSettings
 from heterodub.schemas.contract import EXTRACTOR_VERSION
 from heterodub.schemas.errors import SettingsError
-from heterodub.schemas.problems import describe
-from heterodub.schemas.toml import parse_toml
+from heterodub.schemas.toml import describe, parse_toml
 
 from .baselines import BaselineSettings
 from .dubbing import DubSettings
-from .limits import LimitSettings
-from .notices import DriftSettings, LogSettings
-from .retraining import RetrainSettings
 from .sections import Section
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings

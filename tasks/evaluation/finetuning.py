@@ -10,7 +10,7 @@ from heterodub.model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scor
 from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
 from heterodub.model.io import load_translator
 from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.model.training.callbacks import Callback
 from heterodub.schemas.config.settings import Settings
@@ -19,7 +19,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation
 from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
-from heterodub.tasks.training.data.datasets import face_clip
+from heterodub.tasks.training.datasets import face_clip
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.finetuning import finetuning_clip, start_of
 from heterodub.tasks.training.run import run_training

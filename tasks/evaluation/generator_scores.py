@@ -15,12 +15,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from heterodub.model.evaluation.generator import GENERATOR_REPORT, SYSTEMS, GeneratorEvalClip, score_generator
+from heterodub.model.evaluation.sync_windows import SyncClip, disturb, sample_pairs
+from heterodub.model.evaluation.syncnet import SyncScorer, contrastive_loss
 from heterodub.model.files import atomic_path
 from heterodub.model.io import CPU, load_generator
 from heterodub.model.metrics.controls import mean_face
-from heterodub.model.syncnet.disturb import disturb
-from heterodub.model.syncnet.scorer import SyncScorer, contrastive_loss
-from heterodub.model.syncnet.windows import SyncClip, sample_pairs
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import TrainingError
@@ -74,7 +73,7 @@ def release_scorer(selection: Selection, settings: Settings) -> SyncScorer:
 
 @dataclass(frozen=True, slots=True)
 class SyncRecipe:
-    """Training settings of the sync scorer; takes seconds on one core. For its accuracy see model/syncnet/score.py."""
+    """Training settings of the sync scorer; takes seconds on one core. Accuracy: model/evaluation/syncnet.py."""
 
     steps: int = 600
     clips: int = 16

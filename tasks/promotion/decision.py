@@ -15,8 +15,8 @@ from heterodub.model.metrics.intervals import (
     gain_difference_interval,
     reduction_interval,
 )
+from heterodub.schemas.display import counted
 from heterodub.schemas.promotion import ModelRule, ResamplingRule
-from heterodub.schemas.wording import counted
 
 from .evaluators import Direction, ModelScores
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError, PromotionError
 from heterodub.schemas.promotion import ModelRule, PromotionPolicy, load_promotion_policy
-from heterodub.schemas.wording import counted
 from heterodub.tasks.releases import benchmarks, releases
 from heterodub.tasks.releases.benchmarks import Benchmark
 from heterodub.tasks.releases.releases import Release

@@ -22,7 +22,7 @@ from heterodub.model.metrics.cost import costs
 from heterodub.model.stage1.inference import predict_clip
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.training.sampler import ClipInfo
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.contract import FPS, MEL_BANDS
 from heterodub.schemas.errors import PromotionError
@@ -31,7 +31,7 @@ from heterodub.tasks.evaluation.generator_scores import release_scorer
 from heterodub.tasks.releases.benchmarks import BenchmarkClip
 from heterodub.tasks.tracking.kinds import made_face
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, select
-from heterodub.tasks.training.data.clip_store import ClipSource
+from heterodub.tasks.training.clip_store import ClipSource
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.samples import sound_place
 from heterodub.tasks.training.stage1 import read_eval_clips

@@ -11,15 +11,15 @@ from heterodub.model.evaluation.translator import EvalWindow, System, Translator
 from heterodub.model.io import load_translator
 from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.metrics.cost import costs
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES, finder
 from heterodub.tasks.releases.benchmarks import BenchmarkClip
 from heterodub.tasks.tracking.kinds import translator_example
-from heterodub.tasks.training.data.clip_store import ClipSource, StoredClips
-from heterodub.tasks.training.data.datasets import face_clip
+from heterodub.tasks.training.clip_store import ClipSource, StoredClips
+from heterodub.tasks.training.datasets import face_clip
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.samples import columns
 from heterodub.tasks.visualization.sheets import contact_sheet, crop_film

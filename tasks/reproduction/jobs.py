@@ -14,7 +14,7 @@ from heterodub.schemas.config.sections import Section, merged
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.config.translation import Stage2Settings
-from heterodub.tasks.evaluation.trials import train_model
+from heterodub.tasks.evaluation.cross_validation import train_model
 from heterodub.tasks.reproduction.footage import ExperimentData
 from heterodub.tasks.training.baselines import PairedSelection, baseline_spec, paired
 from heterodub.tasks.training.clip_selection import Selection

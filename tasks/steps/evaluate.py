@@ -16,14 +16,12 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.dubbing.jobs import read_jobs
 from heterodub.tasks.evaluation import cross_validation
-from heterodub.tasks.evaluation.cross_validation import DataAblation, cross_validate
+from heterodub.tasks.evaluation.cross_validation import EVALUATE, DataAblation, cross_validate, trial_of
 from heterodub.tasks.evaluation.dub_jobs import evaluate_jobs
 from heterodub.tasks.evaluation.dubbing import DubScores
-from heterodub.tasks.evaluation.evaluation import Evaluation, Split
+from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, log_evaluation, metrics_of
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.evaluation.generator_scores import release_scorer
-from heterodub.tasks.evaluation.run_log import gains_of, log_evaluation, metrics_of
-from heterodub.tasks.evaluation.trials import EVALUATE, trial_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.releases.releases import Release

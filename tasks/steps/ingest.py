@@ -1,29 +1,35 @@
-"""The steps of an ingest as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+"""The steps of an ingest as Prefect tasks. Each is thin: the work is done by the plain parts it calls.
 
+Tables in the Prefect UI (audit, routes, drift) are written in a Prefect run only.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
 
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import counted
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileState
 from heterodub.tasks.ingestion import catalog, deduplication, driver
 from heterodub.tasks.ingestion.dask_executor import open_client
-from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.ingestion.driver import Tally
 from heterodub.tasks.ingestion.summary import summarise
-from heterodub.tasks.monitoring.drift import STEP, find_drift
+from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.preflight.data import check_ingest
-from heterodub.tasks.quality.drift import CorpusDrift
+from heterodub.tasks.releases.audit.audit import AuditResult
 from heterodub.tasks.releases.audit.checks import load_ahead
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
-from heterodub.tasks.steps.artifacts import show_audit, show_drift, show_routes
 from heterodub.tasks.steps.events import audited, emit_published
 from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
@@ -137,3 +143,64 @@ def show_summary(
         key="ingest-reasons", table=[{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}]
     )
     return summary
+
+
+_EXAMPLES = 3
+
+
+def show_audit(result: AuditResult) -> None:
+    """Show every table with its rows and expectations, then each failure with example rows."""
+    checked = Counter(check.table for check in result.checks)
+    failed = Counter(check.table for check in result.failures)
+    rows: list[dict[str, Any]] = [
+        {"table": table, "rows": count, "expectations": checked[table], "failed": failed[table], "which": ""}
+        for table, count in result.rows.items()
+    ]
+    rows += [
+        {
+            "table": check.table,
+            "rows": check.error or f"{check.failed_count} rows fail",
+            "expectations": check.name,
+            "failed": 1,
+            "which": ", ".join(check.examples[:_EXAMPLES]),
+        }
+        for check in result.failures
+    ]
+    _show("audit", rows, "all met" if result.passed else f"{len(result.failures)} failed: nothing is published")
+
+
+def show_routes(summary: dict[str, Any]) -> None:
+    """Show the number of clips of each route."""
+    clips = summary["clips"]
+    counts = {"both stages": summary["both"]}
+    counts |= {
+        f"{stage} alone": summary[name] - summary["both"]
+        for stage, name in (("stage 1", "stage1"), ("stage 2", "stage2"))
+    }
+    counts["neither"] = summary["rejected"]
+    rows = [
+        {"goes to": name, "clips": count, "share": f"{count / max(clips, 1):.0%}"} for name, count in counts.items()
+    ]
+    _show("ingest-routes", rows, counted(clips, "clip"))
+
+
+def show_drift(drifts: Sequence[CorpusDrift]) -> None:
+    """Show each corpus that has new clips, with the signals that drifted beyond the limit."""
+    rows: list[dict[str, Any]] = [
+        {
+            "corpus": drift.corpus,
+            "new clips": drift.clips,
+            "against": {"corpus": "its own clips", "release": "the whole release"}.get(
+                drift.against or "", "nothing yet"
+            ),
+            "limit": drift.limit,
+            "beyond it": ", ".join(f"{shift.signal} {shift.distance:.2f}" for shift in drift.beyond) or "nothing",
+        }
+        for drift in drifts
+    ]
+    _show("ingest-drift", rows or [{}], "what came in, against the last release")
+
+
+def _show(key: str, rows: list[dict[str, Any]], description: str) -> None:
+    if TaskRunContext.get() is not None:
+        create_table_artifact(key=key, table=rows, description=description)

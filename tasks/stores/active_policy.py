@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import SettingsError, WorkspaceError
 from heterodub.schemas.policy import Policy, load_policy
-from heterodub.schemas.problems import describe
+from heterodub.schemas.toml import describe
 from heterodub.tasks.stores.workspace import Workspace
 
 FILE: Final = "policy.json"

@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from heterodub.model.baselines.batches import AVBatch, AVClip
 from heterodub.model.baselines.build import BASELINES
-from heterodub.model.baselines.evaluation import generate_span
 from heterodub.model.baselines.inference import BaselineInference, BaselineNetwork
 from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
+from heterodub.model.evaluation.systems import generate_span
 from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
 from heterodub.model.features.arrays import Pictures
 from heterodub.model.features.face_frame import FaceFrame
-from heterodub.model.perceptual.lite0 import Lite0
-from heterodub.model.perceptual.opening import open_perception
+from heterodub.model.perceptual import Lite0, open_perception
 from heterodub.model.training.module import ValidationResult
 from heterodub.model.training.sampler import WindowSampler
 from heterodub.model.training.trainer import FitResult
@@ -34,8 +33,8 @@ from heterodub.schemas.config.translation import PictureAugmentation, PictureLos
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
-from heterodub.tasks.training.data.clip_store import StoredClips
-from heterodub.tasks.training.data.datasets import BaselineDataset, BothStages
+from heterodub.tasks.training.clip_store import StoredClips
+from heterodub.tasks.training.datasets import BaselineDataset, BothStages
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 from heterodub.tasks.training.validation import FRAMES, REFERENCES, VAL_CLIPS, require_some, validation_scores
 

@@ -13,7 +13,7 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.benchmarks import CLIPS_A_SPEAKER, first_a_speaker, held_out
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures, PictureSource, StoredClips
+from heterodub.tasks.training.clip_store import ClipSource, HeldPictures, PictureSource, StoredClips
 
 _log = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from heterodub.schemas.wording import counted
-from heterodub.tasks.retraining.summary import table_rows
+from heterodub.schemas.display import counted
+from heterodub.tasks.promotion.retraining_summary import table_rows
 from heterodub.tasks.synthetic.truth import Agreement
 
 _COUNTS: Final = (

@@ -13,7 +13,7 @@ from heterodub.model.features.landmarks import BOUNDARIES, SLICES, box, mouth_op
 from heterodub.schemas.contract import MEL_COLUMNS_PER_FRAME
 from heterodub.schemas.policy import Policy
 from heterodub.tasks.inspect.explain import ClipAnswer, SignalAnswer, explain_clip
-from heterodub.tasks.training.data.clip_store import PictureClip, SpeechClip
+from heterodub.tasks.training.clip_store import PictureClip, SpeechClip
 
 from .stills import ink, spread, still
 

@@ -21,7 +21,7 @@ from heterodub.tasks.inspect.status import Status, status
 from heterodub.tasks.stores import delta, tables
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.data.clip_store import ClipSource, SpeechClip, StoredClips
+from heterodub.tasks.training.clip_store import ClipSource, SpeechClip, StoredClips
 
 from .choose import Choice, choose
 from .details import RAW_FRAMES, Detail, data_uri, detail, face_window

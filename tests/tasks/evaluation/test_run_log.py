@@ -9,7 +9,7 @@ from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.metrics.intervals import Interval
 from heterodub.model.metrics.report import SystemMean
 from heterodub.schemas.config.settings import Settings, TrackingSettings
-from heterodub.tasks.evaluation.run_log import log_evaluation, metric_name, metrics_of
+from heterodub.tasks.evaluation.evaluation import log_evaluation, metric_name, metrics_of
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.store import open_tracking
 from tests.tasks.tracking.conftest import with_tables

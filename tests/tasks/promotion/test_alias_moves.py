@@ -11,7 +11,7 @@ import pytest
 from heterodub.schemas.config.settings import TrackingSettings
 from heterodub.schemas.errors import PromotionError, TrackingError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.inspect.check_promotions import check_promotions
+from heterodub.tasks.inspect.doctor import check_promotions
 from heterodub.tasks.inspect.findings import Health
 from heterodub.tasks.lineage.weights import require_not_champion
 from heterodub.tasks.promotion import gate

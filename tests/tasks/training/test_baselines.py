@@ -12,7 +12,7 @@ from heterodub.schemas.errors import TrainingError, WeightsMissingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.baselines import baseline_spec, paired, read_av_eval_clips
 from heterodub.tasks.training.clip_selection import find_release, select
-from heterodub.tasks.training.data.datasets import BaselineDataset
+from heterodub.tasks.training.datasets import BaselineDataset
 from heterodub.tasks.training.run import no_samples, run_training
 from heterodub.tasks.training.samples import BaselineSamples
 from tests.model.talking import talk

@@ -12,8 +12,7 @@ from lightning_fabric import Fabric
 
 from heterodub.model.metrics import cost
 from heterodub.model.metrics.cost import COSTS
-from heterodub.model.perceptual.lite0 import Lite0
-from heterodub.model.perceptual.vgg import open_vgg
+from heterodub.model.perceptual import Lite0, open_vgg
 from heterodub.model.stage2.translator import Translator
 from heterodub.schemas.config.baselines import BASELINES, BaselineSettings
 from heterodub.schemas.config.settings import Settings

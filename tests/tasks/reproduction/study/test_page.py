@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from heterodub.tasks.reproduction.study.making import make_study
-from heterodub.tasks.reproduction.study.scoring import gather
+from heterodub.tasks.reproduction.study_making import make_study
+from heterodub.tasks.reproduction.study_scoring import gather
 from tests.tasks.reproduction.study.browser import installed, opened
 from tests.tasks.reproduction.study.films import listing
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from heterodub.model.features.timing import frame_to_second
-from heterodub.schemas.config.retraining import StageName, StageRule
+from heterodub.schemas.config.sections import StageName, StageRule
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import counted
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.wording import counted
 from heterodub.tasks.promotion.evaluators import evaluator_of
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
