@@ -1,7 +1,5 @@
 """Result of an evaluation: scores of every clip by every system, their report, and the MLflow run that holds them."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -90,8 +88,7 @@ def log_evaluation(
 ) -> str | None:
     """Log an evaluation to a new run and return its id; None, with a warning, if the store cannot be reached.
 
-    rows: scores of every clip and system. Speakers are logged as a hash: a takedown cannot reach files of a run by
-    name.
+    rows: scores of every clip and system; speakers are logged as a hash.
     """
     from heterodub.tasks.tracking.runs import tracked_run
     from heterodub.tasks.tracking.store import open_tracking
@@ -101,9 +98,9 @@ def log_evaluation(
         with tracked_run(tracking, name) as run:
             run.tags({"kind": "evaluation", **tags})
             run.metrics(metrics)
-            run.content(f"{FOLDER}/scores.json", _text(summary))
+            run.content(f"{FOLDER}/scores.json", summary)
             if rows:
-                run.content(f"{FOLDER}/clips.json", _text([_unnamed(row) for row in rows]))
+                run.content(f"{FOLDER}/clips.json", [row.pseudonymous_row() for row in rows])
             return run.run_id
     except TrackingError as error:
         _log.warning("the scores were not logged to MLflow: %s", error)
@@ -127,11 +124,3 @@ def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
 def metric_name(system: str, score: str) -> str:
     """Return the name of a system's score in MLflow, such as "paired/nme_lips" of "paired audio"."""
     return f"{system.removesuffix(' audio').replace(' ', '_')}/{score}"
-
-
-def _unnamed(row: ClipScores) -> dict[str, Any]:
-    return row.row() | {"speaker": hashlib.sha256(row.speaker.encode()).hexdigest()[:12]}
-
-
-def _text(tree: Any) -> str:
-    return json.dumps(tree, indent=2) + "\n"

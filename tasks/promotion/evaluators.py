@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
@@ -71,10 +71,6 @@ class ModelScores:
     def systems(self) -> tuple[str, ...]:
         """Return every system that was scored, the model itself first."""
         return tuple(dict.fromkeys((self.main_system, *(row.system for row in self.clip_scores))))
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return a row for each clip and system, ready for JSON."""
-        return [row.row() for row in self.clip_scores]
 
 
 @dataclass(frozen=True, slots=True)

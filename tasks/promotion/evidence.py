@@ -1,7 +1,5 @@
 """Evidence of a decision: an MLflow run with scores, checks and rows of both candidates; and its summary."""
 
-import hashlib
-import json
 from typing import Any, Final
 
 from heterodub.model.metrics.intervals import mean_interval
@@ -34,9 +32,9 @@ def log_evidence(
     with tracked_run(comparison.champions.tracking, f"promote {comparison.title}") as run:
         run.tags(_tags(comparison, verdict))
         run.metrics(_metrics(comparison, model_scores, verdict))
-        run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
+        run.content(f"{FOLDER}/verdict.json", verdict.summary())
         run.content(f"{FOLDER}/policy.json", comparison.policy.model_dump_json(indent=2) + "\n")
-        run.content(f"{FOLDER}/scores.json", _text(scores_by_version(model_scores, comparison)))
+        run.content(f"{FOLDER}/scores.json", scores_by_version(model_scores, comparison))
         if page:
             run.content(PAGE, page)
             TrackedRun(run.tracking, comparison.challenger.run_id, resumed=True).content(PAGE, page)
@@ -56,7 +54,7 @@ def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -
     versions = {
         str(candidate.version): {
             "costs": dict(candidate.costs),
-            "rows": [_pseudonymous(row) for row in candidate.rows()],
+            "rows": [row.pseudonymous_row() for row in candidate.clip_scores],
         }
         for candidate in model_scores
     }
@@ -97,11 +95,6 @@ def promotion_summary(
     }
 
 
-def _pseudonymous(row: dict[str, Any]) -> dict[str, Any]:
-    """Replace the speaker of a row by a hash: a takedown does not find files of a run by name."""
-    return row | {"speaker": hashlib.sha256(row["speaker"].encode()).hexdigest()[:12]}
-
-
 def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
     return {
         "model": comparison.evaluator.model,
@@ -135,7 +128,3 @@ def _of_check(check: PolicyCheck) -> dict[str, float | None]:
     if value is not None:
         metrics |= {f"{name}/mean": value.mean, f"{name}/low": value.low, f"{name}/high": value.high}
     return metrics
-
-
-def _text(tree: dict[str, Any]) -> str:
-    return json.dumps(tree, indent=2) + "\n"

@@ -3,7 +3,6 @@
 Ingesting, training, scoring and promoting are flows of their own; flows/retrain.py calls them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +54,7 @@ def log_training_scores(settings: Settings, outlook: Outlook, version: int, scor
     _, tracking = open_workspace(settings)
     summary = {name: value for name, value in scores.items() if name != "rows"}
     trained = named_version(tracking, outlook.model, str(version))
-    keep_scores(tracking, trained, outlook.release, json.dumps(summary, indent=2) + "\n")
+    keep_scores(tracking, trained, outlook.release, summary)
 
 
 @task(cache_policy=NO_CACHE)

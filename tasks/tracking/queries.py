@@ -61,7 +61,7 @@ def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
     return {int(run.data.tags["challenger"]): run.data.tags.get("reason", "") for run in runs}
 
 
-def keep_scores(tracking: Tracking, version: Version, release: str, scores: str) -> None:
+def keep_scores(tracking: Tracking, version: Version, release: str, scores: Mapping[str, Any]) -> None:
     """Store a version's scores on a release's test split in the run of its training, as JSON, and tag the run.
 
     Raises: TrackingError - the store cannot be reached.

@@ -117,7 +117,7 @@ class TrackedRun:
         self.tags(
             {name if stored.get(name, value) == value else f"resumed.{name}": value for name, value in tags.items()}
         )
-        self.content("settings.json", json.dumps(tree, indent=2) + "\n")
+        self.content("settings.json", tree)
         self.content("environment.txt", "\n".join(packages) + "\n")
 
     def params(self, values: Mapping[str, str]) -> None:
@@ -156,9 +156,11 @@ class TrackedRun:
         with tracking_errors(f"run {self.run_id}"):
             return {entry.step for entry in self.tracking.client.get_metric_history(self.run_id, metric)}
 
-    def content(self, name: str, data: bytes | str) -> None:
-        """Store a picture or text as the file `name`, such as "val/opening_000500.png"."""
+    def content(self, name: str, data: bytes | str | Mapping[str, Any] | Sequence[Any]) -> None:
+        """Store a picture, a text or a tree (as JSON) as the file `name`, such as "val/opening_000500.png"."""
         folder, _, base = name.rpartition("/")
+        if not isinstance(data, bytes | str):
+            data = json.dumps(data, indent=2) + "\n"
         with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
             path = Path(scratch) / base
             path.write_bytes(data if isinstance(data, bytes) else data.encode())
