@@ -83,7 +83,7 @@ class TwoStage:
     """Our system: a landmark generator and a translator. gain: see inference.amplified.
 
     Scored frames contribute nothing to the mouth; dubbing, which may use them, takes the position of the mouth's
-    corners from them (tasks/dubbing/predict_lips.py).
+    corners from them (tasks/dubbing/segments.py).
     """
 
     generator: LandmarkGenerator
