@@ -49,13 +49,11 @@ def stage_distances(generated: Sequence[Tensor], true: Sequence[Tensor]) -> list
     ]
 
 
-def perceptual_distance(
-    features: Features, generated_BCHW: Tensor, true_BCHW: Tensor, stages: int | None = None
-) -> Tensor:
-    """Return the mean of the first `stages` (None: all) distances: (B,). The true pictures' maps take no gradient."""
+def perceptual_distance(features: Features, generated_BCHW: Tensor, true_BCHW: Tensor) -> Tensor:
+    """Return the mean of the distances of all stages: (B,). The true pictures' maps take no gradient."""
     with torch.no_grad():
-        true = features(true_BCHW)[:stages]
-    return torch.stack(stage_distances(features(generated_BCHW)[:stages], true)).mean(dim=0)
+        true = features(true_BCHW)
+    return torch.stack(stage_distances(features(generated_BCHW), true)).mean(dim=0)
 
 
 _BLOCKS: Final = {"VGG-19": (2, 2, 4, 4, 4), "VGG-16": (2, 2, 3, 3, 3)}

@@ -17,7 +17,7 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.tracking.queries import curve
+from heterodub.tasks.tracking.registry import curve
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
 
 from .decision import PolicyCheck, PromotionDecision, figure

@@ -21,7 +21,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.champions import Champions, Standing
 from heterodub.tasks.tracking.lineage import Clips, trained_on
 from heterodub.tasks.tracking.models import Version
-from heterodub.tasks.tracking.queries import EVALUATED, finished_training, kept_out, trained_by
+from heterodub.tasks.tracking.registry import EVALUATED, finished_training, kept_out, trained_by
 from heterodub.tasks.tracking.store import Tracking
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, candidates, find_release, select
 from heterodub.tasks.training.run_dirs import training_folder

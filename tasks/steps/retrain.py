@@ -15,8 +15,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.promotion.retraining import Outlook, decide
 from heterodub.tasks.promotion.retraining_summary import markdown, summarise
-from heterodub.tasks.tracking.queries import keep_scores
-from heterodub.tasks.tracking.registry import named_version
+from heterodub.tasks.tracking.registry import keep_scores, named_version
 from heterodub.tasks.tracking.store import open_workspace
 
 

@@ -82,7 +82,7 @@ def _gain(trained: AnyResult) -> dict[str, float]:
 def _log_identity(run: "TrackedRun", spec: AnySpec, selection: Selection, folder: Path) -> None:
     """Log parameters, lineage and the identity of a training, by which a later run recognises it."""
     from heterodub.tasks.tracking.lineage import keep_lineage
-    from heterodub.tasks.tracking.queries import SETTINGS, TRAINING
+    from heterodub.tasks.tracking.registry import SETTINGS, TRAINING
 
     run.origin(spec.settings, spec.settings.seed)
     run.params(dict(spec.params()))
