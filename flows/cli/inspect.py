@@ -133,16 +133,20 @@ def report(
     trend: Annotated[
         bool, typer.Option("--trend", help="About runs instead: speed, refusals, and how corpora drift.")
     ] = False,
+    media: Annotated[
+        Literal["none", "some", "all"],
+        typer.Option(help="Films of clips in the page: none, of those in detail (8 MB), of all (60 MB)."),
+    ] = "some",
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Write one HTML page about the ingest: what was kept, why, and how it looks. Prints where it is."""
+    """Write one HTML page about the ingest: what was kept, why, how it looks and sounds. Prints where it is."""
     from heterodub.tasks.inspect.report.write import write_report, write_trend
 
     if trend and clip:
         raise typer.BadParameter("--trend is about runs and shows no clips")
     settings = _settings(workspace, config)
-    typer.echo(write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output))
+    typer.echo(write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output, media))
 
 
 def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

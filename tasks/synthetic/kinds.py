@@ -33,7 +33,7 @@ class Shoot:
 
 @dataclass(frozen=True, slots=True)
 class SampleFile:
-    """One file of the sample and its expected outcome. `reasons`: codes that it is refused for; `of`: the copied file."""
+    """One file of the sample and its expected outcome. `reasons`: codes of the refusal; `of`: the copied file."""
 
     file: str
     kind: str

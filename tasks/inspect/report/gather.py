@@ -26,6 +26,8 @@ from heterodub.tasks.training.clip_store import ClipSource, SpeechClip, StoredCl
 
 from .details import RAW_FRAMES, Detail, data_uri, detail, face_window
 from .histograms import Histogram, histograms
+from .numbers import Numbers, numbers
+from .snippets import snippets
 from .stills import FrameRequest, raw_stills, spread, thumbnail
 
 TABLE_ROWS: Final = 3000
@@ -33,6 +35,9 @@ TABLE_ROWS: Final = 3000
 
 DETAIL_BYTES: Final = 9_000_000
 """Pictures of details, as written into the page, stay below this."""
+
+MEDIA_BYTES: Final[Mapping[str, int]] = {"none": 0, "some": 8_000_000, "all": 60_000_000}
+"""Films of clips, as written into the page, stay below this: of none, of the clips shown in detail, of all listed."""
 
 _FILE_NAMES: Final = 6
 
@@ -76,10 +81,16 @@ class ReportPage:
     details: tuple[Detail, ...]
     named: Mapping[str, str]
     """Base name of each clip's file, fit for people, by clip_id."""
+    files: tuple[Row, ...]
+    """Of the catalog, those that gave no clips first."""
+    numbers: Numbers
+    films: Mapping[str, str]
+    """Data URIs by clip_id."""
 
 
-def gather(settings: Settings, requested: Sequence[str]) -> ReportPage:
-    """Read the workspace of the settings. `requested`: starts of clip ids to show in detail, too.
+def gather(settings: Settings, requested: Sequence[str], media: str = "some") -> ReportPage:
+    """Read the workspace of the settings. `requested`: starts of clip ids to show in detail, too. `media`: of
+    MEDIA_BYTES.
 
     Raises: NotFoundError - no or several clips of that id. WorkspaceError - there is none, or a table is unreadable.
     """
@@ -92,7 +103,9 @@ def gather(settings: Settings, requested: Sequence[str]) -> ReportPage:
     choice = choose(rows, [_clip(ws, name) for name in requested])
     pictured = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(sorted(choice.shown), pa.string())))
     thumbnails, details = _Pictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).build()
-    listed = tuple(_listed(row) for row in clips.slice(0, TABLE_ROWS).to_pylist())
+    first = clips.slice(0, TABLE_ROWS)
+    listed = tuple(_listed(row) for row in first.to_pylist())
+    shown = pa.concat_tables([first, pictured.filter(pc.invert(pc.is_in(pictured["clip_id"], first["clip_id"])))])
     return ReportPage(
         status=status(settings),
         seconds=frame_to_second(int(pc.sum(clips["frames"]).as_py() or 0)),
@@ -105,8 +118,23 @@ def gather(settings: Settings, requested: Sequence[str]) -> ReportPage:
         clips=len(rows),
         thumbnails=thumbnails,
         details=details,
-        named={row["clip_id"]: base_name(row["uri"]) for row in (*listed, *pictured.select(_LIGHT).to_pylist())},
+        named={row["clip_id"]: base_name(row["uri"]) for row in shown.select(_LIGHT).to_pylist()},
+        files=tuple(sorted(catalog.values(), key=_by_refusal)[:TABLE_ROWS]),
+        numbers=numbers(shown, clips, policy),
+        films=snippets(_most_wanted(details, shown, media), catalog, settings, MEDIA_BYTES[media]),
     )
+
+
+def _by_refusal(row: Row) -> tuple[bool, str, str]:
+    return row["state"] == FileState.MEASURED, row["reason"] or "", row["uri"]
+
+
+def _most_wanted(details: Sequence[Detail], clips: pa.Table, media: str) -> list[Row]:
+    """Return the clips to hear and watch: those refused for their sound first, then the others in detail, then all."""
+    rows = {row["clip_id"]: row for row in clips.select(_LIGHT).to_pylist()}
+    by_sound = sorted(details, key=lambda entry: not any(signal.group != "picture" for _, signal in entry.refusals))
+    chosen = dict.fromkeys(entry.answer.clip_id for entry in by_sound)
+    return [rows[clip] for clip in (chosen | dict.fromkeys(rows) if media == "all" else chosen)]
 
 
 def _listed(row: Row) -> Row:

@@ -53,7 +53,7 @@ def histograms(clips: pa.Table, policy: Policy) -> list[Histogram]:
     """Build one for each signal, in the order of SIGNALS; `clips` has every signal and the column missing."""
     causes = _causes(clips["missing"])
     return [
-        _histogram(signal, clips[signal.name], causes.get(signal.name, {}), _limits_on(signal, policy))
+        _histogram(signal, clips[signal.name], causes.get(signal.name, {}), rules_on(signal, policy))
         for signal in SIGNALS
     ]
 
@@ -68,7 +68,7 @@ def _causes(missing: pa.ChunkedArray) -> dict[str, dict[str, int]]:
     return by_signal
 
 
-def _limits_on(signal: Signal, policy: Policy) -> list[Rule]:
+def rules_on(signal: Signal, policy: Policy) -> list[Rule]:
     """Return the limits that can be drawn; the rule that there is sound has none."""
     return [rule for rule in policy.rules() if rule.signal == signal.name and math.isfinite(rule.limit)]
 
@@ -78,7 +78,7 @@ def _histogram(signal: Signal, column: pa.ChunkedArray, causes: Mapping[str, int
     missing = dict(causes)
     if unexplained := column.null_count - sum(causes.values()):
         missing["no cause kept"] = unexplained
-    lines = tuple(Line(str(rule.stage), _text(rule), int(broken(rule, values).sum())) for rule in rules)
+    lines = tuple(Line(str(rule.stage), rule_text(rule), int(broken(rule, values).sum())) for rule in rules)
     ordered = tuple(sorted(missing.items(), key=lambda pair: (-pair[1], pair[0])))
     drawn = tuple(limit for rule in rules for limit in _drawn(rule))
     low, high = _span(values, [limit.value for limit in drawn])
@@ -86,7 +86,8 @@ def _histogram(signal: Signal, column: pa.ChunkedArray, causes: Mapping[str, int
     return Histogram(signal, low, high, counts, drawn, values.size, ordered, lines)
 
 
-def _text(rule: Rule) -> str:
+def rule_text(rule: Rule) -> str:
+    """Return a limit as people write it, such as "\u2265 48"."""
     sign = {"min": "\u2265", "max": "\u2264", "max_abs": "|x| \u2264"}[rule.direction]
     return f"{sign} {rule.limit:g}"
 

@@ -2,10 +2,10 @@
 
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import cv2
 import numpy as np
@@ -31,6 +31,7 @@ _FILE_LIMIT_S: Final = 15.0
 _TOTAL_LIMIT_S: Final = 90.0
 """Time for all files of a page; those that are not reached by then have placeholders."""
 
+Answer = TypeVar("Answer")
 Window = tuple[float, float, float]
 """Left, top and side of a square in source pixels."""
 
@@ -67,6 +68,24 @@ def raw_stills(
     catalogued; never for longer than some seconds, and never in this process.
     """
     stills: dict[str, dict[int, bytes]] = {}
+    for answer in from_files(grab, files, catalog, settings, dict[str, dict[int, bytes]], _picture):
+        stills |= answer
+    return stills
+
+
+def from_files(
+    work: Callable[..., Answer],
+    files: Mapping[str, Sequence[Any]],
+    catalog: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
+    returns: Any,
+    facts: Callable[[Mapping[str, Any]], tuple[Any, ...]],
+) -> Iterator[Answer]:
+    """Call `work(uri, requests, limits, *facts(row))` for each file, in a child process, and yield what it returns.
+
+    Files that are remote, away, changed since they were catalogued, or fail are passed over; each has some seconds,
+    and so have all together.
+    """
     child, end = Decoder(settings.limits), time.monotonic() + _TOTAL_LIMIT_S
     try:
         for uri, requests in files.items():
@@ -75,16 +94,14 @@ def raw_stills(
                 break
             if not _is_unchanged(uri, catalog):
                 continue
+            arguments = (uri, tuple(requests), settings.limits, *facts(catalog[uri]))
             try:
-                arguments = (uri, tuple(requests), settings.limits, _picture(catalog[uri]))
-                stills |= child.run(
-                    grab, *arguments, media=[uri], time_limit_s=left, returns=dict[str, dict[int, bytes]]
-                )
+                answer: Answer = child.run(work, *arguments, media=[uri], time_limit_s=left, returns=returns)
             except (MediaRefusedError, RuntimeError, OSError):
                 continue  # the page shows a placeholder
+            yield answer
     finally:
         child.close()
-    return stills
 
 
 def _is_unchanged(uri: str, catalog: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -98,9 +115,8 @@ def _is_unchanged(uri: str, catalog: Mapping[str, Mapping[str, Any]]) -> bool:
     )
 
 
-def _picture(row: Mapping[str, Any]) -> int | None:
-    number: int | None = row.get("picture_stream")
-    return number
+def _picture(row: Mapping[str, Any]) -> tuple[int | None]:
+    return (row.get("picture_stream"),)
 
 
 def grab(

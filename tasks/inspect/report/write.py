@@ -20,17 +20,20 @@ from .gather import ReportPage, gather
 from .trend import TrendPage, axis, drift_cells, gather_trend
 
 
-def write_report(settings: Settings, clips: tuple[str, ...] = (), output: Path | None = None) -> str:
+def write_report(
+    settings: Settings, clips: tuple[str, ...] = (), output: Path | None = None, media: str = "some"
+) -> str:
     """Write the page about the workspace of the settings and return where it is.
 
-    `clips` are starts of ids of clips to show in detail besides those that are picked. Without `output` it goes to
+    `clips` are starts of ids of clips to show in detail besides those that are picked.
+    `media`: see gather.MEDIA_BYTES. Without `output` it goes to
     reports/ingest.html of the workspace.
 
     Raises: NotFoundError - no such clip. WorkspaceError - there is no workspace, the page cannot be written, or
     something else is there.
     """
     _require_own(output, "report")
-    return _write(settings, render(gather(settings, clips)), "ingest.html", output)
+    return _write(settings, render(gather(settings, clips, media)), "ingest.html", output)
 
 
 def write_trend(settings: Settings, output: Path | None = None) -> str:

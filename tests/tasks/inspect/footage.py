@@ -19,6 +19,8 @@ from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
 from heterodub.schemas.toml import parse_model
 from heterodub.tasks.quality.routing import route_clip
 from heterodub.tasks.releases import releases
+from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.folder import local_file
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.parts import commit_parts
@@ -206,3 +208,22 @@ def film(path: Path, frames: int = 40) -> Path:
             out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         out.mux(stream.encode(None))
     return path
+
+
+def playable(folder: Path) -> Settings:
+    """A workspace with a file that is there, with three clips, one without sound and one too noisy, and with a refused
+    file that is not.
+    """
+    path, ws = film(folder / "film.mp4"), Workspace.open(str(folder / "ws"), create=True)
+    set_policy(ws, POLICY)
+    clips = [
+        Clip(str(path), values, start) for start, values in enumerate(({"av_sync_score": 5.0}, {"snr_db": 1.0}, SILENT))
+    ]
+    tables.append_rows(ws, "clips", pa.Table.from_pylist([clip_row(clip) for clip in clips], schema=CLIPS))
+    stamp = local_file(Corpus(root=str(folder)), path).stamp
+    files = [
+        catalog_row(str(path), clips=3, stamp=stamp),
+        catalog_row("/footage/=1+1.mp4", state="rejected", reason="no_face"),
+    ]
+    tables.append_rows(ws, "catalog", pa.Table.from_pylist(files, schema=CATALOG))
+    return Settings(workspace=ws.root)

@@ -2,8 +2,10 @@ import html
 import json
 import re
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,7 +16,10 @@ from heterodub.schemas.policy import load_policy
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.inspect.report.details import choose, paths
+from heterodub.tasks.inspect.report.gather import gather
 from heterodub.tasks.inspect.report.histograms import histograms
+from heterodub.tasks.inspect.report.numbers import numbers
+from heterodub.tasks.inspect.report.snippets import SnippetRequest, cut, snippets
 from heterodub.tasks.inspect.report.stills import FrameRequest, grab, raw_stills, spread
 from heterodub.tasks.inspect.report.write import environment, write_report
 from heterodub.tasks.sources.corpus import Corpus
@@ -22,6 +27,7 @@ from heterodub.tasks.sources.folder import local_file
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
+from tests.tasks.media.media_files import regular, tone, write_media
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def test_name_cannot_become_an_element(page: str):
     assert "<script>alert" not in page
     assert html.escape('we "said" <script>alert(1)</script>, & so.mp4', quote=False).replace('"', "&#34;") in page
     scripts = [attributes for tag, attributes in parsed(page).tags if tag == "script"]
-    assert len(scripts) == 1 + len(re.findall('<details class="clip"', page))
+    assert len(scripts) == 3 + len(re.findall('<details class="clip"', page))  # numbers, films, the code
     assert any(name in text for text in parsed(page).text for name in ['we "said" <script>alert(1)</script>, & so.mp4'])
 
 
@@ -130,6 +136,52 @@ def test_clips_without_payload_are_pictured_from_their_file(tmp_path: Path):
     tables.append_rows(ws, "catalog", pa.Table.from_pylist(rows, schema=CATALOG))
     page = Path(write_report(Settings(workspace=ws.root))).read_text("utf-8")
     assert f".t-{footage.clip_id(clip)}{{background-image:url(data:image/jpeg" in page
+
+
+def test_clips_are_cut_as_films_with_their_sound(tmp_path: Path):
+    path = tmp_path / "talk.mp4"
+    write_media(path, regular(50), tone(2.0))
+    asked = [SnippetRequest("early", 0, 20), SnippetRequest("late", 15, 30), SnippetRequest("after", 90, 10)]
+    films = cut(str(path), asked, Settings().limits)
+    assert set(films) == {"early", "late"}
+    for clip, frames in (("early", 20), ("late", 30)):
+        with av.open(BytesIO(films[clip])) as file:
+            assert file.streams.video[0].frames == frames
+            sound = np.concatenate([frame.to_ndarray()[0] for frame in file.decode(audio=0)])
+        level = np.sqrt(np.mean(sound[2000 : frames * 640 - 2000] ** 2))
+        assert level > 0.05
+
+
+def test_films_stay_within_their_bytes_the_most_wanted_first(tmp_path: Path):
+    path = footage.film(tmp_path / "film.mp4")
+    rows = [{"uri": str(path), "clip_id": name, "start_frame": 0, "frames": 20} for name in ("first", "second")]
+    catalog = {str(path): {"stamp": local_file(Corpus(root=str(tmp_path)), path).stamp}}
+    both = snippets(rows, catalog, Settings(), 1_000_000)
+    assert set(both) == {"first", "second"}
+    assert set(snippets(rows, catalog, Settings(), len(both["first"]))) == {"first"}
+    assert snippets(rows, catalog, Settings(), 0) == {}
+    assert snippets(rows, {str(path): {"stamp": "another"}}, Settings(), 1_000_000) == {}
+
+
+def test_clips_refused_for_their_sound_come_first(tmp_path: Path):
+    settings = footage.playable(tmp_path)
+    page = gather(settings, ())
+    place = [signal["name"] for signal in page.numbers.signals].index("snr_db")
+    heard = [page.numbers.values[clip][place] for clip in page.films]
+    assert set(heard[:2]) == {"no sound stream", 1.0} and heard[2] == 30.0
+
+
+def test_numbers_hold_values_causes_and_the_nearest_limit():
+    rows = pa.Table.from_pylist([footage.clip_row(clip) for clip in footage.CLIPS_MADE], schema=CLIPS)
+    result = numbers(rows, rows, footage.POLICY)
+    names = [signal["name"] for signal in result.signals]
+    silent = result.values[footage.clip_id(footage.CLIPS_MADE[3])]
+    assert silent[names.index("snr_db")] == "no sound stream"
+    assert silent[names.index("face_height_px")] == 200.0
+    limits = result.signals[names.index("face_height_px")]["limits"]
+    assert [(limit["stage"], limit["text"]) for limit in limits] == [("stage1", "\u2265 40"), ("stage2", "\u2265 100")]
+    small = result.margins[footage.clip_id(footage.CLIPS_MADE[1])]
+    assert small.share == pytest.approx(1 / 5, abs=0.06)  # alone on its side of a limit
 
 
 def test_frames_are_taken_at_the_requested_times(tmp_path: Path):

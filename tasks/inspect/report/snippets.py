@@ -1,0 +1,153 @@
+"""Short films of clips to hear and watch on the page: H.264 and AAC from the raw file, made in a child process."""
+
+import base64
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import cv2
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.video.frame import VideoFrame
+from heterodub.schemas.config.limits import LimitSettings
+
+from heterodub.model.features.arrays import Rgb
+from heterodub.model.features.timing import frame_to_sample
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.contract import FPS, SAMPLE_RATE_HZ
+from heterodub.tasks.media.decode import open_video
+from heterodub.tasks.media.paths import localise
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.media.sound import Sound, open_sound
+
+from .stills import from_files
+
+_LONGEST_PX: Final = 256
+_CRF: Final = "29"
+_SOUND_BITS: Final = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class SnippetRequest:
+    """A clip of one raw file: its first frame and number of frames at 25 fps."""
+
+    clip_id: str
+    start_frame: int
+    frames: int
+
+
+def snippets(
+    rows: Sequence[Mapping[str, Any]], catalog: Mapping[str, Mapping[str, Any]], settings: Settings, limit_bytes: int
+) -> dict[str, str]:
+    """Cut clips from their raw files, as data URIs of MP4 by clip id, until `limit_bytes` of them are there.
+
+    rows: of the clips table, the most wanted first. Files that are away, remote or changed are left out.
+    """
+    files: dict[str, list[SnippetRequest]] = {}
+    for row in rows:
+        files.setdefault(row["uri"], []).append(SnippetRequest(row["clip_id"], row["start_frame"], row["frames"]))
+    found: dict[str, str] = {}
+    size = 0
+    if limit_bytes <= 0:
+        return found
+    for films in from_files(cut, files, catalog, settings, dict[str, bytes], _facts):
+        for clip, film in films.items():
+            uri = "data:video/mp4;base64," + base64.b64encode(film).decode("ascii")
+            if size + len(uri) > limit_bytes:
+                return found
+            size += len(uri)
+            found[clip] = uri
+    return found
+
+
+def _facts(row: Mapping[str, Any]) -> tuple[int | None, int | None, float]:
+    """Return the streams in use of a row of the catalog, and the seconds by which its sound is late."""
+    return row.get("picture_stream"), row.get("sound_stream"), float(row.get("offset_s") or 0.0)
+
+
+def cut(
+    uri: str,
+    requests: Collection[SnippetRequest],
+    limits: LimitSettings,
+    picture: int | None = None,
+    sound: int | None = None,
+    offset_s: float = 0.0,
+) -> dict[str, bytes]:
+    """Decode a file up to the last requested frame and encode each clip as MP4, by clip id; runs in the child.
+
+    picture, sound: numbers of the streams in use. A clip without sound has none in its film.
+
+    Raises: MediaRefusedError - the file cannot be used.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+        localise(uri, Path(scratch), limits.web_origins) as path,
+    ):
+        container = sniff(path)
+        facts = probe(path, container, limits, picture)
+        last = max(request.start_frame + request.frames for request in requests)
+        with open_video(path, container, facts, limits) as video:
+            heard = open_sound(
+                path, container, facts, video.origin_s, offset_s, Path(scratch), last / FPS, stream=sound
+            )
+            films = {request: _Film(heard if isinstance(heard, Sound) else None, request) for request in requests}
+            for frame in video.frames():
+                for request, film in films.items():
+                    if 0 <= frame.index - request.start_frame < request.frames:
+                        film.add(frame.rgb)
+                if frame.index + 1 >= last:
+                    break
+            done = {request.clip_id: film.finish() for request, film in films.items()}
+            if isinstance(heard, Sound):
+                heard.close()
+    return {clip: film for clip, film in done.items() if film}
+
+
+class _Film:
+    """Encoder of one clip."""
+
+    def __init__(self, sound: Sound | None, request: SnippetRequest) -> None:
+        self._sound, self._request = sound, request
+        self._out = BytesIO()
+        self._file: Any = None
+        self._picture: Any = None
+        self._count = 0
+
+    def add(self, rgb: Rgb) -> None:
+        """Append a picture (height, width, 3)."""
+        height, width = rgb.shape[:2]
+        scale = min(1.0, _LONGEST_PX / max(height, width))
+        size = tuple(max(2, 2 * round(side * scale / 2)) for side in (width, height))  # H.264 wants even sides
+        if self._file is None:
+            self._file = av.open(self._out, "w", "mp4")
+            self._picture = self._file.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": _CRF})
+            self._picture.width, self._picture.height = size
+            self._picture.pix_fmt, self._picture.codec_context.thread_count = "yuv420p", 1
+            if self._sound is not None:
+                self._voice = self._file.add_stream("aac", rate=SAMPLE_RATE_HZ, layout="mono")
+                self._voice.bit_rate = _SOUND_BITS
+        frame = VideoFrame.from_ndarray(np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)), "rgb24")
+        frame.pts, frame.time_base = self._count, Fraction(1, FPS)
+        self._count += 1
+        self._file.mux(self._picture.encode(frame))
+
+    def finish(self) -> bytes:
+        """Write the sound and the end, and return the film; empty if no picture came."""
+        if self._file is None:
+            return b""
+        self._file.mux(self._picture.encode(None))
+        if self._sound is not None:
+            start, count = frame_to_sample(self._request.start_frame), frame_to_sample(self._count)
+            samples = np.asarray(self._sound.read(start, count), np.float32)
+            frame = AudioFrame.from_ndarray(samples[None], "fltp", "mono")
+            frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE_HZ, 0, Fraction(1, SAMPLE_RATE_HZ)
+            self._file.mux(self._voice.encode(frame))
+            self._file.mux(self._voice.encode(None))
+        self._file.close()
+        return self._out.getvalue()

@@ -1,0 +1,45 @@
+"""Pages in a real browser: Playwright drives the Chromium that is installed. Without one the tests skip and say so."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+_SWITCHES = ("--disable-gpu", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required")
+_EXECUTABLE = next((found for name in _NAMES if (found := shutil.which(name))), None)
+
+needs_browser = pytest.mark.skipif(_EXECUTABLE is None, reason="no browser here: install Chromium or Chrome")
+PHONE = (390, 780)
+
+
+@contextmanager
+def opened(path: Path, size: tuple[int, int] = (1280, 800)) -> Iterator[Page]:
+    """Open a page in a browser of its own; when it is closed, its console must hold no error."""
+    errors: list[str] = []
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=_EXECUTABLE, args=list(_SWITCHES), chromium_sandbox=False)
+        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, accept_downloads=True)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        page.goto(path.as_uri())
+        yield page
+        browser.close()
+    assert errors == []
+
+
+def until(page: Page, expression: str) -> None:
+    """Wait until something is true of the page. Playwright's own wait is refused by the pages' security policy."""
+    end = time.monotonic() + 60
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"never true: {expression}"
+        page.wait_for_timeout(50)
+
+
+def overflow(page: Page) -> int:
+    """Pixels by which the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))
