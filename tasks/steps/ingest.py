@@ -6,7 +6,7 @@ Tables in the Prefect UI (audit, routes, drift) are written in a Prefect run onl
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -35,6 +35,8 @@ from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.active_policy import policy_for_ingest
 from heterodub.tasks.stores.workspace import Workspace
+
+_EXAMPLES: Final = 3
 
 
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
@@ -143,9 +145,6 @@ def show_summary(
         key="ingest-reasons", table=[{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}]
     )
     return summary
-
-
-_EXAMPLES = 3
 
 
 def show_audit(result: AuditResult) -> None:
