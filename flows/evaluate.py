@@ -23,6 +23,7 @@ from heterodub.tasks.steps.evaluate import (
 )
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
+from heterodub.tasks.stores.workspace import Workspace
 
 Folds = Annotated[int, Field(ge=2)]
 
@@ -62,13 +63,14 @@ def evaluate(
     Raises: HeterodubError - the model, the release, the store or the tracking server; the text says what to do.
     """
     settings = check_evaluate(stage, model, release, split, folds, fold, speakers, workspace, config, preset)
+    ws = Workspace.open(settings.workspace)
     scores = (
-        score_model(settings, stage, model, release, split, references)
+        score_model(ws, settings, stage, model, release, split, references)
         if folds is None
-        else score_folds(settings, stage, release, folds, fold, speakers, references)
+        else score_folds(ws, settings, stage, release, folds, fold, speakers, references)
     )
     show_scores(scores, f"{stage}-scores")
-    run: str | None = log_scores(settings, scores, stage)
+    run: str | None = log_scores(ws, settings, scores, stage)
     return scores.summary() | {"run": run, "rows": [row.row() for row in scores.rows]}
 
 
@@ -91,8 +93,9 @@ def evaluate_dub(
     could be scored.
     """
     settings = load_settings(config, workspace=workspace)
-    scores = score_dubs(settings, manifest, generator, translator, release)
-    run: str | None = log_dub_scores(settings, scores)
+    ws = Workspace.open(settings.workspace)
+    scores = score_dubs(ws, settings, manifest, generator, translator, release)
+    run: str | None = log_dub_scores(ws, settings, scores)
     summary: dict[str, Any] = scores.summary() | {"run": run}
     if summary["state"] == "failed":
         raise BatchError("no dubbing could be scored", summary)
@@ -117,9 +120,10 @@ def ablate_finetuning(
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_ablate_finetuning(model, release, split, workspace, config, chosen)
-    scores = measure_finetuning(settings, model, release, split)
+    ws = Workspace.open(settings.workspace)
+    scores = measure_finetuning(ws, settings, model, release, split)
     gains = {improvement.score: improvement.interval for improvement in scores.report.improvements}
-    run: str | None = log_scores(settings, scores, "stage2 finetuning", gains)
+    run: str | None = log_scores(ws, settings, scores, "stage2 finetuning", gains)
     return scores.summary() | {"run": run}
 
 
@@ -141,10 +145,11 @@ def ablate_data(
     Raises: HeterodubError - as evaluate.
     """
     settings = check_evaluate(stage, None, release, "test", folds, None, None, workspace, config, preset)
-    ablation = compare_data(settings, stage, release, folds, references)
+    ws = Workspace.open(settings.workspace)
+    ablation = compare_data(ws, settings, stage, release, folds, references)
     show_scores(ablation.half, "ablation-half")
     show_scores(ablation.more, "ablation-half-and-more")
-    log_scores(settings, ablation.half, f"{stage} half")
-    log_scores(settings, ablation.more, f"{stage} half and more")
-    run: str | None = log_data_gains(settings, ablation, stage)
+    log_scores(ws, settings, ablation.half, f"{stage} half")
+    log_scores(ws, settings, ablation.more, f"{stage} half and more")
+    run: str | None = log_data_gains(ws, settings, ablation, stage)
     return ablation.summary() | {"stage": stage, "run": run}

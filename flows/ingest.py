@@ -19,6 +19,7 @@ from heterodub.tasks.steps.ingest import (
 )
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @flow(name="ingest", flow_run_name=run_name("ingest", "source"))
@@ -52,10 +53,11 @@ def ingest(
     """
     started = time.monotonic()
     settings = check_inputs(source, corpus, workspace, config, policy, dask, workers)
-    routing = choose_policy(settings)
-    plan = find_files(source, corpus, settings, retry_quarantined)
-    tally = work_on_files(plan, settings, routing)
-    drifts = check_drift(settings)
-    published = publish_release(settings, routing)
-    summary: dict[str, Any] = show_summary(plan, tally, drifts, published, time.monotonic() - started, settings)
+    store = Workspace.open(settings.workspace, create=True)
+    routing = choose_policy(store, settings.policy)
+    plan = find_files(store, source, corpus, settings, retry_quarantined)
+    tally = work_on_files(store, plan, settings, routing)
+    drifts = check_drift(store, settings)
+    published = publish_release(store, settings, routing)
+    summary: dict[str, Any] = show_summary(store, plan, tally, drifts, published, time.monotonic() - started)
     return with_ending(summary, "partial" if summary["disputed"] else "done")

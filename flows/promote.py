@@ -57,18 +57,18 @@ def promote(
     comparison = open_comparison(settings, stage, model)
     if comparison.rule.approval.required:
         require_shared_server()
-    model_scores = score_candidates(settings, comparison)
+    model_scores = score_candidates(comparison)
     verdict = decide_promotion(comparison, model_scores)
-    page = draw_comparison(settings, comparison, model_scores, verdict)
-    run = log_evidence(settings, comparison, model_scores, verdict, page)
+    page = draw_comparison(comparison, model_scores, verdict)
+    run = log_evidence(comparison, model_scores, verdict, page.html)
     move, refused, approved = None, "", ""
     if verdict.outcome == "promote" and comparison.rule.approval.required:
         print(approval_notice(comparison), file=sys.stderr, flush=True)
         refused, approved = ask_approval(comparison, verdict, run, page)
     if verdict.outcome == "promote" and not refused:
-        move = move_champion(settings, comparison, verdict, run, approved)
+        move = move_champion(comparison, verdict, run, approved)
     else:
-        keep_champion(settings, comparison, verdict, run, refused)
+        keep_champion(comparison, verdict, run, refused)
     return promotion_summary(comparison, model_scores, verdict, run, move, refused)
 
 

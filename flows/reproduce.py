@@ -8,6 +8,7 @@ from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_reproduce
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.reproduce import measure_table, save_table
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @flow(name="reproduce", flow_run_name=run_name("reproduce", "table"))
@@ -32,4 +33,5 @@ def reproduce(
     Raises: HeterodubError - the release, the settings or the store; the text says what to do.
     """
     settings = check_reproduce(table, minutes, release, folds, fold, out, workspace, config, preset)
-    return save_table(settings, measure_table(settings, table, minutes, release, folds, fold), out)
+    store = Workspace.open(settings.workspace)
+    return save_table(store, measure_table(store, settings, table, minutes, release, folds, fold), out)

@@ -9,12 +9,12 @@ from heterodub.flows.evaluate import evaluate
 from heterodub.flows.ingest import ingest
 from heterodub.flows.promote import promote
 from heterodub.flows.train import train
-from heterodub.schemas.config.retraining import StageName
+from heterodub.schemas.config.sections import StageName
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, RetrainError
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_retrain
-from heterodub.tasks.retraining import summary as outcomes
+from heterodub.tasks.promotion import retraining_summary as outcomes
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
 

@@ -14,6 +14,7 @@ from heterodub.tasks.steps.ingest import publish_release
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.route import apply_route, plan_route
 from heterodub.tasks.steps.states import shown_by_prefect
+from heterodub.tasks.stores.workspace import Workspace
 
 
 @flow(name="route", flow_run_name=run_name("route", "policy"))
@@ -41,9 +42,10 @@ def route(
     """
     settings = check_route(policy, workspace, config, dask, workers)
     new_policy = load_policy(policy)
-    plan = plan_route(settings, new_policy)
-    applied = apply_route(plan, settings)
-    published = publish_release(settings, new_policy)
+    store = Workspace.open(settings.workspace)
+    plan = plan_route(store, new_policy)
+    applied = apply_route(store, plan, settings)
+    published = publish_release(store, settings, new_policy)
     failed = {media: str(refusal) for media, refusal in applied.failed.items()}
     summary = describe(plan) | {
         "files_decoded": applied.decoded,

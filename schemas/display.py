@@ -1,4 +1,4 @@
-"""Display of file names, which are data: safe for terminals, and not misleading for people."""
+"""Texts for people: file names, which are data and must be safe for terminals and not misleading; counts; durations."""
 
 from collections.abc import Iterable, Sequence
 from os.path import commonprefix
@@ -60,3 +60,17 @@ def common_folder(paths: Sequence[str]) -> str:
     """Return the folder that all paths lie below, with a slash at its end; empty where there is none but the root."""
     folder = commonprefix(paths).rpartition("/")[0] + "/"  # noqa: RUF071 - letters, then up to a slash: URIs, too
     return "" if folder == "/" or folder.endswith("://") else folder
+
+
+def counted(count: int, what: str) -> str:
+    """Format a count: "1 clip", "2 clips"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def duration(seconds: float) -> str:
+    """Format a duration with a unit: "90 s", "2 min", "1.5 h". Own code: humanize rounds to whole hours, or writes
+    sentences.
+    """
+    if seconds <= 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -154,9 +154,9 @@ REASON_OF: Final[Mapping[str, ClipReason]] = {
     "min_dnsmos_ovrl": ClipReason.POOR_SPEECH,
     "max_clipping_share": ClipReason.CLIPPED_SOUND,
     "min_bandwidth_hz": ClipReason.NARROW_BAND,
-    "min_av_sync_score": ClipReason.NOT_PAIRED,
+    "min_av_sync_score": ClipReason.LOW_AV_SYNC,
     "max_abs_av_sync_offset_frames": ClipReason.OUT_OF_SYNC,
-    "min_speech_motion_ratio": ClipReason.NOT_PAIRED,
+    "min_speech_motion_ratio": ClipReason.LOW_AV_SYNC,
 }
 """Reason for refusing a clip that breaks each limit."""
 

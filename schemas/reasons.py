@@ -113,7 +113,7 @@ class ClipReason(_Explained):
     POOR_SPEECH = "poor_speech", "the speech itself is distorted"
     CLIPPED_SOUND = "clipped_sound", "the sound is clipped"
     NARROW_BAND = "narrow_band", "the sound lacks high frequencies"
-    NOT_PAIRED = "not_paired", "the speech does not belong to this mouth"
+    LOW_AV_SYNC = "low_av_sync", "the speech does not belong to this mouth"
     OUT_OF_SYNC = "out_of_sync", "sound and mouth are too far apart in time"
     AV_SYNC_UNKNOWN = "av_sync_unknown", "whether the speech belongs to this mouth could not be measured"
     STRADDLES_SPLITS = "straddles_splits", "a clip of its scene or sound already stands in another split"

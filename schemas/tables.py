@@ -7,7 +7,7 @@ import pyarrow as pa
 from .contract import LANDMARK_POINTS, MEL_BANDS
 from .signals import SIGNALS
 
-LAYOUT_VERSION: Final = 3
+LAYOUT_VERSION: Final = 4
 """Version of the table layout; a workspace of another version is refused, never half-read."""
 
 

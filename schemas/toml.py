@@ -1,4 +1,4 @@
-"""Reading of TOML that may come from strangers."""
+"""Reading of TOML that may come from strangers, and pydantic's errors as sentences."""
 
 import tomllib
 from pathlib import Path
@@ -6,8 +6,25 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from heterodub.schemas.addresses import without_password
+
 from .errors import HeterodubError, SettingsError
-from .problems import describe
+
+
+def describe(error: ValidationError) -> str:
+    """Format one sentence per bad field, joined by '; '."""
+    parts = []
+    for problem in error.errors(include_url=False):
+        field = ".".join(str(step) for step in problem["loc"]) or "(the whole file)"
+        if problem["type"] == "missing":
+            parts.append(f"{field} is missing")
+        elif problem["type"] == "extra_forbidden":
+            parts.append(f"{field} is not a known field")
+        else:
+            value = without_password(repr(problem["input"]))
+            parts.append(f"{field} = {value}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
+    return "; ".join(parts)
+
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -105,7 +105,7 @@ def _dub_one(
     from heterodub.schemas.config.dubbing import DubJob
     from heterodub.schemas.config.settings import load_settings
     from heterodub.schemas.endings import ending_of
-    from heterodub.schemas.problems import describe
+    from heterodub.schemas.toml import describe
     from heterodub.tasks.dubbing.batch import dub_counts, dub_jobs
     from heterodub.tasks.dubbing.jobs import summary_of
     from heterodub.tasks.monitoring.run_log import as_step, recording

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, write_json
-from heterodub.schemas.wording import counted
+from heterodub.schemas.display import counted
 
 if TYPE_CHECKING:
     from heterodub.schemas.config.settings import Settings

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from heterodub.flows.cli.environment import run_flow
 from heterodub.flows.cli.render.tables import EscapingConsole
-from heterodub.schemas.wording import duration
+from heterodub.schemas.display import duration
 from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
 from heterodub.tasks.monitoring.streams import bare, say
 

@@ -150,7 +150,11 @@ def benchmark(
         raise typer.BadParameter("--refreeze changes the clips that models are scored on: give --reason")
     configure_environment()
     from heterodub.schemas.config.settings import load_settings
-    from heterodub.tasks.promotion.benchmark import benchmark_summary
+    from heterodub.schemas.reasons import Stage
+    from heterodub.tasks.releases.benchmarks import frozen
+    from heterodub.tasks.stores.workspace import Workspace
+    from heterodub.tasks.training.clip_selection import find_release
 
-    summary = benchmark_summary(load_settings(config, workspace=workspace), stage, refreeze, reason or "asked for")
-    print_result(summary, as_json, show_labelled)
+    ws = Workspace.open(load_settings(config, workspace=workspace).workspace)
+    result = frozen(ws, find_release(ws, None), Stage(stage), reason or "asked for", refreeze)
+    print_result(result.summary(), as_json, show_labelled)

@@ -71,7 +71,7 @@ def study_make(
     as_json: JsonOption = False,
 ) -> None:
     """Write a self-contained page on which people grade videos without knowing who made them."""
-    from heterodub.tasks.reproduction.study.making import make_study
+    from heterodub.tasks.reproduction.study_making import make_study
 
     summary = make_study(videos, out, title, rounds, checks, seed).summary()
     print_result(summary, as_json, show_labelled)
@@ -85,7 +85,7 @@ def study_score(
     as_json: JsonOption = False,
 ) -> None:
     """Compute means of every system with intervals, and the agreement of raters."""
-    from heterodub.tasks.reproduction.study.scoring import as_table, score_study
+    from heterodub.tasks.reproduction.study_scoring import as_table, score_study
     from heterodub.tasks.reproduction.table import markdown, write_table
 
     scores = score_study(key, answers)

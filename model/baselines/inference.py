@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from heterodub.model.features.arrays import Floats, Pictures
-from heterodub.model.features.numbers import require_numbers
+from heterodub.model.features.arrays import Floats, Pictures, require_numbers
 from heterodub.model.stage1.features import scale_mel
 from heterodub.model.stage2.translator import require
 from heterodub.schemas.config.baselines import BaselineArchitecture

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 
 from heterodub.model.baselines.batches import AVBatch
 from heterodub.model.features.arrays import Floats
-from heterodub.model.perceptual.features import Features
+from heterodub.model.perceptual import Features
 from heterodub.model.training.module import TrainingModule, Validator
 from heterodub.schemas.config.baselines import BaselineSettings
 

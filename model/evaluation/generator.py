@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from heterodub.model.evaluation.sync_windows import SyncClip
+from heterodub.model.evaluation.syncnet import SyncScore, SyncScorer, score_sync
+from heterodub.model.features.arrays import evenly_spaced
 from heterodub.model.features.landmarks import PREDICTED
-from heterodub.model.features.numbers import evenly_spaced
 from heterodub.model.features.timing import mel_columns
 from heterodub.model.metrics.clip_scores import ClipScores, over_speakers
 from heterodub.model.metrics.controls import apply_pose, copy_reference
@@ -25,16 +27,13 @@ from heterodub.model.metrics.report import ReportSpec
 from heterodub.model.stage1.features import GeneratorInput
 from heterodub.model.stage1.inference import predict
 from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
-from heterodub.model.syncnet.score import SyncScore, score_sync
-from heterodub.model.syncnet.scorer import SyncScorer
-from heterodub.model.syncnet.windows import SyncClip
 
 System = Literal["paired audio", "unpaired audio", "silent audio", "copy", "mean face", "ground truth"]
 
 SYSTEMS: Final[tuple[System, ...]] = get_args(System)
 
 SYNC: Final = "landmark_sync_z"
-"""Name of the sync score of landmarks; see model/syncnet/score.py."""
+"""Name of the sync score of landmarks; see model/evaluation/syncnet.py."""
 
 GENERATOR_REPORT: Final = ReportSpec(
     systems=SYSTEMS,

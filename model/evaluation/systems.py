@@ -4,8 +4,8 @@ A system generates the crops of a clip so that its face speaks a given sound: th
 speaker's (unpaired).
 
 Shape suffix legend: T = frames of a clip, F = frames of the evaluation window's span, S = side of a crop in pixels (of
-mel_SM: mel columns, 4 a frame), M = 80 mel bands, P = 216 points, XY = 2 coordinates, D =
-values of a feature.
+mel_SM: mel columns, 4 a frame), M = 80 mel bands, K = 20 mel columns, P = 216 points, XY = 2 coordinates, D = values of
+a feature.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,20 +16,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heterodub.model.baselines.batches import mel_windows
-from heterodub.model.baselines.evaluation import generate_span
 from heterodub.model.baselines.inference import BaselineInference
 from heterodub.model.evaluation.generator import other_speaker
 from heterodub.model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores, heldout_features
 from heterodub.model.evaluation.translator import EvalWindow, Finder, system_crops, translate_span
 from heterodub.model.evaluation.translator import System as Row
+from heterodub.model.features.arrays import Floats, Pictures
 from heterodub.model.features.timing import mel_columns
 from heterodub.model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
 from heterodub.model.metrics.frechet import FRECHET, frechet_over_speakers
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.model.stage1.inference import predict_clip
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.translator import Translator
 from heterodub.schemas.contract import MEL_BANDS
+
+
+def generate_span(translator: BaselineInference, eval_window: EvalWindow, mel_FMK: Floats) -> Pictures:
+    """Generate the crops of the evaluation window's span for each frame's mel window, (F, S, S, 3) uint8.
+
+    Only the reference frames are used as references, none of which is scored.
+    """
+    face_clip, references = eval_window.clip.face_clip, eval_window.references
+    return translator.generate(
+        eval_window.crops, mel_FMK, face_clip.pictures_TSS3[references], face_clip.landmarks_TPXY[references]
+    )
+
 
 Mel = NDArray[np.float32]
 Crops = NDArray[np.float32]
@@ -71,7 +83,7 @@ class TwoStage:
     """Our system: a landmark generator and a translator. gain: see inference.amplified.
 
     Scored frames contribute nothing to the mouth; dubbing, which may use them, takes the position of the mouth's
-    corners from them (tasks/dubbing/predict_lips.py).
+    corners from them (tasks/dubbing/segments.py).
     """
 
     generator: LandmarkGenerator

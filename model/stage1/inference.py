@@ -7,10 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heterodub.model.features.arrays import Floats
+from heterodub.model.features.arrays import Floats, require_numbers
 from heterodub.model.features.face_frame import FaceFrame
 from heterodub.model.features.landmarks import PREDICTED
-from heterodub.model.features.numbers import require_numbers
 from heterodub.model.features.timing import mel_columns
 from heterodub.model.stage1.features import GeneratorInput, prepare
 from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heterodub.model.features.arrays import Floats, Pictures
-from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.features.arrays import Floats, Pictures, evenly_spaced
 from heterodub.model.stage2.batches import candidate_channels, embedded_frames
 from heterodub.model.stage2.composite import composite, in_context
 from heterodub.model.stage2.network import LandmarkTranslator

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from heterodub.model.perceptual.features import Features
+from heterodub.model.perceptual import Features
 from heterodub.model.stage2 import mouth
 from heterodub.model.stage2.batches import TranslatorBatch
 from heterodub.model.stage2.discriminators import Discriminators

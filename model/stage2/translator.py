@@ -9,8 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.features.arrays import Floats, Pictures
-from heterodub.model.features.numbers import require_numbers
+from heterodub.model.features.arrays import Floats, Pictures, require_numbers
 from heterodub.schemas.contract import LANDMARK_POINTS
 
 

@@ -9,7 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from heterodub.model.perceptual.features import Features, perceptual_distance
+from heterodub.model.perceptual import Features, perceptual_distance
 from heterodub.model.training.optimization import NetworkOptimizer, for_features, require_finite
 from heterodub.schemas.config.training import TrainingSettings
 

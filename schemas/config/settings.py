@@ -14,15 +14,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from heterodub.schemas.contract import EXTRACTOR_VERSION
 from heterodub.schemas.errors import SettingsError
-from heterodub.schemas.problems import describe
-from heterodub.schemas.toml import parse_toml
+from heterodub.schemas.toml import describe, parse_toml
 
 from .baselines import BaselineSettings
 from .dubbing import DubSettings
-from .limits import LimitSettings
-from .notices import DriftSettings, LogSettings
-from .retraining import RetrainSettings
-from .sections import Address, Section
+from .sections import Address, DriftSettings, LimitSettings, LogSettings, RetrainSettings, Section
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from heterodub.model.dubbing.timing import OutputTimeline, plan_timeline
 from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError
 from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason

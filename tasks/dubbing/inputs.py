@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS, FileReason
 from heterodub.tasks.dubbing.jobs import OF_SPEECH, readable

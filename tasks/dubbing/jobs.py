@@ -17,8 +17,8 @@ from pydantic import ValidationError
 from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubJob
 from heterodub.schemas.endings import ending_of_jobs, with_ending
 from heterodub.schemas.errors import MediaRefusedError, SourceError
-from heterodub.schemas.problems import describe
 from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+from heterodub.schemas.toml import describe
 from heterodub.tasks.media.paths import local_path, path_to_uri
 
 _PATHS: Final = ("video", "speech", "out", "appearance_from")

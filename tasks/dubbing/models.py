@@ -34,7 +34,7 @@ from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, InMemoryClips
-from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip
+from heterodub.tasks.training.clip_store import ClipSource, HeldPictures, PictureClip
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.run_dirs import dubbings
 

@@ -1,19 +1,33 @@
 """Cross-validation over speakers, and data ablation (Table 3 of the paper), of either stage.
 
-Every speaker is scored with a model that was not trained on that speaker.
+Every speaker is scored with a model that was not trained on that speaker. The trials train and evaluate a model of
+either stage.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from heterodub.model.metrics.clip_scores import of_system
 from heterodub.model.metrics.intervals import Interval
+from heterodub.model.training.callbacks import Callback
+from heterodub.schemas.config.sections import Section
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.errors import TrainingError
+from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation, merged
+from heterodub.tasks.evaluation.generator_scores import evaluate_generator
+from heterodub.tasks.evaluation.translator_scores import evaluate_translator
 from heterodub.tasks.training.clip_selection import ClipRef, Selection
+from heterodub.tasks.training.run import run_training
+from heterodub.tasks.training.run_dirs import training_folder
+from heterodub.tasks.training.stage1 import generator_spec
+from heterodub.tasks.training.stage2 import translator_spec
 
 Trial = Callable[[Selection, Sequence[ClipRef], str], Evaluation]
 """Trains on a selection and evaluates on other clips; the text names the part."""
@@ -159,3 +173,36 @@ def grouped(clips: Sequence[ClipRef]) -> dict[str, list[ClipRef]]:
 def shuffled(groups: Iterable[str]) -> list[str]:
     """Sort groups into a pseudo-random but fixed order: by a hash of their names."""
     return sorted(groups, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
+
+
+Evaluate = Callable[[Settings, Selection, Sequence[ClipRef], Path, str, int], Evaluation]
+
+EVALUATE: Final[Mapping[Stage, Evaluate]] = {Stage.STAGE1: evaluate_generator, Stage.STAGE2: evaluate_translator}
+"""Evaluations of a model in a folder, by stage."""
+
+
+def train_model(selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback) -> Path:
+    """Train a stage's model, or resume its training, and return its folder. section: the settings of the stage.
+
+    Raises: as run_training.
+    """
+    if isinstance(section, Stage1Settings):
+        return run_training(generator_spec(selection, section), folder, callback, device=settings.device).model
+    assert isinstance(section, Stage2Settings)
+    spec = translator_spec(selection, section, settings.weights)
+    return run_training(spec, folder, callback, device=settings.device).model
+
+
+def trial_of(stage: Stage, settings: Settings, references: int, callback: Callback) -> Trial:
+    """Return the trial of a stage; finished trainings with the same clips and settings are reused.
+
+    It raises: as train_model and the stage's evaluation.
+    """
+    section = settings.stage1 if stage is Stage.STAGE1 else settings.stage2
+
+    def trial(selection: Selection, test_clips: Sequence[ClipRef], name: str) -> Evaluation:
+        folder = training_folder(selection, section, stage.value)
+        model = train_model(selection, section, settings, folder, callback)
+        return EVALUATE[stage](settings, selection, test_clips, model, name, references)
+
+    return trial

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from heterodub.model.syncnet.scorer import SyncScorer
+from heterodub.model.evaluation.syncnet import SyncScorer
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError

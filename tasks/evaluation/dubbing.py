@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from heterodub.model.dubbing.faces import nth_face
 from heterodub.model.dubbing.timing import OutputTimeline, at_times
 from heterodub.model.evaluation.generator import SYNC, reference_frames
+from heterodub.model.evaluation.sync_windows import SyncClip
+from heterodub.model.evaluation.syncnet import SyncScore, SyncScorer, score_sync
 from heterodub.model.features.arrays import Flags, Floats
 from heterodub.model.features.mel import log_mel
 from heterodub.model.features.timing import frame_to_sample, frame_to_second, frames_around
@@ -26,9 +28,6 @@ from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.metrics.controls import copy_reference
 from heterodub.model.metrics.landmarks import score_clip
 from heterodub.model.metrics.report import Report, ReportSpec, make_report
-from heterodub.model.syncnet.score import SyncScore, score_sync
-from heterodub.model.syncnet.scorer import SyncScorer
-from heterodub.model.syncnet.windows import SyncClip
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.endings import ending_of_jobs, with_ending

@@ -10,7 +10,7 @@ from heterodub.model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scor
 from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
 from heterodub.model.io import load_translator
 from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.model.training.callbacks import Callback
 from heterodub.schemas.config.settings import Settings
@@ -18,9 +18,8 @@ from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation
 from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
-from heterodub.tasks.training.data.datasets import face_clip
+from heterodub.tasks.training.datasets import face_clip
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.finetuning import finetuning_clip, start_of
 from heterodub.tasks.training.run import run_training
@@ -48,7 +47,6 @@ FINETUNING_REPORT: Final = replace(
 
 
 def compare_finetuning(
-    workspace: Workspace,
     settings: Settings,
     selection: Selection,
     test_clips: Sequence[ClipRef],
@@ -67,13 +65,13 @@ def compare_finetuning(
     device = device_of(settings.device)
     lite0, translator = Lite0().to(device), load_translator(model, device)[0]
     for clip in few_a_speaker(test_clips, 1):
-        learned = finetuning_clip(workspace, selection.release, clip.facts.clip_id, seconds)
+        learned = finetuning_clip(selection.workspace, selection.release, clip.facts.clip_id, seconds)
         used = max(part.facts.frames for part in (*learned.train, *learned.val))  # held-back frames are not scored
         eval_window = _later(selection, clip, translator.architecture.side_px, used)
         if eval_window is None:
             continue
-        tuned, finetuning = start_of(settings, workspace, str(model), clip.facts.clip_id)
-        folder = training_folder(workspace, learned, tuned, f"finetune-{finetuning.weights[:12]}")
+        tuned, finetuning = start_of(settings, selection.workspace, str(model), clip.facts.clip_id)
+        folder = training_folder(learned, tuned, f"finetune-{finetuning.weights[:12]}")
         spec = translator_spec(learned, tuned, settings.weights, finetuning=finetuning)
         trained = run_training(spec, folder, callback, device=settings.device)
         for system, network in (("generated", translator), ("fine-tuned", load_translator(trained.model, device)[0])):

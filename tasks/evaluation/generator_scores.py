@@ -15,18 +15,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from heterodub.model.evaluation.generator import GENERATOR_REPORT, SYSTEMS, GeneratorEvalClip, score_generator
+from heterodub.model.evaluation.sync_windows import SyncClip, disturb, sample_pairs
+from heterodub.model.evaluation.syncnet import SyncScorer, contrastive_loss
 from heterodub.model.files import atomic_path
 from heterodub.model.io import CPU, load_generator
 from heterodub.model.metrics.controls import mean_face
-from heterodub.model.syncnet.disturb import disturb
-from heterodub.model.syncnet.scorer import SyncScorer, contrastive_loss
-from heterodub.model.syncnet.windows import SyncClip, sample_pairs
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation, require_evaluable
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker, spread
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.run_dirs import trainings
@@ -54,27 +52,28 @@ def evaluate_generator(
     stage1 = Stage1Settings(architecture=card.architecture)
     train_clips = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), stage1)
     eval_clips = read_eval_clips(selection, few_a_speaker(test_clips), stage1)
-    folder = trainings(Workspace.open(settings.workspace))
-    scorer = sync_scorer(folder, train_clips, SyncRecipe(steps=settings.stage1.sync_steps), device)
+    scorer = sync_scorer(
+        trainings(selection.workspace), train_clips, SyncRecipe(steps=settings.stage1.sync_steps), device
+    )
     mean = mean_face(eval_clip.landmarks_TPXY[eval_clip.prepared.counts_T] for eval_clip in train_clips)
     rows = tuple(score_generator(generator, eval_clips, references, card.gain, mean, SYSTEMS, scorer))
     release, facts = selection.release.release_id, {"gain": card.gain}
     return Evaluation(GENERATOR_REPORT, Stage.STAGE1, release, evaluated_on, references, str(model), rows, facts)
 
 
-def release_scorer(workspace: Workspace, selection: Selection, settings: Settings) -> SyncScorer:
+def release_scorer(selection: Selection, settings: Settings) -> SyncScorer:
     """Return the sync scorer of a release's train split, trained on first use.
 
     Raises: TrainingError - no clip of the split both moves and sounds. SettingsError - the device is not there.
     """
     train_clips = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
     recipe = SyncRecipe(steps=settings.stage1.sync_steps)
-    return sync_scorer(trainings(workspace), train_clips, recipe, device_of(settings.device))
+    return sync_scorer(trainings(selection.workspace), train_clips, recipe, device_of(settings.device))
 
 
 @dataclass(frozen=True, slots=True)
 class SyncRecipe:
-    """Training settings of the sync scorer; takes seconds on one core. For its accuracy see model/syncnet/score.py."""
+    """Training settings of the sync scorer; takes seconds on one core. Accuracy: model/evaluation/syncnet.py."""
 
     steps: int = 600
     clips: int = 16

@@ -17,7 +17,7 @@ from heterodub.model.evaluation.image_scores import (
 from heterodub.model.evaluation.translator import SYSTEMS, Finder, System, system_crops
 from heterodub.model.io import load_translator
 from heterodub.model.metrics.frechet import frechet_distance
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import TrainingError, WeightsMissingError

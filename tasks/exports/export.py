@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.endings import ending_of_jobs
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.tasks.reading.workspace import ReleaseReader, Split, StageName

@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow.compute as pc
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.exports import MANIFEST, MEDIA

@@ -15,7 +15,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.reading.datasets import FaceDataset, SpeechDataset
-from heterodub.tasks.training.data.clip_store import PictureClip
+from heterodub.tasks.training.clip_store import PictureClip
 
 _OF_CLIPS: Final = (
     *("clip_id", "media_id", "corpus", "speaker", "backend", "extractor", "shot", "track", "start_frame", "frames"),

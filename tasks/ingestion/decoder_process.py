@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion.child import OpenFiles

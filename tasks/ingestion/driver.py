@@ -1,4 +1,4 @@
-"""Driver of an ingest: identify files, analyse each content once, commit finished work batch by batch.
+"""Driver of an ingest: identify files, analyse each content once, count and commit finished work batch by batch.
 
 Plain code over plain parts; tasks/steps/ingest.py makes Prefect tasks of it. A crash at any point leaves tables that
 the next run completes to the same rows.
@@ -7,6 +7,7 @@ the next run completes to the same rows.
 import hashlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,7 +27,6 @@ from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.deduplication import merge_twins, store_resolution
 from heterodub.tasks.ingestion.hashing import Identified, batched, identify_files
 from heterodub.tasks.ingestion.job import Analysis, FileJob
-from heterodub.tasks.ingestion.progress import Tally
 from heterodub.tasks.ingestion.sandbox import warn_of_missing
 from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
@@ -39,6 +39,32 @@ from heterodub.tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
     from heterodub.tasks.ingestion.dask_executor import Client
+_ROUTES = ("both", "stage1", "stage2", "rejected")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of a run so far, and the work ahead. reasons: "file: no_face", "stage1: noisy", ..."""
+
+    files: int = 0
+    files_done: int = 0
+    bytes: int = 0
+    bytes_done: int = 0
+    media_s: float = 0.0
+    states: Counter[str] = field(default_factory=Counter)
+    routes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def share(self) -> float:
+        """Share of the work that is done, 0 to 1; by bytes, since large files come first."""
+        return self.bytes_done / max(1, self.bytes)
+
+    @property
+    def routes_text(self) -> str:
+        """Clips of each route, in words."""
+        return "  ".join(f"{route} {self.routes[route]}" for route in _ROUTES)
+
 
 _LOG = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.tasks.ingestion.catalog import IngestPlan
-from heterodub.tasks.ingestion.progress import Tally
-from heterodub.tasks.quality.drift import CorpusDrift
+from heterodub.tasks.ingestion.driver import Tally
+from heterodub.tasks.monitoring.drift import CorpusDrift
 from heterodub.tasks.releases.publishing import PublishResult
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace

@@ -38,6 +38,6 @@ def problem(area: str, what: str, detail: str, remedy: str) -> Finding:
     return Finding(area, what, Health.PROBLEM, detail, remedy)
 
 
-def checked(area: str, what: str, fault: str, remedy: str, detail: str = "") -> Finding:
+def checked(area: str, what: str, fault: str, remedy: str, detail: str) -> Finding:
     """Return a problem if there is a fault, else a finding that all is well, with its detail."""
     return problem(area, what, fault, remedy) if fault else good(area, what, detail)

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import pyarrow.compute as pc
 
-from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
+from heterodub.schemas.display import SHORT_ID, base_name, counted, readable_path, visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import FileState
-from heterodub.schemas.wording import counted
 from heterodub.tasks.media.paths import path_to_uri
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace

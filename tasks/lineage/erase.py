@@ -213,7 +213,7 @@ def _delete_unfinished(ws: Workspace) -> int:
 def _erase_pictures(tracking: "Tracking", plan: TakedownPlan) -> int:
     """Erase pictures and films of the clips in trainings, and pages that compare models on them."""
     from heterodub.tasks.tracking.deletion import erase_about
-    from heterodub.tasks.tracking.queries import runs_of_benchmarks
+    from heterodub.tasks.tracking.registry import runs_of_benchmarks
 
     clips = [clip["clip_id"] for clip in plan.scope.clips]
     return erase_about(tracking, clips, [PAGE], runs_of_benchmarks(tracking, plan.benchmarks))

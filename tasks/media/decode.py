@@ -11,7 +11,7 @@ from typing import Final
 import av.error
 import numpy as np
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import MediaFacts

@@ -8,7 +8,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import MediaFacts, StreamFacts

@@ -14,7 +14,7 @@ from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.container import InputContainer
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from heterodub.schemas.config.notices import LogSettings
+from heterodub.schemas.config.sections import LogSettings
 
 PAIRS: Final = "pairs"
 """Attribute of a log record that holds its pairs: `_LOG.info("step", extra={PAIRS: {...}})`."""

@@ -34,12 +34,11 @@ def check_ingest(
     """
     settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
     check_source(source, corpus, settings.limits.web_origins)
-    policy_file = None if settings.policy is None else str(settings.policy)
     ws = Workspace.to_be(settings.workspace)
     if ws is not None:
-        require_active_policy(ws, policy_file)
-    elif policy_file is not None:
-        load_policy(policy_file)
+        require_active_policy(ws, settings.policy)
+    elif settings.policy is not None:
+        load_policy(settings.policy)
     require_scheduler(settings.run.dask)
     if settings.run.dask is None and settings.backend == "face_mesh_v2":  # the workers of a cluster have their own file
         from heterodub.tasks.faces.litert import bundle_model

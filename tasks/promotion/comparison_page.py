@@ -10,7 +10,6 @@ from typing import Any, Final
 from jinja2 import Environment, StrictUndefined
 
 from heterodub.model.metrics.intervals import Interval, Resampling, difference_interval, mean_interval
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
@@ -18,13 +17,12 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.tracking.queries import curve
-from heterodub.tasks.tracking.store import Tracking
+from heterodub.tasks.tracking.registry import curve
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
 
 from .decision import PolicyCheck, PromotionDecision, figure
+from .evaluators import ModelScores
 from .gate import Comparison, fetched
-from .model_scores import ModelScores
 
 _DRAWN: Final = 2
 """Clips that are drawn at either end: the challenger's best against the champion, and its worst."""
@@ -70,7 +68,7 @@ class ComparisonPage:
 
 
 def comparison_page(
-    settings: Settings, comparison: Comparison, model_scores: Sequence[ModelScores], verdict: PromotionDecision
+    comparison: Comparison, model_scores: Sequence[ModelScores], verdict: PromotionDecision
 ) -> ComparisonPage:
     """Render the clips and the page; every text is escaped. Speakers are not named on it.
 
@@ -78,10 +76,8 @@ def comparison_page(
     """
     ranked = _ranked(model_scores, comparison.rule.primary)
     shown_clips = [clip for clip, *_ in dict.fromkeys([*ranked[:_DRAWN], *ranked[-_DRAWN:]])]
-    with fetched(settings, comparison) as (ws, tracking, folders):
-        render = comparison.evaluator.load().render
-        drawn = render(ws, settings, comparison.benchmark, folders, comparison.rule, shown_clips)
-        difference, curves = _difference(ws, comparison), _curves(tracking, comparison)
+    with fetched(comparison) as candidates:
+        drawn = comparison.evaluator.load().render(candidates, shown_clips)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"visible": visible, "interval": _interval, "figure": figure, "embedded": _embedded}
     template = environment.from_string(files(__package__).joinpath("comparison.html").read_text("utf-8"))
@@ -94,8 +90,8 @@ def comparison_page(
         ranked=ranked,
         shown=[(clip, ours, theirs, drawn[clip]) for clip, ours, theirs in ranked if clip in shown_clips],
         bars={check.name: _bar(check) for check in verdict.checks},
-        curves=curves,
-        difference=difference,
+        curves=_curves(comparison),
+        difference=_difference(comparison),
     )
     return ComparisonPage(html, {clip: drawn[clip].film for clip in shown_clips})
 
@@ -132,19 +128,19 @@ def _scores(comparison: Comparison, model_scores: Sequence[ModelScores]) -> list
     return rows
 
 
-def _difference(ws: Workspace, comparison: Comparison) -> DataDifference | None:
+def _difference(comparison: Comparison) -> DataDifference | None:
     if comparison.champion is None:
         return None
     before, after = (version.release for version in (comparison.champion, comparison.challenger))
-    return data_difference(ws, before, after, comparison.evaluator.stage)
+    return data_difference(comparison.champions.ws, before, after, comparison.evaluator.stage)
 
 
-def _curves(tracking: Tracking, comparison: Comparison) -> dict[str, bytes]:
+def _curves(comparison: Comparison) -> dict[str, bytes]:
     """Draw the losses over steps by name, of both candidates, as far as their runs still exist. Returns PNGs."""
     both = [version for version in (comparison.challenger, comparison.champion) if version is not None]
     charts: dict[str, bytes] = {}
     for name in ("loss/total", "val/loss"):
-        points_by_version = {version.number: curve(tracking, version, name) for version in both}
+        points_by_version = {version.number: curve(comparison.champions.tracking, version, name) for version in both}
         if any(points_by_version.values()):
             charts[name] = _line_chart(points_by_version)
     return charts

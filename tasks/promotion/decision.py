@@ -15,10 +15,10 @@ from heterodub.model.metrics.intervals import (
     gain_difference_interval,
     reduction_interval,
 )
+from heterodub.schemas.display import counted
 from heterodub.schemas.promotion import ModelRule, ResamplingRule
-from heterodub.schemas.wording import counted
 
-from .model_scores import Direction, ModelScores
+from .evaluators import Direction, ModelScores
 
 Outcome = Literal["promote", "keep"]
 

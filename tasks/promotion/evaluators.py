@@ -1,49 +1,97 @@
-"""Evaluators of each stage's models: their scores and systems, and the module that measures and renders them.
+"""Evaluators of each stage's models: their scores and systems, and the module that measures and renders them; with
+the scores of every clip by every candidate under every system, and the costs of each candidate.
 
 This is the one list that the gate uses; a new stage adds an entry. Networks load only when a model is scored or
 rendered: history, rollback and the check of a policy need names alone.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
+from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import SettingsError
 from heterodub.schemas.promotion import COSTS, ModelRule
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases.benchmarks import Benchmark
+from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
-
-from .model_scores import Direction, ModelScores, Renderings
 
 if TYPE_CHECKING:
     from heterodub.model.evaluation.generator import System as SpeechSystem
     from heterodub.model.evaluation.translator import System as PictureSystem
 
-Candidates = Mapping[int, Path]
-"""Folder of the fetched model by version."""
+Direction = Literal["less", "more", "near one", "up to one"]
+"""Direction in which a score is better: less, more, the nearer to 1, or less but not below 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """Rendering of one clip. pictures: PNGs by version. film: MP4 of all versions and the truth side by side."""
+
+    pictures: Mapping[int, tuple[bytes, ...]]
+    film: bytes
+
+
+Renderings = Mapping[str, Rendering]
+"""Renderings by clip."""
+
+
+def film_bytes(write: Callable[[Path], object]) -> bytes:
+    """Return the film that a function writes to a path."""
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
+        path = Path(scratch) / "film.mp4"
+        write(path)
+        return path.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelScores:
+    """Scores and costs of one candidate. main_system: name of the system that is the model itself."""
+
+    version: int
+    main_system: str
+    clip_scores: tuple[ClipScores, ...]
+    costs: Mapping[str, float] = field(default_factory=dict)
+
+    def column(self, system: str, score: str, clips: Sequence[str]) -> list[float | None]:
+        """Return a score of a system on clips, in their order; None where it was not measured."""
+        values = {row.clip_id: row.metrics.get(score) for row in self.clip_scores if row.system == system}
+        return [values.get(clip) for clip in clips]
+
+    @property
+    def speakers(self) -> dict[str, str]:
+        """Speaker of each clip that was scored."""
+        return {row.clip_id: row.speaker for row in self.clip_scores if row.system == self.main_system}
+
+    def systems(self) -> tuple[str, ...]:
+        """Return every system that was scored, the model itself first."""
+        return tuple(dict.fromkeys((self.main_system, *(row.system for row in self.clip_scores))))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Models to compare, and the clips and rules by which. folders: of each fetched model, by version."""
+
+    workspace: Workspace
+    settings: Settings
+    release: Release
+    benchmark: Benchmark
+    rule: ModelRule
+    folders: Mapping[int, Path]
 
 
 class EvaluatorModule(Protocol):
     """Module that evaluates one stage's models."""
 
-    def evaluate(
-        self, workspace: Workspace, settings: Settings, benchmark: Benchmark, candidates: Candidates, rule: ModelRule
-    ) -> Sequence[ModelScores]:
+    def evaluate(self, candidates: Candidates) -> Sequence[ModelScores]:
         """Score all candidates on the same clips by the same code, in the given order, and measure their costs."""
 
-    def render(
-        self,
-        workspace: Workspace,
-        settings: Settings,
-        benchmark: Benchmark,
-        candidates: Candidates,
-        rule: ModelRule,
-        clips: Sequence[str],
-    ) -> Renderings:
+    def render(self, candidates: Candidates, clips: Sequence[str]) -> Renderings:
         """Render all candidates on some of the clips, for people to compare."""
 
 
@@ -144,10 +192,10 @@ def require_measured(evaluator: StageEvaluator, rule: ModelRule) -> None:
         ("gain_tolerances", rule.gain_tolerances, evaluator.systems[1:]),
         ("costs", rule.costs, COSTS),
     )
-    for field, words, measured in named:
+    for rule_field, words, measured in named:
         if unknown := sorted(set(words) - set(measured)):
             raise SettingsError(
-                f"promotion policy, models.{evaluator.model}.{field}: unknown name {unknown[0]!r}; known are "
+                f"promotion policy, models.{evaluator.model}.{rule_field}: unknown name {unknown[0]!r}; known are "
                 f"{', '.join(measured)}"
             )
 

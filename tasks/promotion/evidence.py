@@ -1,19 +1,15 @@
 """Evidence of a decision: an MLflow run with scores, checks and rows of both candidates; and its summary."""
 
-import hashlib
-import json
 from typing import Any, Final
 
 from heterodub.model.metrics.intervals import mean_interval
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 from heterodub.tasks.tracking.ledger import Move
 from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
-from heterodub.tasks.tracking.store import open_workspace
 
 from .decision import PolicyCheck, PromotionDecision
+from .evaluators import ModelScores
 from .gate import Comparison
-from .model_scores import ModelScores
 
 FOLDER: Final = "promotion"
 """Folder of the evidence among a run's files."""
@@ -23,7 +19,6 @@ PAGE: Final = f"{FOLDER}/comparison.html"
 
 
 def log_evidence(
-    settings: Settings,
     comparison: Comparison,
     model_scores: list[ModelScores],
     verdict: PromotionDecision,
@@ -34,26 +29,24 @@ def log_evidence(
 
     Raises: TrackingError - the store cannot be reached.
     """
-    _, tracking = open_workspace(settings)
-    with tracked_run(tracking, f"promote {comparison.title}") as run:
+    with tracked_run(comparison.champions.tracking, f"promote {comparison.title}") as run:
         run.tags(_tags(comparison, verdict))
         run.metrics(_metrics(comparison, model_scores, verdict))
-        run.content(f"{FOLDER}/verdict.json", _text(verdict.summary()))
+        run.content(f"{FOLDER}/verdict.json", verdict.summary())
         run.content(f"{FOLDER}/policy.json", comparison.policy.model_dump_json(indent=2) + "\n")
-        run.content(f"{FOLDER}/scores.json", _text(scores_by_version(model_scores, comparison)))
+        run.content(f"{FOLDER}/scores.json", scores_by_version(model_scores, comparison))
         if page:
             run.content(PAGE, page)
             TrackedRun(run.tracking, comparison.challenger.run_id, resumed=True).content(PAGE, page)
         return run.run_id
 
 
-def log_outcome(settings: Settings, run_id: str, outcome: str, reason: str) -> None:
+def log_outcome(comparison: Comparison, run_id: str, outcome: str, reason: str) -> None:
     """Log to the evidence's run that the promotion did not take place: REFUSED or NOT_MOVED, and why.
 
     Raises: TrackingError - the store cannot be reached.
     """
-    _, tracking = open_workspace(settings)
-    TrackedRun(tracking, run_id, resumed=True).tags({"outcome": outcome, "reason": reason})
+    TrackedRun(comparison.champions.tracking, run_id, resumed=True).tags({"outcome": outcome, "reason": reason})
 
 
 def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -> dict[str, Any]:
@@ -61,7 +54,7 @@ def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -
     versions = {
         str(candidate.version): {
             "costs": dict(candidate.costs),
-            "rows": [_pseudonymous(row) for row in candidate.rows()],
+            "rows": [row.pseudonymous_row() for row in candidate.clip_scores],
         }
         for candidate in model_scores
     }
@@ -102,11 +95,6 @@ def promotion_summary(
     }
 
 
-def _pseudonymous(row: dict[str, Any]) -> dict[str, Any]:
-    """Replace the speaker of a row by a hash: a takedown does not find files of a run by name."""
-    return row | {"speaker": hashlib.sha256(row["speaker"].encode()).hexdigest()[:12]}
-
-
 def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
     return {
         "model": comparison.evaluator.model,
@@ -140,7 +128,3 @@ def _of_check(check: PolicyCheck) -> dict[str, float | None]:
     if value is not None:
         metrics |= {f"{name}/mean": value.mean, f"{name}/low": value.low, f"{name}/high": value.high}
     return metrics
-
-
-def _text(tree: dict[str, Any]) -> str:
-    return json.dumps(tree, indent=2) + "\n"

@@ -1,35 +1,42 @@
-"""Promotion gate, step by step: selection of the candidates and clips, their scores, the decision, the move."""
+"""Promotion gate, step by step: selection of the candidates and clips, their scores, the decision, the move.
+
+The stores are opened once, with the comparison; every later step takes them from it.
+"""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.display import counted
+from heterodub.schemas.errors import NotFoundError, PromotionError
 from heterodub.schemas.promotion import ModelRule, PromotionPolicy, load_promotion_policy
+from heterodub.tasks.releases import benchmarks, releases
 from heterodub.tasks.releases.benchmarks import Benchmark
+from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.tracking.champions import Champions
+from heterodub.tasks.tracking.champions import Candidate, Champions
 from heterodub.tasks.tracking.ledger import Evidence, Move
+from heterodub.tasks.tracking.lineage import require_not_taken_down
 from heterodub.tasks.tracking.models import Version, fetch_version
-from heterodub.tasks.tracking.store import Tracking, open_workspace
+from heterodub.tasks.training.clip_selection import find_release
 
 from . import decision
-from .benchmark import current_benchmark
-from .eligibility import require_not_rolled_back, require_promotable, require_unseen_benchmark
-from .evaluators import Candidates, StageEvaluator, evaluator_of, require_measured
-from .model_scores import ModelScores
+from .evaluators import Candidates, ModelScores, StageEvaluator, evaluator_of, require_measured
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Candidates, benchmark and policy of one promotion. champion: None if there is none yet."""
+    """Candidates, benchmark and policy of one promotion, and its opened stores. champion: None if there is none yet."""
 
+    settings: Settings
+    champions: Champions
     evaluator: StageEvaluator
     challenger: Version
     champion: Version | None
+    release: Release
     benchmark: Benchmark
     policy: PromotionPolicy
     repaired: str
@@ -62,43 +69,46 @@ def open_comparison(settings: Settings, stage: str, name: str | None) -> Compari
     if challenger.version.number == standing.champion:
         raise PromotionError(f"{challenger.version} is the champion already")
     if name is None:
-        require_not_rolled_back(challenger.version, standing.moves)
-    benchmark = current_benchmark(champions.ws, evaluator.stage, f"first evaluated {evaluator.model}")
-    require_promotable(champions.ws, challenger, benchmark)
+        _require_not_rolled_back(challenger.version, standing.moves)
+    release = find_release(champions.ws, None)
+    benchmark = benchmarks.frozen(champions.ws, release, evaluator.stage, f"first evaluated {evaluator.model}")
+    _require_promotable(champions.ws, challenger, benchmark)
     if champion is not None:
-        require_unseen_benchmark(champion, benchmark)
+        _require_unseen_benchmark(champion, benchmark)
     champions.challenge(challenger.version.number)
     return Comparison(
-        evaluator, challenger.version, standing.champion_version, benchmark, policy, standing.repaired
+        settings, champions, evaluator, challenger.version, standing.champion_version, release, benchmark, policy,
+        standing.repaired,
     )  # fmt: skip
 
 
-def score(settings: Settings, comparison: Comparison) -> list[ModelScores]:
+def score(comparison: Comparison) -> list[ModelScores]:
     """Score challenger and champion (in this order) on the same clips by the same code, here and now.
 
     Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be
     fetched. Otherwise as the stage's evaluator.
     """
-    with fetched(settings, comparison) as (ws, _, folders):
-        evaluate = comparison.evaluator.load().evaluate
-        return list(evaluate(ws, settings, comparison.benchmark, folders, comparison.rule))
+    with fetched(comparison) as candidates:
+        return list(comparison.evaluator.load().evaluate(candidates))
 
 
 @contextmanager
-def fetched(settings: Settings, comparison: Comparison) -> Iterator[tuple[Workspace, Tracking, Candidates]]:
-    """Yield the opened stores and the candidates' folders by version, verified by checksums; challenger first.
+def fetched(comparison: Comparison) -> Iterator[Candidates]:
+    """Yield the candidates in folders of their own, verified by checksums; challenger first.
 
     Raises: ModelFileError - a model's files are not the ones that were logged. TrackingError - they cannot be fetched.
     """
-    ws, tracking = open_workspace(settings)
+    champions = comparison.champions
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         folders = {}
         for version in (comparison.challenger, comparison.champion):
             if version is not None:
                 place = Path(scratch) / str(version.number)
                 place.mkdir()
-                folders[version.number] = fetch_version(tracking, version, place)
-        yield ws, tracking, folders
+                folders[version.number] = fetch_version(champions.tracking, version, place)
+        yield Candidates(
+            champions.ws, comparison.settings, comparison.release, comparison.benchmark, comparison.rule, folders
+        )
 
 
 def decide(comparison: Comparison, model_scores: list[ModelScores]) -> decision.PromotionDecision:
@@ -109,9 +119,7 @@ def decide(comparison: Comparison, model_scores: list[ModelScores]) -> decision.
     )  # fmt: skip
 
 
-def promote(
-    settings: Settings, comparison: Comparison, verdict: decision.PromotionDecision, run: str, approved: str = ""
-) -> Move:
+def promote(comparison: Comparison, verdict: decision.PromotionDecision, run: str, approved: str = "") -> Move:
     """Make the challenger the champion. approved: who approved, if a person was asked.
 
     A person may take a day, so the challenger is checked again.
@@ -119,9 +127,66 @@ def promote(
     Raises: PromotionError - meanwhile the champion was moved, or footage of the challenger's training was taken down.
     ModelFileError - its files were changed meanwhile. TrackingError - it was deleted meanwhile; see Champions.move.
     """
-    champions = Champions.open(settings, comparison.evaluator.model)
+    champions = comparison.champions
     challenger = champions.usable(str(comparison.challenger.number))
     evidence = Evidence(run, comparison.benchmark.benchmark, comparison.policy.hash)
     before = comparison.champion.number if comparison.champion else None
     reason = f"{verdict.reason}; approved by {approved}" if approved else verdict.reason
     return champions.move("promote", challenger.number, before, reason, evidence)
+
+
+def _require_promotable(ws: Workspace, challenger: Candidate, benchmark: Benchmark) -> None:
+    """Refuse a version of unverified origin.
+
+    Raises: PromotionError - its release is not one of this workspace or its audit failed; it was trained on footage
+    that was taken down, or on files of the benchmark.
+    """
+    _require_release(ws, challenger.version)
+    require_not_taken_down(ws, challenger.version, challenger.media)
+    if seen := challenger.media & _media(benchmark):
+        raise PromotionError(
+            f"{challenger.version} is refused: it was trained on {counted(len(seen), 'file')} of benchmark "
+            f"{benchmark.benchmark}, such as {min(seen)[:12]}, so its scores there are not valid"
+        )
+
+
+def _require_unseen_benchmark(champion: Candidate, benchmark: Benchmark) -> None:
+    """Refuse to compare with a champion that was trained on the benchmark, which an override makes possible.
+
+    Raises: PromotionError - some of the contents that it was trained on are of the benchmark.
+    """
+    if seen := champion.media & _media(benchmark):
+        raise PromotionError(
+            f"the champion, {champion.version}, was trained on {counted(len(seen), 'file')} of benchmark "
+            f"{benchmark.benchmark}, such as {min(seen)[:12]}, so nothing can be compared with it there: roll back to "
+            "another one (`--to`)"
+        )
+
+
+def _media(benchmark: Benchmark) -> set[str]:
+    return {clip.media_id for clip in benchmark.clips}
+
+
+def _require_not_rolled_back(version: Version, model_moves: Sequence[Move]) -> None:
+    """Refuse an unnamed newest version that was rolled back from: a scheduled run would promote it again.
+
+    model_moves: moves of its model, oldest first. Raises: PromotionError - its last move is a rollback from it.
+    """
+    moved = [move for move in model_moves if version.number in (move.from_version, move.to_version)]
+    if moved and moved[-1].kind == "rollback" and moved[-1].from_version == version.number:
+        last = moved[-1]
+        raise PromotionError(
+            f"{version} is the newest, and {last.who} rolled back from it at {last.created_utc} ({last.reason}): train "
+            f"again, or name it (`--model {version.number}`) to have it evaluated again"
+        )
+
+
+def _require_release(ws: Workspace, version: Version) -> None:
+    if not version.release:
+        raise PromotionError(f"{version} is refused: it has no tag release, so its training data are not known")
+    try:
+        release = releases.find(ws, version.release)
+    except NotFoundError as error:
+        raise PromotionError(f"{version} is refused: its release is unknown here ({error})") from error
+    if not release.audit.get("passed"):
+        raise PromotionError(f"{version} is refused: release {version.release} has no audit that passed")

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -24,19 +23,16 @@ from heterodub.model.metrics.cost import costs
 from heterodub.model.stage1.inference import predict_clip
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.training.sampler import ClipInfo
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.contract import FPS, MEL_BANDS
 from heterodub.schemas.errors import PromotionError
-from heterodub.schemas.promotion import ModelRule
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.generator_scores import release_scorer
 from heterodub.tasks.ingestion.decoder_process import Decoder
-from heterodub.tasks.releases.benchmarks import Benchmark, BenchmarkClip
-from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.releases.benchmarks import BenchmarkClip
 from heterodub.tasks.tracking.kinds import made_face
-from heterodub.tasks.training.clip_selection import ClipRef, Selection, find_release, select
-from heterodub.tasks.training.data.clip_store import ClipSource
+from heterodub.tasks.training.clip_selection import ClipRef, Selection, select
+from heterodub.tasks.training.clip_store import ClipSource
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.samples import sound_place
 from heterodub.tasks.training.stage1 import read_eval_clips
@@ -44,8 +40,7 @@ from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_
 from heterodub.tasks.visualization.film import Side, compared_film
 from heterodub.tasks.visualization.sound import PlayableSound, clip_sound
 
-from .evaluators import GENERATOR_SYSTEMS
-from .model_scores import ModelScores, Rendering, Renderings, film_bytes
+from .evaluators import GENERATOR_SYSTEMS, Candidates, ModelScores, Rendering, Renderings, film_bytes
 
 _FIXED_FRAMES: Final = 250
 """Length of the fixed input: a clip of the longest kind, 10 s."""
@@ -56,29 +51,24 @@ _FILM_FRAMES: Final = 4 * FPS
 _PANEL_PX: Final = 280
 
 
-def evaluate(
-    workspace: Workspace,
-    settings: Settings,
-    benchmark: Benchmark,
-    candidates: Mapping[int, Path],
-    rule: ModelRule,
-) -> list[ModelScores]:
-    """Score the generators in folders, by version, on the benchmark's clips, and measure their costs.
+def evaluate(candidates: Candidates) -> list[ModelScores]:
+    """Score the generators on the benchmark's clips, and measure their costs.
 
     Raises: ModelFileError - a generator cannot be read. PromotionError - one takes landmarks of another backend.
     NotFoundError, WorkspaceError - the clips cannot be read. TrainingError - the newest release has no train split to
     train the sync scorer on.
     """
-    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    scorer = release_scorer(workspace, selection, settings) if SYNC in rule.tolerances else None
+    settings, rule = candidates.settings, candidates.rule
+    selection = select(candidates.workspace, candidates.release, Stage.STAGE1)
+    scorer = release_scorer(selection, settings) if SYNC in rule.tolerances else None
     loaded, scores_of = [], []
-    for version, folder in candidates.items():
+    for version, folder in candidates.folders.items():
         generator, card = load_generator(folder, device_of(settings.device))
         if card.backend != selection.release.backend:
             raise PromotionError(
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
-        eval_clips = _eval_clips(selection, benchmark.clips, generator)
+        eval_clips = _eval_clips(selection, candidates.benchmark.clips, generator)
         scored = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
         scores_of.append(tuple(scored))
         loaded.append((version, generator))
@@ -89,33 +79,27 @@ def evaluate(
     ]  # fmt: skip
 
 
-def render(
-    workspace: Workspace,
-    settings: Settings,
-    benchmark: Benchmark,
-    candidates: Mapping[int, Path],
-    rule: ModelRule,
-    clips: Sequence[str],
-) -> Renderings:
+def render(candidates: Candidates, clips: Sequence[str]) -> Renderings:
     """Render two PNGs of each clip for each version, the mouth over time and six frames over the truth; and a film
     with the clip's sound.
 
     Raises: ModelFileError - a generator cannot be read. NotFoundError, WorkspaceError - a clip cannot be read.
     """
-    selection = select(workspace, find_release(workspace, None), Stage.STAGE1)
-    chosen = [clip for clip in benchmark.clips if clip.clip_id in clips]
+    settings, release = candidates.settings, candidates.release
+    selection = select(candidates.workspace, release, Stage.STAGE1)
+    chosen = [clip for clip in candidates.benchmark.clips if clip.clip_id in clips]
     eval_clips: dict[str, GeneratorEvalClip] = {}
     predicted: dict[str, dict[int, Floats]] = {clip: {} for clip in clips}
-    for version, folder in candidates.items():
+    for version, folder in candidates.folders.items():
         generator, card = load_generator(folder, device_of(settings.device))
         for eval_clip in _eval_clips(selection, chosen, generator):
-            frames = reference_frames(eval_clip.prepared.counts_T, rule.references)
+            frames = reference_frames(eval_clip.prepared.counts_T, candidates.rule.references)
             eval_clips[eval_clip.clip_id] = eval_clip
             predicted[eval_clip.clip_id][version] = predict_landmarks(generator, eval_clip, frames, card.gain)
     with closing(Decoder(settings.limits)) as decoder:
         sounds = {
             clip: clip_sound(
-                sound_place(workspace, selection.release, clip), eval_clip.mel_SM, settings.limits, decoder
+                sound_place(candidates.workspace, release, clip), eval_clip.mel_SM, settings.limits, decoder
             )
             for clip, eval_clip in eval_clips.items()
         }

@@ -21,7 +21,7 @@ from heterodub.schemas.tables import TABLES
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.data.clip_store import ClipSource, PictureClip, SpeechClip, StoredClips, decode_crop
+from heterodub.tasks.training.clip_store import ClipSource, PictureClip, SpeechClip, StoredClips, decode_crop
 
 from .clips import labelled_clips
 

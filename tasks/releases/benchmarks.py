@@ -25,7 +25,7 @@ from heterodub.schemas.tables import BENCHMARKS, TABLES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
-from .releases import Release, newest_of_line, read_release, release_clips
+from .releases import Release, current_versions, newest_of_line, read_release, release_clips
 
 CLIPS_A_SPEAKER: Final = 4
 """Clips that count of one speaker: more would show more of the same voice, and cost time."""
@@ -61,6 +61,11 @@ class Benchmark:
     def speakers(self) -> int:
         """Number of speakers."""
         return len({clip.speaker for clip in self.clips})
+
+    def summary(self) -> dict[str, Any]:
+        """Return its facts, ready for JSON."""
+        names = ("benchmark", "sequence", "line", "created_utc", "release", "reason")
+        return {name: getattr(self, name) for name in names} | {"clips": len(self.clips), "speakers": self.speakers}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +154,13 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
                 f"{clips[0]}: scores on it would not be comparable. `heterodub benchmark --refreeze --reason TEXT` "
                 "freezes another"
             )
+
+
+def frozen(ws: Workspace, release: Release, stage: Stage, reason: str, refreeze: bool = False) -> Benchmark:
+    """Return the benchmark as `freeze` does, compared with the clips that are stored now. Raises: as freeze, verify."""
+    benchmark = freeze(ws, release, stage, reason, refreeze)
+    verify(ws, benchmark, current_versions(ws)[stage.value])
+    return benchmark
 
 
 def held_out(ws: Workspace) -> HeldOut:

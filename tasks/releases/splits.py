@@ -20,8 +20,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from heterodub.schemas.config.settings import SplitSettings
+from heterodub.schemas.display import counted
 from heterodub.schemas.reasons import ClipReason, Stage
-from heterodub.schemas.wording import counted
 
 SPLITS: Final = ("train", "val", "test")
 _STAGES: Final = tuple(stage.value for stage in Stage)

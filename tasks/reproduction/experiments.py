@@ -190,6 +190,7 @@ EXPERIMENTS: Final[Mapping[str, Experiment]] = {
 
 
 def make_table(
+    workspace: Workspace,
     settings: Settings,
     name: str,
     minutes: float,
@@ -203,13 +204,12 @@ def make_table(
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
     experiment = EXPERIMENTS[name]
-    workspace = Workspace.open(settings.workspace)
     footage = held_out(workspace, release, folds, fold)
     jobs = experiment.jobs(settings)
     if not minutes > 0:
         raise TrainingError(f"a budget is more than 0 minutes, got {minutes:g}")
     shares = sum(KINDS[job.kind].shares for job in jobs)
-    trainer_cache = TrainerCache(workspace, settings, footage, minutes / max(1, shares), callback)
+    trainer_cache = TrainerCache(settings, footage, minutes / max(1, shares), callback)
     trained = trainer_cache.train(jobs)
     bench = EvaluatedSystems(settings, footage, trainings(workspace))
     table = experiment.made(settings, footage, trained, bench)

@@ -6,9 +6,9 @@ from typing import Final
 
 from heterodub.model.evaluation.systems import EvalClip
 from heterodub.model.features.timing import frame_to_second
+from heterodub.schemas.display import counted
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.wording import counted
 from heterodub.tasks.evaluation.cross_validation import shuffled, without
 from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES
 from heterodub.tasks.stores.workspace import Workspace

@@ -14,14 +14,11 @@ from heterodub.schemas.config.sections import Section, merged
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.config.translation import Stage2Settings
-from heterodub.tasks.evaluation.trials import train_model
+from heterodub.tasks.evaluation.cross_validation import train_model
 from heterodub.tasks.reproduction.footage import ExperimentData
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.baselines import PairedSelection, baseline_spec, paired
 from heterodub.tasks.training.clip_selection import Selection
 from heterodub.tasks.training.run import run_training
-from heterodub.tasks.training.stage1 import generator_spec
-from heterodub.tasks.training.stage2 import translator_spec
 
 GENERATOR: Final = "generator"
 TRANSLATOR: Final = "translator"
@@ -67,7 +64,7 @@ class JobType:
     and returns the model's folder. shares: of a table's minutes. code: folders whose code affects this kind alone.
     """
 
-    selection: Callable[[Workspace, ExperimentData], Selection]
+    selection: Callable[[ExperimentData], Selection]
     section: Callable[[Settings, TrainingJob, int], Section]
     train: Callable[[Selection, Section, Settings, Path, Callback], Path]
     shares: int = 1
@@ -122,21 +119,6 @@ def _paced(
     return type(section).model_validate(values)
 
 
-def _train_generator(
-    selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
-) -> Path:
-    assert isinstance(section, Stage1Settings)
-    return run_training(generator_spec(selection, section), folder, callback, device=settings.device).model
-
-
-def _train_translator(
-    selection: Selection, section: Section, settings: Settings, folder: Path, callback: Callback
-) -> Path:
-    assert isinstance(section, Stage2Settings)
-    spec = translator_spec(selection, section, settings.weights)
-    return run_training(spec, folder, callback, device=settings.device).model
-
-
 def _baseline(name: BaselineName) -> JobType:
     """Return a baseline's kind. It replaces generator and translator together, so it has the minutes of both."""
 
@@ -146,16 +128,15 @@ def _baseline(name: BaselineName) -> JobType:
         spec = baseline_spec(name, selection, section, settings.weights)
         return run_training(spec, folder, callback, device=settings.device).model
 
-    def selection(workspace: Workspace, footage: ExperimentData) -> Selection:
-        return paired(workspace, footage.pictures)
-
-    return JobType(selection, _baseline_section, train, shares=2, code=("model/baselines",))
+    return JobType(
+        lambda footage: paired(footage.pictures), _baseline_section, train, shares=2, code=("model/baselines",)
+    )
 
 
 KINDS: Final[Mapping[str, JobType]] = {
     GENERATOR: JobType(
-        lambda _, footage: footage.speech, lambda settings, _, steps: _paced(settings.stage1, {}, steps), train_model
+        lambda footage: footage.speech, lambda settings, _, steps: _paced(settings.stage1, {}, steps), train_model
     ),
-    TRANSLATOR: JobType(lambda _, footage: footage.pictures, _picture_section, train_model),
+    TRANSLATOR: JobType(lambda footage: footage.pictures, _picture_section, train_model),
     **{name: _baseline(name) for name in BASELINES},
 }

@@ -20,7 +20,7 @@ from heterodub.model.evaluation.translator import System as Row
 from heterodub.model.files import write_atomic
 from heterodub.model.io import load_baseline, load_generator, load_translator
 from heterodub.model.metrics.clip_scores import SpeakerScores
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.model.stage2.translator import Translator
 from heterodub.model.stage2.warp import WarpTranslator

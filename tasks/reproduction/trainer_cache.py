@@ -29,7 +29,6 @@ from heterodub.schemas.errors import TrainingError, WeightsMissingError
 from heterodub.tasks.reproduction.footage import ExperimentData
 from heterodub.tasks.reproduction.jobs import KINDS, LOOKS, WARM_STEPS, TrainingJob
 from heterodub.tasks.stores.removal import remove_below
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import Selection
 from heterodub.tasks.training.run import MODEL
 from heterodub.tasks.training.run_dirs import training_folder
@@ -96,9 +95,9 @@ def write_budget(path: Path, budget: Budget) -> None:
 
 _log = logging.getLogger(__name__)
 
-_CODE: Final = ("model/features", "model/perceptual", "model/stage1", "model/stage2", "model/training", "schemas",
-                "tasks/training/data", "tasks/training")  # fmt: skip
-"""Folders whose code affects every training; a change of other code does not repeat trainings."""
+_CODE: Final = ("model/features", "model/perceptual.py", "model/stage1", "model/stage2", "model/training", "schemas",
+                "tasks/training")  # fmt: skip
+"""Folders and files whose code affects every training; a change of other code does not repeat trainings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +111,8 @@ class TrainedModels:
 class TrainerCache:
     """Trains models of jobs, or finds them. minutes: of one share; a kind of training has one or more."""
 
-    def __init__(
-        self, workspace: Workspace, settings: Settings, footage: ExperimentData, minutes: float, callback: Callback
-    ) -> None:
-        self._workspace, self._settings, self._footage = workspace, settings, footage
+    def __init__(self, settings: Settings, footage: ExperimentData, minutes: float, callback: Callback) -> None:
+        self._settings, self._footage = settings, footage
         self._minutes, self._callback = minutes, callback
 
     def train(self, jobs: Collection[TrainingJob]) -> TrainedModels:
@@ -162,7 +159,7 @@ class TrainerCache:
 
     def _folder(self, kind: str, selection: Selection, section: Section) -> Path:
         code = code_of((*_CODE, *KINDS[kind].code))
-        return training_folder(self._workspace, selection, section, f"paper-{kind}-{code}")
+        return training_folder(selection, section, f"paper-{kind}-{code}")
 
     def _trial(self, kind: str) -> tuple[Selection, Section]:
         section = KINDS[kind].section(self._settings, TrainingJob(kind), PROBE_STEPS)
@@ -181,7 +178,7 @@ class TrainerCache:
 
     def _selection(self, job: TrainingJob) -> Selection:
         footage = self._footage.half() if job.half else self._footage
-        return KINDS[job.kind].selection(self._workspace, footage)
+        return KINDS[job.kind].selection(footage)
 
     def _section(self, job: TrainingJob) -> Section:
         return KINDS[job.kind].section(self._settings, job, self.budget(job.kind).steps)

@@ -16,14 +16,12 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.dubbing.jobs import read_jobs
 from heterodub.tasks.evaluation import cross_validation
-from heterodub.tasks.evaluation.cross_validation import DataAblation, cross_validate
+from heterodub.tasks.evaluation.cross_validation import EVALUATE, DataAblation, cross_validate, trial_of
 from heterodub.tasks.evaluation.dub_jobs import evaluate_jobs
 from heterodub.tasks.evaluation.dubbing import DubScores
-from heterodub.tasks.evaluation.evaluation import Evaluation, Split
+from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, log_evaluation, metrics_of
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.evaluation.generator_scores import release_scorer
-from heterodub.tasks.evaluation.run_log import gains_of, log_evaluation, metrics_of
-from heterodub.tasks.evaluation.trials import EVALUATE, trial_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.releases.releases import Release
@@ -49,7 +47,13 @@ def _counted(evaluation: Evaluation) -> Counts:
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate", _counted)
 def score_model(
-    settings: Settings, stage: str, model: str | None, release: str | None, split: Split, references: int
+    workspace: Workspace,
+    settings: Settings,
+    stage: str,
+    model: str | None,
+    release: str | None,
+    split: Split,
+    references: int,
 ) -> Evaluation:
     """Score a stage's model on a split of a release (default: the newest); for the test split, on the frozen benchmark.
 
@@ -57,8 +61,7 @@ def score_model(
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError, PromotionError - the text says what to do.
     """
-    workspace, chosen_stage = Workspace.open(settings.workspace), Stage(stage)
-    chosen = find_release(workspace, release)
+    chosen, chosen_stage = find_release(workspace, release), Stage(stage)
     selection = select(workspace, chosen, chosen_stage)
     clips, name = _clips_of(workspace, chosen, chosen_stage, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
@@ -70,6 +73,7 @@ def score_model(
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate", _counted)
 def score_folds(
+    workspace: Workspace,
     settings: Settings,
     stage: str,
     release: str | None,
@@ -84,7 +88,6 @@ def score_folds(
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
-    workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage(stage))
     trial = trial_of(Stage(stage), settings, references, training_callback())
     return cross_validate(selection, folds, trial, speakers, fold)
@@ -92,30 +95,32 @@ def score_folds(
 
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate")
-def measure_finetuning(settings: Settings, model: str | None, release: str | None, split: Split) -> Evaluation:
+def measure_finetuning(
+    workspace: Workspace, settings: Settings, model: str | None, release: str | None, split: Split
+) -> Evaluation:
     """Measure the gain of fine-tuning on one clip of each speaker of a split. model: as in score_model.
 
     Raises: ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
     """
-    workspace = Workspace.open(settings.workspace)
     chosen = find_release(workspace, release)
     selection = select(workspace, chosen, Stage.STAGE2)
     clips = [clip for clip in candidates(workspace, chosen, Stage.STAGE2) if clip.split == split]
     name, callback = f"the {split} split", training_callback()
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         located = find_model(settings, workspace, TRANSLATOR, model, Path(scratch))
-        scores = compare_finetuning(workspace, settings, selection, clips, located.folder, name, callback)
+        scores = compare_finetuning(settings, selection, clips, located.folder, name, callback)
         return replace(scores, model=located.name, tags=located.tags)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate")
-def compare_data(settings: Settings, stage: str, release: str | None, folds: int, references: int) -> DataAblation:
+def compare_data(
+    workspace: Workspace, settings: Settings, stage: str, release: str | None, folds: int, references: int
+) -> DataAblation:
     """Compare half of the speakers with the same half and the other half's clips that are good for this stage alone.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
-    workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage(stage))
     trial = trial_of(Stage(stage), settings, references, training_callback())
     return cross_validation.ablate_data(selection, folds, trial)
@@ -123,16 +128,17 @@ def compare_data(settings: Settings, stage: str, release: str | None, folds: int
 
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate", lambda evaluation: Counts(errors=len(evaluation.failed)))
-def score_dubs(settings: Settings, manifest: str, generator: str, translator: str, release: str | None) -> DubScores:
+def score_dubs(
+    workspace: Workspace, settings: Settings, manifest: str, generator: str, translator: str, release: str | None
+) -> DubScores:
     """Score finished dubbings: a manifest's videos with their own speech, and with the one that each job names.
 
     The sync scorer is trained on the train split of the release (default: the newest).
 
     Raises: SourceError, ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
     """
-    workspace = Workspace.open(settings.workspace)
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    scorer = release_scorer(workspace, selection, settings)
+    scorer = release_scorer(selection, settings)
     return evaluate_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, step_progress())
 
 
@@ -150,7 +156,11 @@ def show_scores(evaluation: Evaluation, key: str) -> None:
 @task(cache_policy=NO_CACHE)
 @as_step("log")
 def log_scores(
-    settings: Settings, evaluation: Evaluation, what: str, gains: Mapping[str, Interval] | None = None
+    workspace: Workspace,
+    settings: Settings,
+    evaluation: Evaluation,
+    what: str,
+    gains: Mapping[str, Interval] | None = None,
 ) -> str | None:
     """Log scores to a new MLflow run and return its id. what: the subject, such as "stage1". gains: as "gain/score"."""
     tags = {
@@ -164,25 +174,27 @@ def log_scores(
         tags["benchmark"] = evaluation.evaluated_on.removeprefix(_BENCHMARK)
     name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
     metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
-    return log_evaluation(settings, name, tags, metrics, evaluation.summary(), evaluation.rows)
+    return log_evaluation(workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows)
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("log")
-def log_data_gains(settings: Settings, ablation: DataAblation, stage: str) -> str | None:
+def log_data_gains(workspace: Workspace, settings: Settings, ablation: DataAblation, stage: str) -> str | None:
     """Log the gains of more footage for one stage to a new MLflow run and return its id."""
     half, more = ablation.half, ablation.more
     tags = {"stage": f"{stage} data", "release": half.release, "evaluated_on": more.evaluated_on}
-    return log_evaluation(settings, f"ablate data of {stage}", tags, gains_of(ablation.gains), ablation.summary())
+    return log_evaluation(
+        workspace, settings, f"ablate data of {stage}", tags, gains_of(ablation.gains), ablation.summary()
+    )
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("log")
-def log_dub_scores(settings: Settings, scores: DubScores) -> str | None:
+def log_dub_scores(workspace: Workspace, settings: Settings, scores: DubScores) -> str | None:
     """Log scores of dubbings to a new MLflow run and return its id. Videos are not named."""
     tags = {"stage": "dub", "generator": scores.generator, "translator": scores.translator}
     summary = {name: value for name, value in scores.summary().items() if name not in ("rows", "failed", "notes")}
-    return log_evaluation(settings, "evaluate dub", tags, metrics_of(scores.report.means), summary)
+    return log_evaluation(workspace, settings, "evaluate dub", tags, metrics_of(scores.report.means), summary)
 
 
 def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[ClipRef], str]:

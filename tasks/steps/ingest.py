@@ -1,33 +1,41 @@
-"""The steps of an ingest as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
+"""The steps of an ingest as Prefect tasks. Each is thin: the work is done by the plain parts it calls.
 
+Tables in the Prefect UI (audit, routes, drift) are written in a Prefect run only.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.context import TaskRunContext
 
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import counted
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileState
 from heterodub.tasks.ingestion import catalog, deduplication, driver
 from heterodub.tasks.ingestion.dask_executor import open_client
-from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.ingestion.driver import Tally
 from heterodub.tasks.ingestion.summary import summarise
-from heterodub.tasks.monitoring.drift import STEP, find_drift
+from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.preflight.data import check_ingest
-from heterodub.tasks.quality.drift import CorpusDrift
+from heterodub.tasks.releases.audit.audit import AuditResult
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
-from heterodub.tasks.steps.artifacts import show_audit, show_drift, show_routes
 from heterodub.tasks.steps.events import audited, emit_published
 from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.active_policy import policy_for_ingest
 from heterodub.tasks.stores.workspace import Workspace
+
+_EXAMPLES: Final = 3
 
 
 def _may_pass(_task: Any, _run: Any, state: Any) -> bool:
@@ -41,25 +49,20 @@ check_inputs = task(
 """The check of the command line, repeated for runs that no command line started."""
 
 
-@task(cache_policy=NO_CACHE)
-def choose_policy(settings: Settings) -> Policy:
-    """Return the policy in force in the workspace, which is created if it does not exist.
-
-    Raises: SettingsError - the settings name another policy than the one in force. WorkspaceError.
-    """
-    workspace = Workspace.open(settings.workspace, create=True)
-    return policy_for_ingest(workspace, None if settings.policy is None else str(settings.policy))
+choose_policy = task(name="choose_policy", cache_policy=NO_CACHE)(policy_for_ingest)
+"""Policy by which new files are routed."""
 
 
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 @as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
-def find_files(source: str, corpus: str, settings: Settings, retry_quarantined: bool) -> catalog.IngestPlan:
+def find_files(
+    workspace: Workspace, source: str, corpus: str, settings: Settings, retry_quarantined: bool
+) -> catalog.IngestPlan:
     """List the source, without what was taken down, and compare it with the catalog. Retried, since listings of remote
     stores fail now and then.
 
     Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
     """
-    workspace = Workspace.open(settings.workspace, create=True)
     known, barred = catalog.read_catalog(workspace), tombstones.standing(workspace)
     origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins)
@@ -77,14 +80,13 @@ def _counted(tally: Tally) -> Counts:
 
 @task(cache_policy=NO_CACHE)
 @as_step("analyse", _counted)
-def work_on_files(plan: catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
+def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
     """Identify and analyse the new files over Dask, and store every outcome.
 
     Not retried as a whole: what is stored is stored, lost workers are retried inside, and the next run continues.
 
     Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
     """
-    workspace = Workspace.open(settings.workspace)
     known = catalog.read_catalog(workspace)
     unread = deduplication.relabel(workspace, plan.relabelled, known, settings, plan.labelled)
     if not plan.fresh:
@@ -103,23 +105,23 @@ def work_on_files(plan: catalog.IngestPlan, settings: Settings, policy: Policy) 
 
 @task(cache_policy=NO_CACHE)
 @as_step(STEP, lambda drifts: Counts(clips=sum(drift.clips for drift in drifts)))
-def check_drift(settings: Settings) -> tuple[CorpusDrift, ...]:
+def check_drift(workspace: Workspace, settings: Settings) -> tuple[CorpusDrift, ...]:
     """Compare new clips with the last release; a corpus that drifts causes a warning only."""
-    drifts = find_drift(Workspace.open(settings.workspace), settings)
+    drifts = find_drift(workspace, settings)
     show_drift(drifts)
     return drifts
 
 
 @task(cache_policy=NO_CACHE)
 @as_step("publish", lambda published: Counts(facts={"release": published.release_id, "is_new": published.is_new}))
-def publish_release(settings: Settings, policy: Policy) -> PublishResult:
+def publish_release(workspace: Workspace, settings: Settings, policy: Policy) -> PublishResult:
     """Assign splits to speakers, audit the new versions, and publish a release if anything changed.
 
     Raises: AuditFailedError - a store broke its expectations; nothing is published.
     """
     current_progress().phase("publish", 1)
     with audited(settings):
-        published = publish(Workspace.open(settings.workspace), settings, policy, show_audit)
+        published = publish(workspace, settings, policy, show_audit)
     emit_published(settings, published)
     current_progress().advance()
     return published
@@ -127,15 +129,15 @@ def publish_release(settings: Settings, policy: Policy) -> PublishResult:
 
 @task(cache_policy=NO_CACHE)
 def show_summary(
+    workspace: Workspace,
     plan: catalog.IngestPlan,
     tally: Tally,
     drifts: tuple[CorpusDrift, ...],
     published: PublishResult,
     seconds: float,
-    settings: Settings,
 ) -> dict[str, Any]:
     """Summarise the run, and show the summary in the Prefect UI."""
-    summary = summarise(Workspace.open(settings.workspace), plan, tally, drifts, published, seconds)
+    summary = summarise(workspace, plan, tally, drifts, published, seconds)
     show_routes(summary)
     create_table_artifact(
         key="ingest-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"]
@@ -144,3 +146,61 @@ def show_summary(
         key="ingest-reasons", table=[{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}]
     )
     return summary
+
+
+def show_audit(result: AuditResult) -> None:
+    """Show every table with its rows and expectations, then each failure with example rows."""
+    checked = Counter(check.table for check in result.checks)
+    failed = Counter(check.table for check in result.failures)
+    rows: list[dict[str, Any]] = [
+        {"table": table, "rows": count, "expectations": checked[table], "failed": failed[table], "which": ""}
+        for table, count in result.rows.items()
+    ]
+    rows += [
+        {
+            "table": check.table,
+            "rows": check.error or f"{check.failed_count} rows fail",
+            "expectations": check.name,
+            "failed": 1,
+            "which": ", ".join(check.examples[:_EXAMPLES]),
+        }
+        for check in result.failures
+    ]
+    _show("audit", rows, "all met" if result.passed else f"{len(result.failures)} failed: nothing is published")
+
+
+def show_routes(summary: dict[str, Any]) -> None:
+    """Show the number of clips of each route."""
+    clips = summary["clips"]
+    counts = {"both stages": summary["both"]}
+    counts |= {
+        f"{stage} alone": summary[name] - summary["both"]
+        for stage, name in (("stage 1", "stage1"), ("stage 2", "stage2"))
+    }
+    counts["neither"] = summary["rejected"]
+    rows = [
+        {"goes to": name, "clips": count, "share": f"{count / max(clips, 1):.0%}"} for name, count in counts.items()
+    ]
+    _show("ingest-routes", rows, counted(clips, "clip"))
+
+
+def show_drift(drifts: Sequence[CorpusDrift]) -> None:
+    """Show each corpus that has new clips, with the signals that drifted beyond the limit."""
+    rows: list[dict[str, Any]] = [
+        {
+            "corpus": drift.corpus,
+            "new clips": drift.clips,
+            "against": {"corpus": "its own clips", "release": "the whole release"}.get(
+                drift.against or "", "nothing yet"
+            ),
+            "limit": drift.limit,
+            "beyond it": ", ".join(f"{shift.signal} {shift.distance:.2f}" for shift in drift.beyond) or "nothing",
+        }
+        for drift in drifts
+    ]
+    _show("ingest-drift", rows or [{}], "what came in, against the last release")
+
+
+def _show(key: str, rows: list[dict[str, Any]], description: str) -> None:
+    if TaskRunContext.get() is not None:
+        create_table_artifact(key=key, table=rows, description=description)

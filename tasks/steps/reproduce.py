@@ -19,22 +19,27 @@ from heterodub.tasks.stores.workspace import Workspace
 @task(cache_policy=NO_CACHE)
 @as_step("measure", lambda table: Counts(facts={"table": table.name}))
 def measure_table(
-    settings: Settings, table: str, minutes: float, release: str | None, folds: int | None, fold: int
+    workspace: Workspace,
+    settings: Settings,
+    table: str,
+    minutes: float,
+    release: str | None,
+    folds: int | None,
+    fold: int,
 ) -> Table:
     """Measure a table of the paper. Not retried: the same flow run again continues from the trained models.
 
     Raises: TrainingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
-    return make_table(settings, table, minutes, release, folds, fold, training_callback())
+    return make_table(workspace, settings, table, minutes, release, folds, fold, training_callback())
 
 
 @task(cache_policy=NO_CACHE)
-def save_table(settings: Settings, table: Table, out: str | None) -> dict[str, Any]:
+def save_table(workspace: Workspace, table: Table, out: str | None) -> dict[str, Any]:
     """Write a table into `out`, else reports/reproduction of a local workspace, and show it in the Prefect UI.
 
     Raises: WorkspaceError - it cannot be written, or a remote workspace needs `out`.
     """
-    workspace = Workspace.open(settings.workspace)
     if out is None and not workspace.is_local:
         raise WorkspaceError(f"{workspace.root} is no folder of this machine: name one with --out")
     paths = write_table(table, Path(out) if out else Path(workspace.folder("reports")) / "reproduction")

@@ -1,9 +1,8 @@
-"""The steps that only a retraining has, as Prefect tasks. Each is thin: the work is done by tasks/retraining.
+"""The steps that only a retraining has, as Prefect tasks. Each is thin: the work is done by tasks/promotion.
 
 Ingesting, training, scoring and promoting are flows of their own; flows/retrain.py calls them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +10,12 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from heterodub.schemas.config.retraining import StageName
+from heterodub.schemas.config.sections import StageName
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.monitoring.run_log import Counts, as_step
-from heterodub.tasks.retraining.decide import Outlook, decide
-from heterodub.tasks.retraining.summary import markdown, summarise
-from heterodub.tasks.tracking.queries import keep_scores
-from heterodub.tasks.tracking.registry import named_version
+from heterodub.tasks.promotion.retraining import Outlook, decide
+from heterodub.tasks.promotion.retraining_summary import markdown, summarise
+from heterodub.tasks.tracking.registry import keep_scores, named_version
 from heterodub.tasks.tracking.store import open_workspace
 
 
@@ -55,7 +53,7 @@ def log_training_scores(settings: Settings, outlook: Outlook, version: int, scor
     _, tracking = open_workspace(settings)
     summary = {name: value for name, value in scores.items() if name != "rows"}
     trained = named_version(tracking, outlook.model, str(version))
-    keep_scores(tracking, trained, outlook.release, json.dumps(summary, indent=2) + "\n")
+    keep_scores(tracking, trained, outlook.release, summary)
 
 
 @task(cache_policy=NO_CACHE)

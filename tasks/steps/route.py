@@ -16,9 +16,9 @@ from heterodub.tasks.stores.workspace import Workspace
 
 @task(cache_policy=NO_CACHE)
 @as_step("plan", lambda plan: Counts(clips=plan.clips.num_rows))
-def plan_route(settings: Settings, policy: Policy) -> Reroute:
+def plan_route(workspace: Workspace, policy: Policy) -> Reroute:
     """Plan the changes of a policy from measurements alone."""
-    plan = plan_reroute(Workspace.open(settings.workspace), policy)
+    plan = plan_reroute(workspace, policy)
     changes = describe(plan)
     rows = [
         {"stage": stage, **{k: v for k, v in changes[stage].items() if k != "reasons"}}
@@ -30,9 +30,8 @@ def plan_route(settings: Settings, policy: Policy) -> Reroute:
 
 @task(cache_policy=NO_CACHE)
 @as_step("extract", lambda applied: Counts(files=applied.decoded, errors=len(applied.failed)))
-def apply_route(plan: Reroute, settings: Settings) -> Applied:
+def apply_route(workspace: Workspace, plan: Reroute, settings: Settings) -> Applied:
     """Extract what is newly admitted, store the decisions, and drop what is no longer admitted."""
-    workspace = Workspace.open(settings.workspace)
     if not extraction_jobs(workspace, plan):
         return apply_reroute(None, workspace, plan, settings, current_progress())
     run = settings.run

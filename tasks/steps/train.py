@@ -31,9 +31,9 @@ def _clip_counts(spec: AnySpec) -> Counts:
     return Counts(clips=len(spec.clips.train) + len(spec.clips.val))
 
 
-def _selected(settings: Settings, release: str | None, stage: Stage) -> tuple[Workspace, Selection]:
+def _selected(settings: Settings, release: str | None, stage: Stage) -> Selection:
     workspace = Workspace.open(settings.workspace)
-    return workspace, select(workspace, find_release(workspace, release), stage)
+    return select(workspace, find_release(workspace, release), stage)
 
 
 @task(cache_policy=NO_CACHE)
@@ -43,9 +43,9 @@ def stage_training(settings: Settings, release: str | None, stage: str) -> AnySp
 
     Raises: NotFoundError - no such release, or it was erased. TrainingError - it cannot be trained on.
     """
-    workspace, selection = _selected(settings, release, Stage(stage))
+    selection = _selected(settings, release, Stage(stage))
     if stage == "stage1":
-        samples = GeneratorSamples(settings.stage1.schedule, workspace, selection.release, settings.limits)
+        samples = GeneratorSamples(settings.stage1.schedule, selection.workspace, selection.release, settings.limits)
         return generator_spec(selection, settings.stage1, samples)
     return translator_spec(selection, settings.stage2, settings.weights, TranslatorSamples(settings.stage2.schedule))
 
@@ -57,9 +57,9 @@ def baseline_training(settings: Settings, release: str | None, name: BaselineNam
 
     Raises: as stage_training; TrainingError also where no clip is good for both stages.
     """
-    workspace, selection = _selected(settings, release, Stage.STAGE2)
+    selection = _selected(settings, release, Stage.STAGE2)
     samples = BaselineSamples(settings.baselines.schedule)
-    return baseline_spec(name, paired(workspace, selection), settings.baselines, settings.weights, samples)
+    return baseline_spec(name, paired(selection), settings.baselines, settings.weights, samples)
 
 
 @task(cache_policy=NO_CACHE)
@@ -84,7 +84,7 @@ def fit(spec: AnySpec, settings: Settings, fresh: bool) -> Registered:
 
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
-    return train_and_register(Workspace.open(settings.workspace), spec, settings, training_callback(), fresh)
+    return train_and_register(spec, settings, training_callback(), fresh)
 
 
 @task(cache_policy=NO_CACHE)

@@ -1,5 +1,6 @@
 """The policy that a workspace was routed by. It stays in force until `heterodub route` replaces it."""
 
+from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
@@ -7,7 +8,7 @@ from pydantic import ValidationError
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import SettingsError, WorkspaceError
 from heterodub.schemas.policy import Policy, load_policy
-from heterodub.schemas.problems import describe
+from heterodub.schemas.toml import describe
 from heterodub.tasks.stores.workspace import Workspace
 
 FILE: Final = "policy.json"
@@ -42,7 +43,7 @@ def set_policy(workspace: Workspace, policy: Policy) -> None:
     workspace.filesystem().pipe_file(workspace.path(FILE), policy.model_dump_json(indent=2).encode())
 
 
-def policy_for_ingest(workspace: Workspace, wanted: str | None) -> Policy:
+def policy_for_ingest(workspace: Workspace, wanted: Path | None) -> Policy:
     """Return the policy by which new files are routed: the stored one, or on first use the wanted or default one.
 
     Raises: SettingsError - another policy is wanted than the one that routed what is stored.
@@ -54,7 +55,7 @@ def policy_for_ingest(workspace: Workspace, wanted: str | None) -> Policy:
     return standing
 
 
-def require_active_policy(workspace: Workspace, wanted: str | None) -> Policy | None:
+def require_active_policy(workspace: Workspace, wanted: Path | None) -> Policy | None:
     """Return the stored policy, if no other one is wanted; None before the first ingest, when any may be.
 
     Raises: SettingsError - another policy is wanted than the one that routed what is stored; or it cannot be read.

@@ -131,7 +131,7 @@ ROWS: Final[tuple[SampleFile, ...]] = (
     ),
     _second(
         "dora-dubbed.mp4", "other_voice", "the lips say something else than is heard",
-        Shoot(("dora",), voice="eli"), ClipReason.NOT_PAIRED,
+        Shoot(("dora",), voice="eli"), ClipReason.LOW_AV_SYNC,
     ),
     SampleFile(
         "two_at_once.mp4", "two_faces", None, False, True, "ada speaks, gale listens, both large on screen",

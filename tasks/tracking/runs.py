@@ -1,25 +1,90 @@
-"""A run in MLflow: started or resumed, filled, and ended with its status."""
+"""A run in MLflow: started or resumed, filled with results and provenance, and ended with its status."""
 
+import hashlib
 import json
 import logging
+import re
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, Final
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from pydantic import BaseModel
 
-from heterodub.schemas.addresses import without_password
+from heterodub.schemas.addresses import without_password, without_passwords
 from heterodub.schemas.errors import TrackingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.stores.code_version import code_version
 from heterodub.tasks.stores.workspace import Workspace
 
-from .provenance import code_tags, environment_hash, flattened, installed, settings_tree
 from .store import Tracking, tracking_errors
+
+LONGEST_PARAM: Final = 6000
+"""Characters of a parameter that MLflow keeps (mlflow.utils.validation.MAX_PARAM_VAL_LENGTH)."""
+
+_CUT_MARK: Final = " ... (cut; whole in settings.json)"
+
+
+def settings_tree(settings: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as plain JSON values, without passwords in addresses."""
+    plain = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else json.loads(json.dumps(settings))
+    tree: dict[str, Any] = without_passwords(plain)
+    return tree
+
+
+def flattened(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """Flatten a tree to parameters: {"clips": {"min_s": 1.0}} becomes {"clips.min_s": "1.0"}.
+
+    Lists stay whole, as JSON. A value that is too long for MLflow is cut, with a mark.
+    """
+    flat: dict[str, str] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{above}{name}.")
+        else:
+            text = json.dumps(value) if isinstance(value, list) else str(value)
+            too_long = len(text) > LONGEST_PARAM
+            flat[above + name] = text[: LONGEST_PARAM - len(_CUT_MARK)] + _CUT_MARK if too_long else text
+    return flat
+
+
+def code_tags() -> dict[str, str]:
+    """Return tags that name the code: "code" as in releases, MLflow's own for the commit, and what is not committed."""
+    code = code_version()
+    tags = {"code": code}
+    if "+" in code:
+        tags |= {"mlflow.source.git.commit": code.partition("+")[2], "code.uncommitted_files": str(_uncommitted())}
+    return tags
+
+
+def installed() -> list[str]:
+    """List every installed distribution as "name==version", sorted; names as package indexes compare them."""
+    packages = {(re.sub(r"[-_.]+", "-", part.name).lower(), part.version) for part in distributions()}
+    return sorted(f"{name}=={version}" for name, version in packages)
+
+
+def environment_hash(packages: list[str]) -> str:
+    """Compute sha256 over the packages, one a line, in hex."""
+    return hashlib.sha256("\n".join(packages).encode()).hexdigest()
+
+
+def _uncommitted() -> int | None:
+    """Count files of the checkout that differ from its commit; None where git does not say."""
+    place = str(Path(__file__).parent)
+    try:
+        status = subprocess.run(
+            ["git", "-C", place, "status", "--porcelain"], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return len(status.stdout.splitlines()) if status.returncode == 0 else None
+
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +117,7 @@ class TrackedRun:
         self.tags(
             {name if stored.get(name, value) == value else f"resumed.{name}": value for name, value in tags.items()}
         )
-        self.content("settings.json", json.dumps(tree, indent=2) + "\n")
+        self.content("settings.json", tree)
         self.content("environment.txt", "\n".join(packages) + "\n")
 
     def params(self, values: Mapping[str, str]) -> None:
@@ -91,9 +156,11 @@ class TrackedRun:
         with tracking_errors(f"run {self.run_id}"):
             return {entry.step for entry in self.tracking.client.get_metric_history(self.run_id, metric)}
 
-    def content(self, name: str, data: bytes | str) -> None:
-        """Store a picture or text as the file `name`, such as "val/opening_000500.png"."""
+    def content(self, name: str, data: bytes | str | Mapping[str, Any] | Sequence[Any]) -> None:
+        """Store a picture, a text or a tree (as JSON) as the file `name`, such as "val/opening_000500.png"."""
         folder, _, base = name.rpartition("/")
+        if not isinstance(data, bytes | str):
+            data = json.dumps(data, indent=2) + "\n"
         with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
             path = Path(scratch) / base
             path.write_bytes(data if isinstance(data, bytes) else data.encode())

@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from heterodub.model.files import is_disk_full
 from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.settings import Settings, TrackingSettings
+from heterodub.schemas.display import counted
 from heterodub.schemas.errors import TrackingError
-from heterodub.schemas.wording import counted
 from heterodub.tasks.stores.workspace import TRACKING, Workspace
 
 from .address import TrackingAddress, place_of, server_listens

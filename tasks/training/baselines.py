@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from heterodub.model.baselines.batches import AVBatch, AVClip
 from heterodub.model.baselines.build import BASELINES
-from heterodub.model.baselines.evaluation import generate_span
 from heterodub.model.baselines.inference import BaselineInference, BaselineNetwork
 from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
+from heterodub.model.evaluation.systems import generate_span
 from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
 from heterodub.model.features.arrays import Pictures
 from heterodub.model.features.face_frame import FaceFrame
-from heterodub.model.perceptual.lite0 import Lite0
-from heterodub.model.perceptual.opening import open_perception
+from heterodub.model.perceptual import Lite0, open_perception
 from heterodub.model.training.module import ValidationResult
 from heterodub.model.training.sampler import WindowSampler
 from heterodub.model.training.trainer import FitResult
@@ -33,10 +32,9 @@ from heterodub.schemas.config.settings import WeightSettings
 from heterodub.schemas.config.translation import PictureAugmentation, PictureLosses
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
-from heterodub.tasks.training.data.clip_store import StoredClips
-from heterodub.tasks.training.data.datasets import BaselineDataset, BothStages
+from heterodub.tasks.training.clip_store import StoredClips
+from heterodub.tasks.training.datasets import BaselineDataset, BothStages
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 from heterodub.tasks.training.validation import FRAMES, REFERENCES, VAL_CLIPS, require_some, validation_scores
 
@@ -65,7 +63,7 @@ class BaselineEvalClip:
         return generate_span(translator, self.eval_window, self.mel_TMK[self.eval_window.span])
 
 
-def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
+def paired(selection: Selection) -> PairedSelection:
     """Reduce a stage-2 selection to the clips that stage 1 holds as well, on which a baseline can be trained.
 
     Raises: TrainingError - no clip is left in the train or the val split. NotFoundError - files of the release were
@@ -79,7 +77,7 @@ def paired(workspace: Workspace, selection: Selection) -> PairedSelection:
                 f"release {release.release_id} has no clip in its {split} split that is good for both stages (of "
                 f"{len(getattr(selection, split))} stage2 clips): baselines need picture and sound of the same clip"
             )
-    stored = {stage: StoredClips.of(workspace, stage, release.versions[stage.value]) for stage in Stage}
+    stored = {stage: StoredClips.of(selection.workspace, stage, release.versions[stage.value]) for stage in Stage}
     both = BothStages(stored[Stage.STAGE1], stored[Stage.STAGE2])
     return PairedSelection(release, stored[Stage.STAGE2], splits["train"], splits["val"], both)
 

@@ -13,7 +13,7 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.benchmarks import CLIPS_A_SPEAKER, first_a_speaker, held_out
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures, PictureSource, StoredClips
+from heterodub.tasks.training.clip_store import ClipSource, HeldPictures, PictureSource, StoredClips
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +86,11 @@ class Selection:
     def backend(self) -> str:
         """Landmark backend of the release, with its version."""
         return self.release.backend
+
+    @property
+    def workspace(self) -> Workspace:
+        """Workspace that holds the clips."""
+        return self.stored.workspace
 
     @property
     def places(self) -> dict[str, ClipSource]:

@@ -17,7 +17,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, clip_named
-from heterodub.tasks.training.data.clip_store import StoredClips
+from heterodub.tasks.training.clip_store import StoredClips
 from heterodub.tasks.training.stage2 import Finetuning
 from heterodub.tasks.training.validation import GAP, LEAST_HELD
 

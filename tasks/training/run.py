@@ -20,7 +20,7 @@ from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training import run_dirs
 from heterodub.tasks.training.clip_selection import TrainingClips
-from heterodub.tasks.training.data.datasets import ClipDataset, batches_from
+from heterodub.tasks.training.datasets import ClipDataset, batches_from
 from heterodub.tasks.training.distributed import on_devices
 
 MODEL: Final = "model"

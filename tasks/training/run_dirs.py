@@ -36,14 +36,14 @@ def each_training(workspace: Workspace) -> list[Path]:
     return sorted(path for path in folders if path != above[1])
 
 
-def training_folder(workspace: Workspace, selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
+def training_folder(selection: Selection, settings: BaseModel, stage: str = "stage1") -> Path:
     """Return the folder of a training. The same release, clips and settings give the same folder, so that running a
     killed training again resumes it.
     """
     clips = [clip.facts.clip_id for clip in (*selection.train, *selection.val)]
     identity = json.dumps([selection.release.release_id, clips, settings.model_dump(mode="json")])
     name = f"{stage}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-    return trainings(workspace) / name
+    return trainings(selection.workspace) / name
 
 
 def prepare(folder: Path, footage: TrainingClips, fresh: bool) -> None:

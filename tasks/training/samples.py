@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 from heterodub.model.baselines.inference import BaselineInference
 from heterodub.model.evaluation.generator import GeneratorEvalClip, predict_landmarks, reference_frames
 from heterodub.model.evaluation.translator import EvalWindow, system_crops
-from heterodub.model.features.arrays import Floats, Pictures
-from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.features.arrays import Floats, Pictures, evenly_spaced
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.inference import TranslatorInference
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.training import ScheduleSettings
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.releases.releases import Release

@@ -23,7 +23,7 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
-from heterodub.tasks.training.data.datasets import GeneratorDataset
+from heterodub.tasks.training.datasets import GeneratorDataset
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 
 _VAL_CLIPS: Final = 64

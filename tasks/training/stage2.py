@@ -8,8 +8,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from heterodub.model.evaluation.translator import EvalWindow, system_crops
-from heterodub.model.perceptual.lite0 import Lite0
-from heterodub.model.perceptual.opening import open_perception
+from heterodub.model.perceptual import Lite0, open_perception
 from heterodub.model.stage2.discriminators import Discriminators
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.model.stage2.network import LandmarkTranslator
@@ -23,7 +22,7 @@ from heterodub.schemas.config.training import ScheduleSettings
 from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import TrainingClips, places, spread
-from heterodub.tasks.training.data.datasets import TranslatorDataset
+from heterodub.tasks.training.datasets import TranslatorDataset
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 from heterodub.tasks.training.validation import (
     FRAMES,

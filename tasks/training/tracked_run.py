@@ -13,7 +13,6 @@ from heterodub.model.training.callbacks import Callback, CallbackList
 from heterodub.schemas.cards import GeneratorCard
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, candidates
 from heterodub.tasks.training.run import AnyCard, TrainingResult, TrainingSpec, run_training
 from heterodub.tasks.training.run_dirs import RUN, run_of, training_folder
@@ -51,9 +50,7 @@ class Registered:
         }
 
 
-def train_and_register(
-    workspace: Workspace, spec: AnySpec, settings: Settings, callback: Callback, fresh: bool = False
-) -> Registered:
+def train_and_register(spec: AnySpec, settings: Settings, callback: Callback, fresh: bool = False) -> Registered:
     """Train by a spec whose clips are a Selection, in a new or resumed run, and register the model.
 
     Raises: TrackingError - MLflow cannot be reached when the run begins or the model is logged; the training is kept,
@@ -67,10 +64,10 @@ def train_and_register(
 
     assert isinstance(spec.clips, Selection)
     prefix = spec.name if spec.tuned_from is None else f"{spec.name}-{spec.tuned_from[:12]}"
-    folder = training_folder(workspace, spec.clips, spec.settings, prefix)
-    tracking, resume = open_tracking(settings.tracking, workspace), None if fresh else run_of(folder)
+    folder = training_folder(spec.clips, spec.settings, prefix)
+    tracking, resume = open_tracking(settings.tracking, spec.clips.workspace), None if fresh else run_of(folder)
     with tracked_run(tracking, _run_name(spec), resume) as run:
-        _log_identity(run, workspace, spec, spec.clips, folder)
+        _log_identity(run, spec, spec.clips, folder)
         callbacks = CallbackList(callback, TrackedTraining(run), _RunRecorder(folder, run.run_id))
         trained = run_training(spec, folder, callbacks, fresh, settings.device)
         run.metrics({**_gain(trained), "parameters": float(trained.parameters)}, trained.fitted.step)
@@ -88,15 +85,15 @@ def _gain(trained: AnyResult) -> dict[str, float]:
     return {"gain": trained.card.gain} if isinstance(trained.card, GeneratorCard) else {}
 
 
-def _log_identity(run: "TrackedRun", workspace: Workspace, spec: AnySpec, selection: Selection, folder: Path) -> None:
+def _log_identity(run: "TrackedRun", spec: AnySpec, selection: Selection, folder: Path) -> None:
     """Log parameters, lineage and the identity of a training, by which a later run recognises it."""
     from heterodub.tasks.tracking.lineage import keep_lineage
-    from heterodub.tasks.tracking.queries import SETTINGS, TRAINING
+    from heterodub.tasks.tracking.registry import SETTINGS, TRAINING
 
     run.origin(spec.settings, spec.settings.seed)
     run.params(dict(spec.params()))
-    run.data(workspace, selection.release, spec.stage)
-    before = [] if spec.tuned_from is None else _learned_before(run, workspace, selection, spec.tuned_from)
+    run.data(selection.workspace, selection.release, spec.stage)
+    before = [] if spec.tuned_from is None else _learned_before(run, selection, spec.tuned_from)
     keep_lineage(run, dict.fromkeys([*_rows((*selection.train, *selection.val)), *before]))
     run.tags({TRAINING: folder.name, SETTINGS: settings_hash(spec.settings)})
 
@@ -110,7 +107,7 @@ def _rows(clips: Iterable[ClipRef]) -> list[Row]:
     return [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips]
 
 
-def _learned_before(run: "TrackedRun", workspace: Workspace, selection: Selection, weights: str) -> list[Row]:
+def _learned_before(run: "TrackedRun", selection: Selection, weights: str) -> list[Row]:
     """Return the training clips of the translator that is fine-tuned, which remain in its lineage. Where they are
     unknown, the release's, as for every version without a lineage. weights: their sha256.
     """
@@ -121,7 +118,8 @@ def _learned_before(run: "TrackedRun", workspace: Workspace, selection: Selectio
     lineage = next(filter(None, (lineage_of_weights(run.tracking, kind, weights) for kind in kinds)), None)
     if lineage is not None:
         return [(row["clip_id"], row["media_id"], row["split"]) for row in lineage]
-    return _rows(clip for clip in candidates(workspace, selection.release, Stage.STAGE2) if clip.split != "test")
+    clips = candidates(selection.workspace, selection.release, Stage.STAGE2)
+    return _rows(clip for clip in clips if clip.split != "test")
 
 
 class _RunRecorder(Callback):

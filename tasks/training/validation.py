@@ -11,10 +11,10 @@ from heterodub.model.evaluation.generator import reference_frames
 from heterodub.model.evaluation.image_scores import clip_scores
 from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
 from heterodub.model.metrics.clip_scores import over_speakers
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.schemas.errors import TrainingError
 from heterodub.tasks.training.clip_selection import ClipRef, TrainingClips
-from heterodub.tasks.training.data.datasets import face_clip
+from heterodub.tasks.training.datasets import face_clip
 
 VAL_CLIPS: Final = 12
 """Number of val clips used for validation, spread over speakers."""

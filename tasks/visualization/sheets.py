@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.features.arrays import Floats, Pictures
-from heterodub.model.features.numbers import evenly_spaced
+from heterodub.model.features.arrays import Floats, Pictures, evenly_spaced
 from heterodub.model.stage2 import mask
 
 from .charts import GIVEN, GIVEN_RGB, MOVED, PREDICTED_RGB

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from heterodub.model.features.mel import mel_bank
 from heterodub.model.features.timing import frame_to_sample, frame_to_second, mel_columns
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import MissingCause

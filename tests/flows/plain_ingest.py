@@ -11,7 +11,7 @@ from pathlib import Path
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.policy import Policy
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.progress import Tally
+from heterodub.tasks.ingestion.driver import Tally
 from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
 from heterodub.tasks.releases.publishing import PublishResult, assign
 from heterodub.tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files
@@ -24,16 +24,17 @@ def run(
 ) -> tuple[catalog.IngestPlan, Tally, PublishResult]:
     """Run the steps of the flow `ingest` in its order, without Prefect."""
     policy, plan, tally = store(source, settings, retry_quarantined)
-    return plan, tally, publish_release.fn(settings, policy)
+    return plan, tally, publish_release.fn(Workspace.open(settings.workspace), settings, policy)
 
 
 def store(
     source: Path | str, settings: Settings, retry_quarantined: bool = False
 ) -> tuple[Policy, catalog.IngestPlan, Tally]:
     """All of it but the release, whose audit takes seconds: for what is on the way to something else."""
-    policy = choose_policy.fn(settings)
-    plan = find_files.fn(str(source), "default", settings, retry_quarantined)
-    return policy, plan, work_on_files.fn(plan, settings, policy)
+    ws = Workspace.open(settings.workspace, create=True)
+    policy = choose_policy.fn(ws, settings.policy)
+    plan = find_files.fn(ws, str(source), "default", settings, retry_quarantined)
+    return policy, plan, work_on_files.fn(ws, plan, settings, policy)
 
 
 def checked(source: Path | str, settings: Settings) -> tuple[catalog.IngestPlan, Tally]:

@@ -54,7 +54,7 @@ def test_csv_holds_exact_numbers_and_all_reasons(root: str):
         csv.DictReader(io.StringIO(run(root, "list", "--clips", "--format", "csv", "--reason", "noisy"), newline=""))
     )
     refused = next(row for row in rows if row["brightness"] == "0.95")
-    assert set(refused["stage1_reasons"].split()) == {"face_too_small", "noisy", "not_paired"}
+    assert set(refused["stage1_reasons"].split()) == {"face_too_small", "noisy", "low_av_sync"}
 
 
 @pytest.mark.parametrize(

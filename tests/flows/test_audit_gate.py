@@ -97,7 +97,7 @@ def planted(finished, config, tmp_path_factory) -> tuple[AuditResult, dict[str, 
     """The audit of a workspace into which all of them were put, and the clip of each: an audit takes seconds."""
     workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("planted") / "workspace"))
     ws, settings = Workspace.open(str(workspace)), load_settings(config, workspace=str(workspace))
-    policy, before, shown = choose_policy.fn(settings), releases.latest(ws), []
+    policy, before, shown = choose_policy.fn(ws, settings.policy), releases.latest(ws), []
     assert not publish(ws, settings, policy, shown.append).is_new
     rows = contents(workspace)
     clips = {named: plant(ws, rows) for named, plant in PLANTS.items()}

@@ -170,10 +170,10 @@ def test_files_that_vanish_midway(place, settings):
     for name in "xyz":
         write_head(films / f"{name}.mp4", ord(name), 30)
     kept = {name: (films / f"{name}.mp4").read_bytes() for name in "xy"}
-    policy = choose_policy.fn(settings)
-    plan = find_files.fn(str(films), "default", settings, False)
-    (films / "x.mp4").unlink()
     ws = Workspace.open(settings.workspace)
+    policy = choose_policy.fn(ws, settings.policy)
+    plan = find_files.fn(ws, str(films), "default", settings, False)
+    (films / "x.mp4").unlink()
     with open_client(settings.run.dask, 1, ws.scratch(), 3) as client:
         driver.work_through(client, ws, plan.fresh, settings, policy, _Vanishing(films / "y.mp4"))
     result = states(place)
@@ -260,10 +260,11 @@ def test_two_rows_of_one_content_become_one(place, settings):
 def test_plan_made_before_the_workspace_changed_is_harmless(place, settings):
     """Two runs over the same files, one after the other, both planned before: the second adds nothing twice."""
     write_head(place / "films" / "late.mp4", 330, 30)
-    policy = choose_policy.fn(settings)
-    plan = find_files.fn(str(place / "films"), "default", settings, False)
+    ws = Workspace.open(settings.workspace)
+    policy = choose_policy.fn(ws, settings.policy)
+    plan = find_files.fn(ws, str(place / "films"), "default", settings, False)
     assert [Path(raw.uri).name for raw in plan.fresh if isinstance(raw, RawFile)] == ["late.mp4"]
     for _ in range(2):
-        work_on_files.fn(plan, settings, policy)
-    require_sound(settings)
+        work_on_files.fn(ws, plan, settings, policy)
+    require_sound(ws, settings)
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "late.mp4": 1}

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.policy import load_policy

@@ -6,10 +6,10 @@ import pytest
 
 from heterodub.flows.cli.progress import TerminalProgress
 from heterodub.model.training.callbacks import StepMetrics
-from heterodub.schemas.wording import duration
-from heterodub.tasks.ingestion.progress import Tally
+from heterodub.schemas.display import duration
+from heterodub.tasks.ingestion.driver import Tally
 from heterodub.tasks.monitoring.progress import TitledSink, current_progress, use_progress
-from heterodub.tasks.training.progress import TrainingProgress
+from heterodub.tasks.steps.progress import TrainingProgress
 
 
 def learn(progress: TrainingProgress, steps: int) -> None:

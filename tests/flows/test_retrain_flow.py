@@ -16,7 +16,7 @@ from heterodub.flows.retrain import retrain
 from heterodub.schemas.config.settings import load_settings
 from heterodub.schemas.errors import RetrainError, SourceError
 from heterodub.tasks.monitoring.runs import runs
-from heterodub.tasks.retraining.decide import Outlook, decide
+from heterodub.tasks.promotion.retraining import Outlook, decide
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.models import TAKEN_DOWN
 from tests.flows.test_promote_flow import SHORT, champion

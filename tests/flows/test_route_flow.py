@@ -57,13 +57,14 @@ def _settings(place: Path, config: Path, cluster: str, policy: Path | None) -> S
 def apply(settings: Settings, policy: Path):
     """Run the steps of the flow `route` in its order, without Prefect."""
     summary, applied = store(settings, policy)
-    return summary, applied, publish_release.fn(settings, load_policy(policy))
+    return summary, applied, publish_release.fn(Workspace.open(settings.workspace), settings, load_policy(policy))
 
 
 def store(settings: Settings, policy: Path):
     """All of it but the release: for what is on the way to something else."""
-    plan = plan_route.fn(settings, load_policy(policy))
-    return describe(plan), apply_route.fn(plan, settings)
+    ws = Workspace.open(settings.workspace)
+    plan = plan_route.fn(ws, load_policy(policy))
+    return describe(plan), apply_route.fn(ws, plan, settings)
 
 
 @pytest.fixture(autouse=True)

@@ -27,8 +27,8 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import BENCHMARKS
-from heterodub.tasks.inspect.check_tracking import check_tracking
 from heterodub.tasks.inspect.check_workspace import check_workspace
+from heterodub.tasks.inspect.doctor import check_tracking
 from heterodub.tasks.inspect.findings import Health
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import TakedownPlan, plan, preview, tracking_if_there

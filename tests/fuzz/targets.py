@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import HeterodubError, MediaRefusedError
 from heterodub.schemas.policy import DEFAULT_POLICY, load_policy
@@ -27,8 +27,8 @@ from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.sniff import sniff
 from heterodub.tasks.media.speech import SpeechSource
-from heterodub.tasks.reproduction.study.scoring import as_table, score_study
-from heterodub.tasks.reproduction.study.videos import read_videos
+from heterodub.tasks.reproduction.study_scoring import as_table, score_study
+from heterodub.tasks.reproduction.study_videos import read_videos
 from heterodub.tasks.sources.corpus import load_corpus
 from heterodub.tasks.sources.manifest import read_manifest
 from heterodub.tasks.stores import tables

@@ -29,8 +29,8 @@ from heterodub.schemas.promotion import load_promotion_policy
 from heterodub.tasks.dubbing.jobs import read_jobs
 from heterodub.tasks.inspect.status import status
 from heterodub.tasks.releases import releases
-from heterodub.tasks.reproduction.study.scoring import read_key
-from heterodub.tasks.reproduction.study.videos import read_videos
+from heterodub.tasks.reproduction.study_scoring import read_key
+from heterodub.tasks.reproduction.study_videos import read_videos
 from heterodub.tasks.sources.corpus import load_corpus
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import active_policy

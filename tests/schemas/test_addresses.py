@@ -6,8 +6,8 @@ from heterodub.schemas.addresses import trouble_with, trouble_with_word, without
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
-from heterodub.schemas.problems import describe
 from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.toml import describe
 from heterodub.tasks.sources.corpus import Corpus
 
 KEY = "wJalr/XUtn+FEMI/K7"

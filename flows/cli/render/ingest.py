@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from heterodub.schemas.wording import counted
+from heterodub.schemas.display import counted
 
 if TYPE_CHECKING:
     from heterodub.tasks.synthetic.truth import Agreement
@@ -94,7 +94,7 @@ def show_dubbings(summary: dict[str, Any]) -> None:
 
 def show_retraining(summary: dict[str, Any]) -> None:
     """Print the outcome of each corpus and stage, and its reason."""
-    from heterodub.tasks.retraining.summary import table_rows
+    from heterodub.tasks.promotion.retraining_summary import table_rows
 
     console().print(f"retrain: {summary['outcome']} after {summary['seconds']:.0f} s\n")
     columns = [TableColumn("step", 12, folds=True), TableColumn("outcome", 12, folds=True)]

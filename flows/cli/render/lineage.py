@@ -6,8 +6,7 @@ from typing import Any, Final
 from humanize import naturalsize
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from heterodub.schemas.display import common_folder, readable_path
-from heterodub.schemas.wording import counted
+from heterodub.schemas.display import common_folder, counted, readable_path
 from heterodub.tasks.monitoring.streams import say
 
 _SHOWN: Final = 20

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, show
-from heterodub.schemas.wording import counted
+from heterodub.schemas.display import counted
 from heterodub.tasks.monitoring.streams import say
 
 

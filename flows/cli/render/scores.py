@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, show
-from heterodub.schemas.wording import counted
+from heterodub.schemas.display import counted
 
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
 _PERCEPTUAL: Final = ("perceptual_lower", "perceptual_heldout_lower", "perceptual_mouth")

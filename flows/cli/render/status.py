@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from humanize import naturalsize
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from heterodub.schemas.display import readable_path
-from heterodub.schemas.wording import counted, duration
+from heterodub.schemas.display import counted, duration, readable_path
 
 if TYPE_CHECKING:
     from heterodub.tasks.inspect.status import Status

@@ -16,14 +16,14 @@ from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileState, Stage
 from heterodub.tasks.inspect.explain import sentence
 from heterodub.tasks.inspect.lookup import find
+from heterodub.tasks.inspect.report.details import Choice, choose
 from heterodub.tasks.inspect.routes import route_of
 from heterodub.tasks.inspect.status import Status, status
 from heterodub.tasks.stores import delta, tables
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.data.clip_store import ClipSource, SpeechClip, StoredClips
+from heterodub.tasks.training.clip_store import ClipSource, SpeechClip, StoredClips
 
-from .choose import Choice, choose
 from .details import RAW_FRAMES, Detail, data_uri, detail, face_window
 from .histograms import Histogram, histograms
 from .numbers import Numbers, numbers

@@ -17,7 +17,7 @@ from av.video.frame import VideoFrame
 
 from heterodub.model.features.arrays import Rgb
 from heterodub.model.features.timing import frame_to_sample
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS, SAMPLE_RATE_HZ
 from heterodub.tasks.media.decode import open_video

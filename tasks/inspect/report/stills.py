@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.features.arrays import Rgb
-from heterodub.model.features.numbers import evenly_spaced
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.model.features.arrays import Rgb, evenly_spaced
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.tasks.ingestion.decoder_process import Decoder

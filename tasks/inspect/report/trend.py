@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.inspect.explain import sentence
-from heterodub.tasks.monitoring.drift import STEP
+from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, drift_of
 from heterodub.tasks.monitoring.runs import RunRecord, Step, runs, under_parents
-from heterodub.tasks.quality.drift import CorpusDrift, drift_of
 from heterodub.tasks.stores.workspace import Workspace
 
 COLUMNS: Final = 24

@@ -11,14 +11,14 @@ from heterodub.model.evaluation.image_scores import (
     NOT_MEASURED,
     TRANSLATOR_REPORT,
     clip_scores,
+    flicker,
     heldout_features,
     score,
 )
 from heterodub.model.evaluation.translator import SYSTEMS, TranslatorEvalClip, _oracle, make_eval_window, system_crops
 from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.pictures import flicker
 from heterodub.model.metrics.report import make_report
-from heterodub.model.perceptual.lite0 import Lite0
+from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.batches import FaceClip
 from heterodub.model.stage2.warp import WarpTranslator
 from tests.model.stage2.faces import SIDE, speaker

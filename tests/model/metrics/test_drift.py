@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from heterodub.model.metrics.drift import chance_distance, drift_distance, effective_count
+from heterodub.tasks.monitoring.drift import chance_distance, drift_distance, effective_count
 
 NAN = np.nan
 

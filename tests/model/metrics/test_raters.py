@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heterodub.model.metrics.intervals import mean_interval
-from heterodub.model.metrics.raters import crossed_interval, krippendorff_alpha
+from heterodub.tasks.reproduction.study_scoring import crossed_interval, krippendorff_alpha
 
 _ = None
 KRIPPENDORFF = [

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from heterodub.model.perceptual.features import perceptual_distance
-from heterodub.model.perceptual.lite0 import HELD_OUT, Lite0
+from heterodub.model.perceptual import HELD_OUT, Lite0, perceptual_distance
 
 
 @pytest.fixture(scope="module")

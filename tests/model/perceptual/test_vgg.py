@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from heterodub.model.perceptual.opening import open_perception
-from heterodub.model.perceptual.vgg import open_vgg
+from heterodub.model.perceptual import open_perception, open_vgg
 from heterodub.schemas.config.settings import WeightSettings
 from heterodub.schemas.config.translation import PictureLosses
 from heterodub.schemas.errors import WeightsMissingError

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from heterodub.model.syncnet.scorer import SyncScorer, contrastive_loss
-from heterodub.model.syncnet.windows import sample_pairs
+from heterodub.model.evaluation.sync_windows import sample_pairs
+from heterodub.model.evaluation.syncnet import SyncScorer, contrastive_loss
 from tests.model.syncnet.talkers import clip
 
 STEPS = 120

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from heterodub.model.evaluation.sync_windows import SyncClip
 from heterodub.model.features.timing import mel_columns
-from heterodub.model.syncnet.windows import SyncClip
 from heterodub.schemas.contract import MEL_BANDS
 from tests.model.metrics.faces import moved, talking
 

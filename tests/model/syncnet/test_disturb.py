@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from heterodub.model.evaluation.sync_windows import (
+    Disturbance,
+    SyncClip,
+    WindowPairs,
+    disturb,
+    other_way_round,
+    sample_pairs,
+)
 from heterodub.model.features.landmarks import LIPS, SLICES
-from heterodub.model.syncnet.disturb import Disturbance, disturb, other_way_round
-from heterodub.model.syncnet.windows import SyncClip, WindowPairs, sample_pairs
 from tests.model.metrics.faces import face
 from tests.model.syncnet.talkers import clip, raw_clip
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from heterodub.model.syncnet.score import LEAST_FRAMES, SyncScore, score_sync
-from heterodub.model.syncnet.scorer import SyncScorer
-from heterodub.model.syncnet.windows import SyncClip
+from heterodub.model.evaluation.sync_windows import SyncClip
+from heterodub.model.evaluation.syncnet import LEAST_FRAMES, SyncScore, SyncScorer, score_sync
 from heterodub.schemas.reasons import MissingCause
 from tests.model.metrics.faces import moved, talking
 from tests.model.syncnet.talkers import clip, raw_clip

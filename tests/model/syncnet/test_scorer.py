@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from heterodub.model.syncnet import scorer as scorer_module
-from heterodub.model.syncnet.scorer import SyncScorer, contrastive_loss
-from heterodub.model.syncnet.windows import WindowPairs, sample_pairs
+from heterodub.model.evaluation import syncnet as scorer_module
+from heterodub.model.evaluation.sync_windows import WindowPairs, sample_pairs
+from heterodub.model.evaluation.syncnet import SyncScorer, contrastive_loss
 from heterodub.tasks.evaluation.generator_scores import STANDARD
 from tests.model.syncnet.talkers import clip
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from heterodub.model.evaluation.sync_windows import WINDOW_FRAMES, SyncClip, sample_pairs
 from heterodub.model.features.face_frame import FaceFrame
 from heterodub.model.features.landmarks import LIPS
 from heterodub.model.features.timing import mel_columns
-from heterodub.model.syncnet.windows import WINDOW_FRAMES, SyncClip, sample_pairs
 from heterodub.schemas.contract import MEL_CONTEXT_COLUMNS
 from tests.model.metrics.faces import moved, talking
 from tests.model.syncnet.talkers import clip, raw_clip

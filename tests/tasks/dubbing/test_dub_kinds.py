@@ -9,7 +9,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from heterodub.schemas.config.dubbing import DubJob
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.dubbing.dub import dub
 from heterodub.tasks.media.canvas import Canvas
 from heterodub.tasks.media.colour import HLG, PQ, ColourTags, tone_mapping

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from heterodub.flows.cli.render.scores import show_dub_scores
+from heterodub.model.evaluation.syncnet import SyncScorer
 from heterodub.model.stage2.warp import WarpTranslator
-from heterodub.model.syncnet.scorer import SyncScorer
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.tasks.dubbing.dub import dub
 from heterodub.tasks.dubbing.models import Models

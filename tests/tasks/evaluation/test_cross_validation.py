@@ -10,7 +10,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.cross_validation import ablate_data, cross_validate
 from heterodub.tasks.evaluation.evaluation import Evaluation
 from heterodub.tasks.training.clip_selection import ClipRef, Selection
-from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures
+from heterodub.tasks.training.clip_store import ClipSource, HeldPictures
 
 SPEC = ReportSpec(("model",), ("error",), (("model", "copy"),), ("error",), (), ("error", "error"), ())
 

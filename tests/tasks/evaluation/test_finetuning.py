@@ -33,9 +33,7 @@ def test_finetuned_model_is_scored_on_the_rest_of_the_clip(made, empty_database)
         update={"finetuning": settings.stage2.finetuning.model_copy(update={"seconds": 0.4, "steps": 2})}
     )
     settings = settings.model_copy(update={"stage2": short})
-    scores = compare_finetuning(
-        workspace, settings, selection, selection.val, model, "the val split", RecordingCallback()
-    )
+    scores = compare_finetuning(settings, selection, selection.val, model, "the val split", RecordingCallback())
     before, after = scores.rows
     assert (before.system, after.system) == ("generated", "fine-tuned")
     assert before.metrics["frames"] == after.metrics["frames"] == 14
@@ -43,12 +41,14 @@ def test_finetuned_model_is_scored_on_the_rest_of_the_clip(made, empty_database)
     gains = {one.score: one.interval for one in scores.report.improvements}
     assert gains["perceptual_lower"].mean is not None
     with_tables(workspace, empty_database)
-    run = open_tracking(settings.tracking, workspace).client.get_run(log_scores.fn(settings, scores, "tuning", gains))
+    run = open_tracking(settings.tracking, workspace).client.get_run(
+        log_scores.fn(workspace, settings, scores, "tuning", gains)
+    )
     assert run.data.metrics["gain/perceptual_lower"] == gains["perceptual_lower"].mean
     assert run.data.tags["release"] == selection.release_id
 
 
 def test_clip_without_held_out_frames_is_an_error(made):
-    workspace, settings, selection, model = made
+    _, settings, selection, model = made
     with pytest.raises(TrainingError, match=r"no clip has 10 frames to score beyond its first 2 s"):
-        compare_finetuning(workspace, settings, selection, selection.val, model, "the val split", RecordingCallback())
+        compare_finetuning(settings, selection, selection.val, model, "the val split", RecordingCallback())

@@ -9,7 +9,7 @@ from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.metrics.intervals import Interval
 from heterodub.model.metrics.report import SystemMean
 from heterodub.schemas.config.settings import Settings, TrackingSettings
-from heterodub.tasks.evaluation.run_log import log_evaluation, metric_name, metrics_of
+from heterodub.tasks.evaluation.evaluation import log_evaluation, metric_name, metrics_of
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.store import open_tracking
 from tests.tasks.tracking.conftest import with_tables
@@ -37,7 +37,7 @@ def ws(tmp_path, empty_database) -> Workspace:
 
 def test_run_holds_scores_tags_and_tables(ws):
     settings = Settings(workspace=ws.root)
-    run_id = log_evaluation(settings, **SCORES)
+    run_id = log_evaluation(ws, settings, **SCORES)
     client = open_tracking(settings.tracking, ws).client
     run = client.get_run(run_id)
     assert run.data.metrics == {
@@ -58,7 +58,7 @@ def test_run_holds_scores_tags_and_tables(ws):
 def test_scores_are_not_lost_with_the_store(tmp_path, caplog):
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     settings = Settings(workspace=ws.root, tracking=TrackingSettings(uri="http://127.0.0.1:9"))
-    assert log_evaluation(settings, **SCORES) is None
+    assert log_evaluation(ws, settings, **SCORES) is None
     assert "not logged to MLflow" in caplog.text
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.exports.export import ExportRequest, export_release
 from heterodub.tasks.reading.workspace import ReleaseReader, WorkspaceReader
 from tests.tasks.training.speakers import speakers

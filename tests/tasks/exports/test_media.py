@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from heterodub.model.features.timing import SAMPLES_PER_FRAME
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import SourceError
 from heterodub.tasks.exports.export import ExportRequest, export_release
 from heterodub.tasks.media.paths import fingerprint

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import MEL_BANDS
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import Stage

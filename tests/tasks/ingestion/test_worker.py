@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heterodub.schemas.addresses import origin_of
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import WeightsMissingError, WorkspaceError
 from heterodub.schemas.policy import load_policy

@@ -62,7 +62,7 @@ def test_clips_hold_every_signal_and_missing_ones_are_none(ws: Workspace):
 def test_clip_row_holds_the_reasons_of_each_stage(ws: Workspace):
     (row,) = list_clips(ws, ListQuery(reason="too_bright")).rows
     assert row["state"] == "rejected"
-    assert set(row["stage1_reasons"]) == {"face_too_small", "noisy", "not_paired"}
+    assert set(row["stage1_reasons"]) == {"face_too_small", "noisy", "low_av_sync"}
     assert set(row["stage2_reasons"]) == {"face_too_small", "too_bright"}
     assert row["start_s"] == 1.6
     assert row["length_s"] == 1.2

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from av.audio.frame import AudioFrame
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.media.channels import best_channel, mix_weights, to_float
 from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.sniff import sniff

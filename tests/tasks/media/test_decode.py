@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.tasks.media import decode
 from heterodub.tasks.media.decode import Frame, Video, open_video

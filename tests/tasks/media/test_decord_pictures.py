@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.ingestion.decoder_process import open_files
 from heterodub.tasks.media import decode
 from heterodub.tasks.media.decode import open_video

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.media.colour import (
     HLG,
     PQ,

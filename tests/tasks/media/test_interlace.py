@@ -10,7 +10,7 @@ import pytest
 import skimage.data
 from av.video.frame import VideoFrame
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.media.decode import Frame, open_video
 from heterodub.tasks.media.deinterlacing import Deinterlacer, luma_of
 from heterodub.tasks.media.interlace import CombFinder, compare, sample, with_combs

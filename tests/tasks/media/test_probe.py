@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.media.probe import probe

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason, MissingCause
 from heterodub.tasks.media.decode import open_video

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.media.probe import probe

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.media.containers import open_input
 from heterodub.tasks.media.decode import open_video
 from heterodub.tasks.media.probe import probe

@@ -7,9 +7,8 @@ import pyarrow as pa
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.signals import SIGNAL_NAMES
-from heterodub.tasks.monitoring.drift import STEP
+from heterodub.tasks.monitoring.drift import STEP, corpus_drift, facts_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step, current_run, recording
-from heterodub.tasks.quality.drift import corpus_drift, facts_of
 
 Moves = Mapping[str, float]
 """By how much a signal's values are moved, by its name."""

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.monitoring.drift import STEP, arrivals, find_drift
+from heterodub.tasks.monitoring.drift import STEP, arrivals, drift_of, find_drift
 from heterodub.tasks.monitoring.run_log import recording
 from heterodub.tasks.monitoring.runs import runs
-from heterodub.tasks.quality.drift import drift_of
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace

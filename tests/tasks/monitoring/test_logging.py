@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from heterodub.schemas.config.notices import LogSettings
+from heterodub.schemas.config.sections import LogSettings
 from heterodub.tasks.monitoring.logging import PAIRS, log_lines
 
 LOG = logging.getLogger("heterodub.tasks.trial")

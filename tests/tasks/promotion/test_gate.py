@@ -30,11 +30,11 @@ def tracking(settings):
 def run_promotion(settings, name: str | None = None):
     """Run the steps of the flow: comparison, scores, decision, evidence, move."""
     comparison = gate.open_comparison(settings, "stage1", name)
-    sheets = gate.score(settings, comparison)
+    sheets = gate.score(comparison)
     verdict = gate.decide(comparison, sheets)
-    run = evidence.log_evidence(settings, comparison, sheets, verdict)
+    run = evidence.log_evidence(comparison, sheets, verdict)
     if verdict.outcome == "promote":
-        gate.promote(settings, comparison, verdict, run)
+        gate.promote(comparison, verdict, run)
     return comparison, verdict, run
 
 
@@ -96,12 +96,12 @@ def test_evidence_names_the_compared_models(settings, register):
 def test_evidence_of_an_overtaken_promotion_is_marked(settings, register, ws):
     other, good = register(settings, "other seed"), register(settings, "good")
     comparison = gate.open_comparison(settings, "stage1", str(good))
-    sheets = gate.score(settings, comparison)
+    sheets = gate.score(comparison)
     verdict = gate.decide(comparison, sheets)
-    run = evidence.log_evidence(settings, comparison, sheets, verdict)
+    run = evidence.log_evidence(comparison, sheets, verdict)
     crown(settings, other)
     with pytest.raises(PromotionError, match="meanwhile"):
-        move_champion.fn(settings, comparison, verdict, run)
+        move_champion.fn(comparison, verdict, run)
     result = tracking(settings).client.get_run(run).data.tags
     assert result["outcome"] == NOT_MOVED and "meanwhile" in result["reason"]
 
@@ -151,7 +151,7 @@ def test_challenger_is_rechecked_after_approval(settings, register, ws):
 
     def refused(error: type[Exception], match: str) -> None:
         with pytest.raises(error, match=match):
-            gate.promote(settings, comparison, verdict, "r", "Ada")
+            gate.promote(comparison, verdict, "r", "Ada")
         assert (pointing(settings, CHAMPION), moves(ws)) == ([None], [])
 
     store.client.set_model_version_tag(MODEL, str(number), TAKEN_DOWN, "speaker 1")
@@ -213,7 +213,7 @@ def test_corrupted_model_file_is_refused(settings, register, ws, role):
     weights.write_bytes(content[:-1] + bytes([content[-1] ^ 0xFF]))
     comparison = gate.open_comparison(settings, "stage1", None)
     with pytest.raises(ModelFileError, match=WEIGHTS):
-        gate.score(settings, comparison)
+        gate.score(comparison)
     assert pointing(settings, CHAMPION) == [champion]
     assert len(moves(ws)) == 1
 

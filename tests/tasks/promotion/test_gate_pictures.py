@@ -21,8 +21,7 @@ from heterodub.schemas.promotion import PromotionPolicy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.promotion import decision, gate, translator_evaluator
 from heterodub.tasks.promotion.decision import decide
-from heterodub.tasks.promotion.evaluators import TRANSLATOR_DIRECTIONS
-from heterodub.tasks.promotion.model_scores import ModelScores
+from heterodub.tasks.promotion.evaluators import TRANSLATOR_DIRECTIONS, Candidates, ModelScores
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.stores.workspace import TRACKING, Workspace
 from heterodub.tasks.tracking.kinds import LANDMARK_TRANSLATOR
@@ -111,12 +110,12 @@ def register(settings: Settings, folder: Path) -> int:
 def sheets(eval_window, trained, tmp_path_factory) -> dict[str, ModelScores]:
     """Scores of the trained translator, of one that hardly differs, and of the shaken one, on the same benchmark."""
     workspace = Workspace.open(str(shutil.copytree(eval_window.root, tmp_path_factory.mktemp("scored") / "w")))
-    benchmark = benchmarks.freeze(workspace, find_release(workspace, None), Stage.STAGE2, "a test")
+    release, rule = find_release(workspace, None), RULES.rule(TRANSLATOR)
+    benchmark = benchmarks.freeze(workspace, release, Stage.STAGE2, "a test")
     names = ("good", "nudged", "shaken")
     folders = dict(enumerate((trained[name] for name in names), 1))
-    graded = translator_evaluator.evaluate(
-        workspace, Settings(workspace=workspace.root), benchmark, folders, RULES.rule(TRANSLATOR)
-    )
+    candidates = Candidates(workspace, Settings(workspace=workspace.root), release, benchmark, rule, folders)
+    graded = translator_evaluator.evaluate(candidates)
     return dict(zip(names, graded, strict=True))
 
 
@@ -154,17 +153,15 @@ def test_better_translator_is_promoted_and_rendered(settings, trained):
     bad, good = register(settings, trained["shaken"]), register(settings, trained["good"])
     first = gate.open_comparison(settings, "stage2", str(bad))
     unasked = decision.PromotionDecision("promote", "a test", 0, 0, ())
-    gate.promote(settings, first, unasked, "a run")
+    gate.promote(first, unasked, "a run")
     comparison = gate.open_comparison(settings, TRANSLATOR, None)
     assert (comparison.challenger.number, comparison.champion.number) == (good, bad)
-    verdict = gate.decide(comparison, gate.score(settings, comparison))
+    verdict = gate.decide(comparison, gate.score(comparison))
     assert verdict.outcome == "promote", verdict.reason
-    gate.promote(settings, comparison, verdict, "a run")
+    gate.promote(comparison, verdict, "a run")
     clip = comparison.benchmark.clips[0].clip_id
-    folders = {good: trained["good"], bad: trained["shaken"]}
-    workspace = Workspace.open(settings.workspace)
-    render = comparison.evaluator.load().render
-    shown = render(workspace, settings, comparison.benchmark, folders, comparison.rule, [clip])[clip]
+    with gate.fetched(comparison) as candidates:
+        shown = comparison.evaluator.load().render(candidates, [clip])[clip]
     assert set(shown.pictures) == {bad, good}
     assert all(png.startswith(b"\x89PNG") for own in shown.pictures.values() for png in own)
     with av.open(io.BytesIO(shown.film)) as film:
@@ -175,6 +172,6 @@ def test_translators_of_different_sizes_are_not_compared(settings, trained):
     good, large = register(settings, trained["good"]), register(settings, trained["large"])
     comparison = gate.open_comparison(settings, "stage2", str(good))
     assert comparison.champion is None
-    gate.promote(settings, comparison, decision.PromotionDecision("promote", "a test", 0, 0, ()), "a run")
+    gate.promote(comparison, decision.PromotionDecision("promote", "a test", 0, 0, ()), "a run")
     with pytest.raises(PromotionError, match="different sizes"):
-        gate.score(settings, gate.open_comparison(settings, "stage2", str(large)))
+        gate.score(gate.open_comparison(settings, "stage2", str(large)))

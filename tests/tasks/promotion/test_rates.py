@@ -10,9 +10,8 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.promotion import load_promotion_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.promotion.decision import decide
-from heterodub.tasks.promotion.evaluators import GENERATOR_DIRECTIONS
+from heterodub.tasks.promotion.evaluators import GENERATOR_DIRECTIONS, Candidates, ModelScores
 from heterodub.tasks.promotion.generator_evaluator import evaluate
-from heterodub.tasks.promotion.model_scores import ModelScores
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import find_release
@@ -29,9 +28,9 @@ def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, ModelScores]:
     """Scores of every generator on the same benchmark."""
     ws = Workspace.open(str(shutil.copytree(talking.root, tmp_path_factory.mktemp("rates") / "ws")))
     settings = Settings(workspace=ws.root, stage1=Stage1Settings(preset="tiny"))
-    benchmark = benchmarks.freeze(ws, find_release(ws, None), Stage.STAGE1, "test")
-    rule = rules.rule("landmark-generator")
-    graded = evaluate(ws, settings, benchmark, dict(enumerate(trained.values(), 1)), rule)
+    release, rule = find_release(ws, None), rules.rule("landmark-generator")
+    benchmark = benchmarks.freeze(ws, release, Stage.STAGE1, "test")
+    graded = evaluate(Candidates(ws, settings, release, benchmark, rule, dict(enumerate(trained.values(), 1))))
     return dict(zip(trained, graded, strict=True))
 
 

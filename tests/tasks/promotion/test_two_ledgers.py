@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heterodub.schemas.errors import PromotionError
-from heterodub.tasks.inspect.check_promotions import check_promotions
+from heterodub.tasks.inspect.doctor import check_promotions
 from heterodub.tasks.inspect.findings import Health
 from heterodub.tasks.promotion import gate, manual
 from heterodub.tasks.stores.workspace import Workspace

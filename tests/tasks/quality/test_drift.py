@@ -3,9 +3,9 @@ import json
 import pyarrow as pa
 import pytest
 
-from heterodub.schemas.config.notices import CorpusLimit, DriftSettings
+from heterodub.schemas.config.sections import CorpusLimit, DriftSettings
 from heterodub.schemas.signals import SIGNAL_NAMES
-from heterodub.tasks.quality.drift import corpus_drift, drift_of, facts_of
+from heterodub.tasks.monitoring.drift import corpus_drift, drift_of, facts_of
 from tests.tasks.monitoring.made_runs import measured
 
 

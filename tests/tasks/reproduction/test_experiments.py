@@ -58,12 +58,12 @@ def settings(workspace: Workspace) -> Settings:
 
 
 def shop(workspace: Workspace, minutes: float, listener: RecordingCallback) -> TrainerCache:
-    return TrainerCache(workspace, settings(workspace), held_out(workspace, None, None, 1), minutes, listener)
+    return TrainerCache(settings(workspace), held_out(workspace, None, None, 1), minutes, listener)
 
 
 def table(workspace: Workspace, name: str, listener: RecordingCallback):
     minutes = MINUTES / 4 * sum(KINDS[job.kind].shares for job in set(EXPERIMENTS[name].jobs(settings(workspace))))
-    return make_table(settings(workspace), name, minutes, None, None, 1, listener)
+    return make_table(workspace, settings(workspace), name, minutes, None, None, 1, listener)
 
 
 def scores(made) -> dict:
@@ -203,10 +203,10 @@ def test_untrainable_baseline_gets_a_row_with_its_reason(first):
     whole = held_out(workspace, None, None, 1)
     silent = tuple(replace(clip, both=False) for clip in whole.pictures.train)
     none = replace(whole, pictures=replace(whole.pictures, train=silent))
-    others = TrainerCache(workspace, settings(workspace), whole, MINUTES / 4, RecordingCallback()).train(
+    others = TrainerCache(settings(workspace), whole, MINUTES / 4, RecordingCallback()).train(
         [one for one in EXPERIMENTS["table1"].jobs(settings(workspace)) if one != job]
     )
-    refused = TrainerCache(workspace, settings(workspace), none, MINUTES / 4, RecordingCallback()).train([job]).refused
+    refused = TrainerCache(settings(workspace), none, MINUTES / 4, RecordingCallback()).train([job]).refused
     trained = TrainedModels(others.models, refused)
     bench = EvaluatedSystems(settings(workspace), whole, trainings(workspace))
     made = EXPERIMENTS["table1"].made(settings(workspace), whole, trained, bench)
@@ -304,5 +304,6 @@ def test_cached_scores_are_verified(first):
 
 
 def test_zero_minutes_are_refused(footage):
+    ws = Workspace.open(str(footage))
     with pytest.raises(TrainingError, match="more than 0 minutes"):
-        make_table(settings(Workspace.open(str(footage))), "table3", 0, None, None, 1, RecordingCallback())
+        make_table(ws, settings(ws), "table3", 0, None, None, 1, RecordingCallback())

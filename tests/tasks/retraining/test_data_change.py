@@ -3,11 +3,11 @@
 import pytest
 
 from heterodub.model.training.sampler import ClipInfo
-from heterodub.schemas.config.retraining import StageRule
+from heterodub.schemas.config.sections import StageRule
 from heterodub.schemas.contract import FPS
-from heterodub.tasks.retraining.decide import DataChange, change_since, is_due
+from heterodub.tasks.promotion.retraining import DataChange, change_since, is_due
 from heterodub.tasks.training.clip_selection import ClipRef
-from heterodub.tasks.training.data.clip_store import ClipSource
+from heterodub.tasks.training.clip_store import ClipSource
 
 HOUR = 3600 * FPS
 

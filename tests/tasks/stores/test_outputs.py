@@ -7,7 +7,7 @@ import pytest
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.tasks.inspect.report.write import write_report, write_trend
-from heterodub.tasks.reproduction.study.making import KEY, PAGE, make_study
+from heterodub.tasks.reproduction.study_making import KEY, PAGE, make_study
 from heterodub.tasks.reproduction.table import ScoreColumn, Table, TableRow, write_table
 from heterodub.tasks.stores.outputs import TABLE_ENDS
 from heterodub.tasks.stores.workspace import Workspace

@@ -9,7 +9,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import STAGE2
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.parts import commit_parts, part_name
-from heterodub.tasks.training.data.clip_store import ClipSource, StoredClips
+from heterodub.tasks.training.clip_store import ClipSource, StoredClips
 
 from . import sample_rows as sample
 from .sample_store import new_workspace, write_part

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from heterodub.schemas.config.dubbing import DubJob
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import load_settings
 from heterodub.schemas.errors import MediaRefusedError, SettingsError, SourceError, WorkspaceError
 from heterodub.tasks.dubbing.inputs import input_faults

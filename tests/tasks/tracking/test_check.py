@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.inspect.check_tracking import check_tracking
+from heterodub.tasks.inspect.doctor import check_tracking
 from heterodub.tasks.inspect.findings import Finding, Health
 from heterodub.tasks.stores.workspace import MARKER, TRACKING, Workspace
 from tests.tasks.tracking.served import free_port

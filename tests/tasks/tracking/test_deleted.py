@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from heterodub.schemas.config.settings import Settings, TrackingSettings
-from heterodub.tasks.inspect.check_tracking import check_tracking
+from heterodub.tasks.inspect.doctor import check_tracking
 from heterodub.tasks.inspect.findings import Health
 from heterodub.tasks.tracking.deletion import deleted
 from heterodub.tasks.tracking.runs import tracked_run

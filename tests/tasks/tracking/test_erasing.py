@@ -7,8 +7,7 @@ from heterodub.tasks.tracking.deletion import delete_version, erase_about
 from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
 from heterodub.tasks.tracking.lineage import keep_lineage, lineage_of
 from heterodub.tasks.tracking.models import Version, log_model
-from heterodub.tasks.tracking.queries import runs_of_benchmarks
-from heterodub.tasks.tracking.registry import PREVIOUS, aliased, versions
+from heterodub.tasks.tracking.registry import PREVIOUS, aliased, runs_of_benchmarks, versions
 from heterodub.tasks.tracking.runs import tracked_run
 from tests.tasks.tracking.test_models import make
 

@@ -20,7 +20,7 @@ from heterodub.schemas.cards import CARD, GENERATOR, WEIGHTS, GeneratorCard
 from heterodub.schemas.config.settings import Settings, TrackingSettings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import ModelFileError, TrackingError
-from heterodub.tasks.inspect.check_tracking import check_tracking
+from heterodub.tasks.inspect.doctor import check_tracking
 from heterodub.tasks.inspect.findings import Health
 from heterodub.tasks.promotion.manual import fetch
 from heterodub.tasks.stores.workspace import TRACKING, Workspace

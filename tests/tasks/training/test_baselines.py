@@ -12,7 +12,7 @@ from heterodub.schemas.errors import TrainingError, WeightsMissingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.baselines import baseline_spec, paired, read_av_eval_clips
 from heterodub.tasks.training.clip_selection import find_release, select
-from heterodub.tasks.training.data.datasets import BaselineDataset
+from heterodub.tasks.training.datasets import BaselineDataset
 from heterodub.tasks.training.run import no_samples, run_training
 from heterodub.tasks.training.samples import BaselineSamples
 from tests.model.talking import talk
@@ -26,7 +26,7 @@ PACE = {"max_steps": 6, "eval_interval": 3, "save_interval": 2, "sample_interval
 @pytest.fixture(scope="module")
 def selection(tmp_path_factory):
     workspace = speakers(tmp_path_factory.mktemp("speakers") / "w", 4, 30)
-    return paired(workspace, select(workspace, find_release(workspace, None), Stage.STAGE2))
+    return paired(select(workspace, find_release(workspace, None), Stage.STAGE2))
 
 
 def settings(**changes) -> BaselineSettings:
@@ -93,7 +93,7 @@ def test_training_uses_only_clips_of_both_stages(tmp_path):
     workspace = face_release(tmp_path / "w")  # good for stage 2 alone
     chosen = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with pytest.raises(TrainingError, match=r"no clip in its train split that is good for both stages \(of 2 stage2"):
-        paired(workspace, chosen)
+        paired(chosen)
 
 
 def test_missing_weights_stop_training_before_the_first_step(selection, tmp_path):

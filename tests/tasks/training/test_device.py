@@ -12,8 +12,7 @@ from lightning_fabric import Fabric
 
 from heterodub.model.metrics import cost
 from heterodub.model.metrics.cost import COSTS
-from heterodub.model.perceptual.lite0 import Lite0
-from heterodub.model.perceptual.vgg import open_vgg
+from heterodub.model.perceptual import Lite0, open_vgg
 from heterodub.model.stage2.translator import Translator
 from heterodub.schemas.config.baselines import BASELINES, BaselineSettings
 from heterodub.schemas.config.settings import Settings
@@ -28,6 +27,7 @@ from heterodub.tasks.evaluation import generator_scores, translator_scores
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.promotion import generator_evaluator, translator_evaluator
+from heterodub.tasks.promotion.evaluators import Candidates
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.reproduction import systems
 from heterodub.tasks.reproduction.footage import held_out
@@ -78,7 +78,7 @@ def settings(workspace):
 def train(workspace, settings):
     """train(what, folder): trains one of ours or of the baselines; returns its result and its recorder."""
     speech, pictures = (select(workspace, find_release(workspace, None), stage) for stage in Stage)
-    pairs = paired(workspace, pictures)
+    pairs = paired(pictures)
 
     def spec(what, draw):
         if what == "generator":
@@ -192,7 +192,7 @@ def test_fine_tuning(workspace, settings, models, tmp_path):
 def test_finetuning_evaluation_runs_on_the_device(workspace, settings, models):
     selection = select(workspace, find_release(workspace, None), Stage.STAGE2)
     with on_pretend_device():
-        compare_finetuning(workspace, settings, selection, selection.val, models["translator"], "", RecordingCallback())
+        compare_finetuning(settings, selection, selection.val, models["translator"], "", RecordingCallback())
 
 
 def test_promotion_scores_and_renders_on_the_device(workspace, settings, models, quick):
@@ -202,11 +202,11 @@ def test_promotion_scores_and_renders_on_the_device(workspace, settings, models,
         (Stage.STAGE1, "generator", generator_evaluator),
         (Stage.STAGE2, "translator", translator_evaluator),
     ):
-        given = workspace, settings, frozen[stage], {1: models[model]}, RULE
+        candidates = Candidates(workspace, settings, release, frozen[stage], RULE, {1: models[model]})
         clips = [clip.clip_id for clip in frozen[stage].clips]
         with on_pretend_device():
-            (sheet,) = module.evaluate(*given)
-            assert module.render(*given, clips).keys() == set(clips)
+            (sheet,) = module.evaluate(candidates)
+            assert module.render(candidates, clips).keys() == set(clips)
         assert sheet.costs.keys() == set(COSTS)
         assert {one.clip_id for one in sheet.clip_scores} == set(clips)
 

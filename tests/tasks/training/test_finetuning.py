@@ -12,7 +12,7 @@ from heterodub.schemas.config.settings import WeightSettings
 from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import ClipRef, InMemoryClips, find_release, select
-from heterodub.tasks.training.data.clip_store import ClipSource, HeldPictures, PictureClip, StoredClips
+from heterodub.tasks.training.clip_store import ClipSource, HeldPictures, PictureClip, StoredClips
 from heterodub.tasks.training.finetuning import begin_from, held_back
 from heterodub.tasks.training.run import run_training
 from heterodub.tasks.training.stage2 import translator_spec

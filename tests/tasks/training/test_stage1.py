@@ -161,9 +161,9 @@ def test_more_devices_than_windows_are_refused(workspace, tmp_path):
 
 def test_training_folder_is_derived_from_release_clips_and_settings(workspace):
     picked = chosen(workspace)
-    same = training_folder(workspace, picked, settings())
-    assert training_folder(workspace, chosen(workspace), settings()) == same
-    assert training_folder(workspace, picked, settings(seed=5)) != same
+    same = training_folder(picked, settings())
+    assert training_folder(chosen(workspace), settings()) == same
+    assert training_folder(picked, settings(seed=5)) != same
 
 
 def test_validation_clips_are_spread_over_speakers(workspace):

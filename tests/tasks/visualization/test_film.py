@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from heterodub.model.features.mel import log_mel
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.media.paths import fingerprint
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_RGB

@@ -15,8 +15,7 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS
-from heterodub.tasks.inspect.report.choose import choose
-from heterodub.tasks.inspect.report.details import paths
+from heterodub.tasks.inspect.report.details import choose, paths
 from heterodub.tasks.inspect.report.gather import gather
 from heterodub.tasks.inspect.report.histograms import histograms
 from heterodub.tasks.inspect.report.numbers import numbers

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from heterodub.tasks.reproduction.study.making import ORDERS, forms, with_checks
+from heterodub.tasks.reproduction.study_making import ORDERS, forms, with_checks
 
 SIZES = [(1, 2), (3, 2), (5, 3), (4, 6), (7, 4)]
 

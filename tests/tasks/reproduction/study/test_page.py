@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from heterodub.tasks.reproduction.study.making import make_study
-from heterodub.tasks.reproduction.study.scoring import gather
+from heterodub.tasks.reproduction.study_making import make_study
+from heterodub.tasks.reproduction.study_scoring import gather
 from tests.browser import PHONE, needs_browser, opened, overflow, until
 from tests.tasks.reproduction.study.films import listing
 

@@ -7,8 +7,8 @@ import pytest
 
 from heterodub.schemas.errors import SourceError, WorkspaceError
 from heterodub.schemas.study import QUESTIONS
-from heterodub.tasks.reproduction.study.making import make_study
-from heterodub.tasks.reproduction.study.scoring import as_table, gather, read_key, score_study
+from heterodub.tasks.reproduction.study_making import make_study
+from heterodub.tasks.reproduction.study_scoring import as_table, gather, read_key, score_study
 from heterodub.tasks.reproduction.table import markdown
 from tests.tasks.reproduction.study.films import CLIPS, SYSTEMS, listing
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from heterodub.schemas.errors import MediaRefusedError, SourceError
-from heterodub.tasks.reproduction.study.videos import plain_copy, read_videos, still
+from heterodub.tasks.reproduction.study_videos import plain_copy, read_videos, still
 from tests.tasks.media.media_files import regular, tone, write_media
 from tests.tasks.reproduction.study.films import CLIPS, SYSTEMS, listing
 

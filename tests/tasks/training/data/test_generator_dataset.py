@@ -9,8 +9,8 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import NotFoundError, TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import find_release, select
-from heterodub.tasks.training.data.clip_store import ClipSource
-from heterodub.tasks.training.data.datasets import GeneratorDataset, batches_from
+from heterodub.tasks.training.clip_store import ClipSource
+from heterodub.tasks.training.datasets import GeneratorDataset, batches_from
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.training.talkers import damage, publish, talkers

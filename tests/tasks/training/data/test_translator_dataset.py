@@ -9,7 +9,7 @@ from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import find_release, select
-from heterodub.tasks.training.data.datasets import TranslatorDataset, batches_from, face_clip
+from heterodub.tasks.training.datasets import TranslatorDataset, batches_from, face_clip
 from tests.model.stage2.faces import SIDE, speaker
 from tests.tasks.training.face_release import add_face_clips, face_release
 from tests.tasks.training.talkers import publish

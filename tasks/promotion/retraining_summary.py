@@ -5,12 +5,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from heterodub.schemas.addresses import without_password
-from heterodub.schemas.config.retraining import StageName
+from heterodub.schemas.config.sections import StageName
 from heterodub.schemas.errors import HeterodubError
 from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 
 if TYPE_CHECKING:
-    from .decide import Outlook
+    from heterodub.tasks.promotion.retraining import Outlook
 
 FAILED: Final = "failed"
 UNCHANGED: Final = "unchanged"

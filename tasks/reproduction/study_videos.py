@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from heterodub.model.features.arrays import Rgb
 from heterodub.schemas.addresses import trouble_with
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.reasons import FileReason

@@ -22,7 +22,7 @@ from heterodub.schemas.config.baselines import BaselineSettings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.errors import HeterodubError, TrainingError
-from heterodub.tasks.training.data.clip_store import ClipSource, PictureClip, PictureSource, StoredClips, decode_crop
+from heterodub.tasks.training.clip_store import ClipSource, PictureClip, PictureSource, StoredClips, decode_crop
 
 
 class FramedClip(Protocol):

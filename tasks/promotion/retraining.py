@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from heterodub.model.features.timing import frame_to_second
-from heterodub.schemas.config.retraining import StageName, StageRule
+from heterodub.schemas.config.sections import StageName, StageRule
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import counted
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.wording import counted
 from heterodub.tasks.promotion.evaluators import evaluator_of
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.champions import Champions, Standing
 from heterodub.tasks.tracking.lineage import Clips, trained_on
 from heterodub.tasks.tracking.models import Version
-from heterodub.tasks.tracking.queries import EVALUATED, finished_training, kept_out, trained_by
+from heterodub.tasks.tracking.registry import EVALUATED, finished_training, kept_out, trained_by
 from heterodub.tasks.tracking.store import Tracking
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, candidates, find_release, select
 from heterodub.tasks.training.run_dirs import training_folder
@@ -84,7 +84,7 @@ def decide(settings: Settings, stage: StageName) -> Outlook:
     tried = last_tried(tracking, evaluator.model, standing, settings_hash(stage_settings))
     learned = None if tried is None else trained_on(tracking, ws, tried.version)
     due, due_reason, change = _compare(evaluator.model, tried, learned, selection.train, settings.retrain.rule(stage))
-    training = training_folder(ws, selection, stage_settings, stage).name
+    training = training_folder(selection, stage_settings, stage).name
     before = finished_training(tracking, evaluator.model, training) if due else None
     return outlook(
         due=due,

@@ -22,11 +22,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
-from heterodub.schemas.config.limits import LimitSettings
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError, SourceError, WorkspaceError
 from heterodub.schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
 from heterodub.tasks.ingestion.decoder_process import Decoder
-from heterodub.tasks.reproduction.study.videos import StudyVideo, plain_copy, read_videos, still
+from heterodub.tasks.reproduction.study_videos import StudyVideo, plain_copy, read_videos, still
 from heterodub.tasks.stores.outputs import require_own_page
 
 ORDERS: Final = 4
@@ -116,7 +116,7 @@ def make_study(
     checks: int = 3,
     seed: int | None = None,
 ) -> StudyFiles:
-    """Write PAGE and KEY of the listed videos (tasks/reproduction/study/videos.py) into a folder.
+    """Write PAGE and KEY of the listed videos (tasks/reproduction/study_videos.py) into a folder.
 
     rounds: see `forms`. checks: attention checks per rater. seed: of ids and orders; random
     if left out, since the blinding can be undone with it.
@@ -179,9 +179,9 @@ def _page(
         },
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(_text("page.html"))
+    template = environment.from_string(_text("study.html"))
     embedded = Markup(json.dumps(data).replace("<", "\\u003c"))
-    return template.render(title=title, css=Markup(_text("page.css")), js=Markup(_text("page.js")), data=embedded)
+    return template.render(title=title, css=Markup(_text("study.css")), js=Markup(_text("study.js")), data=embedded)
 
 
 def _decoded(child: Decoder, work: Callable[..., bytes], video: Path, *more: str) -> bytes:

@@ -1,1 +1,0 @@
-"""Perceptual distances by pre-trained image networks."""

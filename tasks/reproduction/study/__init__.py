@@ -1,1 +1,0 @@
-"""The rating study: a page on which raters grade videos, and the scores from their answers."""

@@ -1,1 +1,0 @@
-"""Datasets of trainings: stored clips by id, batches by number."""
