@@ -1,7 +1,7 @@
 """Creation of the whole sample: media, ground truth and corpus file."""
 
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -51,8 +51,8 @@ def make_sample(
     """
     for part in ("media", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    spoken = _spoken(seed)
     chosen_rows = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
+    spoken = _spoken(seed, ROWS[: chosen_rows[-1][0] + 1])
     for number, row in chosen_rows:
         if progress is not None:
             progress(row.file)
@@ -63,11 +63,11 @@ def make_sample(
     return corpus
 
 
-def _spoken(seed: int) -> dict[str, list[SpokenWords]]:
-    """Synthesise all speech, by file: one speech for each voice it needs."""
+def _spoken(seed: int, rows: Sequence[SampleFile]) -> dict[str, list[SpokenWords]]:
+    """Synthesise the speech of the first rows of the sample, by file: one speech for each voice it needs."""
     rng = np.random.default_rng(seed)
     phrases = drawn(rng)
-    voices = [(row.file, voice, count) for row in ROWS for voice, count in _voices(row)]
+    voices = [(row.file, voice, count) for row in rows for voice, count in _voices(row)]
     utterances = [_utterance(voice, count, phrases, rng) for _, voice, count in voices]
     by_file: dict[str, list[SpokenWords]] = {}
     for (file, _, _), speech in zip(voices, speak(utterances), strict=True):
@@ -120,8 +120,8 @@ def _shot(shoot: Shoot, spoken: list[SpokenWords], rng: Rng) -> SyntheticVideo:
     if shoot.voice is not None:
         shot = films.dubbed(shot, spoken[1], rng)
     shot = films.with_sound(shot, shoot.heard, rng)
-    for look in shoot.looks:
-        shot = films.with_look(shot, look)
+    for filter_ in shoot.filters:
+        shot = films.filtered(shot, filter_)
     return shot if shoot.keep_frames is None else films.shortened(shot, shoot.keep_frames)
 
 
