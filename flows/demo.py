@@ -3,6 +3,7 @@
 All steps run in this process, under the settings that are written beside the workspace.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from typing import Any, Final, TypeVar
 from heterodub.flows.cli.environment import configure_environment, find_server
 from heterodub.tasks.monitoring.streams import escape_output, say
 
-STAGES: Final = ("stage1", "stage2")
+MODELS: Final = (("stage1", 60), ("stage1", None), ("stage2", None))
+"""Stage and steps of each training, one after the other; without a number, as the settings say. So the second landmark
+generator has a champion to beat, and there is one to roll back to."""
 
 SETTINGS: Final = """\
 # Settings of the demo: small networks, trained for under a minute each, so that the whole takes minutes on two cores.
@@ -75,7 +78,7 @@ class Demo:
         if agreement.disagreements:
             return 1
         say(self.step("report", self.report))
-        models = [self.make_champion(stage) for stage in STAGES]
+        models = [self.once(f"model{number}", *model) for number, model in enumerate(MODELS, start=1)]
         if any(model["promoted"]["champion"] is None for model in models):
             return 1
         self.step("dub", self.make_dub)
@@ -83,12 +86,21 @@ class Demo:
         self.say_next_steps()
         return 0
 
-    def make_champion(self, stage: str) -> dict[str, Any]:
-        """Train a stage's model, score it and let the default policy decide on it; returns the three summaries."""
+    def once(self, name: str, stage: str, steps: int | None) -> dict[str, Any]:
+        """Return what an earlier run kept of a model, or make it now."""
+        kept = self.config.with_name(f"{name}.json")
+        if not kept.exists():
+            kept.write_text(json.dumps(self.make_model(stage, steps), default=str), "utf-8")
+        result: dict[str, Any] = json.loads(kept.read_text("utf-8"))
+        return result
+
+    def make_model(self, stage: str, steps: int | None) -> dict[str, Any]:
+        """Train a model, score it and let the default policy decide on it; returns the three summaries."""
+        what = f"{stage}, {steps} steps" if steps else stage
         return {
-            "trained": self.step(f"train {stage}", self.train, stage),
-            "scores": self.step(f"evaluate {stage}", self.evaluate, stage),
-            "promoted": self.step(f"promote {stage}", self.promote, stage),
+            "trained": self.step(f"train {what}", self.train, stage, steps),
+            "scores": self.step(f"evaluate {what}", self.evaluate, stage),
+            "promoted": self.step(f"promote {what}", self.promote, stage),
         }
 
     def step(self, name: str, work: Callable[..., T], *arguments: Any) -> T:
@@ -123,13 +135,13 @@ class Demo:
 
         return write_report(load_settings(self.config, workspace=self.workspace))
 
-    def train(self, stage: Any) -> dict[str, Any]:
+    def train(self, stage: Any, steps: int | None) -> dict[str, Any]:
         """Train a stage."""
         from heterodub.flows.cli.options import show_labelled
         from heterodub.flows.cli.progress import run_shown
         from heterodub.flows.train import train
 
-        summary = run_shown(train, stage, **self.where)
+        summary = run_shown(train, stage, steps=steps, **self.where)
         show_labelled(summary)
         return summary
 
@@ -144,7 +156,7 @@ class Demo:
         return summary
 
     def promote(self, stage: Any) -> dict[str, Any]:
-        """Let the default policy decide on a stage's newest model, unless it is the champion already."""
+        """Let the default policy decide on a stage's newest model."""
         from heterodub.flows.cli.progress import run_shown
         from heterodub.flows.cli.render.promotion import show_promotion
         from heterodub.flows.promote import promote
@@ -181,6 +193,7 @@ class Demo:
                 "explain s05-newsreel.mp4",
                 "trace landmark-generator@champion",
                 "history",
+                'rollback stage1 --reason "to see it"',
                 "status",
             )
         ]

@@ -26,8 +26,10 @@ _WIDTH, _HEIGHT = 346, 290
 
 
 class Drawing:
-    """`picture` (H, W, 3) in 0..255 and `alpha` (H, W), the mask of the person in it, float32. `x`, `y` (H, W) are pixels
-    of the photograph, `skin` and `body` its masks, `plain` (H, W, 3) is the colour of the skin without any detail.
+    """`picture` (H, W, 3) in 0..255, and `alpha` (H, W), the mask of the person in it.
+
+    `x`, `y` (H, W) are pixels of the photograph, `skin` and `body` its masks, `plain` (H, W, 3) is the colour of the
+    skin without any detail.
     """
 
     def __init__(self, source: Photo, keeps_hair: bool, hair_colour: Colour, rng: np.random.Generator) -> None:

@@ -1,8 +1,11 @@
 """Creation of the whole sample: media, ground truth and corpus file."""
 
+import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,7 @@ from . import film as films
 from .film import SyntheticVideo
 from .kinds import ROWS, SPEAKER_PATTERN, SampleFile, Shoot
 from .people import BY_NAME, drawn
+from .photo import photo
 from .portrait import portrait
 from .sound import in_a_room
 from .speech import SpokenWords, Utterance, speak
@@ -43,9 +47,9 @@ def make_sample(
 ) -> Path:
     """Write `folder`/media, `folder`/truth.csv, `folder`/truth/*.npz and `folder`/corpus.toml; return the corpus file.
 
-    The same seed gives the same files. `progress` is called with the name of each file before it is made. Files of
-    these names are overwritten, others left alone. `only`: names of the files to make, by default all; each is the same
-    as in the whole sample, and a copy needs the file it copies.
+    The same seed gives the same files. `progress` is called with the name of each file once it is made, in order. Files
+    of these names are overwritten, others left alone. `only`: names of the files to make, by default all; each is the
+    same as in the whole sample, and a copy needs the file it copies.
 
     Raises: OSError - the folder cannot be written; RuntimeError - speech synthesis does not work here.
     """
@@ -53,10 +57,20 @@ def make_sample(
         (folder / part).mkdir(parents=True, exist_ok=True)
     chosen_rows = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
     spoken = _spoken(seed, ROWS[: chosen_rows[-1][0] + 1])
-    for number, row in chosen_rows:
-        if progress is not None:
-            progress(row.file)
+    photo()  # else every thread would measure it anew
+
+    def make(chosen: tuple[int, SampleFile]) -> str:
+        number, row = chosen
         _make(folder, row, spoken.get(row.file, []), np.random.default_rng([seed, number]))
+        return row.file
+
+    made, copies = (  # a copy needs its original
+        [chosen for chosen in chosen_rows if (chosen[1].recipe == "copy") is is_copy] for is_copy in (False, True)
+    )
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for file in chain(pool.map(make, made), map(make, copies)):
+            if progress is not None:
+                progress(file)
     write_table(folder, [row for _, row in chosen_rows])
     corpus = folder / "corpus.toml"
     corpus.write_text(_CORPUS_FILE.format(speaker=SPEAKER_PATTERN), "utf-8")
