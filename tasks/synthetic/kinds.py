@@ -67,7 +67,7 @@ def _refused(
 
 
 TAKES: Final = 3
-"""Further clean films of each speaker in the whole sample."""
+"""Clean films of a speaker who is in none of the kinds; of the others, one less."""
 
 TAKE_SIZE: Final = (288, 288)
 """Width and height of these."""
@@ -172,12 +172,12 @@ KINDS: Final[tuple[SampleFile, ...]] = (
 )  # fmt: skip
 """A file of every kind. A path that starts with a name and a dash gives the speaker."""
 
+_IN_KINDS: Final = {row.speaker for row in KINDS}
+
 ROWS: Final[tuple[SampleFile, ...]] = KINDS + tuple(
-    _both(
-        f"{person.name}-take{take}.mp4", "take", _CLEAN, Shoot((person.name,), size=TAKE_SIZE, phrases=1 + (take == 1))
-    )
-    for take in range(1, TAKES + 1)
+    _both(f"{person.name}-take{take}.mp4", "take", _CLEAN, Shoot((person.name,), size=TAKE_SIZE))
     for person in PEOPLE
+    for take in range(1, TAKES + 1 - (person.name in _IN_KINDS))
 )
 """The whole sample."""
 
