@@ -53,8 +53,8 @@ class ModelRule(Section):
     references: int = Field(
         8, ge=1, description="reference frames of a clip, which a model gets and which are not scored"
     )
-    least_clips: int = Field(ge=2, description="with fewer clips in the benchmark nothing is decided")
-    least_speakers: int = Field(ge=2, description="with fewer speakers in the benchmark nothing is decided")
+    least_clips: int = Field(ge=2, description="with fewer clips in the benchmark no champion is replaced")
+    least_speakers: int = Field(ge=2, description="with fewer speakers in the benchmark no champion is replaced")
     controls: dict[str, float] = Field(
         default_factory=dict,
         description="share of a control's error by which the challenger's must surely lie below it, by control",

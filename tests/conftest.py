@@ -5,6 +5,7 @@ And a summary of the tests that a session did not run, above its closing line.
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,11 @@ def commons(tmp_path_factory, request) -> Commons:
 
 @pytest.fixture(scope="session")
 def sample(commons) -> Path:
-    """The whole sample. Do not write into it."""
-    from heterodub.tasks.synthetic.make import make_sample  # here, not above: most sessions make none
+    """The sample's file of every kind, without the further takes. Do not write into it."""
+    from heterodub.tasks.synthetic.kinds import KINDS  # here, not above: most sessions make none
+    from heterodub.tasks.synthetic.make import make_sample
 
-    return commons.made_once("sample", make_sample)
+    return commons.made_once("sample", partial(make_sample, only={row.file for row in KINDS}))
 
 
 _LONG = pytest.StashKey[int]()

@@ -78,7 +78,7 @@ def dub(
     else:
         job = _job(video, speech, speech_from, out)
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
-        summary = _dub_one(job, generator, translator, workspace, config)
+        summary = dub_one(job, generator, translator, workspace, config)
     from heterodub.flows.cli.render.ingest import show_dubbings
 
     for outcome in summary["outcomes"]:
@@ -96,9 +96,13 @@ def _job(video: str | None, speech: str | None, speech_from: str | None, out: st
     return {"video": video, "speech": speech or speech_from, "out": out}
 
 
-def _dub_one(
+def dub_one(
     job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
+    """Dub one video, given as the fields of a DubJob; returns the summary.
+
+    Raises: HeterodubError - a field, a file, a model or the settings; the text says what to do.
+    """
     from pydantic import ValidationError
 
     from heterodub.flows.cli.progress import TerminalProgress

@@ -119,7 +119,7 @@ class GuidedCommand(TyperCommand):
 def attach(app: typer.Typer, *above: str) -> None:
     """Give every command of an application its guide: examples, and the line at its end."""
     for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
+        name = str(command.name or getattr(command.callback, "__name__", ""))
         command.cls = GuidedCommand
         if guide := GUIDES.get(" ".join((*above, name))):
             lines = (f"  heterodub {example}" for example in guide.examples)

@@ -77,8 +77,8 @@ def takedown(
     from heterodub.flows.cli.render.lineage import show_takedown
     from heterodub.flows.takedown import takedown as run
 
-    names = SecretStr(value), SecretStr(reason)  # Prefect keeps what a flow is given
-    summary = run_flow(run, kind, *names, False, workspace, text_of(config), with_models, with_near_copies)
+    secret, why = SecretStr(value), SecretStr(reason)  # Prefect keeps what a flow is given
+    summary = run_flow(run, kind, secret, why, False, workspace, text_of(config), with_models, with_near_copies)
     print_result(summary, as_json, partial(show_takedown, dry_run=False))
 
 

@@ -69,17 +69,17 @@ def promote(
     from heterodub.flows.cli.render.promotion import show_move, show_promotion
     from heterodub.tasks.preflight.models import check_promote
 
-    where = (workspace, text_of(config))
+    rules, settings = text_of(policy), text_of(config)
     if override:
         configure_environment()
         from heterodub.tasks.promotion.manual import override as make_champion
 
-        print_result(make_champion(reason or "", stage, model, *where), as_json, show_move)
+        print_result(make_champion(reason or "", stage, model, workspace, settings), as_json, show_move)
         return
-    prepare(lambda: check_promote(stage, model, text_of(policy), *where, override, reason))
+    prepare(lambda: check_promote(stage, model, rules, workspace, settings, override, reason))
     from heterodub.flows.promote import promote as run
 
-    print_result(run_flow(run, stage, model, text_of(policy), *where), as_json, show_promotion)
+    print_result(run_flow(run, stage, model, rules, workspace, settings), as_json, show_promotion)
 
 
 def rollback(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Floats
-from heterodub.schemas.config.dubbing import Length
+from heterodub.schemas.config.choices import Length
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from heterodub.tasks.ingestion.code_versions import Versions, versions_here
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
 
+__all__ = ["Client", "open_client", "spread"]
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -64,7 +64,8 @@ def decide(
     rule: ModelRule,
     resampling: ResamplingRule,
 ) -> PromotionDecision:
-    """Decide whether the challenger wins. Without a champion it has to beat its controls, and nothing else.
+    """Decide whether the challenger wins. Without a champion it has to beat its controls, and nothing else; on a
+    benchmark that is too small to decide on, by its figures alone, whatever their intervals.
 
     Raises: ValueError - the two were scored on different clips.
     """
@@ -73,12 +74,10 @@ def decide(
         raise ValueError("champion and challenger were scored on different clips")
     clips = sorted(speakers)
     groups = [speakers[clip] for clip in clips]
-    checker = _PolicyChecks(
-        challenger, champion, directions, rule, clips, groups, Resampling(**resampling.model_dump())
-    )
-    checks = tuple(checker.checks())
     is_large_enough = len(clips) >= rule.least_clips and len(set(groups)) >= rule.least_speakers
-    passed = is_large_enough and all(check.passed for check in checks)
+    how = Resampling(**resampling.model_dump())
+    checks = tuple(_PolicyChecks(challenger, champion, directions, rule, clips, groups, how, is_large_enough).checks())
+    passed = (is_large_enough or champion is None) and all(check.passed for check in checks)
     reason = _sentence(checks, rule, len(clips), len(set(groups)), is_large_enough, champion is None)
     return PromotionDecision("promote" if passed else "keep", reason, len(clips), len(set(groups)), checks)
 
@@ -92,6 +91,7 @@ class _PolicyChecks:
     clips: Sequence[str]
     groups: Sequence[str]
     how: Resampling
+    is_large_enough: bool
 
     def checks(self) -> Iterator[PolicyCheck]:
         if self.champion is not None:
@@ -112,15 +112,19 @@ class _PolicyChecks:
         ours, theirs = self._scores(self.challenger, score), self._scores(champion, score)
         value = reduction_interval(ours, theirs, self.groups, self.how)
         what = f"{score} below the champion's, as a share of it, surely by {least:g}"
-        return self._check("primary", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
+        lost = _lost(ours, theirs)
+        return self._check("primary", what, value, surely=True, limit=least, lost=lost, beyond=True)
 
     def _control(self, control: str, least: float) -> PolicyCheck:
         score = self.rule.primary
         ours = self._scores(self.challenger, score)
         theirs = self.challenger.column(control, score, self.clips)
         value = reduction_interval(ours, theirs, self.groups, self.how)
-        what = f"{score} below that of {control}, as a share of it, surely by {least:g}"
-        return self._check(f"beats {control}", what, value, surely=True, limit=least, lost=_lost(ours, theirs))
+        # nobody is displaced by a first champion, and a small benchmark has no interval worth the name
+        surely = self.is_large_enough or self.champion is not None
+        what = f"{score} below that of {control}, as a share of it, {'surely ' * surely}by {least:g}"
+        lost = _lost(ours, theirs)
+        return self._check(f"beats {control}", what, value, surely=surely, limit=least, lost=lost, beyond=True)
 
     def _gain(self, champion: ModelScores, control: str, most: float) -> PolicyCheck:
         score = self.rule.primary
@@ -154,8 +158,12 @@ class _PolicyChecks:
             cost, what, ours <= times * theirs, None, times, f"{_amount(ours)} against {_amount(theirs)}"
         )
 
-    def _check(self, name: str, what: str, value: Interval, *, surely: bool, limit: float, lost: int) -> PolicyCheck:
-        """Check a value against its limit. surely: the interval's near end counts, else the figure itself."""
+    def _check(
+        self, name: str, what: str, value: Interval, *, surely: bool, limit: float, lost: int, beyond: bool = False
+    ) -> PolicyCheck:
+        """Check a value against its limit. surely: the interval's near end counts, else the figure itself. beyond: it
+        has to lie above the limit, else the limit is enough.
+        """
         if lost > _MOST_LOST * len(self.clips):
             return PolicyCheck(
                 name, what, False, value, limit, f"not measured on {counted(lost, 'clip')} where the other one is"
@@ -163,7 +171,7 @@ class _PolicyChecks:
         decisive = value.low if surely else value.mean
         if decisive is None:
             return PolicyCheck(name, what, False, value, limit, _unmeasured(value))
-        return PolicyCheck(name, what, decisive > limit if surely else decisive >= limit, value, limit)
+        return PolicyCheck(name, what, decisive > limit if beyond else decisive >= limit, value, limit)
 
     def _scores(self, candidate: ModelScores, score: str) -> list[float | None]:
         return candidate.column(candidate.main_system, score, self.clips)
@@ -202,13 +210,15 @@ def _lost(ours: Scores, theirs: Scores) -> int:
 def _sentence(
     checks: Sequence[PolicyCheck], rule: ModelRule, clips: int, speakers: int, is_large_enough: bool, is_first: bool
 ) -> str:
-    if not is_large_enough:
-        present = f"{counted(clips, 'clip')} of {counted(speakers, 'speaker')}"
-        required = f"{rule.least_clips} and {rule.least_speakers}"
-        return f"undecidable: the benchmark holds {present}, the policy requires {required}"
+    present = f"the benchmark holds {counted(clips, 'clip')} of {counted(speakers, 'speaker')}"
+    size = "" if is_large_enough else f"{present}, the policy requires {rule.least_clips} and {rule.least_speakers}"
+    if size and not is_first:
+        return f"undecidable: {size}"
     failed = [check for check in checks if not check.passed]
     if not checks:
         return "the policy requires nothing of a first champion"
+    if size and not failed:
+        return f"the first champion's figures beat its controls', without surety: {size}"
     if not failed:
         first = checks[0]
         least = "" if first.value is None or first.value.low is None else f" (at least {100 * first.value.low:.1f} %)"
@@ -217,7 +227,9 @@ def _sentence(
         return f"{first.what}{least}, and every guard holds"
     if failed[0].name == "primary":
         return f"{_how_far(failed[0])}: {figure(failed[0])}, required is {100 * failed[0].limit:g} %"
-    return "not held: " + "; ".join(f"{check.what} ({check.detail or figure(check)})" for check in failed)
+    return "not held: " + "; ".join(
+        [f"{check.what} ({check.detail or figure(check)})" for check in failed] + [size] * bool(size)
+    )
 
 
 def _how_far(check: PolicyCheck) -> str:

@@ -101,11 +101,11 @@ class ReleaseReader:
 
         Raises: NotFoundError - no such stage or split, or the release was erased by a takedown.
         """
-        if stage not in tuple(Stage):
+        if stage not in [one.value for one in Stage]:
             raise NotFoundError(f"there is no stage {stage!r}: name stage1 or stage2")
         if split not in ("train", "val", "test", None):
             raise NotFoundError(f"there is no split {split!r}: name train, val or test")
-        kind = SpeechDataset if stage == Stage.STAGE1 else FaceDataset
+        kind = SpeechDataset if stage == "stage1" else FaceDataset
         return kind(self.workspace, self.info, split)
 
 

@@ -17,7 +17,7 @@ from .render import Frame, motion, render, still
 from .sound import in_a_room, music, noise, under
 from .speech import SAMPLE_RATE_HZ, Phoneme, SpokenWords
 
-Look = Callable[[Frame], Frame]
+Filter = Callable[[Frame], Frame]
 SoundKind = Literal["speech", "music", "noise", "late", "nothing"]
 
 LATE_S: Final = 0.5
@@ -153,9 +153,9 @@ def dubbed(film: SyntheticVideo, other: SpokenWords, rng: np.random.Generator) -
     return replace(film, sound=in_a_room(samples, rng))
 
 
-def with_look(film: SyntheticVideo, look: Look) -> SyntheticVideo:
-    """Apply a look to every frame."""
-    return replace(film, frames=map(look, film.frames))
+def filtered(film: SyntheticVideo, filter_: Filter) -> SyntheticVideo:
+    """Apply a filter to every frame."""
+    return replace(film, frames=map(filter_, film.frames))
 
 
 def shortened(film: SyntheticVideo, frames: int) -> SyntheticVideo:

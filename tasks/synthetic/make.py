@@ -1,8 +1,11 @@
 """Creation of the whole sample: media, ground truth and corpus file."""
 
+import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +15,7 @@ from . import film as films
 from .film import SyntheticVideo
 from .kinds import ROWS, SPEAKER_PATTERN, SampleFile, Shoot
 from .people import BY_NAME, drawn
+from .photo import photo
 from .portrait import portrait
 from .sound import in_a_room
 from .speech import SpokenWords, Utterance, speak
@@ -43,31 +47,41 @@ def make_sample(
 ) -> Path:
     """Write `folder`/media, `folder`/truth.csv, `folder`/truth/*.npz and `folder`/corpus.toml; return the corpus file.
 
-    The same seed gives the same files. `progress` is called with the name of each file before it is made. Files of
-    these names are overwritten, others left alone. `only`: names of the files to make, by default all; each is the same
-    as in the whole sample, and a copy needs the file it copies.
+    The same seed gives the same files. `progress` is called with the name of each file once it is made, in order. Files
+    of these names are overwritten, others left alone. `only`: names of the files to make, by default all; each is the
+    same as in the whole sample, and a copy needs the file it copies.
 
     Raises: OSError - the folder cannot be written; RuntimeError - speech synthesis does not work here.
     """
     for part in ("media", "truth"):
         (folder / part).mkdir(parents=True, exist_ok=True)
-    spoken = _spoken(seed)
     chosen_rows = [(number, row) for number, row in enumerate(ROWS) if only is None or row.file in only]
-    for number, row in chosen_rows:
-        if progress is not None:
-            progress(row.file)
+    spoken = _spoken(seed, ROWS[: chosen_rows[-1][0] + 1])
+    photo()  # else every thread would measure it anew
+
+    def make(chosen: tuple[int, SampleFile]) -> str:
+        number, row = chosen
         _make(folder, row, spoken.get(row.file, []), np.random.default_rng([seed, number]))
+        return row.file
+
+    made, copies = (  # a copy needs its original
+        [chosen for chosen in chosen_rows if (chosen[1].recipe == "copy") is is_copy] for is_copy in (False, True)
+    )
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for file in chain(pool.map(make, made), map(make, copies)):
+            if progress is not None:
+                progress(file)
     write_table(folder, [row for _, row in chosen_rows])
     corpus = folder / "corpus.toml"
     corpus.write_text(_CORPUS_FILE.format(speaker=SPEAKER_PATTERN), "utf-8")
     return corpus
 
 
-def _spoken(seed: int) -> dict[str, list[SpokenWords]]:
-    """Synthesise all speech, by file: one speech for each voice it needs."""
+def _spoken(seed: int, rows: Sequence[SampleFile]) -> dict[str, list[SpokenWords]]:
+    """Synthesise the speech of the first rows of the sample, by file: one speech for each voice it needs."""
     rng = np.random.default_rng(seed)
     phrases = drawn(rng)
-    voices = [(row.file, voice, count) for row in ROWS for voice, count in _voices(row)]
+    voices = [(row.file, voice, count) for row in rows for voice, count in _voices(row)]
     utterances = [_utterance(voice, count, phrases, rng) for _, voice, count in voices]
     by_file: dict[str, list[SpokenWords]] = {}
     for (file, _, _), speech in zip(voices, speak(utterances), strict=True):
@@ -120,8 +134,8 @@ def _shot(shoot: Shoot, spoken: list[SpokenWords], rng: Rng) -> SyntheticVideo:
     if shoot.voice is not None:
         shot = films.dubbed(shot, spoken[1], rng)
     shot = films.with_sound(shot, shoot.heard, rng)
-    for look in shoot.looks:
-        shot = films.with_look(shot, look)
+    for filter_ in shoot.filters:
+        shot = films.filtered(shot, filter_)
     return shot if shoot.keep_frames is None else films.shortened(shot, shoot.keep_frames)
 
 

@@ -1,4 +1,4 @@
-"""Synthetic speakers (face proportions, colours and voice of each) and their phrases, as people.toml lists them."""
+"""Synthetic speakers (face, looks and voice of each) and their phrases, as people.toml lists them."""
 
 import tomllib
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from pydantic import TypeAdapter
 
+from .drawing import Colour
+from .looks import Look
 from .speech import Voice
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,19 @@ class Proportions:
 
 
 @dataclass(frozen=True, slots=True)
-class Tint:
-    """A change of colour in CIE Lab: lightness times `gain`, plus shifts of a (red) and b (yellow)."""
-
-    gain: float = 1.0
-    red: float = 0.0
-    yellow: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Person:
     """One speaker.
 
     `backdrop` is the colour of the wall behind, top and bottom; `scale` the size of the face against the photograph
-    (1.5 makes it 165 px high); `hue` turns the colour of the clothes, in degrees.
+    (1.5 makes it 165 px high); `breadth` is the width of the head against its height, 1 as photographed.
     """
 
     name: str
     voice: Voice
-    hue: int
+    look: Look
     backdrop: tuple[Colour, Colour]
     proportions: Proportions = Proportions()
-    skin: Tint = Tint()
-    hair: Tint = Tint()
+    breadth: float = 1.0
     mirrored: bool = False
     scale: float = 1.5
     width: int = 320

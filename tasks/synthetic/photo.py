@@ -63,19 +63,19 @@ _SURELY_HAIR: Final = (
     (190, 75),
 )
 _SURELY_SUIT: Final = ((110, 240), (150, 190), (190, 180), (260, 185), (290, 210), (320, 260), (100, 260))
-_HAIR_ENDS_AT: Final = 140
 _BELOW_PORTRAIT: Final = 270
 
 
 @dataclass(frozen=True)
 class Photo:
-    """The photograph (512, 512, 3) RGB uint8 and soft masks (512, 512) float32 in 0..1 of its parts."""
+    """The photograph (512, 512, 3) RGB uint8 and soft masks (512, 512) float32 in 0..1: `figure` is the person, `body`
+    the face with the neck, `skin` the same without eyes and mouth.
+    """
 
     picture: NDArray[np.uint8]
     figure: NDArray[np.float32]
+    body: NDArray[np.float32]
     skin: NDArray[np.float32]
-    hair: NDArray[np.float32]
-    suit: NDArray[np.float32]
 
 
 @cache
@@ -84,17 +84,11 @@ def photo() -> Photo:
     from skimage import data
 
     picture = np.ascontiguousarray(data.astronaut())  # type: ignore[no-untyped-call]
-    figure = _cut_out(picture)
-    skin = _filled(_SKIN)
+    figure = cv2.erode(_cut_out(picture), np.ones((3, 3)))
+    skin = body = _filled(_SKIN)
     for hole in ((*LIP_UPPER, *reversed(LIP_LOWER)), _ring(LEFT_EYE), _ring(RIGHT_EYE)):
         skin = skin * (1 - _filled(hole))
-    body = _filled(_SKIN)
-    rows = np.arange(len(picture))[:, None]
-    hair = figure * (1 - body) * (rows < _HAIR_ENDS_AT)
-    suit = figure * (1 - body) * (rows >= _HAIR_ENDS_AT)
-    return Photo(
-        picture, _soft(cv2.erode(figure, np.ones((3, 3))), 0.8), _soft(skin, 1.0), _soft(hair, 1.2), _soft(suit, 1.0)
-    )
+    return Photo(picture, _soft(figure, 0.8), _soft(body, 1.0), _soft(skin, 1.0))
 
 
 def _cut_out(picture: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,19 +1,21 @@
-"""Still picture of a person, warped and recoloured from the photograph, with the curves of mouth and eyes."""
+"""Still picture of a person, warped from the photograph and drawn on, with the curves of mouth and eyes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator
 
-from .people import Colour, Person, Proportions, Tint
+from .drawing import DETAIL, LEFT, Colour
+from .looks import dressed
+from .people import Person, Proportions
 from .photo import CHIN, HEAD_CENTRE, LEFT_EYE, LIP_LOWER, LIP_UPPER, NOSE_BASE, RIGHT_EYE, Points, photo
 
-_HEADROOM: Final = 6.0  # photograph pixels between the picture's upper edge and the hair
+_HEADROOM: Final = -6.0  # photograph pixels between the picture's upper edge and the hair
 _GRID: Final = 8  # the thin-plate spline is evaluated at every eighth pixel and interpolated between
 _MARGIN: Final = (
     (60, 0),
@@ -72,7 +74,8 @@ class _Moved:
 
     def __init__(self, person: Person) -> None:
         self.person = person
-        self.origin = np.array([HEAD_CENTRE[0] - person.width / 2 / person.scale, _HEADROOM])
+        self.scale = person.scale * np.array([person.breadth**0.5, person.breadth**-0.5])
+        self.origin = np.array([HEAD_CENTRE[0] - person.width / 2 / self.scale[0], _HEADROOM])
         before, after = _controls(person.proportions)
         self.back = RBFInterpolator(after, before - after, kernel="thin_plate_spline")
 
@@ -80,11 +83,11 @@ class _Moved:
         """Return the photograph's point at each pixel, before mirroring: (H, W, 2)."""
         height, width = self.person.height, self.person.width
         xs, ys = np.arange(-_GRID, width + 2 * _GRID, _GRID), np.arange(-_GRID, height + 2 * _GRID, _GRID)
-        coarse = np.stack(np.meshgrid(xs, ys), -1) / self.person.scale + self.origin
+        coarse = np.stack(np.meshgrid(xs, ys), -1) / self.scale + self.origin
         shift = self.back(coarse.reshape(-1, 2)).reshape(coarse.shape).astype(np.float32)
         x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
         fine = cv2.remap(shift, x / _GRID + 1, y / _GRID + 1, cv2.INTER_LINEAR)
-        return np.asarray(np.stack([x, y], -1) / self.person.scale + self.origin + fine)
+        return np.asarray(np.stack([x, y], -1) / self.scale + self.origin + fine)
 
     def placed(self, points: Sequence[tuple[float, float]]) -> Points:
         """Map points of the photograph to the person's picture, left to right."""
@@ -92,7 +95,7 @@ class _Moved:
         here = targets.copy()
         for _ in range(12):  # fixed point: the spline is only known backwards
             here = targets - self.back(here)
-        here = (here - self.origin) * self.person.scale
+        here = (here - self.origin) * self.scale
         if self.person.mirrored:
             here = (np.array([self.person.width - 1, 0]) + here * [-1, 1])[::-1]
         return np.asarray(here)
@@ -125,33 +128,15 @@ def _controls(p: Proportions) -> tuple[Points, Points]:
 
 
 def _composed(person: Person, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Sample the recoloured photograph at (x, y), in front of the person's own wall."""
-    source = photo()
-    coloured = _tinted(source.picture, source.skin, person.skin)
-    coloured = _tinted(coloured, source.hair, person.hair)
-    coloured = _turned(coloured, source.suit, person.hue)
-    face = cv2.remap(coloured, x, y, cv2.INTER_LANCZOS4, borderMode=cv2.BORDER_REFLECT).astype(np.float32)
+    """Sample the photograph with the person's looks at (x, y), in front of the person's own wall."""
+    drawing, figure = dressed(photo(), person.look, np.random.default_rng(list(person.name.encode())))
+    across, down = ((axis + 0.5) * DETAIL - 0.5 for axis in (x - LEFT, y))
+    face = cv2.remap(drawing, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     face += 0.7 * (face - cv2.GaussianBlur(face, (0, 0), 1.2))  # enlarging softened it
-    alpha = cv2.remap(source.figure, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[..., None]
+    alpha = cv2.remap(figure, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[..., None]
     mixed = face * alpha + _wall(person.backdrop, *x.shape) * (1 - alpha)
     portrait: NDArray[np.uint8] = np.clip(np.round(mixed), 0, 255).astype(np.uint8)
     return portrait
-
-
-def _tinted(picture: NDArray[Any], mask: NDArray[np.float32], tint: Tint) -> NDArray[np.float32]:
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    changed = lab * np.array([tint.gain, 1, 1]) + np.array([0, tint.red, tint.yellow])
-    lab += (changed - lab).astype(np.float32) * mask[..., None]
-    return np.asarray(np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), 0, 1) * 255, np.float32)
-
-
-def _turned(picture: NDArray[np.float32], mask: NDArray[np.float32], hue: int) -> NDArray[np.float32]:
-    hsv = cv2.cvtColor(picture / 255, cv2.COLOR_RGB2HSV)
-    hsv[..., 0] = (hsv[..., 0] + hue) % 360
-    if hue:
-        hsv[..., 1] = hsv[..., 1] * np.float32(0.8)
-    changed = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255
-    return np.asarray(picture + (changed - picture) * mask[..., None], np.float32)
 
 
 def _wall(backdrop: tuple[Colour, Colour], height: int, width: int) -> NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """Animation of a still portrait: the mouth follows a curve, the jaw moves along, eyes blink, the head sways.
 
-Every frame is the portrait sampled at displaced points. Around the mouth it is sampled twice, once as the upper face
-and once as the lower, which part at the lips; between them is the mouth's inside, with the photograph's own upper
-teeth, which stay fixed to the skull.
+Around the mouth the portrait is sampled at displaced points: the upper face and the lower one part at the lips, and
+between them is the mouth's inside, with the photograph's own upper teeth, which stay fixed to the skull. Then the whole
+head sways.
 """
 
 from collections.abc import Iterator
@@ -78,14 +78,16 @@ def render(face: Portrait, moves: Motion, rng: np.random.Generator | None = None
     head = _bump(np.hypot(xs - face.head[0], (ys - face.head[1]) * 0.8), 85 * face.unit, 160 * face.unit)
     noise = None if rng is None else _grain(height + 64, width + 64, rng)
     for index in range(len(moves)):
+        posed = face.picture.copy()
+        _talk(face, posed, float(moves.mouth.opening[index]), float(moves.mouth.width[index]))
+        _blink(face, posed, float(moves.blink[index]))
         x, y = _swayed(xs, ys, head, face, moves.sway[index])
-        y = _blinked(x, y, face, float(moves.blink[index]))
-        frame = _talking(face, x, y, float(moves.mouth.opening[index]), float(moves.mouth.width[index]))
+        frame = cv2.remap(posed, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         if noise is not None and rng is not None:
             down, right = rng.integers(0, 64, 2)
             grain = np.ascontiguousarray(noise[down : down + height, right : right + width])
-            frame = np.asarray(cv2.add(frame, grain, dtype=cv2.CV_8U), np.uint8)
-        yield frame
+            frame = cv2.add(frame, grain, dtype=cv2.CV_8U)
+        yield np.asarray(frame, np.uint8)
 
 
 def _grain(height: int, width: int, rng: np.random.Generator) -> NDArray[np.int16]:
@@ -103,54 +105,54 @@ def _swayed(xs: Plane, ys: Plane, weight: Plane, face: Portrait, sway: Any) -> t
     )
 
 
-def _blinked(x: Plane, y: Plane, face: Portrait, closed: float) -> Plane:
+def _blink(face: Portrait, posed: Frame, closed: float) -> None:
     """Draw the skin above each upper lid down over the eye."""
     if closed <= 0:
-        return y
-    drawn = y.copy()
+        return
     for upper, lower in face.eyes:
-        (left, right), top = upper[[0, -1], 0], upper[:, 1].min() - 10 * face.unit
-        box = (x > left) & (x < right) & (y > top) & (y < lower[:, 1].max() + 2)
-        px, py = x[box], y[box]
-        lid = np.interp(px, upper[:, 0], upper[:, 1])
-        drop = 0.92 * closed * (np.interp(px, lower[:, 0], lower[:, 1]) - lid)
-        above = lid + drop - py
-        drawn[box] = np.where(above > 0, py - drop * _bump(above, 1.5 * face.unit, 9 * face.unit), py)
-    return drawn
+        x, y, part = _window(
+            posed, upper[0, 0], upper[-1, 0], upper[:, 1].min() - 10 * face.unit, lower[:, 1].max() + 2
+        )
+        lid = np.interp(x, upper[:, 0], upper[:, 1]).astype(np.float32)
+        drop = 0.92 * closed * (np.interp(x, lower[:, 0], lower[:, 1]).astype(np.float32) - lid)
+        above = lid + drop - y
+        source = np.where(above > 0, y - drop * _bump(above, 1.5 * face.unit, 9 * face.unit), y)
+        part[:] = np.clip(_sampled(face.picture, x, source) + 0.5, 0, 255)
 
 
-def _talking(face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> Frame:
-    """Sample the frame at (x, y), with lips parted by `opening` and spread by `width`."""
-    frame = cv2.remap(face.picture, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    rows, columns = _mouth_window(face, x, y)
-    lips = _Lips(face, x[rows, columns], y[rows, columns], opening, width)
-    upper = _sampled(face.picture, *lips.upper_source())
-    lower = _sampled(face.picture, *lips.lower_source())
-    inside = lips.inside(face.picture)
-    gap, below = (alpha[..., None] for alpha in lips.edges())
-    skin = (upper * (1 - below) + lower * below) * lips.contact()[..., None]
-    frame[rows, columns] = np.clip(skin * (1 - gap) + inside * gap + 0.5, 0, 255)
-    return np.asarray(frame, np.uint8)
-
-
-def _mouth_window(face: Portrait, x: Plane, y: Plane) -> tuple[slice, slice]:
-    centre = face.lip_upper[:, 0].mean()
-    reach = 62 * face.unit
+def _talk(face: Portrait, posed: Frame, opening: float, width: float) -> None:
+    """Draw the lower face with lips parted by `opening` and spread by `width`."""
+    centre, reach = face.lip_upper[:, 0].mean(), 62 * face.unit
     top, bottom = face.nose_base[1] - 4 * face.unit, face.chin[1] + 24 * face.unit
-    height, width = x.shape
-    return (
-        slice(max(0, int(top)), min(height, int(bottom))),
-        slice(max(0, int(centre - reach)), min(width, int(centre + reach))),
-    )
+    x, y, part = _window(posed, centre - reach, centre + reach, top, bottom)
+    lips = _Lips(face, x, y, opening, width)
+    drawn = _sampled(face.picture, *lips.source()) * lips.contact()[..., None]
+    gap = lips.gap_mask()[..., None]
+    rows = np.flatnonzero(gap.any(axis=(1, 2)))
+    if len(rows):
+        inner = np.s_[rows[0] : rows[-1] + 1]
+        inside = _Lips(face, x, y[inner], opening, width).inside(face.picture)
+        drawn[inner] += (inside - drawn[inner]) * gap[inner]
+    part[:] = np.clip(drawn + 0.5, 0, 255)
+
+
+def _window(picture: Frame, left: float, right: float, top: float, bottom: float) -> tuple[Plane, Plane, Frame]:
+    """Return a part of a picture, a view, with the x of its columns (1, W) and the y of its rows (H, 1)."""
+    height, width = picture.shape[:2]
+    rows = slice(max(0, int(top)), min(height, int(bottom)))
+    columns = slice(max(0, int(left)), min(width, int(right)))
+    x = np.arange(columns.start, columns.stop, dtype=np.float32)[None]
+    y = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None]
+    return x, y, picture[rows, columns]
 
 
 class _Lips:
-    """The displaced lower face of one frame. `x`, `y` are the window's points on the portrait, in its pixels."""
+    """The displaced lower face of one frame. `x` (1, W), `y` (H, 1): the window's columns and rows of the portrait."""
 
     def __init__(self, face: Portrait, x: Plane, y: Plane, opening: float, width: float) -> None:
         self.face, self.x, self.y, self.unit = face, x, y, face.unit
         left, right = face.lip_upper[0], face.lip_upper[-1]
-        self.centre, self.half = (left[0] + right[0]) / 2, (right[0] - left[0]) / 2
+        self.centre, self.half = float(left[0] + right[0]) / 2, float(right[0] - left[0]) / 2
         self.opening = opening
         self.narrow = _REST_WIDTH + _WIDTH_SPAN[int(width > 0)] * width - 0.05 * opening
         self.gap = WIDEST_OPENING * opening * face.unit
@@ -170,7 +172,8 @@ class _Lips:
         """Return the heights of the lips' inner edges at each pixel's column; they meet beyond the corners."""
         t = (self.x - self.centre) / (self.narrow * self.half)
         bow = self.bow = np.clip(1 - t * t, 0, 1)
-        corners = np.interp(self.x, self.face.lip_upper[[0, -1], 0], self.face.lip_upper[[0, -1], 1])
+        ends = self.face.lip_upper[[0, -1]]
+        corners = np.interp(self.x, ends[:, 0], ends[:, 1]).astype(np.float32)
         rest = corners + (_REST_CORNER_DROP * self.fade + _REST_SAG * bow) * self.unit
         parted = self.gap * bow**0.7
         return (
@@ -186,15 +189,20 @@ class _Lips:
             (np.interp(self.source_x, lower[:, 0], lower[:, 1]) + trim).astype(np.float32),
         )
 
-    def upper_source(self) -> tuple[Plane, Plane]:
-        """Return the source points of the face above the seam."""
+    def source(self) -> tuple[Plane, Plane]:
+        """Return the source points of the skin: of the upper face above the middle of the gap, of the lower below."""
+        is_upper = self.y < (self.seam_upper + self.seam_lower) / 2
+        (upper_x, upper_y), (lower_x, lower_y) = self._upper_source(), self._lower_source()
+        return np.where(is_upper, upper_x, lower_x), np.where(is_upper, upper_y, lower_y)
+
+    def _upper_source(self) -> tuple[Plane, Plane]:
         height = self.seam_upper - self.y
         near = _bump(height, 3 * self.unit, 12 * self.unit)
         shift = self.seam_upper - self.source_upper
         return self.x + (self.source_x - self.x) * near, self.y - shift * near
 
-    def lower_source(self) -> tuple[Plane, Plane]:
-        """Return the source points of the face below the seam: the lip, and the jaw that carries it."""
+    def _lower_source(self) -> tuple[Plane, Plane]:
+        """The lip, and the jaw that carries it."""
         depth = self.y - self.seam_lower
         near = _bump(depth, 6 * self.unit, 20 * self.unit)
         shift = self.seam_lower - self.source_lower
@@ -205,15 +213,15 @@ class _Lips:
         unit, chin = self.unit, float(self.face.chin[1])
         level = float(self.face.lip_lower[0, 1])
         down = 1 - _bump(self.y - level, 0, chin - level)
-        sides = _bump(np.abs(self.x - self.face.chin[0]), 26 * unit, 54 * unit)
+        sides = _bump(np.abs(self.x - float(self.face.chin[0])), 26 * unit, 54 * unit)
         return drop * down * sides * _bump(self.y - chin - drop, 1 * unit, 18 * unit)
 
-    def edges(self) -> tuple[Plane, Plane]:
-        """Return masks of the gap between the lips, and of the part below the lower edge; 0 to 1, one pixel soft."""
+    def gap_mask(self) -> Plane:
+        """Return a mask (H, W) of the gap between the lips, 0 to 1 and one pixel soft."""
         below_upper = np.clip(self.y - self.seam_upper + 0.5, 0, 1)
-        below_lower = np.clip(self.y - self.seam_lower + 0.5, 0, 1)
+        above_lower = np.clip(self.seam_lower - self.y + 0.5, 0, 1)
         apart = np.clip(self.seam_lower - self.seam_upper, 0, 1)
-        return (apart * below_upper * (1 - below_lower)).astype(np.float32), below_lower.astype(np.float32)
+        return np.asarray(apart * below_upper * above_lower, np.float32)
 
     def contact(self) -> Plane:
         """Return the shade along the line where closed lips meet; 1 elsewhere."""
@@ -235,7 +243,7 @@ class _Lips:
 
 
 def _sampled(picture: Frame, x: Any, y: Any) -> Plane:
-    across, down = np.asarray(x, np.float32), np.asarray(y, np.float32)
+    across, down = (np.ascontiguousarray(axis, np.float32) for axis in np.broadcast_arrays(x, y))
     return np.asarray(cv2.remap(picture, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 

@@ -20,7 +20,7 @@ from heterodub.flows.cli.environment import configure_environment
 from heterodub.tasks.ingestion.child import LEAN
 from tests.bench import catalogue, sandbox
 
-_TALKS = ("ada-clean.mp4", "blair-clean.mp4", "chidi-clean.mp4", "farah-clean.mp4")
+_TALKS = ("s01-clean.mp4", "s02-clean.mp4", "s03-clean.mp4", "s06-clean.mp4")
 _FILES_PER_TALK = 2
 _MINUTES = 40
 """Footage that keeps a core busy for more than five minutes. An ingest pays some ten seconds of start-up and audit,

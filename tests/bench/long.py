@@ -22,7 +22,7 @@ from heterodub.flows.cli.environment import configure_environment
 from heterodub.tasks.synthetic.make import make_sample
 from tests.bench.__main__ import length_s, lengthen
 
-_TALK = "ada-clean.mp4"
+_TALK = "s01-clean.mp4"
 _SIZE = (1920, 1080)
 _KINDS = {
     "heterodub.tasks.ingestion.child": "decoding child",

@@ -43,9 +43,9 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 NAMES = {"ingest", "route", "takedown", "retrain", "train", "evaluate", "promote", "dub"}
 
-FIRST = ("ada-clean.mp4", "blair-clean.mp4", "farah-clean.mp4", "hana-clean.webm", "eli-clean.mov", "gale-clean.avi")
-"""With the shares below hana is val, eli and gale are test, the others train."""
-LATER = ("chidi-clean.mp4",)
+FIRST = ("s01-clean.mp4", "s02-clean.mp4", "s06-clean.mp4", "s08-clean.webm", "s05-clean.mov", "s07-clean.avi")
+"""With the shares below s08 is val, s05 and s07 are test, the others train."""
+LATER = ("s03-clean.mp4",)
 
 SETTINGS = """
 promotion = '{folder}/policy.toml'

@@ -187,7 +187,7 @@ def painted_of(models, backend, settings, monkeypatch):
 
 
 def test_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path, painted_of):
-    pictures = passing(talker("ada", 50), "ada", "hand", 20, 28)
+    pictures = passing(talker("s01", 50), "s01", "hand", 20, 28)
     video = write_media(tmp_path / "covered.mp4", regular(50), size=(320, 320), pictures=pictures)
     result, frames = painted_of(video, speech, tmp_path / "out.mp4")
     with av.open(str(video)) as film:
@@ -205,7 +205,7 @@ def test_covered_mouth_passes_through_untouched_and_is_counted(speech, tmp_path,
 
 
 def test_never_visible_mouth_is_an_error(speech, tmp_path, painted_of):
-    pictures = passing(talker("ada", 25), "ada", "mask", -99, 99)
+    pictures = passing(talker("s01", 25), "s01", "mask", -99, 99)
     video = write_media(tmp_path / "masked.mp4", regular(25), size=(320, 320), pictures=pictures)
     with pytest.raises(DubbingError, match="lies over the mouth"):
         painted_of(video, speech, tmp_path / "out.mp4")

@@ -14,7 +14,7 @@ from tests.tasks.media.media_files import regular, write_media
 
 @pytest.mark.parametrize("fps", [25, 50])
 def test_dissolve_ends_a_track_and_drops_its_frames(fps, backend, settings, tmp_path):
-    pictures = joined(talker("ada"), talker("dora"), "dissolve")
+    pictures = joined(talker("s01"), talker("s04"), "dissolve")
     every = fps // 25
     shown = [picture for picture in pictures for _ in range(every)]
     path = write_media(tmp_path / "two.mp4", regular(len(shown), fps), size=(240, 240), pictures=shown)

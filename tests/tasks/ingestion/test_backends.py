@@ -57,7 +57,7 @@ def film_of(picture: np.ndarray, path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize(("file", "expected"), [("ada-clean.mp4", "both"), ("dora-blink.mp4", "reject")])
+@pytest.mark.parametrize(("file", "expected"), [("s01-clean.mp4", "both"), ("s04-blink.mp4", "reject")])
 def test_sample_films_are_routed_as_expected(analysed, media, file, expected):
     try:
         result = routes(analysed(media / file))

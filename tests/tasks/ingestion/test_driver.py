@@ -65,11 +65,11 @@ def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settin
     plan, tally = ingest(footage)
     assert len(plan.fresh) == 7
     assert state_of(settings) == {
-        "ada-clean.mp4": ("measured", None, 1),
-        "copy of ada.mp4": ("duplicate", "same_bytes", 0),
-        "gale-silent.mp4": ("measured", None, 1),
+        "s01-clean.mp4": ("measured", None, 1),
+        "copy of s01.mp4": ("duplicate", "same_bytes", 0),
+        "s07-silent.mp4": ("measured", None, 1),
         "holiday.mp4": ("rejected", "no_face", 0),
-        "dora-blink.mp4": ("rejected", "too_short", 0),
+        "s04-blink.mp4": ("rejected", "too_short", 0),
         "notes.mp4": ("rejected", "not_media", 0),
         "upload_failed.mp4": ("rejected", "empty_file", 0),
     }
@@ -77,7 +77,7 @@ def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settin
     assert tally.bytes == tally.bytes_done
     assert tally.routes.total() == 2
     clips = rows_of(settings, "clips", "uri", "stage1", "stage2", "policy")
-    assert [Path(uri).name for uri, *_ in clips] == ["ada-clean.mp4", "gale-silent.mp4"]
+    assert [Path(uri).name for uri, *_ in clips] == ["s01-clean.mp4", "s07-silent.mp4"]
     assert {policy for *_, policy in clips} == {POLICY.hash}
     assert len(rows_of(settings, "stage2", "clip_id")) == sum(stage2 for _, _, stage2, _ in clips)
     assert len(rows_of(settings, "stage1", "clip_id")) == sum(stage1 for _, stage1, _, _ in clips)
@@ -96,10 +96,10 @@ def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settin
 
 def test_other_bytes_under_the_same_name_replace_the_old_rows(ingest, settings, footage, tmp_path):
     (one := tmp_path / "one").mkdir()
-    shutil.copy(footage / "ada-clean.mp4", one / "film.mp4")
+    shutil.copy(footage / "s01-clean.mp4", one / "film.mp4")
     ingest(one)
     (old,) = rows_of(settings, "clips", "clip_id")
-    shutil.copy(footage / "gale-silent.mp4", one / "film.mp4")
+    shutil.copy(footage / "s07-silent.mp4", one / "film.mp4")
     ingest(one)
     (new,) = rows_of(settings, "clips", "clip_id")
     assert new != old
@@ -113,8 +113,8 @@ def test_other_bytes_under_the_same_name_replace_the_old_rows(ingest, settings, 
 
 def test_copy_keeps_the_clips_when_the_original_changes(ingest, settings, footage, tmp_path):
     (two := tmp_path / "two").mkdir()
-    shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
-    shutil.copy(footage / "ada-clean.mp4", two / "b.mp4")
+    shutil.copy(footage / "s01-clean.mp4", two / "a.mp4")
+    shutil.copy(footage / "s01-clean.mp4", two / "b.mp4")
     ingest(two)
     assert state_of(settings) == {"a.mp4": ("measured", None, 1), "b.mp4": ("duplicate", "same_bytes", 0)}
     before = rows_of(settings, "clips", "clip_id")
@@ -127,8 +127,8 @@ def test_copy_keeps_the_clips_when_the_original_changes(ingest, settings, footag
 
 def test_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest, settings, footage, tmp_path):
     (two := tmp_path / "two").mkdir()
-    shutil.copy(footage / "ada-clean.mp4", two / "a.mp4")
-    shutil.copy(footage / "gale-silent.mp4", two / "b.mp4")
+    shutil.copy(footage / "s01-clean.mp4", two / "a.mp4")
+    shutil.copy(footage / "s07-silent.mp4", two / "b.mp4")
     ingest(two)
     assert len(rows_of(settings, "clips", "clip_id")) == 2
     shutil.copy(two / "a.mp4", two / "b.mp4")
@@ -152,14 +152,14 @@ def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footag
     assert rows_of(again, "clips", "clip_id", "uri") == clips
     assert (tally.files, tally.files_done, tally.bytes) == (5, 5, tally.bytes_done)
 
-    shutil.copy(footage / "ada-clean.mp4", footage / "new copy of ada.mp4")
-    shutil.copy(footage / "gale-silent.mp4", footage / "ada-clean.mp4")
+    shutil.copy(footage / "s01-clean.mp4", footage / "new copy of s01.mp4")
+    shutil.copy(footage / "s07-silent.mp4", footage / "s01-clean.mp4")
     for each in (settings, again):
         monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_FILES", 1 if each is again else 1000)
         ingest(footage, given=each)
     assert state_of(again) == state_of(settings)
     assert rows_of(again, "clips", "clip_id", "uri") == rows_of(settings, "clips", "clip_id", "uri")
-    assert state_of(settings)["copy of ada.mp4"] == ("measured", None, 1)
+    assert state_of(settings)["copy of s01.mp4"] == ("measured", None, 1)
 
 
 def test_known_files_come_first_and_slices_are_bounded(monkeypatch):

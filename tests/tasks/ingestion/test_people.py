@@ -32,7 +32,7 @@ def talker(name: str, frames: int = ALONE + LONGEST) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def people() -> dict[str, list[np.ndarray]]:
-    return {name: talker(name) for name in ("ada", "dora", "hana")}
+    return {name: talker(name) for name in ("s01", "s04", "s08")}
 
 
 def joined(first: list[np.ndarray], second: list[np.ndarray], kind: str) -> list[np.ndarray]:
@@ -74,7 +74,7 @@ def spans(pictures: list[np.ndarray], look: bool = True) -> list[tuple[int, int,
 
 @pytest.mark.parametrize("kind", ["dissolve", "fade", "wipe"])
 def test_soft_cut_ends_a_clip_and_no_clip_holds_mixed_frames(people, kind):
-    (before, first, end), (after, again, last) = spans(joined(people["ada"], people["dora"], kind))
+    (before, first, end), (after, again, last) = spans(joined(people["s01"], people["s04"], kind))
     assert before == 0 < after
     assert (first, last) == (0, 2 * ALONE + LONGEST)
     assert ALONE - 6 <= end <= ALONE + 2
@@ -82,7 +82,7 @@ def test_soft_cut_ends_a_clip_and_no_clip_holds_mixed_frames(people, kind):
 
 
 @pytest.mark.parametrize("kind", ["dissolve", "wipe", "push"])
-@pytest.mark.parametrize("names", [("ada", "dora"), ("hana", "ada")])
+@pytest.mark.parametrize("names", [("s01", "s04"), ("s08", "s01")])
 def test_faces_reveal_a_person_change_without_pictures(people, kind, names):
     first, second = (people[name] for name in names)
     clips = spans(joined(first, second, kind), look=False)
@@ -91,7 +91,7 @@ def test_faces_reveal_a_person_change_without_pictures(people, kind, names):
 
 
 def test_faces_reveal_a_missed_hard_cut(people):
-    clips = spans([*people["ada"][:40], *people["hana"][:40]], look=False)
+    clips = spans([*people["s01"][:40], *people["s08"][:40]], look=False)
     assert len(clips) == 2
     assert all(end <= 41 or start >= 39 for _, start, end in clips)
 
@@ -119,5 +119,5 @@ def flash(picture: np.ndarray, at: int) -> np.ndarray:
 
 @pytest.mark.parametrize("change", [lights_down, hand_before_the_face, leaning_in, flash], ids=lambda one: one.__name__)
 def test_one_person_stays_one_clip(people, change):
-    pictures = [change(picture, at) for at, picture in enumerate(people["ada"])]
+    pictures = [change(picture, at) for at, picture in enumerate(people["s01"])]
     assert spans(pictures) == [(0, 0, len(pictures))]

@@ -23,10 +23,10 @@ POLICY = load_policy()
 
 
 @pytest.fixture(scope="module")
-def ada(media, tmp_path_factory):
+def s01(media, tmp_path_factory):
     """Result of a clean film and its settings; read-only for the tests."""
-    settings = settings_in(tmp_path_factory.mktemp("ada"))
-    return settings, analysed(job_of(media / "ada-clean.mp4"), settings, POLICY)
+    settings = settings_in(tmp_path_factory.mktemp("s01"))
+    return settings, analysed(job_of(media / "s01-clean.mp4"), settings, POLICY)
 
 
 def other_place(settings, name: str):
@@ -43,9 +43,9 @@ def part_rows(settings, analysis, table: str):
     return pq.read_table(Path(settings.workspace) / table / analysis.parts[table].name)
 
 
-def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings, ada):
-    before, first = ada
-    second = analysed(job("ada-clean.mp4"), settings, POLICY)
+def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings, s01):
+    before, first = s01
+    second = analysed(job("s01-clean.mp4"), settings, POLICY)
     assert first.clips.num_rows == 1
     assert first.clips.equals(second.clips)
     assert set(first.parts) == {"stage1", "stage2"}
@@ -54,8 +54,8 @@ def test_two_runs_give_the_same_rows_and_the_same_bytes(job, settings, ada):
         assert first.parts[table] == second.parts[table]
 
 
-def test_rows_fit_the_tables_and_each_other(ada):
-    settings, result = ada
+def test_rows_fit_the_tables_and_each_other(s01):
+    settings, result = s01
     (clip,) = result.clips.to_pylist()
     assert result.clips.schema == CLIPS
     assert result.outcome.state is FileState.MEASURED
@@ -76,26 +76,26 @@ def test_rows_fit_the_tables_and_each_other(ada):
     assert frames / 25 == pytest.approx(result.media_s, abs=0.2)
 
 
-def test_clip_id_does_not_depend_on_path_or_labels(job, settings, ada, tmp_path):
-    _, first = ada
+def test_clip_id_does_not_depend_on_path_or_labels(job, settings, s01, tmp_path):
+    _, first = s01
     moved = tmp_path / "other name.bin"
-    moved.write_bytes(Path(job("ada-clean.mp4").uri).read_bytes())
-    elsewhere = job("ada-clean.mp4")
+    moved.write_bytes(Path(job("s01-clean.mp4").uri).read_bytes())
+    elsewhere = job("s01-clean.mp4")
     elsewhere = type(elsewhere)(str(moved), elsewhere.media_id, elsewhere.size_bytes, "grid", "s1")
     second = analysed(elsewhere, other_place(settings, "elsewhere"), POLICY)
     assert second.clips["clip_id"] == first.clips["clip_id"]
     assert second.clips["corpus"].to_pylist() == ["grid"]
     changed = settings.model_copy(update={"clips": settings.clips.model_copy(update={"crop_px": 128})})
-    assert analysed(job("ada-clean.mp4"), changed, POLICY).clips["clip_id"] != first.clips["clip_id"]
+    assert analysed(job("s01-clean.mp4"), changed, POLICY).clips["clip_id"] != first.clips["clip_id"]
 
 
 @pytest.mark.parametrize(("one", "two"), [(True, False), (False, True), (True, True), (False, False)])
-def test_later_admission_writes_payload_of_the_named_clips_only(job, settings, ada, one, two):
-    before, first = ada
+def test_later_admission_writes_payload_of_the_named_clips_only(job, settings, s01, one, two):
+    before, first = s01
     (clip,) = first.clips.to_pylist()
     shift = part_rows(before, first, "stage1")["sound_shift_frames"].to_pylist()[0]
     admit = {clip["clip_id"]: Admission(one, two, shift), "0" * 24: Admission(True, True, 0)}
-    second = analysed(job("ada-clean.mp4", admit=admit, suffix="later"), settings, POLICY)
+    second = analysed(job("s01-clean.mp4", admit=admit, suffix="later"), settings, POLICY)
     assert set(second.parts) == {name for name, wanted in (("stage1", one), ("stage2", two)) if wanted}
     assert second.clips.num_rows == 0
     assert second.outcome.state is FileState.MEASURED
@@ -105,12 +105,12 @@ def test_later_admission_writes_payload_of_the_named_clips_only(job, settings, a
 
 
 @pytest.mark.parametrize("shift", [4, -3])
-def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
-    clip = ada[1].clips["clip_id"].to_pylist()[0]
+def test_late_sound_is_read_later_for_stage_1(job, settings, s01, shift):
+    clip = s01[1].clips["clip_id"].to_pylist()[0]
     mels = {}
     for frames in (0, shift):
         place = other_place(settings, f"by{frames}")
-        result = analysed(job("ada-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
+        result = analysed(job("s01-clean.mp4", admit={clip: Admission(True, False, frames)}), place, POLICY)
         row = part_rows(place, result, "stage1").to_pylist()[0]
         assert row["sound_shift_frames"] == frames
         mels[frames] = np.array(row["mel"])
@@ -122,7 +122,7 @@ def test_late_sound_is_read_later_for_stage_1(job, settings, ada, shift):
 
 
 def test_silent_film_serves_stage_2_only_with_a_reason(job, settings):
-    result = analysed(job("gale-silent.mp4"), settings, POLICY)
+    result = analysed(job("s07-silent.mp4"), settings, POLICY)
     (clip,) = result.clips.to_pylist()
     assert (clip["stage1"], clip["stage2"]) == (False, True)
     assert "no_sound" in clip["stage1_reasons"]
@@ -135,7 +135,7 @@ def test_silent_film_serves_stage_2_only_with_a_reason(job, settings):
 
 @pytest.mark.parametrize(("first", "stop", "admitted"), [(30, 36, True), (20, 50, False)])
 def test_covered_mouth_frames_are_masked_or_refuse_the_clip(settings, tmp_path, first, stop, admitted):
-    pictures = passing(talker("ada", 75), "ada", "hand", first, stop)
+    pictures = passing(talker("s01", 75), "s01", "hand", first, stop)
     path = write_media(tmp_path / "covered.mp4", regular(75), size=(320, 320), pictures=pictures)
     result = analysed(job_of(path), settings, POLICY)
     (clip,) = result.clips.to_pylist()
@@ -151,7 +151,7 @@ def test_covered_mouth_frames_are_masked_or_refuse_the_clip(settings, tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("holiday.mp4", FileReason.NO_FACE), ("dora-blink.mp4", FileReason.TOO_SHORT)]
+    ("name", "reason"), [("holiday.mp4", FileReason.NO_FACE), ("s04-blink.mp4", FileReason.TOO_SHORT)]
 )
 def test_film_without_clips_is_rejected_with_its_reason(job, settings, name, reason):
     result = analysed(job(name), settings, POLICY)
@@ -171,7 +171,7 @@ def test_non_video_is_refused(job, settings):
 def test_temporary_folder_is_empty_afterwards(job, settings, tmp_path, monkeypatch):
     (scratch := tmp_path / "temporary").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    analysed(job("ada-clean.mp4"), settings, POLICY)
+    analysed(job("s01-clean.mp4"), settings, POLICY)
     with pytest.raises(MediaRefusedError):
         analysed(job("notes.mp4"), settings, POLICY)
     assert list(scratch.iterdir()) == []
@@ -187,7 +187,7 @@ def refusal_of(job, settings) -> FileReason:
 def test_analyse_refuses_bytes_that_are_not_those_identified(media, settings, tmp_path):
     """Such as a file that was overwritten with taken-down footage."""
     job = job_of(Path(shutil.copy(media / "holiday.mp4", tmp_path)))
-    shutil.copy(media / "ada-clean.mp4", job.uri)
+    shutil.copy(media / "s01-clean.mp4", job.uri)
     assert refusal_of(job, settings) is FileReason.CHANGED
 
 

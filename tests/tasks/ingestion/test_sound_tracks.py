@@ -64,20 +64,20 @@ LARGE = (960, 576)
 
 
 @pytest.fixture(scope="module")
-def ada(media) -> Path:
-    return media / "ada-clean.mp4"
+def s01(media) -> Path:
+    return media / "s01-clean.mp4"
 
 
 @pytest.fixture(scope="module")
-def backwards(ada, tmp_path_factory) -> Path:
+def backwards(s01, tmp_path_factory) -> Path:
     """Ada's sound, played backwards: speech, and not that of her mouth. Stream 1 of a file."""
-    return _with_sound(tmp_path_factory.mktemp("backwards") / "b.mkv", _sound_of(ada)[::-1])
+    return _with_sound(tmp_path_factory.mktemp("backwards") / "b.mkv", _sound_of(s01)[::-1])
 
 
 @pytest.fixture(scope="module")
-def silence(ada, tmp_path_factory) -> Path:
+def silence(s01, tmp_path_factory) -> Path:
     """A sound track of her length with nothing on it. Stream 1 of a file."""
-    return _with_sound(tmp_path_factory.mktemp("silence") / "s.mkv", np.zeros_like(_sound_of(ada)))
+    return _with_sound(tmp_path_factory.mktemp("silence") / "s.mkv", np.zeros_like(_sound_of(s01)))
 
 
 def _sound_of(path: Path) -> np.ndarray:
@@ -104,8 +104,8 @@ def _streams(analysis, kind):
     [((NONE, DEFAULT), 2), ((NONE, NONE), 2), ((DEFAULT, NONE), 2), ((DEFAULT, DEFAULT), 2)],
     ids=["the default", "the one that fits", "clearly not the default", "all are default"],
 )
-def test_matching_sound_stream_is_chosen(ada, backwards, settings, tmp_path, flags, own):
-    parts = StreamPart(ada, 0, DEFAULT), StreamPart(backwards, 1, flags[0]), StreamPart(ada, 1, flags[1])
+def test_matching_sound_stream_is_chosen(s01, backwards, settings, tmp_path, flags, own):
+    parts = StreamPart(s01, 0, DEFAULT), StreamPart(backwards, 1, flags[0]), StreamPart(s01, 1, flags[1])
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     sounds = _streams(result, "sound")
     assert result.facts.sound_stream == own
@@ -114,15 +114,15 @@ def test_matching_sound_stream_is_chosen(ada, backwards, settings, tmp_path, fla
     assert all(result.clips["stage1"].to_pylist())
 
 
-def test_silent_default_sound_gives_way(ada, silence, settings, tmp_path):
-    parts = StreamPart(ada, 0, DEFAULT), StreamPart(silence, 1, DEFAULT), StreamPart(ada, 1)
+def test_silent_default_sound_gives_way(s01, silence, settings, tmp_path):
+    parts = StreamPart(s01, 0, DEFAULT), StreamPart(silence, 1, DEFAULT), StreamPart(s01, 1)
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
     assert result.facts.sound_stream == 2
     assert _streams(result, "sound")[1].av_sync_score is None
 
 
-def test_later_admission_uses_the_stored_streams(ada, backwards, settings, tmp_path):
-    path = remux(tmp_path / "a.mkv", StreamPart(ada, 0, DEFAULT), StreamPart(backwards, 1), StreamPart(ada, 1))
+def test_later_admission_uses_the_stored_streams(s01, backwards, settings, tmp_path):
+    path = remux(tmp_path / "a.mkv", StreamPart(s01, 0, DEFAULT), StreamPart(backwards, 1), StreamPart(s01, 1))
     first = analysed(job_of(path), settings, POLICY)
     admit = {clip: Admission(True, False, 0) for clip in first.clips["clip_id"].to_pylist()}
     for sound in (1, 2):
@@ -132,16 +132,16 @@ def test_later_admission_uses_the_stored_streams(ada, backwards, settings, tmp_p
 
 
 @pytest.mark.parametrize("beside", ["still", "film"])
-def test_talker_is_chosen_over_a_larger_default_stream(ada, settings, tmp_path, beside):
+def test_talker_is_chosen_over_a_larger_default_stream(s01, settings, tmp_path, beside):
     still = [draw(1, *LARGE)] * 100
     other = (
         _moving(tmp_path / "m.mp4")
         if beside == "film"
         else write_media(tmp_path / "s.mp4", regular(100), pictures=still, size=LARGE)
     )
-    parts = StreamPart(other, 0, DEFAULT), StreamPart(ada, 0), StreamPart(ada, 1, DEFAULT)
+    parts = StreamPart(other, 0, DEFAULT), StreamPart(s01, 0), StreamPart(s01, 1, DEFAULT)
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
-    plain = analysed(job_of(ada), settings, POLICY)
+    plain = analysed(job_of(s01), settings, POLICY)
     assert result.facts.picture_stream == 1
     assert {number: one.used for number, one in _streams(result, "picture").items()} == {0: False, 1: True}
     assert (_streams(result, "picture")[0].changes_hz > 4) is (beside == "film")
@@ -149,8 +149,8 @@ def test_talker_is_chosen_over_a_larger_default_stream(ada, settings, tmp_path, 
         assert result.clips[column].to_pylist() == plain.clips[column].to_pylist()
 
 
-def test_wall_clock_sound_is_aligned_with_a_note(ada, settings, tmp_path):
-    late = remux(tmp_path / "a.mkv", StreamPart(ada, 0, DEFAULT), StreamPart(ada, 1, late_s=1.75e9))
+def test_wall_clock_sound_is_aligned_with_a_note(s01, settings, tmp_path):
+    late = remux(tmp_path / "a.mkv", StreamPart(s01, 0, DEFAULT), StreamPart(s01, 1, late_s=1.75e9))
     result = analysed(job_of(late), settings, POLICY)
     assert result.outcome.notes == (
         "the sound's clock is 1750000000 s ahead of the picture's: both are taken to begin together",
@@ -158,8 +158,8 @@ def test_wall_clock_sound_is_aligned_with_a_note(ada, settings, tmp_path):
     assert all(result.clips["stage1"].to_pylist())
 
 
-def test_hole_ends_the_clip(ada, settings, tmp_path):
-    paused = remux(tmp_path / "a.mkv", StreamPart(ada, 0, hole=(2.0, 5)), StreamPart(ada, 1, hole=(2.0, 5)))
+def test_hole_ends_the_clip(s01, settings, tmp_path):
+    paused = remux(tmp_path / "a.mkv", StreamPart(s01, 0, hole=(2.0, 5)), StreamPart(s01, 1, hole=(2.0, 5)))
     result = analysed(job_of(paused), settings, POLICY)
     spans = [(start, start + frames) for start, frames in zip(*map(list, _columns(result)), strict=True)]
     assert len(spans) == 2

@@ -43,16 +43,16 @@ def test_run_errors_are_raised(job, settings, tmp_path):
 
 def test_file_id_is_the_hash_of_its_bytes(job, media, settings):
     own, copy = (
-        identify(RawFile(str(media / name), 1, "1"), settings) for name in ("ada-clean.mp4", "copy of ada.mp4")
+        identify(RawFile(str(media / name), 1, "1"), settings) for name in ("s01-clean.mp4", "copy of s01.mp4")
     )
-    assert own == copy == job("ada-clean.mp4").media_id
+    assert own == copy == job("s01-clean.mp4").media_id
     assert identify(RawFile(str(media / "gone.mp4"), 1, "1"), settings).reason is FileReason.VANISHED
 
 
 @pytest.mark.parametrize("claimed", [429_496_729_600, 2**63, 10**30], ids=lambda size: f"{size:.0e}")
 def test_identify_a_file_whose_store_claims_an_absurd_size(claimed, job, media, settings):
     """The time it may take follows from its size, and the kernel cannot wait for so long."""
-    assert identify(RawFile(str(media / "ada-clean.mp4"), claimed, "1"), settings) == job("ada-clean.mp4").media_id
+    assert identify(RawFile(str(media / "s01-clean.mp4"), claimed, "1"), settings) == job("s01-clean.mp4").media_id
     assert (
         work_on(replace(job("notes.mp4"), size_bytes=claimed), settings, POLICY).refusal.reason is FileReason.NOT_MEDIA
     )

@@ -28,7 +28,7 @@ SAID = (
         "People may pay on Monday morning",
     ),
 )
-FILMS = ("ada-clean.mp4", "blair-clean.mp4")
+FILMS = ("s01-clean.mp4", "s02-clean.mp4")
 
 
 @dataclass(frozen=True, eq=False)
