@@ -13,7 +13,19 @@ from tests.fuzz.runner import FuzzFinding, fuzz, keep
 
 KEPT = Path("build/fuzz")
 TARGETS = (
-    *("probe", "manifest", "corpus", "settings", "policy", "promotion policy", "jobs", "videos", "study", "workspace"),
+    *(
+        "probe",
+        "manifest",
+        "export",
+        "corpus",
+        "settings",
+        "policy",
+        "promotion policy",
+        "jobs",
+        "videos",
+        "study",
+        "workspace",
+    ),
     *(
         "delta log",
         "takedown",

@@ -30,6 +30,7 @@ from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.reproduction.study.scoring import as_table, score_study
 from heterodub.tasks.reproduction.study.videos import read_videos
 from heterodub.tasks.sources.corpus import load_corpus
+from heterodub.tasks.sources.exported import exported_files
 from heterodub.tasks.sources.manifest import read_manifest
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import active_policy
@@ -212,6 +213,10 @@ def targets(scratch: Path) -> dict[str, FuzzTarget]:
     return {
         "probe": FuzzTarget(_films, _look),
         "manifest": FuzzTarget(_manifests, _list, "m.*"),
+        "export": FuzzTarget(
+            text("export.json", '{"release": "r0123456789ab", "media": 1}'),
+            lambda folder: list(exported_files(folder, "films")),
+        ),
         "corpus": FuzzTarget(
             text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)
         ),
