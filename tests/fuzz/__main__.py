@@ -13,21 +13,10 @@ from tests.fuzz.runner import FuzzFinding, fuzz, keep
 
 KEPT = Path("build/fuzz")
 TARGETS = (
-    *(
-        "probe",
-        "manifest",
-        "export",
-        "corpus",
-        "settings",
-        "policy",
-        "promotion policy",
-        "jobs",
-        "videos",
-        "study",
-        "workspace",
-    ),
+    *("probe", "manifest", "corpus", "settings", "policy", "promotion policy", "jobs", "videos", "study", "workspace"),
     *(
         "delta log",
+        "export",
         "takedown",
         "sound",
         "checkpoint",

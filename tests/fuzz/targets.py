@@ -109,6 +109,13 @@ def _manifests(folder: Path) -> None:
     pq.write_table(pa.table({"uri": ["a.mp4", "b.mp4"], "offset": [0.0, 1.0]}), folder / "m.parquet")
 
 
+def _export(folder: Path) -> None:
+    (folder / "media").mkdir()
+    (folder / "media" / "a.mp4").write_bytes(b"x")
+    (folder / "media.csv").write_text("uri,speaker,licence\nmedia/a.mp4,ada,CC0\n")
+    (folder / "export.json").write_text('{"release": "r0123456789ab", "media": 1}')
+
+
 def _list(folder: Path) -> None:
     for path in sorted(folder.glob("m.*")):
         with contextlib.suppress(HeterodubError):
@@ -213,10 +220,7 @@ def targets(scratch: Path) -> dict[str, FuzzTarget]:
     return {
         "probe": FuzzTarget(_films, _look),
         "manifest": FuzzTarget(_manifests, _list, "m.*"),
-        "export": FuzzTarget(
-            text("export.json", '{"release": "r0123456789ab", "media": 1}'),
-            lambda folder: list(exported_files(folder, "films")),
-        ),
+        "export": FuzzTarget(_export, lambda folder: list(exported_files(folder, "films")), "*.*"),
         "corpus": FuzzTarget(
             text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)
         ),
