@@ -1,5 +1,6 @@
 """README.md of an export: how the `datasets` library reads its Parquet, and what it holds for people."""
 
+import html
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,8 +27,9 @@ def write_card(folder: Path, contents: Contents) -> None:
         for stage, splits in contents.stages.items()
         for split, clips in splits.items()
     ]
-    licences = [f"| {name} | {clips} |" for name, clips in contents.licences.items()]
-    units = [f"| `{name}` | {meaning} |" for name, meaning in UNITS.items()]
+    licences = [f"| {_plain(name)} | {clips} |" for name, clips in contents.licences.items()]
+    present = {name for stage in contents.stages for name in features(stage, contents.with_audio)}
+    units = [f"| `{name}` | {meaning} |" for name, meaning in UNITS.items() if name in present]
     text = [
         f"# heterodub release {contents.release.release_id}\n",
         f"Clips of faces at {FPS} frames a second for visual dubbing: stage 1 from speech to landmarks, stage 2 from",
@@ -39,6 +41,11 @@ def write_card(folder: Path, contents: Contents) -> None:
     ]
     # JSON is YAML, too
     (folder / "README.md").write_text("\n".join(["---", json.dumps(front, indent=2), "---", *text]))
+
+
+def _plain(text: str) -> str:
+    """Return a label on one line, without what Markdown or HTML would act on."""
+    return html.escape(" ".join(text.split())).replace("|", "&#124;")
 
 
 def _config(contents: Contents, stage: Stage) -> dict[str, Any]:

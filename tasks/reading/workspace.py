@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, overload
+from typing import Final, Literal, get_args, overload
 
 import pandas as pd
 
@@ -101,12 +101,13 @@ class ReleaseReader:
 
         Raises: NotFoundError - no such stage or split, or the release was erased by a takedown.
         """
-        if stage not in [one.value for one in Stage]:
+        if stage not in get_args(StageName):
             raise NotFoundError(f"there is no stage {stage!r}: name stage1 or stage2")
-        if split not in ("train", "val", "test", None):
+        if split is not None and split not in get_args(Split):
             raise NotFoundError(f"there is no split {split!r}: name train, val or test")
-        kind = SpeechDataset if stage == "stage1" else FaceDataset
-        return kind(self.workspace, self.info, split)
+        if stage == "stage1":
+            return SpeechDataset(self.workspace, self.info, split)
+        return FaceDataset(self.workspace, self.info, split)
 
 
 def open_workspace(uri: str) -> WorkspaceReader:

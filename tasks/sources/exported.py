@@ -22,7 +22,7 @@ def exported_files(folder: Path, corpus_name: str) -> Iterator[RawFile]:
     try:
         record = json.loads((folder / RECORD).read_bytes())
         release, media = str(record["release"]), int(record["media"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise SourceError(f"{folder / RECORD} is not the record of an export: {error}") from error
     if not media:
         raise SourceError(

@@ -138,7 +138,7 @@ KINDS: Final[tuple[SampleFile, ...]] = (
     ),
     _second(
         "s04-dubbed.mp4", "other_voice", "the lips say something else than is heard",
-        Shoot(("s04",), voice="s05"), ClipReason.NOT_PAIRED,
+        Shoot(("s04",), voice="s05"), ClipReason.LOW_AV_SYNC,
     ),
     SampleFile(
         "two_at_once.mp4", "two_faces", None, False, True, "s01 speaks, s07 listens, both large on screen",

@@ -16,6 +16,7 @@ TARGETS = (
     *("probe", "manifest", "corpus", "settings", "policy", "promotion policy", "jobs", "videos", "study", "workspace"),
     *(
         "delta log",
+        "export",
         "takedown",
         "sound",
         "checkpoint",

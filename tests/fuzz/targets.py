@@ -30,6 +30,7 @@ from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.reproduction.study_scoring import as_table, score_study
 from heterodub.tasks.reproduction.study_videos import read_videos
 from heterodub.tasks.sources.corpus import load_corpus
+from heterodub.tasks.sources.exported import exported_files
 from heterodub.tasks.sources.manifest import read_manifest
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import active_policy
@@ -106,6 +107,13 @@ def _manifests(folder: Path) -> None:
     (folder / "m.csv").write_text(_ROWS)
     (folder / "m.tsv").write_text(_ROWS.replace(",", "\t"))
     pq.write_table(pa.table({"uri": ["a.mp4", "b.mp4"], "offset": [0.0, 1.0]}), folder / "m.parquet")
+
+
+def _export(folder: Path) -> None:
+    (folder / "media").mkdir()
+    (folder / "media" / "a.mp4").write_bytes(b"x")
+    (folder / "media.csv").write_text("uri,speaker,licence\nmedia/a.mp4,ada,CC0\n")
+    (folder / "export.json").write_text('{"release": "r0123456789ab", "media": 1}')
 
 
 def _list(folder: Path) -> None:
@@ -212,6 +220,7 @@ def targets(scratch: Path) -> dict[str, FuzzTarget]:
     return {
         "probe": FuzzTarget(_films, _look),
         "manifest": FuzzTarget(_manifests, _list, "m.*"),
+        "export": FuzzTarget(_export, lambda folder: list(exported_files(folder, "films")), "*.*"),
         "corpus": FuzzTarget(
             text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)
         ),

@@ -117,6 +117,7 @@ def test_export_without_raw_files_is_refused(release, tmp_path):
 @pytest.mark.parametrize(
     ("record", "manifest", "words"),
     [
+        ('{"release": "r1", "media": 1e999}', "uri\nmedia/film.mkv\n", "not the record"),
         ("[]", "uri\nmedia/film.mkv\n", "not the record"),
         ('{"release": "r1", "media": 1}', "uri\nmedia/../../film.mkv\n", "is not in"),
         ('{"release": "r1", "media": 1}', None, "media.csv"),

@@ -12,7 +12,9 @@ from heterodub.schemas.contract import MEL_BANDS
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.exports import shards
+from heterodub.tasks.exports.card import write_card
 from heterodub.tasks.exports.export import ExportRequest, check_export, export_release
+from heterodub.tasks.exports.metadata import Contents
 from heterodub.tasks.exports.rows import FACTS, export_rows
 from heterodub.tasks.exports.shards import ParquetShards, TarShards, features
 from heterodub.tasks.media.paths import fingerprint
@@ -134,6 +136,13 @@ def test_record_states_release_splits_and_licences(release, exported):
     card = (exported("hf") / "README.md").read_text()
     assert release.id in card
     assert "| not stated | 10 |" in card
+    assert "`mel`" in card
+    assert "`audio`" not in card
+
+
+def test_labels_are_plain_text_in_the_card(release, tmp_path):
+    write_card(tmp_path, Contents(release.info, licences={"a | b\n<script>": 1}))
+    assert "| a &#124; b &lt;script&gt; | 1 |" in (tmp_path / "README.md").read_text()
 
 
 def test_export_says_nothing_of_the_machine(exported):
