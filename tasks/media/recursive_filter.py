@@ -26,7 +26,8 @@ def filtered(sections: Numbers, samples: NDArray[np.floating[Any]], state: Numbe
     _scipy_signal_sosfilt()(sections, lines, states)
     if state is not None:
         state[:] = states[0]
-    return lines[0]
+    line: Numbers = lines[0]
+    return line
 
 
 @cache
