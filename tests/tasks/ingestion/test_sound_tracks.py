@@ -6,11 +6,14 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from heterodub.schemas.config.limits import LimitSettings
 
 from heterodub.schemas.policy import load_policy
-from heterodub.tasks.ingestion.job import Admission
-from heterodub.tasks.ingestion.sound_tracks import SoundEvidence, choose_sound, is_clear
-from tests.tasks.ingestion.conftest import analysed, job_of
+from heterodub.tasks.ingestion.job import Admission, Analysis
+from heterodub.tasks.ingestion.sound_tracks import SoundEvidence, candidates, choose_sound, is_clear
+from heterodub.tasks.media.probe import probe
+from heterodub.tasks.media.sniff import sniff
+from tests.tasks.ingestion.conftest import analysed, job_of, settings_in
 from tests.tasks.media.media_files import SoundTrack, StreamPart, draw, regular, remux, write_media
 
 ALONE, EQUAL = True, False
@@ -99,19 +102,43 @@ def _streams(analysis, kind):
     return {one.stream: one for one in analysis.facts.streams if one.kind == kind}
 
 
-@pytest.mark.parametrize(
-    ("flags", "own"),
-    [((NONE, DEFAULT), 2), ((NONE, NONE), 2), ((DEFAULT, NONE), 2), ((DEFAULT, DEFAULT), 2)],
-    ids=["the default", "the one that fits", "clearly not the default", "all are default"],
-)
-def test_matching_sound_stream_is_chosen(s01, backwards, settings, tmp_path, flags, own):
-    parts = StreamPart(s01, 0, DEFAULT), StreamPart(backwards, 1, flags[0]), StreamPart(s01, 1, flags[1])
-    result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
+def _two_voices(path: Path, s01: Path, backwards: Path, flags: tuple[Disposition, Disposition]) -> Path:
+    """Her film, the sound played backwards as stream 1, and her own as stream 2."""
+    return remux(path, StreamPart(s01, 0, DEFAULT), StreamPart(backwards, 1, flags[0]), StreamPart(s01, 1, flags[1]))
+
+
+@pytest.fixture(scope="module")
+def compared(s01, backwards, tmp_path_factory) -> tuple[Path, Analysis]:
+    """The hardest: the default is clearly not hers."""
+    folder = tmp_path_factory.mktemp("compared")
+    path = _two_voices(folder / "a.mkv", s01, backwards, (DEFAULT, NONE))
+    return path, analysed(job_of(path), settings_in(folder), POLICY)
+
+
+def test_matching_sound_stream_is_chosen(compared):
+    result = compared[1]
     sounds = _streams(result, "sound")
-    assert result.facts.sound_stream == own
-    assert [number for number, one in sounds.items() if one.used] == [own]
+    assert result.facts.sound_stream == 2
+    assert [number for number, one in sounds.items() if one.used] == [2]
     assert sounds[2].av_sync_score > sounds[1].av_sync_score + 1.5
     assert all(result.clips["stage1"].to_pylist())
+
+
+@pytest.mark.parametrize(
+    ("flags", "order"),
+    [((NONE, DEFAULT), [2, 1]), ((NONE, NONE), [1, 2]), ((DEFAULT, NONE), [1, 2]), ((DEFAULT, DEFAULT), [1, 2])],
+    ids=["the default", "the one that fits", "clearly not the default", "all are default"],
+)
+def test_matching_sound_stream_is_chosen_whatever_is_flagged(compared, s01, backwards, tmp_path, flags, order):
+    """By the scores that an analysis measures."""
+    path = _two_voices(tmp_path / "a.mkv", s01, backwards, flags)
+    container = sniff(path)
+    numbers, default_alone = candidates(path, container, probe(path, container, LimitSettings()))
+    assert (numbers, default_alone) == (order, flags.count(DEFAULT) == 1)
+    sounds = _streams(compared[1], "sound")
+    assert (
+        numbers[choose_sound([SoundEvidence([sounds[one].av_sync_score], True) for one in numbers], default_alone)] == 2
+    )
 
 
 def test_silent_default_sound_gives_way(s01, silence, settings, tmp_path):
@@ -121,9 +148,8 @@ def test_silent_default_sound_gives_way(s01, silence, settings, tmp_path):
     assert _streams(result, "sound")[1].av_sync_score is None
 
 
-def test_later_admission_uses_the_stored_streams(s01, backwards, settings, tmp_path):
-    path = remux(tmp_path / "a.mkv", StreamPart(s01, 0, DEFAULT), StreamPart(backwards, 1), StreamPart(s01, 1))
-    first = analysed(job_of(path), settings, POLICY)
+def test_later_admission_uses_the_stored_streams(compared, settings):
+    path, first = compared
     admit = {clip: Admission(True, False, 0) for clip in first.clips["clip_id"].to_pylist()}
     for sound in (1, 2):
         later = analysed(job_of(path, admit=admit, suffix=f"s{sound}", streams=(0, sound)), settings, POLICY)
@@ -131,8 +157,13 @@ def test_later_admission_uses_the_stored_streams(s01, backwards, settings, tmp_p
         assert set(later.parts) == {"stage1"}
 
 
+@pytest.fixture(scope="module")
+def plain(s01, tmp_path_factory) -> Analysis:
+    return analysed(job_of(s01), settings_in(tmp_path_factory.mktemp("plain")), POLICY)
+
+
 @pytest.mark.parametrize("beside", ["still", "film"])
-def test_talker_is_chosen_over_a_larger_default_stream(s01, settings, tmp_path, beside):
+def test_talker_is_chosen_over_a_larger_default_stream(s01, plain, settings, tmp_path, beside):
     still = [draw(1, *LARGE)] * 100
     other = (
         _moving(tmp_path / "m.mp4")
@@ -141,7 +172,6 @@ def test_talker_is_chosen_over_a_larger_default_stream(s01, settings, tmp_path, 
     )
     parts = StreamPart(other, 0, DEFAULT), StreamPart(s01, 0), StreamPart(s01, 1, DEFAULT)
     result = analysed(job_of(remux(tmp_path / "a.mkv", *parts)), settings, POLICY)
-    plain = analysed(job_of(s01), settings, POLICY)
     assert result.facts.picture_stream == 1
     assert {number: one.used for number, one in _streams(result, "picture").items()} == {0: False, 1: True}
     assert (_streams(result, "picture")[0].changes_hz > 4) is (beside == "film")
