@@ -13,8 +13,8 @@ import threading
 import time
 from typing import Final
 
-_PATIENCE_S: Final = 10.0
-"""Seconds that the server has to end by itself; one that is just writing its database to a new version needs some."""
+_PATIENCE_S: Final = 60.0
+"""Seconds that the server has to end by itself; one that is making its database must not be stopped halfway."""
 
 
 def main() -> None:
