@@ -56,7 +56,7 @@ def unnamed(home, monkeypatch) -> Iterator[None]:
 
 def ended(server: OwnServer) -> int:
     server.end()
-    return server.process.wait(timeout=60)
+    return server.process.wait(timeout=100)
 
 
 def asked(api: str, password: str | None) -> int:
@@ -99,7 +99,7 @@ def test_own_server_ends_when_its_driver_is_killed(unnamed):
     assert server.is_running()
     driver.kill()
     driver.communicate()
-    assert psutil.wait_procs([server], timeout=60)[1] == []
+    assert psutil.wait_procs([server], timeout=100)[1] == []
 
 
 def test_own_server_that_does_not_come_up_is_an_error_with_its_last_words(unnamed, monkeypatch):
@@ -115,7 +115,7 @@ def test_prepare_ends_its_server_when_the_check_fails(unnamed):
 
     with pytest.raises(SettingsError, match="a mistake"):
         prepare(check)
-    assert own_server._own[0].process.wait(timeout=60) != 0
+    assert own_server._own[0].process.wait(timeout=100) != 0
     assert os.environ["PREFECT_API_URL"] == ""
 
 
@@ -162,4 +162,4 @@ def test_command_has_one_server_of_its_own_unless_one_is_named(named, home, foot
     assert len(seen) == (0 if named else 1)
     assert ("starting a Prefect server" in errors) is not named
     left = [psutil.Process(pid) for pid in seen if psutil.pid_exists(pid)]
-    assert psutil.wait_procs(left, timeout=60)[1] == []
+    assert psutil.wait_procs(left, timeout=100)[1] == []
