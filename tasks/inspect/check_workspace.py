@@ -266,7 +266,7 @@ def _require_whole_log(ws: Workspace, table: str) -> None:
     commits = {int(name.removesuffix(".json")): size for name, size in entries.items() if _COMMIT.fullmatch(name)}
     newest = max(commits, default=-1)
     missing = set(range(min(commits, default=0), newest)) - commits.keys()
-    broken = sorted(missing | {number for number, size in check_workspace.items() if not size})
+    broken = sorted(missing | {number for number, size in commits.items() if not size})
     if not broken and commits and not _is_whole(files.cat_file(f"{_log(ws, table)}/{newest:020d}.json")):
         broken = [newest]
     if broken:
