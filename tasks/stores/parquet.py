@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
@@ -152,8 +153,6 @@ def read_files(
 
     Raises: NotFoundError - a file was erased. WorkspaceError - one is damaged.
     """
-    import pyarrow.dataset as ds  # here, not above: it loads pandas, which processes that only write do without
-
     schema = TABLES[table]
     selection = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not files:
