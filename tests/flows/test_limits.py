@@ -83,7 +83,7 @@ def test_decoding_process_loads_nothing_that_it_can_do_without(child, settings, 
     film = write_head(tmp_path / "head.mp4", 501, 30)
     assert analyse(child, film, settings, policies["lenient"]).outcome.state == FileState.MEASURED
     loaded = FunctionName("sys:modules.__contains__")
-    others = ("pandas", "torch", "prefect", "mlflow", "distributed", "great_expectations")
+    others = ("torch", "prefect", "mlflow", "distributed", "great_expectations")
     assert child.run(loaded, "scipy", time_limit_s=60, returns=bool)
     assert [name for name in others if child.run(loaded, name, time_limit_s=60, returns=bool)] == []
 
