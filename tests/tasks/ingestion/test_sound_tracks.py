@@ -6,8 +6,8 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
-from heterodub.schemas.config.limits import LimitSettings
 
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.policy import load_policy
 from heterodub.tasks.ingestion.job import Admission, Analysis
 from heterodub.tasks.ingestion.sound_tracks import SoundEvidence, candidates, choose_sound, is_clear
