@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from heterodub.flows.cli.environment import configure_environment, find_server
 from heterodub.tasks.monitoring.streams import escape_output, say
+from heterodub.tasks.steps.own_server import await_own_server
 
 MODELS: Final = (("stage1", 60), ("stage1", None), ("stage2", None))
 """Stage and steps of each training, one after the other; without a number, as the settings say. So the second landmark
@@ -73,6 +74,7 @@ class Demo:
             self.step("sample: talking heads whose truth is known", self.make_sample)
         self.config.write_text(SETTINGS, "utf-8")
         find_server()
+        await_own_server()
         agreement = self.step("ingest", self.ingest)
         show_truth(agreement)
         if agreement.disagreements:
