@@ -21,7 +21,7 @@ from heterodub.tasks.dubbing.passes import PassMonitor, ahead
 from heterodub.tasks.dubbing.references import ReferenceFrames, in_crop
 from heterodub.tasks.dubbing.segments import Face, Segment
 from heterodub.tasks.faces.window import Window, cut_window
-from heterodub.tasks.media.canvas import Canvas, Look, planes_of, squeezed
+from heterodub.tasks.media.canvas import Canvas, PictureFormat, planes_of, squeezed
 from heterodub.tasks.media.source_video import SourcePicture, SourceVideo
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class _Cutout:
 
 def composite(
     film: SourceVideo,
-    look: Look,
+    look: PictureFormat,
     timeline: OutputTimeline,
     segments: Sequence[Segment],
     translator: Translator,
@@ -96,7 +96,7 @@ def _source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassM
 class _Compositor:
     """Translator and canvas of one film. appearance_of: caches the last face, for neighbours mostly share it."""
 
-    look: Look
+    look: PictureFormat
     canvas: Canvas
     translator: Translator
     appearance_of: Callable[[Face], Appearance]

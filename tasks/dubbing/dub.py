@@ -23,7 +23,7 @@ from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
 from heterodub.tasks.dubbing.segments import Face, Segment, covered_frames, speak
 from heterodub.tasks.faces.backend import LandmarkBackend
-from heterodub.tasks.media.canvas import Canvas, Look
+from heterodub.tasks.media.canvas import Canvas, PictureFormat
 from heterodub.tasks.media.paths import fingerprint, localise
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource
@@ -53,7 +53,7 @@ class DubPlan:
     lies over the mouth. speech_s, speech_peak: length of the speech, and its largest magnitude.
     """
 
-    look: Look
+    look: PictureFormat
     canvas: Canvas
     followed: Followed
     timeline: OutputTimeline
@@ -179,7 +179,7 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
     )
 
 
-def _follow(inputs: DubInputs) -> tuple[Look, Canvas, Followed]:
+def _follow(inputs: DubInputs) -> tuple[PictureFormat, Canvas, Followed]:
     """Follow the faces of the first video stream that shows one, or of the last one, if none does."""
     film, settings, monitor = inputs.film, inputs.settings, inputs.monitor
     for look in film.looks():

@@ -21,7 +21,7 @@ from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
 from heterodub.schemas.errors import DubbingError
 from heterodub.tasks.dubbing.compositing import CompositedFrame
 from heterodub.tasks.dubbing.passes import PassMonitor, ahead
-from heterodub.tasks.media.canvas import Look
+from heterodub.tasks.media.canvas import PictureFormat
 from heterodub.tasks.media.containers import words
 from heterodub.tasks.media.speech import SpeechSource
 
@@ -35,7 +35,7 @@ _BLOCK: Final = 1024
 def encode(
     out: Path,
     frames: Generator[CompositedFrame],
-    look: Look,
+    look: PictureFormat,
     timeline: OutputTimeline,
     speech: SpeechSource,
     comment: str,
@@ -105,7 +105,7 @@ def _lasting(packets: "list[Packet[Any]]", lasts: dict[int, int]) -> "list[Packe
     return packets
 
 
-def _video_stream(out: OutputContainer, look: Look, timeline: OutputTimeline, settings: DubSettings) -> Any:
+def _video_stream(out: OutputContainer, look: PictureFormat, timeline: OutputTimeline, settings: DubSettings) -> Any:
     rate = _rate(look.rate, timeline)
     options = {"preset": settings.preset, "crf": f"{settings.crf:g}"}
     video: Any = out.add_stream("libx264", rate=rate, options=options)

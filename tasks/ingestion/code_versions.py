@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _CODE: Final = "heterodub's code"
 
@@ -46,6 +46,14 @@ class Versions:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Sentinel result: the worker at `address` runs other code, and did nothing."""
+
+    address: str
+    words: str
+
+
 @cache
 def versions_here() -> Versions:
     """Versions of this process, looked up once: code that is replaced on the disk later is not what was loaded."""
@@ -53,6 +61,17 @@ def versions_here() -> Versions:
     python = ".".join(map(str, sys.version_info[:2]))
     versions = {"Python": python, _CODE: _digest(place)} | {name: _version(name) for name in LIBRARIES}
     return Versions(str(place), versions)
+
+
+def unlike_words(name: str, versions: Any, expected: Mapping[str, str]) -> str:
+    """Describe how a process, by its name, differs from the expected versions; empty if it does not.
+
+    versions: its answer; the error, where it gave none.
+    """
+    if not isinstance(versions, Versions):
+        return f"{name} runs no heterodub or one that cannot say its version ({versions})"
+    differences = versions.unlike(expected)
+    return f"{name} ({versions.place}) has {', '.join(differences)}" if differences else ""
 
 
 def _digest(place: Path) -> str:

@@ -10,10 +10,9 @@ import logging
 import pickle
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count, islice
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from heterodub.schemas.errors import ClusterError, MediaRefusedError
 from heterodub.schemas.reasons import FileReason
-from heterodub.tasks.ingestion.code_versions import Versions, versions_here
+from heterodub.tasks.ingestion.code_versions import Misfit, unlike_words, versions_here
 
 if TYPE_CHECKING:
     from distributed import Client, LocalCluster
@@ -145,7 +144,7 @@ def _require_same_code(client: "Client", address: str) -> None:
     if len(by_name) == 1:
         raise ClusterError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
     expected = versions_here().found
-    if unlike := [words for name, versions in by_name.items() if (words := _unlike(name, versions, expected))]:
+    if unlike := [words for name, versions in by_name.items() if (words := unlike_words(name, versions, expected))]:
         raise ClusterError(
             f"the Dask cluster at {address} runs other code than this process ({versions_here().place}): "
             f"{'; '.join(unlike)}. Install the same on every machine and start scheduler and workers anew"
@@ -157,13 +156,6 @@ def _asked(ask: Callable[[], Any]) -> Any:
         return ask()
     except (ImportError, AttributeError) as error:
         return error
-
-
-def _unlike(name: str, versions: Any, expected: Mapping[str, str]) -> str:
-    if not isinstance(versions, Versions):
-        return f"{name} runs no heterodub or one that cannot say its version ({versions})"
-    differences = versions.unlike(expected)
-    return f"{name} ({versions.place}) has {', '.join(differences)}" if differences else ""
 
 
 @contextmanager
@@ -178,21 +170,13 @@ def _scheduler_there(address: str) -> Iterator[None]:
         raise ClusterError(_GONE.format(f"scheduler at {address} ({error})")) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Misfit:
-    """Sentinel result: the worker at `address` runs other code, and did nothing."""
-
-    address: str
-    words: str
-
-
 def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:
     """Run on a worker. The work is unpacked after the versions are compared: records of another make might not fit."""
     from distributed import get_worker
 
     address = str(get_worker().address)
-    if words := _unlike(f"worker {address}", versions_here(), expected):
-        return _Misfit(address, words)
+    if words := unlike_words(f"worker {address}", versions_here(), expected):
+        return Misfit(address, words)
     return pickle.loads(work)(pickle.loads(item))
 
 
@@ -216,7 +200,7 @@ def spread(
             if (done := outstanding.next(_LOOK_EVERY_S)) is None:
                 continue  # and look whether there is anybody
             item, result = done
-            if isinstance(result, _Misfit):
+            if isinstance(result, Misfit):
                 crowd.send_away(result)
                 outstanding.submit(item)
             else:
@@ -284,7 +268,7 @@ class _Crowd:
                 _LOG.warning("no Dask worker is left; waiting for one" if self._alone else "there are workers again")
         return max(1, self._threads)
 
-    def send_away(self, misfit: _Misfit) -> None:
+    def send_away(self, misfit: Misfit) -> None:
         """Close a worker that runs other code, and log it.
 
         Raises: ClusterError - it is one of a local cluster, whose next ones would run that code, too.

@@ -28,7 +28,7 @@ _DEEP: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PictureFormat:
     """Format of the output's frames - colours, shapes and directions - taken from the source.
 
     pix_fmt: planes of luma and chroma of 8 or 10 bits, 4:2:0, or 4:4:4 where a side is odd: 4:2:0 has no odd sizes.
@@ -66,7 +66,7 @@ class Look:
         return Colours(self.tags.matrix, self.tags.full, self.bits)
 
 
-def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> Look:
+def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> PictureFormat:
     """Derive the format of the output from a film's first picture."""
     is_tagged = not is_rgb(frame) and not frame.format.name.startswith(("gray", "ya"))
     tags = ColourTags.of(frame) if is_tagged else ColourTags(_SD)
@@ -74,7 +74,7 @@ def look_of(frame: VideoFrame, geometry: Geometry, stream: VideoStream) -> Look:
     full = is_tagged and not deep and frame.format.name.startswith("yuvj")
     odd = frame.width % 2 or frame.height % 2
     matrix = side_data_of(frame, Type.DISPLAYMATRIX)
-    return Look(
+    return PictureFormat(
         width=frame.width,
         height=frame.height,
         pix_fmt=f"{'yuvj' if full else 'yuv'}{'444p' if odd else '420p'}{'10le' if deep else ''}",
@@ -115,7 +115,7 @@ class Canvas:
     A picture of another size or direction than the first is shown whole, on black, in its own proportions.
     """
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: PictureFormat) -> None:
         self._look = look
         self._reformatter = VideoReformatter()
         self._convert = FrameConverter()
@@ -213,7 +213,7 @@ def squeezed(
     return change, (low[0], low[1])
 
 
-def planes_of(frame: VideoFrame, look: Look) -> Planes:
+def planes_of(frame: VideoFrame, look: PictureFormat) -> Planes:
     """Return a writable frame's planes, turned as displayed: views, so writing to them changes the frame.
 
     Their samples are those of the file: displayed pixels are `look.geometry.stretch` times as many.

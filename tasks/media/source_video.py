@@ -15,7 +15,7 @@ from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import MediaFacts
-from heterodub.tasks.media.canvas import Look, look_of
+from heterodub.tasks.media.canvas import PictureFormat, look_of
 from heterodub.tasks.media.containers import open_input, set_up
 from heterodub.tasks.media.frame_converter import PictureNotes
 from heterodub.tasks.media.geometry import Geometry, PixelAspect
@@ -76,7 +76,7 @@ class SourceVideo:
         container = sniff(path)
         return cls(path, container, probe(path, container, limits, picture), limits)
 
-    def look(self) -> Look:
+    def look(self) -> PictureFormat:
         """Format of the output, derived from the film's first picture.
 
         Raises: MediaRefusedError - NO_DECODABLE_FRAME, VANISHED, UNREADABLE.
@@ -93,7 +93,7 @@ class SourceVideo:
             metadata = {name.lower(): value for name, value in source.metadata.items()}  # Matroska has it in capitals
         return metadata.get("comment", "")
 
-    def looks(self) -> Iterator[Look]:
+    def looks(self) -> Iterator[PictureFormat]:
         """Yield `look` of each video stream that may show the talker, the best first.
 
         The film is that of the stream until the next is requested: stop at the first that shows a face.
