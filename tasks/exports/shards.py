@@ -87,7 +87,8 @@ class TarShards(Shards):
     def _write(self, row: ExportRow) -> None:
         self._part(f"{row.clip_id}.json", json.dumps(row.facts, sort_keys=True, allow_nan=False).encode())
         packed = io.BytesIO()
-        np.savez(packed, **{name: np.ascontiguousarray(one) for name, one in row.arrays.items()})
+        arrays: dict[str, Any] = {name: np.ascontiguousarray(one) for name, one in row.arrays.items()}
+        np.savez(packed, **arrays)
         self._part(f"{row.clip_id}.npz", packed.getvalue())
         for number, crop in enumerate(row.crops):
             self._part(f"{row.clip_id}.{number:06d}.{_picture_suffix(crop)}", crop)
