@@ -129,7 +129,7 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
 
         Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - a file is damaged.
         """
-        names = None if columns is None else list(dict.fromkeys(["clip_id", *columns]))
+        names = None if columns is None else sorted({"clip_id"}.union(columns))
         batches = list(releases.read_release(self.workspace, self.release, self.stage, self.split, names))
         if not batches:
             empty = TABLES[self.stage.value].empty_table()
