@@ -19,7 +19,7 @@ from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media
 
-FRAMES = 25
+FRAMES = 50
 
 
 class Idle(WarpTranslator):
@@ -152,8 +152,8 @@ def test_scores_hold_verdicts_and_omissions(judged):
 
 
 def test_evaluation_runs_in_the_sandbox(dubber, generator_folder, settings, tmp_path):
-    video = write_head(tmp_path / "head.mp4", 0, FRAMES)
-    speech = write_wav(tmp_path / "speech.wav", voice(1, FRAMES / 25).samples)
+    video = write_head(tmp_path / "head.mp4", 0, 25)
+    speech = write_wav(tmp_path / "speech.wav", voice(1, 1).samples)
     jobs = [
         DubJob(video=str(one), speech=str(speech), out=str(tmp_path / "out.mp4"))
         for one in (video, tmp_path / "gone.mp4")
