@@ -28,7 +28,7 @@ PAYLOAD: Final = ("stage1", "stage2")
 """Tables whose files are written by workers."""
 
 _SINGLE_FILES: Final = 2 * 32
-"""Files that are read one after the other; more are scanned at once."""
+"""Files of this machine that are read one after the other; more, and those of a remote store, are scanned at once."""
 
 
 class RowsFile:
@@ -161,7 +161,7 @@ def read_files(
     if not files:
         return pa.Table.from_batches([], selection)
     try:
-        if filter is None and len(files) <= _SINGLE_FILES:
+        if filter is None and ws.is_local and len(files) <= _SINGLE_FILES:
             return pa.concat_tables(_read_file(ws, table, file, selection) for file in files)
         return _scan(ws, table, files, selection, filter)
     except FileNotFoundError as error:
