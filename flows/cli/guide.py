@@ -62,6 +62,13 @@ GUIDES: Final = {
     "evaluate dub": Guide(("evaluate dub jobs.csv -w WORKSPACE",), "study make VIDEOS.csv -o STUDY"),
     "ablate data": Guide(("ablate data --stage stage2 -w WORKSPACE",), "reproduce table3"),
     "ablate finetuning": Guide(("ablate finetuning --seconds 3 -w WORKSPACE",), "reproduce table4"),
+    "export": Guide(
+        (
+            "export newest --format webdataset -o SHARDS -w WORKSPACE",
+            "export newest --format hf --media -o FOLDER -w WORKSPACE",
+        ),
+        "report",
+    ),
     "retrain": Guide(("retrain interviews.toml films.toml -w WORKSPACE",), "history"),
     "promote": Guide(
         (
@@ -146,4 +153,4 @@ def _words(path: str) -> str:
 
 
 def _read_by_a_program(given: Mapping[str, Any]) -> bool:
-    return bool(given.get("as_json")) or given.get("form", "table") != "table"
+    return bool(given.get("as_json")) or given.get("form") in ("csv", "json")

@@ -11,6 +11,9 @@ TABLE_HEADER: Final = ("source", "row", "score", "mean", "low", "high", "speaker
 TABLE_ENDS: Final = (".md", ".csv", ".png")
 """Files that a table is written as."""
 
+AUDIT_PAGE: Final = "audit.html"
+"""Name of the page about an audit, in the folder `audit` of a workspace."""
+
 _HEAD_BYTES: Final = 4096
 
 

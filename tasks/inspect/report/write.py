@@ -13,8 +13,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.signals import SIGNALS
-from heterodub.tasks.releases.audit.docs import AUDIT_PAGE
-from heterodub.tasks.stores.outputs import require_own_page
+from heterodub.tasks.stores.outputs import AUDIT_PAGE, require_own_page
 from heterodub.tasks.stores.workspace import Workspace
 
 from .gather import ReportPage, gather

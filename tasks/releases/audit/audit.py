@@ -14,10 +14,10 @@ from heterodub.schemas.expectations import suites
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.delta import snapshot
+from heterodub.tasks.stores.outputs import AUDIT_PAGE
 from heterodub.tasks.stores.workspace import Workspace
 
 from .checks import ExpectationResult, run_suites
-from .docs import AUDIT_PAGE
 from .frames import all_frames
 
 _PHONE: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-AUDIT_PAGE: Final = "audit.html"
+from heterodub.tasks.stores.outputs import AUDIT_PAGE
 
 _FETCHING: Final = re.compile(r"<(script|style|form)\b.*?</\1>|<(link|img|source)\b[^>]*>", re.DOTALL | re.IGNORECASE)
 """What fetches something, and the scripts and styles that build upon it."""
