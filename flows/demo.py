@@ -14,17 +14,17 @@ from heterodub.flows.cli.environment import configure_environment, find_server
 from heterodub.tasks.monitoring.streams import escape_output, say
 from heterodub.tasks.steps.own_server import await_own_server
 
-MODELS: Final = (("stage1", 60), ("stage1", None), ("stage2", None))
+MODELS: Final = (("stage1", 100), ("stage1", None), ("stage2", None))
 """Stage and steps of each training, one after the other; without a number, as the settings say. So the second landmark
 generator has a champion to beat, and there is one to roll back to."""
 
 SETTINGS: Final = """\
-# Settings of the demo: small networks, trained for under a minute each, so that the whole takes minutes on two cores.
+# Settings of the demo: small networks, trained for half a minute each, so that the whole takes minutes on two cores.
 # They show that every step works. They are no measure of what the method can do.
 
 [splits]  # the default policy decides on 12 clips of 6 speakers or more: with tenths, so small a corpus has too few
-test_share = 0.4
-val_share = 0.15
+test_share = 0.37
+val_share = 0.18
 
 [run]
 workers = 2
@@ -33,14 +33,14 @@ workers = 2
 preset = "tiny"
 optimiser = { learning_rate = 6e-3 }
 data = { batch_size = 8 }
-schedule = { max_steps = 300, eval_interval = 100, save_interval = 300, sample_interval = 300, minutes = 0.7 }
+schedule = { max_steps = 400, eval_interval = 100, save_interval = 400, sample_interval = 400 }
 
 [stage2]
 preset = "tiny"
 optimiser = { learning_rate = 1e-3, warmup_steps = 10, ema_decay = 0.9 }
 data = { batch_size = 4, references = 4 }
 losses = { disc_start_step = 200 }
-schedule = { max_steps = 200, eval_interval = 100, save_interval = 200, sample_interval = 200, minutes = 0.7 }
+schedule = { max_steps = 150, eval_interval = 50, save_interval = 150, sample_interval = 150 }
 """
 
 VIDEO: Final = "s15-take1.mp4"
@@ -81,8 +81,6 @@ class Demo:
             return 1
         say(self.step("report", self.report))
         models = [self.once(f"model{number}", *model) for number, model in enumerate(MODELS, start=1)]
-        if any(model["promoted"]["champion"] is None for model in models):
-            return 1
         self.step("dub", self.make_dub)
         self.write_page(models)
         self.say_next_steps()
@@ -102,7 +100,7 @@ class Demo:
         return {
             "trained": self.step(f"train {what}", self.train, stage, steps),
             "scores": self.step(f"evaluate {what}", self.evaluate, stage),
-            "promoted": self.step(f"promote {what}", self.promote, stage),
+            "promoted": self.step(f"promote {what}", self.promote, stage, steps is None),
         }
 
     def step(self, name: str, work: Callable[..., T], *arguments: Any) -> T:
@@ -148,23 +146,31 @@ class Demo:
         return summary
 
     def evaluate(self, stage: Any) -> dict[str, Any]:
-        """Score a stage's newest model on the benchmark."""
+        """Score a stage's newest model on the val split; its promotion scores it on the benchmark."""
         from heterodub.flows.cli.progress import run_shown
         from heterodub.flows.cli.render.scores import show_scores
         from heterodub.flows.evaluate import evaluate
 
-        summary = run_shown(evaluate, stage, **self.where)
+        summary = run_shown(evaluate, stage, split="val", **self.where)
         show_scores(summary)
         return summary
 
-    def promote(self, stage: Any) -> dict[str, Any]:
-        """Let the default policy decide on a stage's newest model."""
+    def promote(self, stage: Any, is_needed: bool) -> dict[str, Any]:
+        """Let the default policy decide on a stage's newest model.
+
+        is_needed: where it leaves the stage without any champion, an override makes one, which ledger and page tell.
+        """
         from heterodub.flows.cli.progress import run_shown
-        from heterodub.flows.cli.render.promotion import show_promotion
+        from heterodub.flows.cli.render.promotion import show_move, show_promotion
         from heterodub.flows.promote import promote
+        from heterodub.tasks.promotion.manual import override
 
         summary = run_shown(promote, stage, **self.where)
         show_promotion(summary)
+        if summary["champion"] is None and is_needed:
+            move = override("the policy refused it, and the demo needs one to dub with", stage, **self.where)
+            show_move(move)
+            summary |= {"champion": move["to_version"], "outcome": "refused by the policy, champion by override"}
         return summary
 
     def make_dub(self) -> None:

@@ -21,8 +21,8 @@ def write_demo_page(
 ) -> None:
     """Write the page, and beside the dubbing a copy of its source, which browsers play as well.
 
-    source: H.264 and AAC in .mp4. dub: its dubbing, in a folder below the page's. models: of each stage the summaries
-    of its training (`trained`), evaluation (`scores`) and promotion (`promoted`). took_s: seconds by step.
+    source: H.264 and AAC in .mp4. dub: its dubbing, in a folder below the page's. models: of each the summaries of
+    its training (`trained`) and promotion (`promoted`). took_s: seconds by step.
 
     Raises: OSError - the page or the copy cannot be written.
     """

@@ -6,8 +6,14 @@ from heterodub.tasks.inspect.demo_page import write_demo_page
 
 MODEL = {
     "trained": {"model": "landmark-generator", "version": 2, "parameters": 12_345, "step": 60},
-    "scores": {"verdicts": [{"text": "better than copy: 5 % < 9 %"}]},
-    "promoted": {"model": "landmark-generator", "outcome": "promoted", "reason": "beats <its> controls", "speakers": 7},
+    "promoted": {
+        "model": "landmark-generator",
+        "outcome": "promoted",
+        "reason": "beats <its> controls",
+        "clips": 20,
+        "speakers": 7,
+        "checks": [{"name": "beats copy", "figure": "+0.2 (0.1 to 0.3)", "passed": True}],
+    },
 }
 
 
@@ -43,6 +49,6 @@ def test_page_plays_source_and_dub_from_beside_it(page, tmp_path):
 
 def test_page_tells_the_models_size_and_scores(page):
     assert "12,345 parameters and took 60 steps" in page.words
-    assert "better than copy: 5 % < 9 %" in page.words
+    assert "on 20 clips of 7 speakers" in page.words and "beats copy: +0.2 (0.1 to 0.3)" in page.words
     assert "promoted: beats <its> controls" in page.words
     assert "heterodub status" in page.words and "61 s" in page.words
