@@ -77,7 +77,8 @@ class Drawing:
 
     def hair_of(self, shade: Any) -> Plane:
         """Return the colour of the hair times a shade (H, W)."""
-        return np.clip(np.array(self.hair_colour, np.float32) * np.asarray(shade, np.float32)[..., None], 4, 250)
+        colour = np.array(self.hair_colour, np.float32) * np.asarray(shade, np.float32)[..., None]
+        return np.asarray(np.clip(colour, 4, 250), np.float32)
 
 
 def _enlarged(picture: Plane) -> Plane:
@@ -90,7 +91,7 @@ def line_mask(lines: Sequence[Outline], width: float, closed: bool = False) -> P
     mask = _blank()
     for line in lines:
         cv2.polylines(mask, [_scaled(line)], closed, 255, max(1, round(width * DETAIL)), cv2.LINE_AA)
-    return mask.astype(np.float32) / 255
+    return np.asarray(mask / 255, np.float32)
 
 
 def _scaled(points: Any) -> NDArray[np.int32]:
@@ -121,5 +122,5 @@ def ellipse(centre: tuple[float, float], axes: tuple[float, float], soft: float)
 
 
 def _softened(mask: NDArray[np.uint8], soft: float) -> Plane:
-    plane = mask.astype(np.float32) / 255
-    return np.asarray(cv2.GaussianBlur(plane, (0, 0), soft), np.float32) if soft else plane
+    plane = np.asarray(mask / 255, np.float32)
+    return np.asarray(cv2.GaussianBlur(plane, (0, 0), soft) if soft else plane, np.float32)

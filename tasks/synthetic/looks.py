@@ -193,7 +193,7 @@ class _Portrait(Drawing):
                 mask *= 1 - filled(_FACE, 3.0)
                 self.paint(mask, self.hair_of(1 + 0.42 * self.noise(2.2, 2.2)))
             case "bun":
-                self.paint(ellipse((226, 17), (22, 19), 2.0), self.strands())
+                self.paint(ellipse((226, 26), (21, 17), 2.0), self.strands())
                 self.paint(self._scalp((56, 70), 118, 3.0), self.strands())
             case "cap" | "beanie":
                 self._covered()

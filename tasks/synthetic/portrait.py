@@ -15,7 +15,7 @@ from .looks import dressed
 from .people import Person, Proportions
 from .photo import CHIN, HEAD_CENTRE, LEFT_EYE, LIP_LOWER, LIP_UPPER, NOSE_BASE, RIGHT_EYE, Points, photo
 
-_HEADROOM: Final = -6.0  # photograph pixels between the picture's upper edge and the hair
+_HEADROOM: Final = 6.0  # photograph pixels between the picture's upper edge and the hair
 _GRID: Final = 8  # the thin-plate spline is evaluated at every eighth pixel and interpolated between
 _MARGIN: Final = (
     (60, 0),
