@@ -25,9 +25,10 @@ from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.model.training.callbacks import Callback, StepMetrics
 from heterodub.model.training.sampler import ClipInfo
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS, GeneratorCard
-from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST
+from heterodub.schemas.config.dubbing import BUILTIN, LANDMARK_WARP, NEWEST
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, ModelFileError, TrainingError
+from heterodub.tasks.builtin.find import builtin_model, model_by_default
 from heterodub.tasks.dubbing.face_tracking import Followed
 from heterodub.tasks.dubbing.jobs import ModelPaths
 from heterodub.tasks.dubbing.references import ReferenceFrames
@@ -57,18 +58,29 @@ class Models:
     tunings: Path | None = None
 
 
-def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> ModelPaths:
-    """Find both models, each by a folder, a version, "@alias", a run id, or "newest"; the translator also by "warp",
-    which is not trained and never stands in for one that is not there. Those of a registry are fetched into `scratch`.
+def find_models(settings: Settings, generator: str | None, translator: str | None, scratch: Path) -> ModelPaths:
+    """Find both models, each by a folder, a version, "@alias", a run id, "newest" or "builtin"; the translator also by
+    "warp", which is not trained. None: the champion, or what stands in for it, with a note. Those of a registry are
+    fetched into `scratch`.
 
     Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
-    ModelFileError - what was fetched is damaged.
+    ModelFileError - what was fetched, or what ships, is damaged.
     """
-    folder, name = _found(settings, generator, GENERATOR, scratch / "generator")
+    notes: list[str] = []
+
+    def chosen(kind: str, name: str | None) -> str:
+        if name is not None:
+            return name
+        name, note = model_by_default(settings, kind)
+        notes.extend(filter(None, [note]))
+        return name
+
+    folder, name = _found(settings, chosen(GENERATOR, generator), GENERATOR, scratch / "generator")
+    translator = chosen(TRANSLATOR, translator)
     if translator == LANDMARK_WARP:
-        return ModelPaths(folder, None, (name, LANDMARK_WARP))
+        return ModelPaths(folder, None, (name, LANDMARK_WARP), notes=tuple(notes))
     place, translator_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
-    return ModelPaths(folder, place, (name, translator_name))
+    return ModelPaths(folder, place, (name, translator_name), notes=tuple(notes))
 
 
 def open_models(paths: ModelPaths, settings: Settings, backend: LandmarkBackend) -> Models:
@@ -102,6 +114,8 @@ def _weights(folder: Path) -> str:
 
 def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
     """Folder of a model, and its display name."""
+    if name == BUILTIN:
+        return builtin_model(kind)
     if Path(name).is_dir():
         return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
     from heterodub.tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
