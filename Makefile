@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test check bench fuzz lock audit clean
+.PHONY: setup demo test check bench fuzz weights lock audit clean
 
 setup: $(READY)
 
@@ -41,6 +41,9 @@ bench: $(READY)
 
 fuzz: $(READY) # what strangers hand in, damaged by chance; SEED and INPUTS may be given
 	$(BIN)/python -m tests.fuzz --seed $(or $(SEED),1) --inputs $(or $(INPUTS),300)
+
+weights: $(READY) # makes the models that ship again, from those of WORKSPACE; further options in WITH
+	$(BIN)/python -m heterodub.flows.weights $(WORKSPACE) $(WITH)
 
 lock: # what is installed now becomes the locks
 	$(BIN)/python .ci/lock.py

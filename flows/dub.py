@@ -18,8 +18,8 @@ from heterodub.tasks.steps.states import shown_by_prefect
 @recorded("dub")
 def dub(
     manifest: str,
-    generator: str = "@champion",
-    translator: str = "@champion",
+    generator: str | None = None,
+    translator: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
     resume: bool = True,
@@ -31,7 +31,8 @@ def dub(
 
     Args:
         manifest: CSV where the flow runs: video, speech, out; where wanted face, length, appearance_from, finetune.
-        generator: Landmark generator: folder, version number, @alias, run id, or newest.
+        generator: Landmark generator: folder, version number, @alias, run id, newest, or builtin, the one that ships;
+            else the champion, and builtin where there is none.
         translator: Landmark translator, named the same way; or warp, the one without training.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.

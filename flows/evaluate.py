@@ -79,8 +79,8 @@ def evaluate(
 @recorded("evaluate-dub")
 def evaluate_dub(
     manifest: str,
-    generator: str = "@champion",
-    translator: str = "@champion",
+    generator: str | None = None,
+    translator: str | None = None,
     release: str | None = None,
     workspace: str | None = None,
     config: str | None = None,

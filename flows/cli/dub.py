@@ -59,8 +59,8 @@ def dub(
     resume: Annotated[
         bool, typer.Option(help="Skip a manifest's rows that are finished and unchanged; --no-resume dubs them again.")
     ] = True,
-    generator: GeneratorOption = "@champion",
-    translator: TranslatorOption = "@champion",
+    generator: GeneratorOption = None,
+    translator: TranslatorOption = None,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -97,7 +97,7 @@ def _job(video: str | None, speech: str | None, speech_from: str | None, out: st
 
 
 def dub_one(
-    job: dict[str, Any], generator: str, translator: str, workspace: str | None, config: Path | None
+    job: dict[str, Any], generator: str | None, translator: str | None, workspace: str | None, config: Path | None
 ) -> dict[str, Any]:
     """Dub one video, given as the fields of a DubJob; returns the summary.
 
@@ -135,7 +135,12 @@ def dub_one(
 
 
 def _dub_manifest(
-    manifest: Path, generator: str, translator: str, workspace: str | None, config: Path | None, resume: bool
+    manifest: Path,
+    generator: str | None,
+    translator: str | None,
+    workspace: str | None,
+    config: Path | None,
+    resume: bool,
 ) -> dict[str, Any]:
     from heterodub.tasks.preflight.dubbing import check_manifest
 

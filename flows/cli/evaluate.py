@@ -78,8 +78,8 @@ def evaluate_stage(
 @evaluate.command("dub")
 def evaluate_dub(
     manifest: Annotated[Path, typer.Argument(help="CSV of jobs, as for `dub`: video, speech, out.")],
-    generator: GeneratorOption = "@champion",
-    translator: TranslatorOption = "@champion",
+    generator: GeneratorOption = None,
+    translator: TranslatorOption = None,
     release: ReleaseOption = None,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,

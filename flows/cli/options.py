@@ -22,9 +22,15 @@ PresetOption = Annotated[
 ]
 ReleaseOption = Annotated[str | None, typer.Option(help="Release to use; else the newest.")]
 ModelOption = Annotated[str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")]
-GeneratorOption = Annotated[str, typer.Option(help="Landmark generator: folder, version, @alias, run id, or newest.")]
+GeneratorOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Landmark generator: folder, version, @alias, run id, newest, or builtin, the one that ships. "
+        "Else the champion, and builtin where there is none."
+    ),
+]
 TranslatorOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="Landmark translator, named so too, or landmark-translator-finetuned/NUMBER; warp: the one without "
         "training."

@@ -17,6 +17,9 @@ SYNTHETIC = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrained
 LANDMARK_WARP = "warp"
 """Name of the untrained translator: the reference frames' mouths, moved by the landmarks."""
 
+BUILTIN = "builtin"
+"""Name of the models that ship in the package (tasks/builtin), one of each kind."""
+
 NEWEST = "newest"
 """Name of the newest registered version, for whoever has not promoted one yet; a fine-tuned one never is."""
 

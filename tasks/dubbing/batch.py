@@ -59,7 +59,7 @@ class Dubber:
     """
 
     def __init__(
-        self, settings: Settings, models: Sequence[str] = (), scratch: str | None = None, tuned: bool = False
+        self, settings: Settings, models: Sequence[str | None] = (), scratch: str | None = None, tuned: bool = False
     ) -> None:
         self._settings = settings
         self._scratch = Path(scratch or "")
@@ -85,7 +85,7 @@ class Dubber:
         )
         return faults
 
-    def find(self, generator: str, translator: str) -> ModelPaths:
+    def find(self, generator: str | None, translator: str | None) -> ModelPaths:
         """Find the models outside of the sandbox, where the tracking server is.
 
         Raises: as find_models. DubbingError - they killed the child.
@@ -122,7 +122,7 @@ class Dubber:
             _WORK, job, paths, self._settings, rendered, progress=progress, media=inputs_of(job), returns=Dubbed
         )
         copy_untrusted(rendered, Path(job.out))
-        return replace(dubbed, out=job.out)
+        return replace(dubbed, out=job.out, notes=(*paths.notes, *dubbed.notes))
 
     def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
@@ -155,7 +155,9 @@ def _models_named() -> Iterator[None]:
 
 
 @contextmanager
-def open_dubber(settings: Settings, generator: str, translator: str, tuned: bool = False) -> Iterator[Dubber]:
+def open_dubber(
+    settings: Settings, generator: str | None, translator: str | None, tuned: bool = False
+) -> Iterator[Dubber]:
     """Provide a dubber, with a scratch folder for as long as the block lasts."""
     with (
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
@@ -166,8 +168,8 @@ def open_dubber(settings: Settings, generator: str, translator: str, tuned: bool
 
 def dub_jobs(
     jobs: Sequence[DubJob],
-    generator: str,
-    translator: str,
+    generator: str | None,
+    translator: str | None,
     settings: Settings,
     progress: ProgressSink,
     resume: bool = False,

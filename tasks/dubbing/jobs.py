@@ -34,13 +34,14 @@ OF_SPEECH: Final[Mapping[FileReason | ClipReason, str]] = EXPLANATIONS | {
 @dataclass(frozen=True, slots=True)
 class ModelPaths:
     """Paths of two models, and their names. translator: None for the warp, which lies nowhere. tunings: where what the
-    translator learns of a video is kept; None: in the settings' workspace.
+    translator learns of a video is kept; None: in the settings' workspace. notes: on the choice of the models.
     """
 
     generator: Path
     translator: Path | None
     names: tuple[str, str]
     tunings: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,24 +7,36 @@ from pathlib import Path
 
 from heterodub.model.checksums import file_hash
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS
-from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST
+from heterodub.schemas.config.dubbing import BUILTIN, LANDMARK_WARP, NEWEST
 from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.builtin.find import builtin_model, model_by_default
 from heterodub.tasks.dubbing.jobs import ModelPaths
 from heterodub.tasks.stores.workspace import Workspace
 
 
-def find_models(settings: Settings, generator: str, translator: str, scratch: Path) -> ModelPaths:
-    """Find both models, each by a folder, a version, "@alias", a run id, or "newest"; the translator also by "warp",
-    which is not trained and never stands in for one that is not there. Those of a registry are fetched into `scratch`.
+def find_models(settings: Settings, generator: str | None, translator: str | None, scratch: Path) -> ModelPaths:
+    """Find both models, each by a folder, a version, "@alias", a run id, "newest" or "builtin"; the translator also by
+    "warp", which is not trained. None: the champion, or what stands in for it, with a note. Those of a registry are
+    fetched into `scratch`.
 
     Raises: TrackingError - there is no such version. WorkspaceError - there is no workspace to look for it in.
-    ModelFileError - what was fetched is damaged.
+    ModelFileError - what was fetched, or what ships, is damaged.
     """
-    folder, name = _found(settings, generator, GENERATOR, scratch / "generator")
+    notes: list[str] = []
+
+    def chosen(kind: str, name: str | None) -> str:
+        if name is not None:
+            return name
+        name, note = model_by_default(settings, kind)
+        notes.extend(filter(None, [note]))
+        return name
+
+    folder, name = _found(settings, chosen(GENERATOR, generator), GENERATOR, scratch / "generator")
+    translator = chosen(TRANSLATOR, translator)
     if translator == LANDMARK_WARP:
-        return ModelPaths(folder, None, (name, LANDMARK_WARP))
+        return ModelPaths(folder, None, (name, LANDMARK_WARP), notes=tuple(notes))
     place, translator_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
-    return ModelPaths(folder, place, (name, translator_name))
+    return ModelPaths(folder, place, (name, translator_name), notes=tuple(notes))
 
 
 def _weights(folder: Path) -> str:
@@ -35,14 +47,15 @@ def _weights(folder: Path) -> str:
 
 def _found(settings: Settings, name: str, kind: str, scratch: Path) -> tuple[Path, str]:
     """Folder of a model, and its display name."""
+    if name == BUILTIN:
+        return builtin_model(kind)
     if Path(name).is_dir():
         return Path(name), f"{kind} in a folder, weights {_weights(Path(name))}"
-    ws = Workspace.open(settings.workspace)
     from heterodub.tasks.tracking.models import fetch_version  # here, not above: with folders MLflow need not be loaded
     from heterodub.tasks.tracking.registry import usable_version
     from heterodub.tasks.tracking.store import open_tracking
 
-    tracking = open_tracking(settings.tracking, ws)
+    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
     version = usable_version(tracking, kind, None if name == NEWEST else name)
     scratch.mkdir()
     return fetch_version(tracking, version, scratch), str(version)

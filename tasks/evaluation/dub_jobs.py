@@ -20,8 +20,8 @@ _EVALUATE = FunctionName("heterodub.tasks.evaluation.dub_jobs:evaluate_job")
 
 def evaluate_jobs(
     jobs: Sequence[DubJob],
-    generator: str,
-    translator: str,
+    generator: str | None,
+    translator: str | None,
     settings: Settings,
     scorer: SyncScorer,
     progress: ProgressSink,

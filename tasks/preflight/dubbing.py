@@ -8,6 +8,7 @@ from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import DubbingError, HeterodubError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.builtin.find import model_by_default
 from heterodub.tasks.dubbing.batch import check_jobs
 from heterodub.tasks.dubbing.jobs import read_jobs
 
@@ -15,7 +16,7 @@ from .parts import require_clips, require_model
 
 
 def check_dub(
-    jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, written: bool = True
+    jobs: Sequence[DubJob], generator: str | None, translator: str | None, settings: Settings, written: bool = True
 ) -> dict[int, str]:
     """Refuse dubbings if none can be made; returns the faults of single jobs, by place. written: outputs are going to
     be written.
@@ -30,7 +31,7 @@ def check_dub(
 
 
 def check_manifest(
-    manifest: str, generator: str, translator: str, workspace: str | None, config: str | None
+    manifest: str, generator: str | None, translator: str | None, workspace: str | None, config: str | None
 ) -> dict[int, str]:
     """Refuse a manifest if no job can be done; returns as check_dub.
 
@@ -41,7 +42,12 @@ def check_manifest(
 
 
 def check_evaluate_dub(
-    manifest: str, generator: str, translator: str, release: str | None, workspace: str | None, config: str | None
+    manifest: str,
+    generator: str | None,
+    translator: str | None,
+    release: str | None,
+    workspace: str | None,
+    config: str | None,
 ) -> dict[int, str]:
     """Refuse an evaluation of dubbings that could not begin; returns as check_dub.
 
@@ -56,6 +62,8 @@ def _faults_of_models(settings: Settings, generator: str, translator: str) -> li
     faults = []
     for kind, name in ((GENERATOR, generator), (TRANSLATOR, translator)):
         try:
+            if name is None:
+                name, _ = model_by_default(settings, kind)
             if name != LANDMARK_WARP:
                 require_model(settings, kind, None if name == NEWEST else name)
         except HeterodubError as error:

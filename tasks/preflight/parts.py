@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from heterodub.schemas.config.dubbing import BUILTIN
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import ClusterError, NotFoundError, SettingsError, TrackingError, TrainingError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace, trouble_with_folder
 from heterodub.tasks.tracking.address import TrackingAddress, place_of, server_listens
@@ -49,13 +51,17 @@ def require_tracking(settings: Settings) -> TrackingAddress:
 
 
 def require_model(settings: Settings, kind: str, name: str | None, may_be_folder: bool = True) -> None:
-    """Refuse a model that does not exist. name: folder, version number, "@alias" or run id; None: the newest version.
+    """Refuse a model that does not exist. name: folder, "builtin", version number, "@alias" or run id; None: the newest
+    version.
 
     Raises: TrackingError - the registry has no such version, or does not answer. NotFoundError - a folder without a
-    model, or a path that leads nowhere. SettingsError, WorkspaceError.
+    model, or a path that leads nowhere. ModelFileError - what ships is damaged. SettingsError, WorkspaceError.
     """
     from heterodub.schemas.cards import CARD, FINETUNED
 
+    if name == BUILTIN and may_be_folder:
+        builtin_model(kind)
+        return
     looks_like_path = name is not None and "/" in name and not name.startswith((f"{FINETUNED}/", "models:/"))
     if name is not None and may_be_folder and (Path(name).is_dir() or looks_like_path):
         if not (Path(name) / CARD).is_file():

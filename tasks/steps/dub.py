@@ -28,7 +28,7 @@ def read_jobs(manifest: str) -> list[DubJob]:
 @task(cache_policy=NO_CACHE)
 @as_step("dub", batch.dub_counts)
 def dub_jobs(
-    jobs: Sequence[DubJob], generator: str, translator: str, settings: Settings, resume: bool
+    jobs: Sequence[DubJob], generator: str | None, translator: str | None, settings: Settings, resume: bool
 ) -> list[dict[str, Any]]:
     """Dub every job; the summaries say how each ended. resume: skip those that an earlier run finished.
 

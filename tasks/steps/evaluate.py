@@ -22,15 +22,12 @@ from heterodub.tasks.evaluation.dubbing import DubScores
 from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, log_evaluation, metrics_of
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.evaluation.scored_clips import BENCHMARK, scored_clips
 from heterodub.tasks.monitoring.run_log import Counts, as_step
-from heterodub.tasks.releases import benchmarks
-from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.steps.progress import step_progress, training_callback
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.registry import find_model
-from heterodub.tasks.training.clip_selection import ClipRef, candidates, find_release, select
-
-_BENCHMARK: Final = "benchmark "
+from heterodub.tasks.training.clip_selection import candidates, find_release, select
 
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
 """Scores that are shown in percent: landmark errors, of the face's diagonal."""
@@ -63,7 +60,7 @@ def score_model(
     """
     chosen, chosen_stage = find_release(workspace, release), Stage(stage)
     selection = select(workspace, chosen, chosen_stage)
-    clips, name = _clips_of(workspace, chosen, chosen_stage, split)
+    clips, name = scored_clips(workspace, chosen, chosen_stage, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
         located = find_model(settings, workspace, _MODELS[chosen_stage], model, Path(scratch))
         scores = EVALUATE[chosen_stage](settings, selection, clips, located.folder, name, references)
@@ -170,8 +167,8 @@ def log_scores(
         "model": evaluation.model,
         **evaluation.tags,
     }
-    if evaluation.evaluated_on.startswith(_BENCHMARK):
-        tags["benchmark"] = evaluation.evaluated_on.removeprefix(_BENCHMARK)
+    if evaluation.evaluated_on.startswith(BENCHMARK):
+        tags["benchmark"] = evaluation.evaluated_on.removeprefix(BENCHMARK)
     name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
     metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
     return log_evaluation(workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows)
@@ -195,17 +192,3 @@ def log_dub_scores(workspace: Workspace, settings: Settings, scores: DubScores) 
     tags = {"stage": "dub", "generator": scores.generator, "translator": scores.translator}
     summary = {name: value for name, value in scores.summary().items() if name not in ("rows", "failed", "notes")}
     return log_evaluation(workspace, settings, "evaluate dub", tags, metrics_of(scores.report.means), summary)
-
-
-def _clips_of(ws: Workspace, release: Release, stage: Stage, split: Split) -> tuple[list[ClipRef], str]:
-    """Return the clips to score on and their name. Of a test split, the frozen benchmark: the split itself grows.
-
-    Raises: PromotionError - the frozen clips are not those stored, or there is nothing to freeze. NotFoundError.
-    """
-    clips = candidates(ws, release, stage)
-    if split != "test":
-        return [clip for clip in clips if clip.split == split], f"the {split} split"
-    frozen = benchmarks.freeze(ws, release, stage, "first evaluated")
-    benchmarks.verify(ws, frozen, release.versions[stage.value])
-    frozen_ids = {clip.clip_id for clip in frozen.clips}
-    return [clip for clip in clips if clip.facts.clip_id in frozen_ids], f"{_BENCHMARK}{frozen.benchmark}"

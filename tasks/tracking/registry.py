@@ -13,8 +13,10 @@ from typing import Any, Final
 from mlflow.entities.model_registry import RegisteredModel
 
 from heterodub.schemas.cards import FINETUNED, TRANSLATOR
+from heterodub.schemas.config.dubbing import BUILTIN
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import TrackingError
+from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.stores.workspace import Workspace
 
 from .kinds import KINDS
@@ -107,11 +109,14 @@ def finetuned_version(tracking: Tracking, model: str, name: str | None) -> Versi
 
 
 def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | None, scratch: Path) -> NamedModel:
-    """Find the model of a registered kind: a folder as it is, else the version of that number, "@alias" or run id
-    (None: the newest), fetched into `scratch`; of a translator also a fine-tuned one that is named.
+    """Find the model of a registered kind: a folder as it is, the one that ships by "builtin", else the version of that
+    number, "@alias" or run id (None: the newest), fetched into `scratch`; of a translator also a fine-tuned one that is
+    named.
 
     Raises: TrackingError - there is none. ModelFileError - its files are damaged.
     """
+    if name == BUILTIN:
+        return NamedModel(*builtin_model(kind))
     if name is not None and Path(name).is_dir():
         return NamedModel(Path(name), f"{kind} in {name}")
     tracking = open_tracking(settings.tracking, workspace)

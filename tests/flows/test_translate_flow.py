@@ -3,15 +3,18 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
 from heterodub.flows.evaluate import evaluate
 from heterodub.flows.train import finetune, train
-from heterodub.model.io import load_translator
+from heterodub.model.io import load_discriminators, load_translator
 from heterodub.schemas.cards import FINETUNED, TRANSLATOR
 from heterodub.schemas.config.settings import load_settings
 from heterodub.schemas.errors import TrackingError
+from heterodub.tasks.builtin.find import MODEL_CARD, builtin_model
+from heterodub.tasks.builtin.ship import ship
 from heterodub.tasks.dubbing.model_lookup import find_models
 from heterodub.tasks.lineage.trace import trace
 from heterodub.tasks.preflight.parts import require_model
@@ -113,3 +116,16 @@ def test_finetuned_translator_is_scored_by_name(trained, workspace, short, mlflo
     }
     assert "LPIPS" in summary["not_measured"]
     assert summary["tuned_on"] == [clip_id(2)]
+
+
+def test_shipped_translator_can_be_read_and_tuned(trained, workspace, short, tmp_path):
+    settings = load_settings(short, workspace=str(workspace))
+    (made,) = ship(settings, {TRANSLATOR: "1"}, {}, folder=tmp_path)
+    folder, name = builtin_model(TRANSLATOR, tmp_path)
+    assert (made.origin, made.folder) == ("landmark-translator version 1", folder)
+    assert name.startswith("builtin landmark-translator, weights ")
+    before, after = (load_translator(place)[0].state_dict() for place in (Path(trained["folder"]), folder))
+    assert all(np.allclose(before[key], after[key], rtol=1e-3, atol=1e-5) for key in before)
+    load_discriminators(folder)
+    text = (folder / MODEL_CARD).read_text("utf-8")
+    assert all(f"\n| {system} |" in text for system in ("generated", "copy", "warp"))
