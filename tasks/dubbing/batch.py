@@ -188,8 +188,8 @@ def dub_jobs(
 def dub_by(
     dubber: Dubber,
     jobs: Sequence[DubJob],
-    generator: str,
-    translator: str,
+    generator: str | None,
+    translator: str | None,
     settings: Settings,
     progress: ProgressSink,
     resume: bool = False,

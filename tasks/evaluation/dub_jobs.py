@@ -37,8 +37,8 @@ def evaluate_jobs(
 def evaluate_by(
     dubber: Dubber,
     jobs: Sequence[DubJob],
-    generator: str,
-    translator: str,
+    generator: str | None,
+    translator: str | None,
     settings: Settings,
     scorer: SyncScorer,
     progress: ProgressSink,

@@ -58,7 +58,7 @@ def check_evaluate_dub(
     return check_dub(read_jobs(Path(manifest)), generator, translator, settings, written=False)
 
 
-def _faults_of_models(settings: Settings, generator: str, translator: str) -> list[str]:
+def _faults_of_models(settings: Settings, generator: str | None, translator: str | None) -> list[str]:
     faults = []
     for kind, name in ((GENERATOR, generator), (TRANSLATOR, translator)):
         try:

@@ -126,7 +126,12 @@ def compare_data(
 @task(cache_policy=NO_CACHE)
 @as_step("evaluate", lambda evaluation: Counts(errors=len(evaluation.failed)))
 def score_dubs(
-    workspace: Workspace, settings: Settings, manifest: str, generator: str, translator: str, release: str | None
+    workspace: Workspace,
+    settings: Settings,
+    manifest: str,
+    generator: str | None,
+    translator: str | None,
+    release: str | None,
 ) -> DubScores:
     """Score finished dubbings: a manifest's videos with their own speech, and with the one that each job names.
 
