@@ -1,9 +1,9 @@
 """Films of many drawn speakers, to train the models that ship: `python -m tests.bench.talkers FOLDER --people 48`.
 
-Each speaker is a face of the sample's renderer with proportions, colours and voice drawn at random. Unlike the
-sample's, the heads turn and nod, and rooms and microphones differ, since a model learns from these what it will meet in
-footage of people. Faces stem from one photograph in the public domain and voices from espeak-ng: nobody's footage is
-learned from.
+Each speaker is a face of the sample's renderer: the looks of one of the sample's people, with proportions, breadth and
+voice drawn at random. Unlike the sample's, the heads turn and nod, and rooms and microphones differ, since a model
+learns from these what it will meet in footage of people. Faces stem from one photograph in the public domain and voices
+from espeak-ng: nobody's footage is learned from.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
 from heterodub.tasks.synthetic.mouth import MouthCurve, mouth_curve
-from heterodub.tasks.synthetic.people import PHRASES, Person, Proportions, Tint
+from heterodub.tasks.synthetic.people import PEOPLE, PHRASES, Person, Proportions
 from heterodub.tasks.synthetic.portrait import Portrait, portrait
 from heterodub.tasks.synthetic.render import Frame, motion, render
 from heterodub.tasks.synthetic.sound import in_a_room
@@ -124,11 +124,10 @@ def drawn_person(name: str, rng: Rng) -> Person:
     return Person(
         name,
         voice,
-        int(rng.integers(0, 360)),
+        PEOPLE[int(rng.integers(len(PEOPLE)))].look,
         (tuple(map(int, wall)), tuple(map(int, wall * rng.uniform(0.6, 0.95)))),
         Proportions(*map(float, reach * np.clip(rng.normal(0, 0.6, len(reach)), -1.1, 1.1))),
-        Tint(float(rng.uniform(0.5, 1.05)), float(rng.uniform(-2, 7)), float(rng.uniform(-3, 9))),
-        Tint(float(rng.uniform(0.2, 1.1)), float(rng.uniform(-2, 15)), float(rng.uniform(-16, 6))),
+        float(rng.uniform(0.9, 1.1)),
         bool(rng.random() < 0.5),
         float(rng.uniform(1.4, 1.75)),
         side,
