@@ -8,7 +8,6 @@ from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
@@ -183,6 +182,7 @@ def _read_file(ws: Workspace, table: str, file: DataFile, selection: pa.Schema) 
 def _scan(
     ws: Workspace, table: str, files: Sequence[DataFile], selection: pa.Schema, filter: pc.Expression | None
 ) -> pa.Table:
+    import pyarrow.dataset as ds  # with it comes pandas, for which small answers need not wait
 
     paths = [ws.path(table, file.name) for file in files]
     source = ds.dataset(paths, schema=TABLES[table], format="parquet", filesystem=ws.arrow_filesystem())

@@ -266,5 +266,5 @@ def test_plan_made_before_the_workspace_changed_is_harmless(place, settings):
     assert [Path(raw.uri).name for raw in plan.fresh if isinstance(raw, RawFile)] == ["late.mp4"]
     for _ in range(2):
         work_on_files.fn(ws, plan, settings, policy)
-    require_sound(ws, settings)
+    require_sound(settings)
     assert clips_of(place) == {"a.mp4": 1, "b.mp4": 1, "c.mp4": 1, "late.mp4": 1}
