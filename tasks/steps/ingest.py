@@ -6,7 +6,7 @@ Tables in the Prefect UI (audit, routes, drift) are written in a Prefect run onl
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -25,7 +25,6 @@ from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.preflight.data import check_ingest
-from heterodub.tasks.releases.audit.audit import AuditResult
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
@@ -34,6 +33,9 @@ from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.active_policy import policy_for_ingest
 from heterodub.tasks.stores.workspace import Workspace
+
+if TYPE_CHECKING:
+    from heterodub.tasks.releases.audit.audit import AuditResult
 
 _EXAMPLES: Final = 3
 
@@ -148,7 +150,7 @@ def show_summary(
     return summary
 
 
-def show_audit(result: AuditResult) -> None:
+def show_audit(result: "AuditResult") -> None:
     """Show every table with its rows and expectations, then each failure with example rows."""
     checked = Counter(check.table for check in result.checks)
     failed = Counter(check.table for check in result.failures)

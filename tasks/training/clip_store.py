@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -170,6 +169,8 @@ def decode_crop(data: bytes, number: int) -> Rgb:
 
     Raises: ValueError - it cannot be decoded.
     """
+    import cv2  # here, not above: commands that only look at tables need none of it
+
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
     if bgr is None:
         raise ValueError(f"the crop of frame {number} cannot be decoded")
