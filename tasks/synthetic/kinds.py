@@ -166,7 +166,7 @@ KINDS: Final[tuple[SampleFile, ...]] = (
     _refused("s06-portrait.jpg", "still_jpeg", FileReason.STILL_PICTURE, "one picture", "picture", "s06"),
     _refused("s03-portrait.png", "still_png", FileReason.STILL_PICTURE, "one picture", "picture", "s03"),
     SampleFile(
-        "copy of s01.mp4", "copy", None, False, False, "byte for byte another file of the sample", "copy",
+        "same as s01.mp4", "copy", None, False, False, "byte for byte another file of the sample", "copy",
         FileState.DUPLICATE, (FileReason.SAME_BYTES,), of="s01-clean.mp4",
     ),
 )  # fmt: skip

@@ -21,7 +21,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.synthetic.make import make_sample
 
 FILES = (
-    "s01-clean.mp4", "s07-silent.mp4", "holiday.mp4", "s04-blink.mp4", "copy of s01.mp4", "notes.mp4",
+    "s01-clean.mp4", "s07-silent.mp4", "holiday.mp4", "s04-blink.mp4", "same as s01.mp4", "notes.mp4",
     "upload_failed.mp4",
 )  # fmt: skip
 

@@ -66,7 +66,7 @@ def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settin
     assert len(plan.fresh) == 7
     assert state_of(settings) == {
         "s01-clean.mp4": ("measured", None, 1),
-        "copy of s01.mp4": ("duplicate", "same_bytes", 0),
+        "same as s01.mp4": ("duplicate", "same_bytes", 0),
         "s07-silent.mp4": ("measured", None, 1),
         "holiday.mp4": ("rejected", "no_face", 0),
         "s04-blink.mp4": ("rejected", "too_short", 0),
@@ -152,14 +152,14 @@ def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footag
     assert rows_of(again, "clips", "clip_id", "uri") == clips
     assert (tally.files, tally.files_done, tally.bytes) == (5, 5, tally.bytes_done)
 
-    shutil.copy(footage / "s01-clean.mp4", footage / "new copy of s01.mp4")
+    shutil.copy(footage / "s01-clean.mp4", footage / "the new copy of s01.mp4")
     shutil.copy(footage / "s07-silent.mp4", footage / "s01-clean.mp4")
     for each in (settings, again):
         monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_FILES", 1 if each is again else 1000)
         ingest(footage, given=each)
     assert state_of(again) == state_of(settings)
     assert rows_of(again, "clips", "clip_id", "uri") == rows_of(settings, "clips", "clip_id", "uri")
-    assert state_of(settings)["copy of s01.mp4"] == ("measured", None, 1)
+    assert state_of(settings)["same as s01.mp4"] == ("measured", None, 1)
 
 
 def test_known_files_come_first_and_slices_are_bounded(monkeypatch):

@@ -43,7 +43,7 @@ def test_run_errors_are_raised(job, settings, tmp_path):
 
 def test_file_id_is_the_hash_of_its_bytes(job, media, settings):
     own, copy = (
-        identify(RawFile(str(media / name), 1, "1"), settings) for name in ("s01-clean.mp4", "copy of s01.mp4")
+        identify(RawFile(str(media / name), 1, "1"), settings) for name in ("s01-clean.mp4", "same as s01.mp4")
     )
     assert own == copy == job("s01-clean.mp4").media_id
     assert identify(RawFile(str(media / "gone.mp4"), 1, "1"), settings).reason is FileReason.VANISHED
