@@ -41,6 +41,9 @@ def test_wheel_holds_every_module_and_data_file(wheel):
     for part in PARTS[1:]:
         files = [path for path in (ROOT / part).rglob("*") if path.suffix == ".py" or DATA.search(path.name)]
         expected |= {f"heterodub/{path.relative_to(ROOT)}" for path in files}
+    models = [path for path in (ROOT / "tasks" / "builtin").glob("landmark-*/*") if path.is_file()]
+    assert len(models) > 6
+    expected |= {f"heterodub/{path.relative_to(ROOT)}" for path in models}
     assert expected <= set(wheel.namelist())
     for name in (
         "schemas/policies/default.toml",

@@ -3,11 +3,7 @@
 import shutil
 
 import pytest
-from setuptools import Distribution
-from setuptools.command.build_py import build_py
-from setuptools.config.pyprojecttoml import apply_configuration
 
-from heterodub.model.checksums import regular_files
 from heterodub.model.io import load_discriminators, load_generator, load_translator
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS
 from heterodub.schemas.config.settings import Settings
@@ -55,20 +51,6 @@ def test_changed_byte_is_refused(tmp_path):
 def test_kind_that_does_not_ship_is_refused():
     with pytest.raises(ModelFileError, match="no wav2lip ships"):
         builtin_model("wav2lip")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_shipped_files_are_package_data(kind, monkeypatch):
-    root = SHIPPED.resolve().parents[1]
-    monkeypatch.chdir(root)
-    distribution = Distribution()
-    apply_configuration(distribution, root / "pyproject.toml")
-    distribution.include_package_data = False  # no list of git's files, only what pyproject.toml names
-    build = build_py(distribution)
-    build.finalize_options()
-    build.analyze_manifest()
-    packed = build.find_data_files("heterodub.tasks.builtin", "heterodub/tasks/builtin")
-    assert {f"heterodub/tasks/builtin/{kind}/{name}" for name in regular_files(SHIPPED / kind)} <= set(packed)
 
 
 @pytest.mark.parametrize("kind", KINDS)

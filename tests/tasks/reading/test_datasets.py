@@ -97,7 +97,7 @@ def test_stream_is_divided_over_devices_and_workers(ws):
     shares = [dataset.iterable(shuffle=True, seed=3, rank=rank, devices=2) for rank in (0, 1)]
     assert sorted(sample.clip_id for share in shares for sample in share) == dataset.clip_ids
     assert [len(share) for share in shares] == [2, 2]
-    loaded = list(DataLoader(stream, batch_size=None, num_workers=2))
+    loaded = list(DataLoader(stream, batch_size=None, num_workers=2, multiprocessing_context="spawn"))
     assert sorted(sample.clip_id for sample in loaded) == dataset.clip_ids
     assert isinstance(loaded[0].mel, torch.Tensor)
 
