@@ -23,7 +23,7 @@ $(READY): $(LOCKS) pyproject.toml
 	touch $@
 
 demo: $(READY)
-	$(BIN)/python -m heterodub.flows.demo $(DEMO)
+	$(BIN)/python -m heterodub.flows.demo $(DEMO) $(if $(INGEST_ONLY),--ingest-only)
 
 # a thread a process, for threads of several processes wait for each other; three, for many tests wait for servers
 test: export OMP_NUM_THREADS = 1

@@ -3,6 +3,7 @@
 All steps run in this process, under the settings that are written beside the workspace.
 """
 
+import argparse
 import json
 import sys
 import time
@@ -54,13 +55,20 @@ def main() -> int:
     """Run the demo in the folder named on the command line; returns the exit code."""
     escape_output()
     configure_environment()
-    return Demo(Path(sys.argv[1] if len(sys.argv) > 1 else "demo")).run()
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("demo"))
+    parser.add_argument(
+        "--ingest-only", action="store_true", help="a film of every kind, ingested and checked; no models"
+    )
+    chosen = parser.parse_args()
+    return Demo(chosen.folder, chosen.ingest_only).run()
 
 
 class Demo:
     """The steps of the demo in a folder. Finished ones are not repeated when it is run again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ingest_only: bool = False) -> None:
+        self.ingest_only = ingest_only
         self.sample, self.workspace = folder / "sample", str(folder / "workspace")
         self.config, self.page, self.dub = folder / "heterodub.toml", folder / "demo.html", folder / "dub"
         self.where = {"workspace": self.workspace, "config": str(self.config)}
@@ -77,8 +85,8 @@ class Demo:
         await_own_server()
         agreement = self.step("ingest", self.ingest)
         show_truth(agreement)
-        if agreement.disagreements:
-            return 1
+        if agreement.disagreements or self.ingest_only:
+            return int(bool(agreement.disagreements))
         say(self.step("report", self.report))
         models = [self.once(f"model{number}", *model) for number, model in enumerate(MODELS, start=1)]
         self.step("dub", self.make_dub)
@@ -113,10 +121,11 @@ class Demo:
         return result
 
     def make_sample(self) -> None:
-        """Make the whole sample."""
+        """Make the whole sample; for the ingest alone, the file of every kind."""
+        from heterodub.tasks.synthetic.kinds import KINDS, ROWS
         from heterodub.tasks.synthetic.make import make_sample
 
-        make_sample(self.sample)
+        make_sample(self.sample, only={row.file for row in (KINDS if self.ingest_only else ROWS)})
 
     def ingest(self) -> Any:
         """Ingest the sample; returns the agreement with its truth."""
