@@ -27,7 +27,7 @@ _SHARDS: Final[dict[str, type[Shards]]] = {"webdataset": TarShards, "hf": Parque
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What to export. media: raw files, too; sound: a WAV per clip of stage 1, out of its raw file."""
+    """Request for an export. media: raw files, too; sound: a WAV per clip of stage 1, out of its raw file."""
 
     form: Form
     folder: Path

@@ -18,7 +18,7 @@ Beard = Literal["none", "stubble", "moustache", "goatee", "full"]
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What is drawn on a person. age: 0 as photographed, -1 smoothed, 1 wrinkled. `light` brightens one side."""
+    """Parts drawn on a person. age: 0 as photographed, -1 smoothed, 1 wrinkled. `light` brightens one side."""
 
     hair: Hair = "own"
     hair_colour: Colour = (70, 50, 36)

@@ -1,4 +1,4 @@
-"""What an export wrote, on a terminal."""
+"""Summary of an export, on a terminal."""
 
 from typing import Any
 
