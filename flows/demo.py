@@ -24,7 +24,7 @@ SETTINGS: Final = """\
 # They show that every step works. They are no measure of what the method can do.
 
 [splits]  # the default policy decides on 12 clips of 6 speakers or more: with tenths, so small a corpus has too few
-test_share = 0.37
+test_share = 0.45
 val_share = 0.18
 
 [run]
@@ -217,10 +217,11 @@ class Demo:
 
     def say_next_steps(self) -> None:
         """Print the commands, and the page's path last."""
-        say("\nnext:")
+        say("next:")
         for line in self.next_steps():
             say(f"  {line}")
-        say(f"\nthe dubbing, beside its source, and how well the models do:\n{self.page.absolute()}")
+        say("the dubbing, beside its source, and how well the models do:")
+        say(str(self.page.absolute()))
 
 
 if __name__ == "__main__":
