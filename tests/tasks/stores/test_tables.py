@@ -240,5 +240,5 @@ for _ in range(20):
 def test_reading_processes_end_cleanly(ws):
     """Each is a whole interpreter that shuts down; forked, so that all share one import. See delta.py."""
     fill(ws, range(2))
-    told = subprocess.run([sys.executable, "-u", "-c", _READERS, ws.root], capture_output=True, text=True)
-    assert told.stdout.split() == ["0"] * 20
+    ran = subprocess.run([sys.executable, "-u", "-c", _READERS, ws.root], capture_output=True, text=True)
+    assert ran.stdout.split() == ["0"] * 20

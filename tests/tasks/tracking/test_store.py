@@ -89,9 +89,9 @@ sys.exit(any(os.waitpid(process, 0)[1] for process in both))
 def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
     """Forked, so that they share the import of MLflow and begin together."""
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
-    told = subprocess.run([sys.executable, "-c", TWO_AT_ONCE, ws.root], capture_output=True, text=True, timeout=300)
-    assert told.returncode == 0, told.stderr
-    one, other = told.stdout.split()
+    ran = subprocess.run([sys.executable, "-c", TWO_AT_ONCE, ws.root], capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, told.stderr
+    one, other = ran.stdout.split()
     assert one == other
 
 
