@@ -90,7 +90,7 @@ def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
     """Forked, so that they share the import of MLflow and begin together."""
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
     ran = subprocess.run([sys.executable, "-c", TWO_AT_ONCE, ws.root], capture_output=True, text=True, timeout=300)
-    assert ran.returncode == 0, told.stderr
+    assert ran.returncode == 0, ran.stderr
     one, other = ran.stdout.split()
     assert one == other
 
