@@ -18,11 +18,13 @@ class Guide(NamedTuple):
 
 
 GUIDES: Final = {
+    "init": Guide(("init FOLDER", "init /data/interviews -o interviews --force"), "ingest {output}/corpus.toml"),
     "sample": Guide(("sample SAMPLE",), "ingest {folder}/corpus.toml"),
     "ingest": Guide(
         (
             "ingest FOLDER -w WORKSPACE",
             "ingest interviews.toml -w WORKSPACE --workers 8",
+            "ingest labels.csv --columns uri=file,speaker=speaker_id -w WORKSPACE",
             "ingest s3://bucket/films -w s3://bucket/workspace --corpus films",
         ),
         "report",

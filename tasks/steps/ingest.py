@@ -24,7 +24,7 @@ from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
-from heterodub.tasks.preflight.data import check_ingest
+from heterodub.tasks.preflight.data import check_ingest, mapped_columns
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
@@ -58,7 +58,12 @@ choose_policy = task(name="choose_policy", cache_policy=NO_CACHE)(policy_for_ing
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 @as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
 def find_files(
-    workspace: Workspace, source: str, corpus: str, settings: Settings, retry_quarantined: bool
+    workspace: Workspace,
+    source: str,
+    corpus: str,
+    settings: Settings,
+    retry_quarantined: bool,
+    columns: str | None = None,
 ) -> catalog.IngestPlan:
     """List the source, without what was taken down, and compare it with the catalog. Retried, since listings of remote
     stores fail now and then.
@@ -67,7 +72,7 @@ def find_files(
     """
     known, barred = catalog.read_catalog(workspace), tombstones.standing(workspace)
     origins = settings.limits.web_origins
-    listed = source_files(source, corpus, origins)
+    listed = source_files(source, corpus, origins, mapped_columns(columns))
     allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
     return catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
 

@@ -52,7 +52,15 @@ def test_examples_and_next_commands_are_understood(command: str):
     guide = GUIDES[command]
     assert guide.examples
     assert {parsed(example) for example in guide.examples} == {command}
-    given = {"workspace": "a b", "config": "c.toml", "stage": "stage1", "model": "m/1", "folder": "f", "out": "o"}
+    given = {
+        "workspace": "a b",
+        "config": "c.toml",
+        "stage": "stage1",
+        "model": "m/1",
+        "folder": "f",
+        "out": "o",
+        "output": "p",
+    }
     if guide.then.startswith("ingest"):
         given |= {"workspace": None, "config": None}
     assert parsed(next_words(guide, given)) in GUIDES
