@@ -36,12 +36,13 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# not mkdocs --quiet: its strict mode would count no warnings then
 docs: $(READY) # the documentation as pages, in build/site; a dead link, or one to another host's files, is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	$(BIN)/python -m tests.site build/site
 
-screenshots: $(READY) # takes the pictures of docs/pages anew; needs Chromium, and WORKSPACE with SAMPLE ingested
-	$(BIN)/python -m tests.screenshots $(WORKSPACE) $(SAMPLE)
+screenshots: $(READY) # takes the pictures of docs/images anew, from a finished `make demo`; needs Chromium
+	$(BIN)/python -m tests.screenshots $(DEMO)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench

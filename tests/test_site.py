@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,12 @@ from heterodub.schemas.config.described import described_settings
 from heterodub.schemas.reasons import ClipReason, FileReason
 from heterodub.schemas.signals import SIGNALS
 from heterodub.schemas.tables import TABLES
+from tests.browser import PHONE, needs_browser, opened, overflow, until
+from tests.flows.test_guide import parsed
 from tests.site import foreign
 
 ROOT = Path(__file__).parents[1]
+SITE = ROOT / "build" / "site"
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +66,7 @@ def test_site_may_link_to_other_hosts_and_load_its_own_files(tmp_path):
     ("page", "text", "made"),
     [
         ("index.md", "[a](docs/dub.md#rules)", "[a](dub.md#rules)"),
-        ("index.md", "![a](docs/results/dub.jpg)", "![a](results/dub.jpg)"),
+        ("index.md", "![a](docs/results/table1.png)", "![a](results/table1.png)"),
         ("index.md", "[`x`](docs/decisions) [y](LICENSE)", "[`x`](decisions/README.md) y"),
         ("sources.md", "[s](../schemas/config/settings.py)", "[s](reference/settings.md)"),
         ("decisions/0020-stage2-signal-scale.md", "[g](../../README.md#python)", "[g](../index.md#python)"),
@@ -79,6 +83,15 @@ def test_link_that_leads_nowhere_is_warned_of(hooks, caplog):
     assert "docs/gone.md leads nowhere" in caplog.text  # a warning ends a strict build
 
 
+def test_links_of_all_pages_lead_somewhere(hooks, caplog):
+    sources = {page: ROOT / source for source, page in hooks.ROOT_PAGES.items()}
+    sources |= {path.relative_to(ROOT / "docs").as_posix(): path for path in (ROOT / "docs").rglob("*.md")}
+    with caplog.at_level(logging.WARNING):
+        for page, path in sources.items():
+            hooks.relinked(path.read_text("utf-8"), page)
+    assert not caplog.messages
+
+
 def test_reference_names_everything_there_is(hooks):
     pages = {name: make() for name, make in hooks.REFERENCE.items()}
     assert all(f"\n## {command}\n" in pages["cli"] for command in GUIDES)
@@ -89,3 +102,33 @@ def test_reference_names_everything_there_is(hooks):
         assert f"\n## {section.name or 'At the top'}\n" in pages["settings"]
         assert all(one.description.replace("|", "\\|") in pages["settings"] for one in section.settings)
     assert "at least 0.8, else `face_not_tracked`" in pages["signals"]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_commands_in_the_documentation_are_understood(page):
+    for block in re.findall(r"^```\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE):
+        for line in block.replace("\\\n", " ").splitlines():
+            if match := re.match(r"(?:\S*/)?heterodub (.*)", line):
+                assert parsed(re.sub(r"\s+#.*", "", match[1])) in GUIDES, line
+
+
+def test_pictures_are_small():
+    pictures = [path for path in (ROOT / "docs").rglob("*") if path.suffix in (".webp", ".png", ".jpg")]
+    assert pictures and all(path.stat().st_size < 150_000 for path in pictures)
+
+
+@needs_browser
+@pytest.mark.skipif(not (SITE / "search" / "search_index.js").exists(), reason="no documentation is built here: make docs")
+@pytest.mark.parametrize("size", [(1280, 800), PHONE])
+def test_built_site_is_searched_from_the_disk_and_asks_no_other_host(size):
+    with opened(SITE / "index.html", size) as tab:
+        asked = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.reload()
+        assert overflow(tab) <= 0
+        tab.fill(".md-search__input", "takedown", force=True)
+        until(tab, "document.querySelectorAll('.md-search-result__item').length > 3")
+        assert asked and all(address.startswith("file://") for address in asked)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from heterodub.model.files import write_atomic
 from heterodub.schemas.config.described import settings_template
+from heterodub.schemas.display import visible
 from heterodub.schemas.errors import SettingsError, SourceError
 from heterodub.schemas.toml import parse_model
 from heterodub.tasks.sources.corpus import Corpus
@@ -47,6 +48,7 @@ def starter_files(folder: Path) -> StarterFiles:
     Raises: SourceError - there is nothing in the folder that `ingest` would take.
     """
     survey, faults = survey_folder(folder), list[SourceError]()
+    _require_text(survey.root)
     for values, notes in _proposals(survey):
         text = _corpus_text(survey, values, notes, faults)
         try:
@@ -56,6 +58,15 @@ def starter_files(folder: Path) -> StarterFiles:
             continue
         return StarterFiles(text, settings_template(), survey, notes)
     raise faults[-1]
+
+
+def _require_text(root: Path) -> None:
+    try:
+        str(root).encode()
+    except UnicodeEncodeError:
+        raise SourceError(
+            f"{visible(str(root))}: its path is not UTF-8, which a corpus file cannot hold: ingest the folder itself"
+        ) from None
 
 
 def write_starter(folder: Path, output: Path, force: bool = False) -> dict[str, Any]:
@@ -122,10 +133,10 @@ def _corpus_text(
     lines = [
         f"# Made by `heterodub init` from the look of a folder: {_counts(survey) or 'no media'}, {survey.files} files."
     ]
-    lines += [f"# Not used: {line}" for fault in faults for line in str(fault).splitlines()]
+    lines += [f"# Not used: {visible(line)}" for fault in faults for line in str(fault).splitlines()]
     lines.append("# Check what is called a guess before the first ingest: speakers are kept in one split each.")
     for name, field in Corpus.model_fields.items():
-        lines += ["", f"# {field.description}", *([f"# {notes[name]}"] if name in notes else [])]
+        lines += ["", f"# {field.description}", *([f"# {visible(notes[name])}"] if name in notes else [])]
         lines.append(
             f"{name} = {_toml(values[name])}" if name in values else f"#{name} = {_EXAMPLES.get(name, '')}".rstrip()
         )

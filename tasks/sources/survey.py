@@ -21,6 +21,7 @@ from heterodub.tasks.stores.workspace import MARKER
 
 _MOST_FILES: Final = 200_000
 _MOST_TABLES: Final = 50
+_MOST_TABLE_BYTES: Final = 256_000_000
 _SAMPLED_ROWS: Final = 50
 """Rows of a table whose files are looked for; few, since each is a question to the disk."""
 
@@ -153,7 +154,8 @@ def _tables(folder: Path, paths: Sequence[PurePosixPath]) -> Iterator[ListedMedi
     """Yield the tables that name files which are there."""
     for path in paths:
         try:
-            table = _listed(folder / path, folder)
+            is_small = (folder / path).stat().st_size <= _MOST_TABLE_BYTES  # it is read whole
+            table = _listed(folder / path, folder) if is_small else None
         except tabular.ERRORS:
             continue  # somebody's table about something else
         if table:

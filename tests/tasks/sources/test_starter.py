@@ -1,5 +1,6 @@
 """The corpus file and the settings file that `init` writes: guesses by a folder's look, accepted by `ingest`."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -25,7 +26,7 @@ def footage(tmp_path) -> Path:
 def films(folder: Path, *names: str) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(name.encode())
+        (folder / name).write_bytes(os.fsencode(name))
 
 
 def accepted(footage: Path, tmp_path: Path, monkeypatch) -> tuple[dict[str, str], dict[str, str | None]]:
@@ -128,6 +129,16 @@ def test_starter_files_overwrite_nothing_unasked(footage, tmp_path):
     assert (out / "heterodub.toml").read_text() == "device = 'cpu'\n"
     write_starter(footage, out, force=True)
     assert (out / "heterodub.toml").read_text() == settings_template()
+
+
+def test_odd_names_stay_in_one_line_of_a_comment(footage, tmp_path, monkeypatch):
+    odd = os.fsdecode(b"b\xffb")
+    films(footage, "a\nroot = 'x'/1.mp4", f"{odd}/2.mp4", "it's \\d/3.mp4")
+    _, listed = accepted(footage, tmp_path, monkeypatch)
+    assert "it's \\d" in listed.values() and "a\nroot = 'x'" in listed.values()
+    assert load_corpus(tmp_path / "out" / "corpus.toml").root == str(footage)
+    with pytest.raises(SourceError, match="its path is not UTF-8"):
+        write_starter(footage / odd, tmp_path / "other")
 
 
 def test_footage_is_only_read(footage):
