@@ -57,13 +57,18 @@ def _pages(demo: Path, dub: Path, scratch: Path) -> dict[str, tuple[Path, Callab
         "clip": (report, _open_clip),
         "comparison": (_comparison(demo / "workspace"), lambda tab: None),
         "study": (_study(demo, dub, scratch), _rate),
-        "demo": (demo / "demo.html", _seek),
+        "demo": (demo / "demo.html", _play),
     }
 
 
 def _open_clip(tab: Page) -> None:
-    tab.locator("details.clip").first.evaluate("(clip) => { clip.open = true; clip.scrollIntoView(); }")
+    clip = tab.locator("details.clip").first
+    clip.evaluate("(clip) => { clip.open = true; }")
     until(tab, "document.querySelector('details.clip video').readyState >= 2")
+    tab.wait_for_timeout(500)  # what stands above is laid out when it first comes near the window
+    clip.evaluate("(clip) => clip.scrollIntoView({ behavior: 'instant' })")
+    tab.wait_for_timeout(500)
+    clip.evaluate("(clip) => clip.scrollIntoView({ behavior: 'instant' })")
 
 
 def _rate(tab: Page) -> None:
@@ -73,9 +78,11 @@ def _rate(tab: Page) -> None:
     until(tab, "!document.getElementById('rate').hidden && state.answers[item()]?.seen")
 
 
-def _seek(tab: Page) -> None:
-    tab.evaluate("for (const film of document.querySelectorAll('video')) film.currentTime = 2")
-    until(tab, "[...document.querySelectorAll('video')].every((film) => film.readyState >= 2 && !film.seeking)")
+def _play(tab: Page) -> None:
+    tab.locator("button").click()
+    until(tab, "[...document.querySelectorAll('video')].every((film) => film.currentTime > 2)")
+    tab.evaluate("for (const film of document.querySelectorAll('video')) film.pause()")
+    tab.mouse.move(1, 1)
 
 
 def _comparison(workspace: Path) -> Path:
