@@ -23,6 +23,7 @@ from heterodub.schemas.policy import REASON_OF, Rule, load_policy
 from heterodub.schemas.reasons import QUARANTINE_REASONS, ClipReason, FileReason, Stage
 from heterodub.schemas.signals import SIGNALS
 from heterodub.schemas.tables import TABLES
+from heterodub.tasks.sources.corpus import Corpus
 
 ROOT: Final = Path(__file__).parents[1]
 log = logging.getLogger("mkdocs.hooks.heterodub")
@@ -40,6 +41,7 @@ STANDS_FOR: Final = ROOT_PAGES | {
     "schemas/signals.py": "reference/signals.md",
     "schemas/reasons.py": "reference/reasons.md",
     "schemas/tables.py": "reference/tables.md",
+    "tasks/sources/corpus.py": "reference/settings.md",
 }
 """Page of the site by what a link in the repository leads to."""
 
@@ -127,7 +129,7 @@ def python_page() -> str:
 
 
 def settings_page() -> str:
-    """Every setting, with its description and default."""
+    """Every setting, with its description and default, and the fields of a corpus file."""
     text = [
         "# Settings",
         "`heterodub.toml` in the working folder, or a file named by `--config`; `HETERODUB_*` variables go before it, "
@@ -136,6 +138,8 @@ def settings_page() -> str:
     ]
     for section in described_settings():
         text += [f"## {section.name or 'At the top'}", _sentence(section.description), _settings(section)]
+    fields = [(f"`{name}`", field.description or "") for name, field in Corpus.model_fields.items()]
+    text += ["## Corpus files", "Guide: [sources](../sources.md).", _table(("field", "meaning"), fields)]
     return "\n\n".join(text)
 
 

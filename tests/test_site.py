@@ -121,7 +121,9 @@ def test_pictures_are_small():
 
 
 @needs_browser
-@pytest.mark.skipif(not (SITE / "search" / "search_index.js").exists(), reason="no documentation is built here: make docs")
+@pytest.mark.skipif(
+    not (SITE / "search" / "search_index.js").exists(), reason="no documentation is built here: make docs"
+)
 @pytest.mark.parametrize("size", [(1280, 800), PHONE])
 def test_built_site_is_searched_from_the_disk_and_asks_no_other_host(size):
     with opened(SITE / "index.html", size) as tab:
