@@ -24,6 +24,8 @@ _DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # threads that wait for each other must not spin: where other work runs, they only keep it waiting
     "OMP_WAIT_POLICY": "passive",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "heterodub",  # our log lines stand in the UI, those of a flow run with the run
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 
 

@@ -112,7 +112,12 @@ class TrackingSettings(Section):
         pattern=r"^(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://",
         description="MLflow server or database; without one, the folder mlflow in a local workspace",
     )
-    experiment: str = Field("heterodub", min_length=1, description="MLflow experiment that runs are filed under")
+    experiment: str = Field(
+        "heterodub",
+        min_length=1,
+        description="MLflow experiment of trainings; those of evaluations and promotions are named NAME-evaluation and "
+        "NAME-promotion",
+    )
 
 
 class Settings(Section):

@@ -42,8 +42,8 @@ def dub_jobs(
 def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
     """Show how each job ended in the Prefect UI."""
     columns = (
-        *("video", "out", "skipped", "frames", "dubbed", "passed_through", "covered"),
-        *("speech_cut_s", "realtime_factor", "error"),
+        *("error", "video", "out", "skipped", "frames", "dubbed", "passed_through", "covered"),
+        *("speech_cut_s", "realtime_factor"),
     )
     rows = [
         {name: str(summary.get(name, "")) for name in columns} | {"notes": "; ".join(summary.get("notes", ()))}

@@ -22,6 +22,7 @@ from heterodub.tasks.evaluation.dubbing import DubScores
 from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, log_evaluation, metrics_of
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.evaluation.model_card import describe_scores, with_scores
 from heterodub.tasks.evaluation.scored_clips import BENCHMARK, scored_clips
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.progress import step_progress, training_callback
@@ -176,7 +177,11 @@ def log_scores(
         tags["benchmark"] = evaluation.evaluated_on.removeprefix(BENCHMARK)
     name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
     metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
-    return log_evaluation(workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows)
+    described = with_scores("", evaluation.evaluated_on, evaluation)
+    run = log_evaluation(workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows, described)
+    if run is not None and what in tuple(Stage) and "evaluated_model" in evaluation.tags:
+        describe_scores(workspace, settings, evaluation)
+    return run
 
 
 @task(cache_policy=NO_CACHE)

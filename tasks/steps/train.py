@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from heterodub.schemas.config.baselines import BaselineName
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.model_card import describe_training
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.progress import training_callback
 from heterodub.tasks.stores.workspace import Workspace
@@ -84,7 +85,9 @@ def fit(spec: AnySpec, settings: Settings, fresh: bool) -> Registered:
 
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
-    return train_and_register(spec, settings, training_callback(), fresh)
+    registered = train_and_register(spec, settings, training_callback(), fresh)
+    describe_training(settings, spec, registered)
+    return registered
 
 
 @task(cache_policy=NO_CACHE)
