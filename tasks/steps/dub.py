@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.dubbing import batch, jobs
 from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress
 
 
@@ -49,4 +49,4 @@ def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
         {name: str(summary.get(name, "")) for name in columns} | {"notes": "; ".join(summary.get("notes", ()))}
         for summary in summaries
     ]
-    create_table_artifact(key="dubbings", table=rows)
+    show_table("dubbings", rows)
