@@ -28,7 +28,7 @@ from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
 from heterodub.tasks.steps.artifacts import show_table
-from heterodub.tasks.steps.events import audited, emit_published
+from heterodub.tasks.steps.events import audited, emit_drifted, emit_published
 from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.active_policy import policy_for_ingest
@@ -108,9 +108,10 @@ def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Sett
 @task(cache_policy=NO_CACHE)
 @as_step(STEP, lambda drifts: Counts(clips=sum(drift.clips for drift in drifts)))
 def check_drift(workspace: Workspace, settings: Settings) -> tuple[CorpusDrift, ...]:
-    """Compare new clips with the last release; a corpus that drifts causes a warning only."""
+    """Compare new clips with the last release; a corpus that drifts causes a warning and an event."""
     drifts = find_drift(workspace, settings)
     show_drift(drifts)
+    emit_drifted(settings, drifts)
     return drifts
 
 
