@@ -8,6 +8,7 @@ from pydantic import PositiveInt
 
 from heterodub.schemas.endings import with_ending
 from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.steps.arguments import unvisited
 from heterodub.tasks.steps.ingest import (
     check_drift,
     check_inputs,
@@ -58,7 +59,7 @@ def ingest(
     settings = check_inputs(source, corpus, workspace, config, policy, dask, workers, columns)
     store = Workspace.open(settings.workspace, create=True)
     routing = choose_policy(store, settings.policy)
-    plan = find_files(store, source, corpus, settings, retry_quarantined, columns)
+    plan = unvisited(find_files(store, source, corpus, settings, retry_quarantined, columns))
     tally = work_on_files(store, plan, settings, routing)
     drifts = check_drift(store, settings)
     published = publish_release(store, settings, routing)
