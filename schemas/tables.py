@@ -7,7 +7,7 @@ import pyarrow as pa
 from .contract import LANDMARK_POINTS, MEL_BANDS
 from .signals import SIGNALS
 
-LAYOUT_VERSION: Final = 4
+LAYOUT_VERSION: Final = 5
 """Version of the table layout; a workspace of another version is refused, never half-read."""
 
 
@@ -116,7 +116,16 @@ CLIPS: Final = pa.schema(
     ]
 )
 
-_LANDMARKS = pa.list_(pa.list_(pa.float32(), LANDMARK_POINTS * 2))
+_MATRIX = pa.list_(pa.list_(pa.float32()))
+"""Rows of numbers, in the one type that pandas, Polars, DuckDB and Spark read: Delta has no lists of a fixed size. The
+audit checks the length of each row.
+"""
+
+
+def _matrix(name: str, width: int, meaning: str, unit: str) -> pa.Field:
+    return pa.field(name, _MATRIX, nullable=False, metadata={"meaning": meaning, "unit": unit, "width": str(width)})
+
+
 _TRACKED = pa.list_(pa.bool_())
 _OF_A_CLIP: Final = (
     _field("clip_id", _TEXT, "the clip"),
@@ -125,7 +134,7 @@ _OF_A_CLIP: Final = (
     _field("frames", _INT, "length at 25 fps", unit="frames"),
 )
 _OF_A_FACE: Final = (
-    _field("landmarks", _LANDMARKS, "frames x (216 points x then y) in source pixels", unit="px"),
+    _matrix("landmarks", LANDMARK_POINTS * 2, "frames x (216 points x then y) in source pixels", "px"),
     _field(
         "tracked",
         _TRACKED,
@@ -138,7 +147,7 @@ STAGE1: Final = pa.schema(
         *_OF_A_CLIP,
         _field("sound_shift_frames", _INT, "frames the sound was moved earlier to meet the mouth", unit="frames"),
         *_OF_A_FACE,
-        _field("mel", pa.list_(pa.list_(pa.float32(), MEL_BANDS)), "(4 x frames) x 80 log-mel", unit="ln"),
+        _matrix("mel", MEL_BANDS, "(4 x frames) x 80 log-mel", "ln"),
     ]
 )
 
@@ -147,9 +156,7 @@ STAGE2: Final = pa.schema(
         *_OF_A_CLIP,
         *_OF_A_FACE,
         _field("crop_px", _INT, "width and height of each crop as encoded", unit="px"),
-        _field(
-            "crop_boxes", pa.list_(pa.list_(pa.float32(), 3)), "frames x (left, top, side) in source pixels", unit="px"
-        ),
+        _matrix("crop_boxes", 3, "frames x (left, top, side) in source pixels", "px"),
         _field("crops", pa.list_(pa.binary()), "frames: the face crop as an encoded RGB image"),
     ]
 )

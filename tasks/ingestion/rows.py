@@ -106,7 +106,8 @@ def _head(clip: str, origin: ClipOrigin, frames: int) -> dict[str, pa.Array]:
 def _vectors(matrix: NDArray[np.float32]) -> pa.Array:
     """Return a list of one (n, width) matrix, without a Python object per number."""
     flat = pa.array(np.ascontiguousarray(matrix, np.float32).ravel())
-    inner = pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+    count, width = matrix.shape
+    inner = pa.ListArray.from_arrays(pa.array(np.arange(count + 1, dtype=np.int32) * width), flat)
     return pa.ListArray.from_arrays(pa.array([0, len(inner)], pa.int32()), inner)
 
 

@@ -216,8 +216,9 @@ def _contents(batches: Iterable[pa.RecordBatch]) -> dict[str, str]:
 
 def _add(digest: Any, values: pa.Array) -> None:
     """Add the values of a cell, however deep they lie, to a hash; lengths too, so that nothing can be shifted."""
-    while pa.types.is_list(values.type) or pa.types.is_fixed_size_list(values.type):
+    while pa.types.is_list(values.type):
         digest.update(f"[{len(values)}".encode())
+        digest.update(pc.list_value_length(values).to_numpy(zero_copy_only=False).tobytes())
         values = values.flatten()
     if pa.types.is_floating(values.type):
         digest.update(np.ascontiguousarray(values.to_numpy(zero_copy_only=False)).tobytes())

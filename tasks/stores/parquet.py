@@ -1,6 +1,7 @@
 """The tables' Parquet files: their encoding, their atomic placement, and reading with errors in the user's terms."""
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from heterodub.schemas.contract import FPS
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.tables import TABLES
 
@@ -41,11 +43,11 @@ class RowsFile:
         self.bounds: dict[str, tuple[str, str]] = {}
         self._schema = TABLES[table]
         self._group = _CLIPS_PER_ROW_GROUP if table in PAYLOAD else _ROWS_PER_ROW_GROUP
-        self._writer = pq.ParquetWriter(target, self._schema, **_encoding(self._schema))
+        self._writer = pq.ParquetWriter(target, _described(table), **_encoding(self._schema))
 
     def add(self, rows: pa.Table) -> None:
         """Write rows behind those that are there."""
-        fitting = _readable(rows.select(self._schema.names).cast(self._schema))
+        fitting = rows.select(self._schema.names).cast(self._schema)
         self._writer.write_table(fitting, row_group_size=self._group)
         self.rows += fitting.num_rows
         self.bounds = _wider(self.bounds, bounds_of(fitting))
@@ -53,6 +55,16 @@ class RowsFile:
     def close(self) -> None:
         """Write the end of the file."""
         self._writer.close()
+
+
+def _described(table: str) -> pa.Schema:
+    """Return a table's schema with what readers of its arrays must know: frame rate, landmarks by boundary in order."""
+    from heterodub.model.features.landmarks import BOUNDARIES  # only where files are written
+
+    if table not in PAYLOAD:
+        return TABLES[table]
+    order = json.dumps({boundary.name: boundary.points for boundary in BOUNDARIES})
+    return TABLES[table].with_metadata({"frames_per_second": str(FPS), "landmark_order": order})
 
 
 def unfinished_file(ws: Workspace) -> Path:
@@ -89,15 +101,6 @@ def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-
-
-def _readable(rows: pa.Table) -> pa.Table:
-    """Return the rows if they can be read back: pyarrow writes null rows of a fixed size, and cannot read the file."""
-    for field in rows.schema:
-        nested = pa.types.is_list(field.type) and pa.types.is_fixed_size_list(field.type.value_type)
-        if nested and any(chunk.flatten().null_count for chunk in rows[field.name].chunks):
-            raise pa.ArrowInvalid(f"column {field.name} holds a null row")
-    return rows
 
 
 def _wider(first: dict[str, tuple[str, str]], second: dict[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
@@ -139,7 +142,7 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
 def _leaves(path: str, kind: pa.DataType) -> list[tuple[str, pa.DataType]]:
     if pa.types.is_map(kind):
         return [(f"{path}.key_value.key", kind.key_type), (f"{path}.key_value.value", kind.item_type)]
-    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+    if pa.types.is_list(kind):
         return _leaves(f"{path}.list.element", kind.value_type)
     return [(path, kind)]
 

@@ -217,11 +217,14 @@ def _lengths(column: pa.Array) -> Any:
 
 
 def _matrix(column: pa.Array, width: int, fits: Callable[[Any], Any] | None = None) -> tuple[Any, Any]:
-    """Count rows of each clip's matrix, and how many of them are null, hold a number not finite, or do not fit."""
+    """Count rows of each clip's matrix, and of those the ones that are null or of another width, that hold a number
+    which is not finite, or that do not fit.
+    """
     lengths = _lengths(column)
     rows = column.flatten()
-    good = np.asarray(pc.fill_null(pc.equal(pc.list_value_length(rows), width), False)).copy()
-    numbers = rows.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)  # a null row has none
+    as_wide = pc.fill_null(pc.equal(pc.list_value_length(rows), width), False)
+    good = as_wide.to_numpy(zero_copy_only=False).copy()
+    numbers = rows.filter(as_wide).flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
     good[good] = np.isfinite(numbers).all(axis=1) & (fits(numbers) if fits else True)
     owner = np.repeat(np.arange(len(column)), lengths)
     return lengths, np.bincount(owner, ~good, len(column)).astype(int)

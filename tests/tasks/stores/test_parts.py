@@ -137,12 +137,6 @@ def test_misuse_is_refused(ws):
         write_part(ws, "stage1", sample.media_id(1), sample.EXTRACTOR, rows.set_column(3, "frames", pa.array(["x"])))
 
 
-def test_null_row_is_refused_because_it_could_not_be_read_back(ws):
-    points = [None, *sample.stage1_row(1)["landmarks"][1:]]
-    with pytest.raises(pa.ArrowInvalid, match="landmarks holds a null row"):
-        _write(ws, landmarks=points)
-
-
 def test_damaged_file_is_named(ws):
     part = _write(ws)
     commit_parts(ws, "stage1", [part])

@@ -62,6 +62,10 @@ _BAD_CLIPS = {
         [("stage1", "landmark_rows equals frames")],
     ),
     "too few flags": ({"stage2": {"tracked": [True]}}, [("stage2", "tracked_flags equals frames")]),
+    "a landmark row that is null and one that is too short": (
+        {"stage1": {"landmarks": [None, [1.0], *sample.stage1_row(0)["landmarks"][2:]]}},
+        [("stage1", "no bad_landmarks")],
+    ),
     "mel of the wrong length": (
         {"stage1": {"mel": [[0.0] * 80] * (4 * _FRAMES - 1)}},
         [("stage1", "mel_columns equals mel_columns_due")],
