@@ -197,6 +197,7 @@ DRAWS: Final = pa.schema(
         _field("policy", _TEXT, "hash of the routing policy that the strata are by"),
         _field("stratum", _TEXT, "rarest of the clip's verdicts: a stage and a reason, or admitted"),
         _field("population", _INT, "clips of the stratum", unit="clips"),
+        _field("frame_clips", _INT, "clips of all strata", unit="clips"),
         _field("clip_id", _TEXT, "the clip"),
         _field("media_id", _TEXT, "its file"),
     ]

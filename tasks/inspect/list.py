@@ -51,8 +51,8 @@ FILE_COLUMNS: Final = (
     "error",
 )  # fmt: skip
 CLIP_COLUMNS: Final = (
-    "clip_id", "uri", "start_s", "length_s", "state", "route", "stage1_reasons", "stage2_reasons", "stage1_label", "stage2_label",
-    "split", "speaker", "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
+    "clip_id", "uri", "start_s", "length_s", "state", "route", "stage1_reasons", "stage2_reasons",
+    "stage1_label", "stage2_label", "split", "speaker", "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
 )  # fmt: skip
 _STAGES: Final = ("stage1", "stage2")
 _REASONS: Final = ["stage1_reasons", "stage2_reasons"]

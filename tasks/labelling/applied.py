@@ -1,4 +1,4 @@
-"""Effect of labels on the stored routes: applied, waiting for a re-route, or without one since a clip cannot be used."""
+"""Effect of labels on the stored routes: applied, waiting for a re-route, or none since a clip cannot be used."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

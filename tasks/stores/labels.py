@@ -73,9 +73,7 @@ def read_labels(ws: Workspace, version: int | None = None) -> dict[tuple[str, St
     Raises: WorkspaceError - the table cannot be read. NotFoundError - there is no such version.
     """
     newest = {(row["clip_id"], Stage(row["stage"])): row for row in label_rows(ws, version)}
-    return {
-        key: ClipLabel(**row | {"stage": key[1]}) for key, row in sorted(newest.items()) if row["keep"] is not None
-    }
+    return {key: ClipLabel(**row | {"stage": key[1]}) for key, row in sorted(newest.items()) if row["keep"] is not None}
 
 
 def verdicts_by_clip(labels: Labels) -> dict[str, dict[Stage, bool]]:

@@ -41,7 +41,7 @@ def show_summary(summary: dict[str, Any]) -> None:
 
 
 def show_route(summary: dict[str, Any]) -> None:
-    """Print what another policy or labels change: admissions by stage, refusals by reason, and the clips if asked for."""
+    """Print what another policy or labels change: admissions by stage, refusals by reason, the clips if asked for."""
     out, stages = console(), ("stage1", "stage2")
     out.print(f"policy {summary['policy']['name']} version {summary['policy']['version']}\n")
     counts = ("before", "after", "newly_admitted", "no_longer_admitted")
