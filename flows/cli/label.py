@@ -113,7 +113,7 @@ def draw(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Draw clips at random, balanced over the policy's verdicts, and write a page to label them on, which shows none."""
+    """Draw clips at random, balanced over the policy's verdicts, and write a page to label them on; it shows none."""
     from heterodub.flows.cli.render.label import show_draw
     from heterodub.tasks.labelling.page import write_label_page
 

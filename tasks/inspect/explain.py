@@ -180,7 +180,7 @@ def _label(label: ClipLabel, row: Row) -> LabelAnswer:
     reasons = row[f"{label.stage}_reasons"]
     hindered = [reason for reason in reasons if reason in UNUSABLE] if label.keep else []
     is_applied = not reasons if label.keep else ClipReason.REFUSED_BY_PERSON in reasons
-    effect = "applied" if is_applied else "waiting" if set(reasons) != set(hindered) else hindered[0]
+    effect = "applied" if is_applied else hindered[0] if hindered else "waiting"
     stated = (str(label.stage), label.keep, label.by, label.reason, label.created_utc, label.text)
     return LabelAnswer(*stated, effect)
 

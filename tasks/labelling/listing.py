@@ -19,8 +19,8 @@ def list_labels(ws: Workspace, policy: Policy) -> list[dict[str, Any]]:
     """
     effects = label_effects(ws, policy)
     by_key = {
-        **dict.fromkeys(effects.unusable, "unusable"),
         **dict.fromkeys(effects.unrouted, "waiting"),
+        **dict.fromkeys(effects.unusable, "unusable"),
         **dict.fromkeys(effects.homeless, "no clip"),
     }
     uris = {row["clip_id"]: row["uri"] for row in tables.read_any(ws, "clips", ["clip_id", "uri"]).to_pylist()}

@@ -112,7 +112,7 @@ def draw_clips(ws: Workspace, policy: Policy, count: int, seed: int = 0) -> Labe
     """
     clips = judge(tables.read_any(ws, "clips", CLIP_COLUMNS).to_pylist(), policy)
     strata = strata_of(clips)
-    frame = _hash(policy.hash, *sorted(clip.clip_id for clip in clips))
+    frame = _hash(policy.hash, *(f"{name} {clip.clip_id}" for name, of_it in strata.items() for clip in of_it))
     answered = _answered_in(ws, frame, clips)
     pools = {name: [clip for clip in of_it if clip.clip_id not in answered] for name, of_it in strata.items()}
     done = {name: len(strata[name]) - len(pool) for name, pool in pools.items()}
