@@ -49,13 +49,18 @@ def show_clips(rows: Iterable[Row]) -> None:
             f"{row['length_s']:.2f}",
             cell(row["route"], _ROUTE_STYLE[row["route"]]),
             _refusals(row),
-            "; ".join(row[f"{stage}_label"] for stage in ("stage1", "stage2") if row[f"{stage}_label"]),
+            _labels(row),
             row["split"],
             _speaker(row["speaker"]),
         ]
         for row in rows
     ]
     show([*columns, TableColumn("speaker", 12, optional=True)], cells)
+
+
+def _labels(row: Row) -> str:
+    stages = [("stage 1:", row["stage1_label"]), ("stage 2:", row["stage2_label"])]
+    return "; ".join(f"{stage} {text}" for stage, text in stages if text)
 
 
 def _refusals(row: Row) -> str:
