@@ -84,8 +84,9 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
     for stage in Stage:
         straddles = _holds(clips[f"{stage}_reasons"], ClipReason.STRADDLES_SPLITS)
         masks[stage][ClipReason.STRADDLES_SPLITS] = straddles  # the splits' verdict, which no policy overrules
-    verdicts = verdicts_by_clip(read_labels(workspace))
-    final = overrule(masks, [verdicts.get(clip, {}) for clip in clips["clip_id"].to_pylist()])
+    said = verdicts_by_clip(read_labels(workspace))
+    labelled = enumerate(clips["clip_id"].to_pylist()) if said else ()
+    final = overrule(masks, clips.num_rows, {place: said[clip] for place, clip in labelled if clip in said})
     before = {stage: clips[stage.value].to_numpy(zero_copy_only=False) for stage in Stage}
     by_policy, after = _admitted(masks), _admitted(final)
     kept = {stage: after[stage] & ~by_policy[stage] for stage in Stage}

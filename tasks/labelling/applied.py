@@ -1,13 +1,15 @@
 """Effect of labels on the stored routes: applied, waiting for a re-route, or none since a clip cannot be used."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+import pyarrow as pa
 
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
-from heterodub.tasks.quality.routing import Refusals, as_columns, overrule, route_columns
+from heterodub.tasks.quality.routing import as_columns, overrule, route_columns
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import Labels, label_rows, read_labels, verdicts_by_clip
 from heterodub.tasks.stores.workspace import Workspace
@@ -36,7 +38,7 @@ def label_effects(ws: Workspace, policy: Policy) -> LabelEffects:
     labels, ever = read_labels(ws), {row["clip_id"] for row in label_rows(ws)}
     if not ever:
         return LabelEffects((), (), ())
-    clips = [row for row in tables.read_any(ws, "clips", _READ).to_pylist() if row["clip_id"] in ever]
+    clips = clips_of(tables.read_any(ws, "clips", _READ), ever).to_pylist()
     there = {row["clip_id"] for row in clips}
     return LabelEffects(
         tuple(_unrouted(clips, labels, policy)),
@@ -50,21 +52,23 @@ def label_effects(ws: Workspace, policy: Policy) -> LabelEffects:
     )
 
 
+def clips_of(clips: pa.Table, ids: Collection[str]) -> pa.Table:
+    """Return the rows of a few clips. By slices, since filters load pandas, and all rows as Python objects are many."""
+    places = [place for place, clip in enumerate(clips["clip_id"].to_pylist()) if clip in ids]
+    return pa.concat_tables([clips.slice(0, 0), *(clips.slice(place, 1) for place in places)])
+
+
 def unusable_for(row: Row, stage: Stage) -> list[str]:
     """Return the reasons of a row of `clips` for which the stage cannot use it, whatever a person says."""
     return [reason for reason in row[f"{stage}_reasons"] if reason in UNUSABLE]
 
 
-def _unrouted(clips: list[dict[str, Any]], labels: Labels, policy: Policy) -> Iterable[tuple[str, Stage]]:
-    verdicts = verdicts_by_clip(labels)
-    masks = decisions(clips, policy, [verdicts.get(row["clip_id"], {}) for row in clips])
+def _unrouted(clips: list[dict[str, Any]], labels: Labels, policy: Policy) -> Iterator[tuple[str, Stage]]:
+    said = verdicts_by_clip(labels)
+    by_place = {place: said[row["clip_id"]] for place, row in enumerate(clips) if row["clip_id"] in said}
+    masks = overrule(route_columns(as_columns(clips, policy), policy), len(clips), by_place)
     for stage in Stage:
-        for number, row in enumerate(clips):
-            decided = {str(reason) for reason, mask in masks[stage].items() if mask[number]}
+        for place, row in enumerate(clips):
+            decided = {str(reason) for reason, mask in masks[stage].items() if mask[place]}
             if decided != {*row[f"{stage}_reasons"]} - {str(ClipReason.STRADDLES_SPLITS)}:
                 yield row["clip_id"], stage
-
-
-def decisions(clips: list[dict[str, Any]], policy: Policy, verdicts: list[Mapping[Stage, bool]]) -> Refusals:
-    """Route rows of `clips` by a policy and by labels, one mapping a clip."""
-    return overrule(route_columns(as_columns(clips, policy), policy), verdicts)

@@ -15,6 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 
 from heterodub.schemas.errors import NotFoundError
@@ -22,7 +23,7 @@ from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import DRAWS
-from heterodub.tasks.quality.routing import as_columns, route_columns
+from heterodub.tasks.quality.routing import route_columns
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import Labels, read_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -37,19 +38,22 @@ CLIP_COLUMNS: Final = [
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """A clip that can be labelled. row: of `clips`. reasons: those of the policy alone, by stage; a stage that cannot
-    use the clip, whatever a person says, is not there.
+    """A clip that can be labelled. reasons: those of the policy alone, by stage; a stage that cannot use the clip,
+    whatever a person says, is not there.
     """
 
-    row: Row
+    clip_id: str
     reasons: Mapping[Stage, frozenset[str]]
+    clips: pa.Table
+    place: int
 
     @property
-    def clip_id(self) -> str:
-        """Id of the clip."""
-        return str(self.row["clip_id"])
+    def row(self) -> Row:
+        """Row of `clips`: CLIP_COLUMNS."""
+        row: Row = self.clips.slice(self.place, 1).to_pylist()[0]
+        return row
 
     @property
     def verdicts(self) -> list[str]:
@@ -66,19 +70,23 @@ class LabelDraw:
     strata: Mapping[str, tuple[int, int]]
 
 
-def judge(rows: Sequence[Row], policy: Policy) -> list[Judged]:
-    """Judge rows of `clips` by a policy alone, without labels. Clips that no stage can use are left out."""
-    masks = route_columns(as_columns(rows, policy), policy)
+def judge(clips: pa.Table, policy: Policy) -> list[Judged]:
+    """Judge rows of CLIP_COLUMNS by a policy alone, without labels. Clips that no stage can use are left out."""
+    names = {rule.signal for rule in policy.rules()}
+    columns = {name: np.array(clips[name].to_pylist(), np.float64) for name in names}  # null becomes NaN
+    by_place: dict[Stage, list[set[str]]] = {stage: [set() for _ in range(clips.num_rows)] for stage in Stage}
+    for stage, masks in route_columns(columns, policy).items():
+        for reason, mask in masks.items():
+            for place in np.flatnonzero(mask).tolist():
+                by_place[stage][place].add(str(reason))
+        for place, stored in enumerate(clips[f"{stage}_reasons"].to_pylist()):
+            by_place[stage][place] |= {reason for reason in stored if reason == ClipReason.STRADDLES_SPLITS}
     judged = []
-    for number, row in enumerate(rows):
-        reasons: dict[Stage, frozenset[str]] = {}
-        for stage in Stage:
-            codes = {str(reason) for reason, mask in masks[stage].items() if mask[number]}
-            straddles = ClipReason.STRADDLES_SPLITS in row[f"{stage}_reasons"]
-            if not straddles and codes.isdisjoint(UNUSABLE):
-                reasons[stage] = frozenset(codes)
-        if reasons:
-            judged.append(Judged(row, reasons))
+    for place, clip in enumerate(clips["clip_id"].to_pylist()):
+        reasons = {stage: frozenset(by_place[stage][place]) for stage in Stage}
+        usable = {stage: codes for stage, codes in reasons.items() if codes.isdisjoint(UNUSABLE)}
+        if usable:
+            judged.append(Judged(clip, usable, clips, place))
     return judged
 
 
@@ -110,7 +118,7 @@ def draw_clips(ws: Workspace, policy: Policy, count: int, seed: int = 0) -> Labe
 
     Raises: NotFoundError - there is no clip, or each was answered. WorkspaceError - a table cannot be read or written.
     """
-    clips = judge(tables.read_any(ws, "clips", CLIP_COLUMNS).to_pylist(), policy)
+    clips = judge(tables.read_any(ws, "clips", CLIP_COLUMNS), policy)
     strata = strata_of(clips)
     frame = _hash(policy.hash, *(f"{name} {clip.clip_id}" for name, of_it in strata.items() for clip in of_it))
     answered = _answered_in(ws, frame, clips)

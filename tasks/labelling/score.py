@@ -15,6 +15,7 @@ from heterodub.model.metrics.intervals import Interval, share_interval
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.tasks.labelling.applied import clips_of
 from heterodub.tasks.labelling.sampling import ADMITTED, CLIP_COLUMNS, Judged, is_answered, judge
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import Labels, read_labels
@@ -77,7 +78,7 @@ def score_policy(ws: Workspace, policy: Policy) -> PolicyScore:
     """
     labels = read_labels(ws)
     labelled = {clip for clip, _ in labels}
-    rows = [row for row in tables.read_any(ws, "clips", CLIP_COLUMNS).to_pylist() if row["clip_id"] in labelled]
+    rows = clips_of(tables.read_any(ws, "clips", CLIP_COLUMNS), labelled)
     clips = {clip.clip_id: clip for clip in judge(rows, policy)}
     weights, covered = _weights(tables.read_any(ws, "draws").to_pylist(), clips, labels)
     by_hand = sum(label.draw is None for label in labels.values())

@@ -64,11 +64,17 @@ def route_columns(signals: Columns, policy: Policy) -> Refusals:
     return masks
 
 
-def overrule(masks: Refusals, verdicts: Sequence[Verdicts]) -> Refusals:
-    """Apply labels, one mapping per clip: a kept clip loses all reasons but UNUSABLE, a refused one gains a reason."""
+def overrule(masks: Refusals, clips: int, verdicts: Mapping[int, Verdicts]) -> Refusals:
+    """Apply labels: a kept clip loses all reasons but UNUSABLE, a refused one gains a reason.
+
+    clips: number of clips. verdicts: labels of those that have any, by their place.
+    """
     overruled: Refusals = {}
     for stage, of_stage in masks.items():
-        kept, refused = (np.array([one.get(stage) is answer for one in verdicts], bool) for answer in (True, False))
+        kept, refused = np.zeros(clips, bool), np.zeros(clips, bool)
+        for place, said in verdicts.items():
+            if stage in said:
+                (kept if said[stage] else refused)[place] = True
         overruled[stage] = {
             reason: mask if reason in UNUSABLE else mask & ~kept for reason, mask in of_stage.items()
         } | {ClipReason.REFUSED_BY_PERSON: refused}
@@ -89,7 +95,7 @@ def route_clip(values: Mapping[str, float | None], policy: Policy, verdicts: Ver
 
     verdicts: labels of a person, which overrule the policy.
     """
-    masks = overrule(route_columns(as_columns([values], policy), policy), [verdicts or {}])
+    masks = overrule(route_columns(as_columns([values], policy), policy), 1, {0: verdicts or {}})
     reasons = {
         stage: tuple(sorted(reason for reason, mask in of_stage.items() if mask[0]))
         for stage, of_stage in masks.items()

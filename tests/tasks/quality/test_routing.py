@@ -82,7 +82,7 @@ def test_labels_of_many_clips_stay_with_their_clips():
     verdicts = [
         {stage: number % 3 == 0 for stage in Stage if (number + (stage is Stage.STAGE1)) % 2} for number in range(40)
     ]
-    masks = overrule(route_columns(as_columns(clips, policy), policy), verdicts)
+    masks = overrule(route_columns(as_columns(clips, policy), policy), 40, dict(enumerate(verdicts)))
     for number, (values, said) in enumerate(zip(clips, verdicts, strict=True)):
         one = route_clip(values, policy, said)
         for stage, alone in ((Stage.STAGE1, one.stage1_reasons), (Stage.STAGE2, one.stage2_reasons)):
