@@ -92,13 +92,14 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Take a label back: the policy decides on the clip again."""
+    from heterodub.schemas.display import visible
     from heterodub.schemas.reasons import Stage
     from heterodub.tasks.labelling.label_file import remove_labels
     from heterodub.tasks.tracking.ledger import current_user
 
     name = by or current_user()
     removed = remove_labels(_open(workspace, config), clip, Stage(stage) if stage else None, reason, name)
-    rows = [f"{one.clip_id} {one.stage}: {one.text}" for one in removed]
+    rows = [visible(f"{one.clip_id} {one.stage}: {one.text}") for one in removed]
     print_result({"removed": rows}, as_json, lambda _: say("\n".join(f"removed: {row}" for row in rows)))
 
 
