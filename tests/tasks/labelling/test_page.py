@@ -125,6 +125,13 @@ def test_page_fits_the_window(page, size):
             assert tab.evaluate("document.getElementById('next').getBoundingClientRect().bottom <= innerHeight")
 
 
+def test_page_goes_to_the_reports_of_the_workspace(tmp_path):
+    settings = footage.playable(tmp_path)
+    written = write_label_page(settings, 1, None)
+    assert Path(written.page) == Path(settings.workspace, "reports", "labels.html")
+    assert (written.drawn, written.shown, sum(of_all for _, of_all in written.strata.values())) == (1, 1, 3)
+
+
 def test_page_is_not_written_over_another_file(settings, tmp_path):
     (tmp_path / "labels.html").write_text("mine")
     with pytest.raises(WorkspaceError, match=r"labels\.html is there"):
