@@ -19,9 +19,14 @@ _EXAMPLES: Final = 3
 def check_labels(ws: Workspace, settings: Settings) -> Iterator[Finding]:
     """Check that labels are of clips that are stored, and are applied; a label of no clip is a warning."""
     try:
-        effects = label_effects(ws, policy_in_force(ws, settings))
+        policy = policy_in_force(ws, settings)
     except HeterodubError:
-        return  # of the policy, which is checked by itself
+        return  # the policy is checked by itself
+    try:
+        effects = label_effects(ws, policy)
+    except HeterodubError as error:
+        yield findings.problem("workspace", "labels", str(error), "restore the workspace from a copy")
+        return
     if effects.homeless:
         detail = f"{len(effects.homeless)} of clips that are not stored any more: {_some(effects.homeless)}"
         remedy = "ingest their files again, or take them out: `heterodub label remove CLIP`"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import LABELS
 
@@ -61,10 +62,14 @@ Labels = Mapping[tuple[str, Stage], ClipLabel]
 def label_rows(ws: Workspace, version: int | None = None) -> list[dict[str, Any]]:
     """Return all rows of the table, oldest first. version: as a release names it; else the newest.
 
-    Raises: WorkspaceError - the table cannot be read. NotFoundError - there is no such version.
+    Raises: WorkspaceError - the table cannot be read, or holds what is no label. NotFoundError - there is no such
+    version.
     """
-    rows = tables.read_any(ws, "labels") if version is None else tables.read(ws, "labels", version=version)
-    return sorted(rows.to_pylist(), key=lambda row: int(row["sequence"]))
+    read = tables.read_any(ws, "labels") if version is None else tables.read(ws, "labels", version=version)
+    rows = read.to_pylist()
+    if odd := [row["stage"] for row in rows if row["stage"] not in set(Stage)]:
+        raise WorkspaceError(f"the table labels of {ws.root} has a stage {odd[0]!r}: damaged, or written by others")
+    return sorted(rows, key=lambda row: int(row["sequence"]))
 
 
 def read_labels(ws: Workspace, version: int | None = None) -> dict[tuple[str, Stage], ClipLabel]:

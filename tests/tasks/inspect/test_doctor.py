@@ -10,7 +10,7 @@ from heterodub.schemas.config.settings import Settings, WeightSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
-from heterodub.schemas.tables import CATALOG, CLIPS, STAGE2
+from heterodub.schemas.tables import CATALOG, CLIPS, LABELS, STAGE2
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.inspect.check_installation import check_pins, check_weights
 from heterodub.tasks.inspect.check_workspace import check_room, check_workspace
@@ -210,3 +210,11 @@ def test_label_of_no_stored_clip_and_label_not_applied_are_named(ws: Workspace):
     assert "label remove" in homeless["labels"].remedy
     store_labels(ws, [replace(said[0], clip_id="0" * 24, keep=None)])
     assert wrong(ws.root) == {}
+
+
+def test_damaged_labels_are_a_problem(ws: Workspace):
+    row = footage.clip_row(footage.CLIPS_MADE[0])
+    store_labels(ws, [NewLabel(row["clip_id"], row["media_id"], Stage.STAGE1, True, "fit", "Ann")])
+    rows = [one | {"stage": "stage3"} for one in tables.read(ws, "labels").to_pylist()]
+    tables.replace_rows(ws, "labels", pa.Table.from_pylist(rows, schema=LABELS), "clip_id")
+    assert "stage3" in one_problem(ws, "labels").detail

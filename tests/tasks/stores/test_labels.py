@@ -1,8 +1,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import pyarrow as pa
 import pytest
 
+from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import LABELS
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import NewLabel, label_rows, labels_by_media, read_labels, store_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -55,3 +58,12 @@ def test_labels_stored_at_the_same_time_are_all_kept(ws):
 def test_asking_creates_no_table(ws):
     assert read_labels(ws) == {}
     assert tables.size(ws, "labels").version is None
+
+
+def test_table_with_an_unknown_stage_is_damaged(ws):
+    store_labels(ws, [label("a")])
+    rows = tables.read(ws, "labels").to_pylist()
+    changed = pa.Table.from_pylist([row | {"stage": "stage3"} for row in rows], schema=LABELS)
+    tables.replace_rows(ws, "labels", changed, "clip_id")
+    with pytest.raises(WorkspaceError, match="stage3"):
+        read_labels(ws)
