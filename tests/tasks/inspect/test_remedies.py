@@ -47,7 +47,7 @@ def test_suggested_commands_are_valid(folder):
 
 
 def test_invalid_suggestions_are_detected():
-    assert lacking("run `heterodub export newest`, or `heterodub rollback --to VERSION`") == [
+    assert lacking("run `heterodub export newest --format hf`, or `heterodub rollback --to VERSION`") == [
         "export --output",
         "rollback --reason",
     ]
