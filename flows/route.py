@@ -1,4 +1,4 @@
-"""Re-routing of measured clips by another policy."""
+"""Re-routing of measured clips by another policy, or by labels that were added since."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ from prefect import flow
 from pydantic import PositiveInt
 
 from heterodub.schemas.endings import with_ending
-from heterodub.schemas.policy import load_policy
 from heterodub.tasks.ingestion.reroute import describe
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_route
@@ -14,6 +13,7 @@ from heterodub.tasks.steps.ingest import publish_release
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.route import apply_route, plan_route
 from heterodub.tasks.steps.states import shown_by_prefect
+from heterodub.tasks.stores.active_policy import chosen_policy
 from heterodub.tasks.stores.workspace import Workspace
 
 
@@ -21,18 +21,18 @@ from heterodub.tasks.stores.workspace import Workspace
 @shown_by_prefect
 @recorded("route")
 def route(
-    policy: str,
+    policy: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
     dask: str | None = None,
     workers: PositiveInt | None = None,
 ) -> dict[str, Any]:
-    """Route every stored clip by the policy file `policy`, extract what is newly admitted, and publish.
+    """Route every stored clip by a policy and the labels of people, extract what is newly admitted, and publish.
 
     Returns the numbers of changes.
 
     Args:
-        policy: Routing policy file where the flow runs; it is in force from then on.
+        policy: Routing policy file where the flow runs, in force from then on; else the one that is in force already.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         dask: Address of a running Dask scheduler, such as tcp://host:8786.
@@ -41,8 +41,8 @@ def route(
     Raises: HeterodubError - the policy, the workspace, the cluster or the audit.
     """
     settings = check_route(policy, workspace, config, dask, workers)
-    new_policy = load_policy(policy)
     store = Workspace.open(settings.workspace)
+    new_policy = chosen_policy(store, settings, policy)
     plan = plan_route(store, new_policy)
     applied = apply_route(store, plan, settings)
     published = publish_release(store, settings, new_policy)

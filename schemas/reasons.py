@@ -117,6 +117,11 @@ class ClipReason(_Explained):
     OUT_OF_SYNC = "out_of_sync", "sound and mouth are too far apart in time"
     AV_SYNC_UNKNOWN = "av_sync_unknown", "whether the speech belongs to this mouth could not be measured"
     STRADDLES_SPLITS = "straddles_splits", "a clip of its scene or sound already stands in another split"
+    REFUSED_BY_PERSON = "refused_by_person", "a person refused it; `heterodub explain` shows who, and why"
+
+
+UNUSABLE: Final = frozenset({ClipReason.NO_SOUND, ClipReason.STRADDLES_SPLITS})
+"""Reasons that no label overrules: there is nothing to train on, or test clips would be trained on."""
 
 
 class MissingCause(StrEnum):

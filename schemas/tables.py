@@ -170,6 +170,7 @@ RELEASES: Final = pa.schema(
         _field("clips_version", _INT, "Delta version of clips"),
         _field("stage1_version", _INT, "Delta version of stage1"),
         _field("stage2_version", _INT, "Delta version of stage2"),
+        _field("labels_version", _INT, "Delta version of labels"),
         _field("backend", _TEXT, "the one landmark backend of the release"),
         _field("extractor", _TEXT, "the one extractor of the release"),
         _field("policy", _TEXT, "hash of the routing policy"),
@@ -178,6 +179,34 @@ RELEASES: Final = pa.schema(
         _field("counts", _TEXT, "JSON: clips and speakers per stage and split"),
         _field("audit", _TEXT, "JSON: expectations checked, all met"),
         _field("notes", pa.list_(_TEXT), "what a reader should know, such as a small split"),
+    ]
+)
+
+LABELS: Final = pa.schema(
+    [
+        _field("sequence", _INT, "number of the label, from 1; of a clip and stage the highest one stands"),
+        _field("clip_id", _TEXT, "the clip"),
+        _field("media_id", _TEXT, "its file"),
+        _field("stage", _TEXT, "stage1 or stage2"),
+        _field("keep", _FLAG, "the stage is to have the clip, or not; null: the label was removed", null=True),
+        _field("reason", _TEXT, "why, as a person put it; a reason code where the person chose one"),
+        _field("by", _TEXT, "the person"),
+        _field("created_utc", _TEXT, "when it was stored, ISO 8601"),
+        _field("draw", _TEXT, "draw that asked for it, blind; null: the person chose the clip", null=True),
+    ]
+)
+
+DRAWS: Final = pa.schema(
+    [
+        _field("draw", _TEXT, "the draw; a row is one of its clips"),
+        _field("frame", _TEXT, "hash of the clips and the policy drawn from; draws of one frame add up"),
+        _field("created_utc", _TEXT, "when, ISO 8601"),
+        _field("policy", _TEXT, "hash of the routing policy that the strata are by"),
+        _field("stratum", _TEXT, "rarest of the clip's verdicts: a stage and a reason, or admitted"),
+        _field("population", _INT, "clips of the stratum", unit="clips"),
+        _field("frame_clips", _INT, "clips of all strata", unit="clips"),
+        _field("clip_id", _TEXT, "the clip"),
+        _field("media_id", _TEXT, "its file"),
     ]
 )
 
@@ -263,6 +292,8 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "stage1": STAGE1,
     "stage2": STAGE2,
     "releases": RELEASES,
+    "labels": LABELS,
+    "draws": DRAWS,
     "benchmarks": BENCHMARKS,
     "promotions": PROMOTIONS,
     "tombstones": TOMBSTONES,

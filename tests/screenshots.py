@@ -16,6 +16,8 @@ import numpy as np
 from playwright.sync_api import Page
 
 from heterodub.flows.demo import SPEECH, VIDEO
+from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.labelling.page import write_label_page
 from heterodub.tasks.reproduction.study_making import make_study
 from tests.browser import opened, until
 
@@ -56,6 +58,7 @@ def _pages(demo: Path, dub: Path, scratch: Path) -> dict[str, tuple[Path, Callab
         "report": (report, lambda tab: None),
         "clip": (report, _open_clip),
         "comparison": (_comparison(demo / "workspace"), lambda tab: None),
+        "label": (label_page(demo / "workspace", scratch), answer_first),
         "study": (_study(demo, dub, scratch), _rate),
         "demo": (demo / "demo.html", _play),
     }
@@ -76,6 +79,22 @@ def _rate(tab: Page) -> None:
     tab.fill("#rater", "1")
     tab.keyboard.press("Enter")
     until(tab, "!document.getElementById('rate').hidden && state.answers[item()]?.seen")
+
+
+def label_page(workspace: Path, scratch: Path) -> Path:
+    """A page to label twelve clips on; the draw is a row of the workspace."""
+    return Path(write_label_page(Settings(workspace=str(workspace)), 12, scratch / "label").page)
+
+
+def answer_first(tab: Page) -> None:
+    """Keep the first clip for stage 1, and refuse it for stage 2."""
+    tab.fill("#by", "Ann")
+    tab.keyboard.press("Enter")
+    until(tab, "film.readyState >= 2 && film.currentTime > 1")
+    tab.evaluate("film.pause()")
+    for key in ("k", "r"):
+        tab.keyboard.press(key)
+    tab.keyboard.type("blurred")
 
 
 def _play(tab: Page) -> None:

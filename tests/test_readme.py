@@ -7,8 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import heterodub
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import LABELS
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from tests.tasks.training.speakers import speakers
 
 ROOT = Path(__file__).parents[1]
@@ -51,6 +55,15 @@ def test_python_page_example_runs(ws):
     collected = run("docs/python.md", ws)
     assert list(collected["workspace"].clips()["policy"]).count("another") == 1
     assert collected["clip"].clip_id in collected["train"].clip_ids
+
+
+def test_labels_are_read_as_a_frame(ws):
+    opened = heterodub.open_workspace(ws.root)
+    assert list(opened.labels().columns) == LABELS.names and opened.labels().empty
+    clip, media = (tables.read(ws, "clips")[name][0].as_py() for name in ("clip_id", "media_id"))
+    store_labels(ws, [NewLabel(clip, media, Stage.STAGE1, False, "noisy", "Ann")])
+    (row,) = opened.labels().to_dict("records")
+    assert (row["clip_id"], row["stage"], row["keep"], row["by"]) == (clip, "stage1", False, "Ann")
 
 
 def test_plain_parquet_holds_superseded_rows(ws):

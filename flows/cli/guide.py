@@ -37,6 +37,7 @@ GUIDES: Final = {
         (
             "route --policy strict.toml --dry-run --clips -w WORKSPACE",
             "route --policy strict.toml -w WORKSPACE",
+            "route -w WORKSPACE",
         ),
         "status",
     ),
@@ -50,6 +51,17 @@ GUIDES: Final = {
         "explain FILE",
     ),
     "explain": Guide(("explain interview.mp4 -w WORKSPACE", "explain 3f9a1c -w WORKSPACE"), "report"),
+    "label add": Guide(("label add 3f9a1c --stage stage2 --refuse --reason blurred --by Ann -w WORKSPACE",), "route"),
+    "label import": Guide(("label import labels.csv -w WORKSPACE",), "route"),
+    "label list": Guide(
+        ("label list -w WORKSPACE", "label list --format csv -w WORKSPACE > labels.csv"), "label score"
+    ),
+    "label remove": Guide(('label remove 3f9a1c --stage stage2 --reason "seen again" -w WORKSPACE',), "route"),
+    "label draw": Guide(("label draw 50 -o FOLDER -w WORKSPACE",), "label import labels.csv"),
+    "label score": Guide(
+        ("label score -w WORKSPACE", "label score --policy strict.toml -w WORKSPACE"),
+        "route --policy NEW.toml --dry-run",
+    ),
     "doctor": Guide(("doctor -w WORKSPACE",), "status"),
     "report": Guide(
         ("report --open -w WORKSPACE", "report --trend -w WORKSPACE", "report --clip 3f9a1c -o page.html -w WORKSPACE"),

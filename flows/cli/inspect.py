@@ -4,14 +4,13 @@ Everything heavy is imported inside the commands, so that `--help` and the small
 """
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, write_json
+from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, write_csv, write_json
 from heterodub.schemas.display import counted
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def list_rows(
     if as_json or form == "json":
         write_json(listed.rows)
     elif form == "csv":
-        _write_csv(CLIP_COLUMNS if clips else FILE_COLUMNS, listed.rows)
+        write_csv(CLIP_COLUMNS if clips else FILE_COLUMNS, listed.rows)
     else:
         (show_clips if clips else show_files)(listed.rows)
         _print_total(len(listed.rows), listed.total)
@@ -161,15 +160,6 @@ def _open_page(page: str) -> None:
         sys.stderr.write("the page is not on this machine: fetch it to open it\n")
     elif not webbrowser.open(Path(page).absolute().as_uri()):
         sys.stderr.write("no browser is found here; BROWSER names one\n")
-
-
-def _write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write CSV with a header to stdout."""
-    from heterodub.schemas.display import csv_line
-
-    sys.stdout.write(csv_line(columns))
-    for row in rows:
-        sys.stdout.write(csv_line(row[name] for name in columns))
 
 
 def _settings(workspace: str | None, config: Path | None) -> "Settings":

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from heterodub.flows.cli import dub, evaluate, export, guide, inspect, lineage, promote, reproduce, start, train
+from heterodub.flows.cli import dub, evaluate, export, guide, inspect, label, lineage, promote, reproduce, start, train
 from heterodub.flows.cli.environment import configure_environment, prepare
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from heterodub.model.files import is_disk_full
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 start.register(app)
 inspect.register(app)
+label.register(app)
 train.register(app)
 evaluate.register(app)
 promote.register(app)
@@ -97,7 +98,9 @@ def sample(
 
 @app.command()
 def route(
-    policy: Annotated[Path, typer.Option(help="The new policy file.")],
+    policy: Annotated[
+        Path | None, typer.Option(help="New policy file; else the policy in force, with the labels added since.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change; reads no media.")] = False,
     clips: Annotated[
         bool, typer.Option("--clips", help="With --dry-run: name every clip whose route changes.")
@@ -108,7 +111,7 @@ def route(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Route what is measured by another policy, extracting only what is newly admitted."""
+    """Route what is measured by another policy, or by new labels, extracting only what is newly admitted."""
     configure_environment()
     from heterodub.flows.cli.render.ingest import show_route
 
@@ -116,27 +119,28 @@ def route(
     print_result(summary, as_json, show_route)
 
 
-def _plan(policy: Path, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
+def _plan(policy: Path | None, workspace: str | None, config: Path | None, clips: bool) -> dict[str, Any]:
     from heterodub.schemas.config.settings import load_settings
-    from heterodub.schemas.policy import load_policy
     from heterodub.tasks.ingestion.reroute import changed_clips, describe, plan_reroute
+    from heterodub.tasks.stores.active_policy import chosen_policy
     from heterodub.tasks.stores.workspace import Workspace
 
     settings = load_settings(config, workspace=workspace)
-    plan = plan_reroute(Workspace.open(settings.workspace), load_policy(policy))
+    store = Workspace.open(settings.workspace)
+    plan = plan_reroute(store, chosen_policy(store, settings, policy))
     return describe(plan) | ({"changed": changed_clips(plan)} if clips else {})
 
 
 def _apply(
-    policy: Path, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
+    policy: Path | None, workspace: str | None, config: Path | None, dask: str | None, workers: int | None
 ) -> dict[str, Any]:
     from heterodub.tasks.preflight.data import check_route
 
-    prepare(lambda: check_route(str(policy), workspace, text_of(config), dask, workers))
+    prepare(lambda: check_route(text_of(policy), workspace, text_of(config), dask, workers))
     from heterodub.flows.cli.progress import run_shown
     from heterodub.flows.route import route as run
 
-    return run_shown(run, str(policy), workspace, text_of(config), dask, workers)
+    return run_shown(run, text_of(policy), workspace, text_of(config), dask, workers)
 
 
 guide.attach(app)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -46,6 +46,15 @@ Result = TypeVar("Result")
 def text_of(path: Path | None) -> str | None:
     """Return a path as text, as flows take it: their parameters are kept as JSON."""
     return None if path is None else str(path)
+
+
+def write_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write CSV with a header to stdout."""
+    from heterodub.schemas.display import csv_line
+
+    sys.stdout.write(csv_line(columns))
+    for row in rows:
+        sys.stdout.write(csv_line(row[name] for name in columns))
 
 
 def write_json(data: Any) -> None:

@@ -14,11 +14,14 @@ twice, and with fewer different pictures a Frechet distance grows: its resamples
 jackknife leaves out one speaker at a time. Source: Bradley Efron and Robert Tibshirani, An Introduction to the
 Bootstrap, 1993, chapter 11.
 
+Weighted shares, such as the precision of a policy on a sample of clips, have Wilson's interval (`share_interval`).
+
 Shape suffix legend: V = clips, K = systems, G = groups, S = resamples.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -228,3 +231,31 @@ def jackknife_interval(whole: float, without: Sequence[float], clips: int, level
     error = np.sqrt((groups - 1) / groups * np.square(figures - figures.mean()).sum())
     reach = float(stdtrit(groups - 1, (1 + level) / 2) * error)
     return Interval(whole, whole - reach, whole + reach, clips, groups, 0)
+
+
+def share_interval(
+    hits: Sequence[bool], weights: Sequence[float], groups: Sequence[str], level: float = 0.95
+) -> Interval:
+    """Return the weighted share of hits, with Wilson's interval: it stays within 0 and 1, and is not empty at them.
+
+    weights: clips that each clip stands for. groups: the speaker of each; clips of one resemble each other, so the
+    number of trials is that of Kish over speakers, (sum w)^2 / sum w^2 with w of each speaker: no more than there are
+    speakers. Sources: Edwin Wilson, 1927, Probable inference; Leslie Kish, Survey Sampling, 1965, chapter 11.
+
+    Raises: ValueError - the sequences differ in length, or a weight is not positive.
+    """
+    if not len(hits) == len(weights) == len(groups) or any(weight <= 0 for weight in weights):
+        raise ValueError(f"{len(hits)} hits, {len(weights)} weights and {len(groups)} groups; weights are positive")
+    by_group: dict[str, float] = {}
+    for weight, group in zip(weights, groups, strict=True):
+        by_group[group] = by_group.get(group, 0.0) + weight
+    total = sum(weights)
+    if not hits:
+        return Interval(None, None, None, 0, 0, 0)
+    share = sum(weight for hit, weight in zip(hits, weights, strict=True) if hit) / total
+    if len(by_group) < 2:
+        return Interval(share, None, None, len(hits), len(by_group), 0)
+    trials, z = total**2 / sum(weight**2 for weight in by_group.values()), NormalDist().inv_cdf((1 + level) / 2)
+    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z / (1 + z**2 / trials) * (share * (1 - share) / trials + z**2 / (4 * trials**2)) ** 0.5
+    return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach), len(hits), len(by_group), 0)

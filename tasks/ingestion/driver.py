@@ -33,6 +33,7 @@ from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.releases.barred import Barred
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
+from heterodub.tasks.stores.labels import VerdictsByClip, labels_by_media, read_labels
 from heterodub.tasks.stores.parts import PartFile
 from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
@@ -179,7 +180,8 @@ class _IngestRun:
         self.progress.phase("analyse", self.tally.files, self.tally.files_done, self.tally.share)
         barred, limits, pending = Barred.standing(self.workspace), self.settings.run, _Pending()
         largest = sorted(originals.items(), key=lambda item: -item[1].size_bytes)
-        jobs = [_job(raw, media_id, self.policy) for media_id, raw in largest]
+        labels = labels_by_media(read_labels(self.workspace))
+        jobs = [_job(raw, media_id, self.policy, labels.get(media_id, {})) for media_id, raw in largest]
         work = partial(work_on, settings=self.settings, policy=self.policy)
         for job, result in spread(self.client, work, jobs, key=lambda job: job.media_id):
             done = result if isinstance(result, FileResult) else FileResult(job, None, result)
@@ -234,11 +236,12 @@ def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool
     return True
 
 
-def _job(raw: RawFile, media_id: str, policy: Policy) -> FileJob:
+def _job(raw: RawFile, media_id: str, policy: Policy, labels: VerdictsByClip) -> FileJob:
     # parts of other content must not share a name: a release may still hold the old one
-    suffix = hashlib.sha256(f"{policy.hash} {raw.offset_s}".encode()).hexdigest()[:12]
+    content = f"{policy.hash} {raw.offset_s}" + (f" {sorted(labels.items())}" if labels else "")
+    suffix = hashlib.sha256(content.encode()).hexdigest()[:12]
     speaker = catalog.speaker_key(raw, media_id)
-    return FileJob(raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s, suffix=suffix)
+    return FileJob(raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s, suffix=suffix, labels=labels)
 
 
 def _row_of(raw: RawFile, extractor: str, done: FileResult) -> catalog.Row:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import pyarrow as pa
 from pydantic import PlainValidator
 
+from heterodub.schemas.reasons import Stage
 from heterodub.schemas.records import FileOutcome, MediaFacts
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion.messages import plain
@@ -38,6 +39,8 @@ class FileJob:
     suffix: str = ""
     streams: tuple[int, int | None] | None = None
     """Numbers of the picture and sound streams that its clips came from; None: they are chosen."""
+    labels: Mapping[str, Mapping[Stage, bool]] = field(default_factory=dict)
+    """Labels of people on its clips, by clip id: a file that is measured anew keeps them."""
 
 
 @plain.register

@@ -204,7 +204,8 @@ class _Analyst:
         """Measure and route a clip, and add its row."""
         sound = self._clip_sound(draft)
         measured = measure_clip(face, sound, self.settings.clips)
-        decision = route_clip(measured.values, self.policy)
+        labels = self.job.labels.get(rows.clip_id(self.origin, draft))
+        decision = route_clip(measured.values, self.policy, labels)
         fingerprints = {
             "picture_hash": clip_picture_hash([frame.fingerprint for frame in draft.content]),
             "sound_hash": b"" if sound.mel is None else sound_hash(sound.mel),

@@ -1,4 +1,4 @@
-"""Routing of everything measured by a new policy: planning its changes, and applying them.
+"""Routing of everything measured by a new policy and the labels of people: planning its changes, and applying them.
 
 Measurements do not depend on policy, so looking takes seconds and reads no media; applying decodes only files with
 clips that are newly admitted.
@@ -25,9 +25,10 @@ from heterodub.tasks.ingestion.job import Admission, FileJob
 from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.quality.av_sync import correction_frames
-from heterodub.tasks.quality.routing import route_columns
+from heterodub.tasks.quality.routing import overrule, route_columns
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy
+from heterodub.tasks.stores.labels import read_labels, verdicts_by_clip
 from heterodub.tasks.stores.parquet import names_in_folder
 from heterodub.tasks.stores.parts import PartFile, commit_parts, find_part, part_name
 from heterodub.tasks.stores.workspace import Workspace
@@ -43,13 +44,17 @@ _DECIDED = ["clip_id", "media_id", "stage1", "stage2", "stage1_reasons", "stage2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reroute:
-    """Routes of every stored clip by a policy, beside those that stand. Masks and `clips` have one entry per clip."""
+    """Routes of every stored clip by a policy and by labels, beside those that stand. Masks and `clips` have one entry
+    per clip. kept, refused: clips of which a label turns the policy's verdict.
+    """
 
     policy: Policy
     clips: pa.Table
     before: Mapping[Stage, Mask]
     after: Mapping[Stage, Mask]
     refusals: Mapping[Stage, Mapping[ClipReason, Mask]]
+    kept: Mapping[Stage, Mask]
+    refused: Mapping[Stage, Mask]
 
     def newly(self, stage: Stage) -> Mask:
         """Clips that the policy admits to a stage and that were not."""
@@ -68,7 +73,7 @@ class Reroute:
 
 
 def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
-    """Route every stored clip by `policy`, from measurements alone.
+    """Route every stored clip by `policy` and the standing labels, from measurements alone.
 
     Raises: WorkspaceError - the workspace cannot be read.
     """
@@ -76,13 +81,21 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
     clips = tables.read(workspace, "clips", [*_DECIDED, *signals])
     columns = {name: clips[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in signals}
     masks = route_columns(columns, policy)
-    before, after = {}, {}
     for stage in Stage:
         straddles = _holds(clips[f"{stage}_reasons"], ClipReason.STRADDLES_SPLITS)
         masks[stage][ClipReason.STRADDLES_SPLITS] = straddles  # the splits' verdict, which no policy overrules
-        before[stage] = clips[stage.value].to_numpy(zero_copy_only=False)
-        after[stage] = ~np.logical_or.reduce(list(masks[stage].values()))
-    return Reroute(policy, clips.select(_DECIDED), before, after, masks)
+    said = verdicts_by_clip(read_labels(workspace))
+    labelled = enumerate(clips["clip_id"].to_pylist()) if said else ()
+    final = overrule(masks, clips.num_rows, {place: said[clip] for place, clip in labelled if clip in said})
+    before = {stage: clips[stage.value].to_numpy(zero_copy_only=False) for stage in Stage}
+    by_policy, after = _admitted(masks), _admitted(final)
+    kept = {stage: after[stage] & ~by_policy[stage] for stage in Stage}
+    refused = {stage: by_policy[stage] & ~after[stage] for stage in Stage}
+    return Reroute(policy, clips.select(_DECIDED), before, after, final, kept, refused)
+
+
+def _admitted(masks: Mapping[Stage, Mapping[ClipReason, Mask]]) -> dict[Stage, Mask]:
+    return {stage: ~np.logical_or.reduce(list(masks[stage].values())) for stage in Stage}
 
 
 def _holds(lists: pa.ChunkedArray, reason: ClipReason) -> Mask:
@@ -240,9 +253,15 @@ def _reason_lists(masks: Mapping[ClipReason, Mask]) -> list[list[str]]:
 
 
 def describe(plan: Reroute) -> dict[str, Any]:
-    """Summarise the plan: clips admitted before and after, newly and no longer, and refusals by reason."""
+    """Summarise the plan: clips admitted before and after, newly and no longer, refusals by reason, and of how many
+    clips a label turns the policy's verdict.
+    """
     return {
         "clips": plan.clips.num_rows,
+        "labels": {
+            stage.value: {"kept": int(plan.kept[stage].sum()), "refused": int(plan.refused[stage].sum())}
+            for stage in Stage
+        },
         "policy": {"name": plan.policy.name, "version": plan.policy.version, "hash": plan.policy.hash},
         **{
             stage.value: {

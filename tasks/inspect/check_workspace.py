@@ -22,6 +22,7 @@ from heterodub.schemas.errors import HeterodubError, WorkspaceError
 from heterodub.schemas.reasons import FileState, Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.inspect import findings
+from heterodub.tasks.inspect.check_labels import check_labels
 from heterodub.tasks.inspect.findings import Finding
 from heterodub.tasks.releases import releases
 from heterodub.tasks.sources.folder import gone
@@ -44,7 +45,7 @@ _MOVED: Final = (
     "stored of deleted ones can be trained on"
 )
 _AGAIN: Final = "do the takedown again, or any other: it finishes what an earlier one left"
-_REROUTE: Final = "`heterodub route --policy FILE`"
+_REROUTE: Final = "`heterodub route`"
 _CHECKED_OUT: Final = "restore the workspace from a copy, or ingest into a new one"
 
 
@@ -65,6 +66,7 @@ def check_workspace(settings: Settings) -> list[Finding]:
             *_barred(ws),
             *_clip_counts(ws),
             *_payload(ws),
+            *check_labels(ws, settings),
         ]
     return [*checks, *_release(ws), *_scratch(ws), *check_room(ws)]
 
@@ -74,7 +76,7 @@ def _policy(ws: Workspace, settings: Settings) -> Finding:
     try:
         policy = policy_in_force(ws, settings)
     except HeterodubError as error:
-        return _problem("policy", str(error), f"route again: {_REROUTE}")
+        return _problem("policy", str(error), "route again: `heterodub route --policy FILE`")
     return _good("policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
 
 
@@ -155,7 +157,7 @@ def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
     """Files on the disk that no newest version names, and that hold rows of such contents."""
     files = [
         f"{table}/{name}"
-        for table in ("catalog", "clips", "stage1", "stage2", "benchmarks")
+        for table in ("catalog", "clips", "stage1", "stage2", "labels", "draws", "benchmarks")
         if media and delta.exists(ws, table)
         for name in vacuum.strays(ws, table, "media_id", media)
     ]

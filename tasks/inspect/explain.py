@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
-from heterodub.schemas.reasons import EXPLANATIONS, FileState, Stage
+from heterodub.schemas.reasons import EXPLANATIONS, UNUSABLE, ClipReason, FileState, Stage
 from heterodub.schemas.records import MediaFacts
 from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS
 from heterodub.tasks.quality.routing import LimitCheck, explain, route_clip
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.labels import ClipLabel, Labels, read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
 from .lookup import find
@@ -68,9 +69,25 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelAnswer:
+    """A standing label of a person on a clip. effect: "applied"; "waiting" for a re-route; or why the stage cannot use
+    the clip that the person keeps, a reason code.
+    """
+
+    stage: str
+    keep: bool
+    by: str
+    reason: str
+    created_utc: str
+    text: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
 class ClipAnswer:
-    """Everything about one clip. The stage flags and reasons are as stored, decided by `policy`; the signals are
-    checked by the policy in force, `policy_in_force`, which would decide `now_stage1` and `now_stage2`.
+    """Everything about one clip. The stage flags and reasons are as stored, decided by `policy` and labels; the signals
+    are checked by the policy in force, `policy_in_force`, which with the labels would decide `now_stage1` and
+    `now_stage2`.
     """
 
     clip_id: str
@@ -96,6 +113,7 @@ class ClipAnswer:
     now_stage1: bool
     now_stage2: bool
     signals: tuple[SignalAnswer, ...]
+    labels: tuple[LabelAnswer, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +147,19 @@ def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
     """
     ws = Workspace.open(settings.workspace)
     match = find(ws, name)
-    policy = policy_in_force(ws, settings)
+    policy, labels = policy_in_force(ws, settings), read_labels(ws)
     if match.clip_id is not None:
         (row,) = tables.read_any(ws, "clips", filter=pc.field("clip_id") == match.clip_id).to_pylist()
-        return explain_clip(row, policy)
+        return explain_clip(row, policy, labels)
     (row,) = tables.read_any(ws, "catalog", filter=pc.field("uri") == match.uri).to_pylist()
-    return _explain_file(ws, row, policy)
+    return _explain_file(ws, row, policy, labels)
 
 
-def explain_clip(row: Row, policy: Policy) -> ClipAnswer:
-    """Explain a row of the clips table under a policy."""
+def explain_clip(row: Row, policy: Policy, labels: Labels | None = None) -> ClipAnswer:
+    """Explain a row of the clips table under a policy. labels: standing ones, of this clip among others."""
     values = {name: row[name] for name in SIGNAL_NAMES}
-    now = route_clip(values, policy)
+    of_clip = [label for stage in Stage if (label := (labels or {}).get((row["clip_id"], stage)))]
+    now = route_clip(values, policy, {label.stage: label.keep for label in of_clip})
     copied = ("clip_id", "media_id", "uri", "speaker", "shot", "track", "extractor", "backend", "split")
     return ClipAnswer(
         **{name: row[name] for name in (*copied, "near_copy_of", "same_scene_as", "stage1", "stage2", "policy")},
@@ -153,7 +172,17 @@ def explain_clip(row: Row, policy: Policy) -> ClipAnswer:
         now_stage1=now.stage1,
         now_stage2=now.stage2,
         signals=_signals(values, dict(row["missing"] or ()), policy),
+        labels=tuple(_label(label, row) for label in of_clip),
     )
+
+
+def _label(label: ClipLabel, row: Row) -> LabelAnswer:
+    reasons = row[f"{label.stage}_reasons"]
+    hindered = [reason for reason in reasons if reason in UNUSABLE] if label.keep else []
+    is_applied = not reasons if label.keep else ClipReason.REFUSED_BY_PERSON in reasons
+    effect = "applied" if is_applied else hindered[0] if hindered else "waiting"
+    stated = (str(label.stage), label.keep, label.by, label.reason, label.created_utc, label.text)
+    return LabelAnswer(*stated, effect)
 
 
 def sentence(code: str) -> str:
@@ -161,7 +190,7 @@ def sentence(code: str) -> str:
     return next((explanation for reason, explanation in EXPLANATIONS.items() if reason == code), code)
 
 
-def _explain_file(ws: Workspace, row: Row, policy: Policy) -> FileAnswer:
+def _explain_file(ws: Workspace, row: Row, policy: Policy, labels: Labels) -> FileAnswer:
     clips: list[dict[str, Any]] = []
     if row["media_id"] is not None:
         order = [("start_frame", "ascending"), ("clip_id", "ascending")]
@@ -177,7 +206,7 @@ def _explain_file(ws: Workspace, row: Row, policy: Policy) -> FileAnswer:
         facts={name: row[name] for name in _FACTS if row[name] is not None and name != "streams"},
         streams=tuple(row["streams"] or ()),
         clips_of=clips[0]["uri"] if is_copy else None,
-        clips=tuple(explain_clip(clip, policy) for clip in clips),
+        clips=tuple(explain_clip(clip, policy, labels) for clip in clips),
     )
 
 

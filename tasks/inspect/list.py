@@ -1,5 +1,6 @@
 """Files and clips as plain rows, filtered before anything is turned into Python objects."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -12,6 +13,7 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import ClipReason, FileReason, FileState
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.labels import read_labels, texts_of
 from heterodub.tasks.stores.workspace import Workspace
 
 from .routes import Route, count_routes_by, route_of, takes
@@ -49,8 +51,8 @@ FILE_COLUMNS: Final = (
     "error",
 )  # fmt: skip
 CLIP_COLUMNS: Final = (
-    "clip_id", "uri", "start_s", "length_s", "state", "route", "stage1_reasons", "stage2_reasons", "split",
-    "speaker", "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
+    "clip_id", "uri", "start_s", "length_s", "state", "route", "stage1_reasons", "stage2_reasons",
+    "stage1_label", "stage2_label", "split", "speaker", "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
 )  # fmt: skip
 _STAGES: Final = ("stage1", "stage2")
 _REASONS: Final = ["stage1_reasons", "stage2_reasons"]
@@ -78,7 +80,8 @@ def list_files(ws: Workspace, query: ListQuery) -> Listing:
 
 
 def list_clips(ws: Workspace, query: ListQuery) -> Listing:
-    """List rows of CLIP_COLUMNS, by file and start. Reasons are lists; a signal that was not measured is None.
+    """List rows of CLIP_COLUMNS, by file and start. Reasons are lists; a signal that was not measured is None, and
+    so is the label of a stage where no person gave one.
 
     Raises: NotFoundError - there is no such state or reason.
     """
@@ -89,7 +92,8 @@ def list_clips(ws: Workspace, query: ListQuery) -> Listing:
         clips = clips.filter(_refused_for(clips, query.reason))
     order = [("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")]
     page = clips.sort_by(order).slice(0, query.limit)
-    return Listing([_clip_row(row) for row in page.to_pylist()], clips.num_rows)
+    labels = texts_of(read_labels(ws).values())
+    return Listing([_clip_row(row, labels.get(row["clip_id"], {})) for row in page.to_pylist()], clips.num_rows)
 
 
 def _check(what: str, value: str | None, allowed: Any) -> None:
@@ -134,12 +138,13 @@ def _file_row(row: Row, routes: dict[str, dict[str, int]]) -> Row:
     return {name: derived[name] if name in derived else row[name] for name in FILE_COLUMNS}
 
 
-def _clip_row(row: Row) -> Row:
+def _clip_row(row: Row, labels: Mapping[str, str]) -> Row:
     route = route_of(row["stage1"], row["stage2"])
     derived = {
         "start_s": frame_to_second(row["start_frame"]),
         "length_s": frame_to_second(row["frames"]),
         "state": str(ClipState.REJECTED if route is Route.REJECTED else ClipState.ADMITTED),
         "route": str(route),
+        **{f"{stage}_label": labels.get(stage) for stage in _STAGES},
     }
     return {name: derived[name] if name in derived else row[name] for name in CLIP_COLUMNS}

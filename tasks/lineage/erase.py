@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TABLES: Final = ("catalog", "clips", "stage1", "stage2", "benchmarks")
+_TABLES: Final = ("catalog", "clips", "stage1", "stage2", "labels", "draws", "benchmarks")
 """Tables that hold footage or refer to it."""
 
 _PAGES: Final = ("audit", "reports")
@@ -149,7 +149,8 @@ def _delete_rows(ws: Workspace, plan: TakedownPlan) -> None:
     scope = plan.scope
     drop_media(ws, scope.media)
     tables.delete_rows(ws, "catalog", "uri", [row["uri"] for row in scope.files])
-    tables.delete_rows(ws, "benchmarks", "media_id", scope.media)
+    for table in ("labels", "draws", "benchmarks"):
+        tables.delete_rows(ws, table, "media_id", scope.media)
     if scope.kind == "corpus":
         tables.delete_rows(ws, "metrics", "corpus", [scope.value])
     _rename_groups(ws, scope.speakers)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +19,7 @@ from heterodub.tasks.preflight.data import check_takedown
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.barred import copies_of
 from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.labels import ClipLabel, read_labels
 from heterodub.tasks.stores.tombstones import Kind, Unfinished
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -44,6 +45,8 @@ class Scope:
     copies: tuple[dict[str, Any], ...] = ()
     """Files of other bytes that show the same recording. They go as well if that is said (`with_copies`)."""
     with_copies: bool = False
+    labels: tuple[ClipLabel, ...] = ()
+    """What people said of the clips; such labels go as well."""
 
     @property
     def speakers(self) -> frozenset[str]:
@@ -72,6 +75,7 @@ class TakedownPlan:
             "near_copies": list(self.scope.copies),
             "with_near_copies": self.scope.with_copies,
             "clips": len(clips),
+            "labels": [asdict(label) | {"text": label.text} for label in self.scope.labels],
             "stage1": sum(bool(clip["stage1"]) for clip in clips),
             "stage2": sum(bool(clip["stage2"]) for clip in clips),
             "seconds": round(sum(clip["frames"] for clip in clips) / FPS, 2),
@@ -196,6 +200,7 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
         tuple(clip for clip in clips if clip["media_id"] in media),
         tuple(row for row in files if row["media_id"] in copied),
         with_copies,
+        tuple(label for label in read_labels(ws).values() if label.media_id in media),
     )
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking import ledger
 from heterodub.tasks.tracking.kinds import KINDS
@@ -27,7 +29,8 @@ _MODEL: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<version>\d+)|
 @dataclass(frozen=True, slots=True)
 class ModelTrace:
     """Raw files behind a model version. clips: ids by split, None if they are not known. files: a row for each content,
-    with its present labels; gone: contents that are not in the catalog any more.
+    with its present labels; gone: contents that are not in the catalog any more. kept: labels by which people put clips
+    of it into its release against the policy, or with it.
     """
 
     model: str
@@ -40,6 +43,7 @@ class ModelTrace:
     files: tuple[dict[str, Any], ...]
     gone: int
     moves: tuple[dict[str, Any], ...]
+    kept: tuple[dict[str, Any], ...]
 
 
 def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
@@ -91,7 +95,18 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
         files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
         gone=len(media - files.keys()),
         moves=tuple(asdict(move) for move in moves),
+        kept=_kept(ws, version, Stage(KINDS[model].stage), {clip["clip_id"] for clip in clips or []}),
     )
+
+
+def _kept(ws: Workspace, version: "Version", stage: Stage, clips: Collection[str]) -> tuple[dict[str, Any], ...]:
+    """Return the labels, as of its release, that keep clips of a model for its stage; none once they were erased."""
+    try:
+        labels = read_labels(ws, releases.find(ws, version.release).labels_version)
+    except NotFoundError:
+        return ()
+    kept = [label for label in labels.values() if label.keep and label.stage is stage and label.clip_id in clips]
+    return tuple(asdict(label) | {"text": label.text} for label in kept)
 
 
 def _by_split(clips: Iterable[Mapping[str, str]]) -> dict[str, list[str]]:

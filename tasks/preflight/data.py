@@ -9,7 +9,7 @@ from heterodub.schemas.errors import SettingsError, SourceError
 from heterodub.schemas.policy import load_policy
 from heterodub.tasks.sources.columns import parse_columns
 from heterodub.tasks.sources.open import check_source
-from heterodub.tasks.stores.active_policy import require_active_policy
+from heterodub.tasks.stores.active_policy import chosen_policy, require_active_policy
 from heterodub.tasks.stores.tombstones import Kind
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -87,19 +87,18 @@ def check_sample(folder: Path) -> None:
 
 
 def check_route(
-    policy: str,
+    policy: str | None,
     workspace: str | None = None,
     config: str | None = None,
     dask: str | None = None,
     workers: int | None = None,
 ) -> Settings:
-    """Refuse a rerouting that could not begin; returns its settings.
+    """Refuse a rerouting that could not begin; returns its settings. policy: a file; None: the policy in force.
 
     Raises: SettingsError - the policy file. WorkspaceError, ClusterError.
     """
     settings = load_settings(config, workspace=workspace, run={"dask": dask, "workers": workers})
-    load_policy(policy)
-    Workspace.open(settings.workspace)
+    chosen_policy(Workspace.open(settings.workspace), settings, policy)
     require_scheduler(settings.run.dask)
     return settings
 

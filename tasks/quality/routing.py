@@ -10,11 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heterodub.schemas.policy import Policy, Rule
-from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
 from heterodub.schemas.records import Decision
 
 Columns = Mapping[str, NDArray[np.float64]]
 """Signal name -> (clips,) float; NaN where it could not be measured."""
+
+Mask = NDArray[np.bool_]
+Refusals = dict[Stage, dict[ClipReason, Mask]]
+"""For each stage and reason a mask (clips,) of the clips that are refused for it."""
+
+Verdicts = Mapping[Stage, bool]
+"""Labels of a person on one clip: True keeps it for the stage, False refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +51,34 @@ def refused(rule: Rule, values: NDArray[np.float64]) -> dict[ClipReason, NDArray
     return masks
 
 
-def route_columns(signals: Columns, policy: Policy) -> dict[Stage, dict[ClipReason, NDArray[np.bool_]]]:
+def route_columns(signals: Columns, policy: Policy) -> Refusals:
     """Return, for each stage and reason, a mask of the clips that are refused for it.
 
     A clip is admitted to a stage when no mask of that stage holds it.
     """
-    masks: dict[Stage, dict[ClipReason, NDArray[np.bool_]]] = {Stage.STAGE1: {}, Stage.STAGE2: {}}
+    masks: Refusals = {Stage.STAGE1: {}, Stage.STAGE2: {}}
     for rule in policy.rules():
         for reason, mask in refused(rule, signals[rule.signal]).items():
             previous = masks[rule.stage].get(reason)
             masks[rule.stage][reason] = mask if previous is None else previous | mask
     return masks
+
+
+def overrule(masks: Refusals, clips: int, verdicts: Mapping[int, Verdicts]) -> Refusals:
+    """Apply labels: a kept clip loses all reasons but UNUSABLE, a refused one gains a reason.
+
+    clips: number of clips. verdicts: labels of those that have any, by their place.
+    """
+    overruled: Refusals = {}
+    for stage, of_stage in masks.items():
+        kept, refused = np.zeros(clips, bool), np.zeros(clips, bool)
+        for place, said in verdicts.items():
+            if stage in said:
+                (kept if said[stage] else refused)[place] = True
+        overruled[stage] = {
+            reason: mask if reason in UNUSABLE else mask & ~kept for reason, mask in of_stage.items()
+        } | {ClipReason.REFUSED_BY_PERSON: refused}
+    return overruled
 
 
 def as_columns(clips: Sequence[Mapping[str, float | None]], policy: Policy) -> dict[str, NDArray[np.float64]]:
@@ -66,9 +90,12 @@ def as_columns(clips: Sequence[Mapping[str, float | None]], policy: Policy) -> d
     }
 
 
-def route_clip(values: Mapping[str, float | None], policy: Policy) -> Decision:
-    """Route one clip. `values` holds every signal of heterodub.schemas.signals, null where not measured."""
-    masks = route_columns(as_columns([values], policy), policy)
+def route_clip(values: Mapping[str, float | None], policy: Policy, verdicts: Verdicts | None = None) -> Decision:
+    """Route one clip. `values` holds every signal of heterodub.schemas.signals, null where not measured.
+
+    verdicts: labels of a person, which overrule the policy.
+    """
+    masks = overrule(route_columns(as_columns([values], policy), policy), 1, {0: verdicts or {}})
     reasons = {
         stage: tuple(sorted(reason for reason, mask in of_stage.items() if mask[0]))
         for stage, of_stage in masks.items()

@@ -1,6 +1,6 @@
 """A workspace and its releases, opened to read."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args, overload
 
@@ -9,9 +9,11 @@ import pandas as pd
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import LABELS
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
 from .datasets import FaceDataset, SpeechDataset
@@ -57,8 +59,17 @@ class WorkspaceReader:
         """
         return _frame(self.workspace, "catalog")
 
+    def labels(self) -> pd.DataFrame:
+        """Return a row per standing label of a person: clip_id, stage, keep, reason, by, created_utc, draw.
+
+        Raises: WorkspaceError - the workspace cannot be read.
+        """
+        rows = [asdict(label) for label in read_labels(self.workspace).values()]
+        return pd.DataFrame(rows, columns=LABELS.names)
+
     def routes_by(self, policy: str | Path) -> pd.DataFrame:
-        """Return a row per stored clip: its routes now, and by a policy file, with its reasons. Reads no media.
+        """Return a row per stored clip: its routes now, and by a policy file and people's labels, with its reasons.
+        Reads no media.
 
         Columns: clip_id, media_id, and for each stage `stage1`, `stage1_by_policy`, `stage1_reasons_by_policy`.
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from heterodub.schemas.config.settings import Settings, SplitSettings
+from heterodub.schemas.display import counted
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
+from heterodub.tasks.labelling.applied import label_effects
 from heterodub.tasks.stores import tables, vacuum
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
 from heterodub.tasks.stores.code_version import code_version
@@ -90,9 +92,15 @@ def publish(
         settings=settings.hash,
         code=code,
     )
-    published = releases.publish(workspace, versions, origin, result.summary(), assignment.notes)
+    notes = (*assignment.notes, *_of_labels(workspace, policy))
+    published = releases.publish(workspace, versions, origin, result.summary(), notes)
     _erase_dead(workspace, settings.stores.retention_days)
     return PublishResult(published.release.release_id, published.changed, published.release.notes)
+
+
+def _of_labels(workspace: Workspace, policy: Policy) -> tuple[str, ...]:
+    waiting = len(label_effects(workspace, policy).unrouted)
+    return (f"{counted(waiting, 'label')} not applied yet: `heterodub route` does",) if waiting else ()
 
 
 def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:

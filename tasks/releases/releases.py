@@ -16,9 +16,10 @@ from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import RELEASES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile, snapshot
+from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
-PINNED: Final = ("catalog", "clips", "stage1", "stage2")
+PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels")
 _CLIP_COLUMNS: Final = ["clip_id", "speaker", "frames", "stage1", "stage2", "split"]
 
 
@@ -44,6 +45,7 @@ class Release:
     clips_version: int
     stage1_version: int
     stage2_version: int
+    labels_version: int
     backend: str
     extractor: str
     policy: str
@@ -103,6 +105,7 @@ def publish(
         clips_version=versions["clips"],
         stage1_version=versions["stage1"],
         stage2_version=versions["stage2"],
+        labels_version=versions["labels"],
         **asdict(origin),
         counts=_counts(clips),
         audit=dict(audit),
@@ -197,7 +200,9 @@ def read_release(
 
 
 def _identity(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvenance, clips: pa.Table) -> str:
-    """Hash a release; changes with every clip, its speaker, flags, split and payload file; not when rows only move."""
+    """Hash a release; changes with every clip, its speaker, flags, split, label and payload file; not when rows only
+    move.
+    """
     digest = hashlib.sha256()
     origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(origin_parts).encode())
@@ -207,6 +212,8 @@ def _identity(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvena
     for stage in Stage:
         for file in snapshot(ws, stage.value, versions[stage.value]).files:
             digest.update(json.dumps((stage.value, file.name, file.size_bytes)).encode())
+    for label in read_labels(ws, versions["labels"]).values():
+        digest.update(json.dumps((label.clip_id, label.stage, label.keep, label.reason, label.by)).encode())
     return "r" + digest.hexdigest()[:12]
 
 

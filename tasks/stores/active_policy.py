@@ -38,6 +38,14 @@ def policy_in_force(workspace: Workspace, settings: Settings) -> Policy:
     return active_policy(workspace) or load_policy(settings.policy)
 
 
+def chosen_policy(workspace: Workspace, settings: Settings, path: str | Path | None) -> Policy:
+    """Return the policy of a file; without one, the policy in force.
+
+    Raises: WorkspaceError - the workspace's policy is damaged. SettingsError - the policy file is.
+    """
+    return policy_in_force(workspace, settings) if path is None else load_policy(path)
+
+
 def set_policy(workspace: Workspace, policy: Policy) -> None:
     """Store `policy` as the one in force."""
     workspace.filesystem().pipe_file(workspace.path(FILE), policy.model_dump_json(indent=2).encode())

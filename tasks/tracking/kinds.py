@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 _WHO_LEADS: Final = (
-    "\n\nThe workspace's ledger leads: `heterodub promote` and `heterodub rollback` move the alias `champion`, and an "
+    "\n\nThe workspace's ledger leads: `promote` and `rollback` of heterodub move the alias `champion`, and an "
     "alias that is moved here by hand is set back by the next of them. `heterodub history` lists the moves."
 )
 

@@ -30,6 +30,11 @@ BUDGETS: dict[str, tuple[str, ...]] = {
     "list": SLOW_TO_ASK,
     "list --clips": SLOW_TO_ASK,
     "history": SLOW_TO_ASK,
+    "label list": SLOW_TO_ASK,
+    "label score": SLOW_TO_ASK,
+    "label import nowhere.csv": SLOW_TO_ASK,
+    "label add 0000 --stage stage1 --keep --reason r --by a": (*HEAVY, *PICTURES),
+    "label draw 1": HEAVY,
     "explain broken.mp4": (*HEAVY, *PICTURES),
     "doctor": tuple(name for name in HEAVY if name != "decord"),  # whose presence it checks
     "report": HEAVY,

@@ -9,14 +9,15 @@ import pytest
 
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import SettingsError
-from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import Stage
 from heterodub.tasks.ingestion import reroute
 from heterodub.tasks.ingestion.reroute import describe
 from heterodub.tasks.releases import releases
 from heterodub.tasks.steps.ingest import publish_release
 from heterodub.tasks.steps.route import apply_route, plan_route
 from heterodub.tasks.stores import tables
-from heterodub.tasks.stores.active_policy import active_policy
+from heterodub.tasks.stores.active_policy import active_policy, chosen_policy
+from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
 from tests.flows.plain_ingest import checked, require_sound, run
@@ -54,16 +55,17 @@ def _settings(place: Path, config: Path, cluster: str, policy: Path | None) -> S
     return settings.model_copy(update={"policy": policy})
 
 
-def apply(settings: Settings, policy: Path):
+def apply(settings: Settings, policy: Path | None):
     """Run the steps of the flow `route` in its order, without Prefect."""
     summary, applied = store(settings, policy)
-    return summary, applied, publish_release.fn(Workspace.open(settings.workspace), settings, load_policy(policy))
+    ws = Workspace.open(settings.workspace)
+    return summary, applied, publish_release.fn(ws, settings, chosen_policy(ws, settings, policy))
 
 
-def store(settings: Settings, policy: Path):
+def store(settings: Settings, policy: Path | None):
     """All of it but the release: for what is on the way to something else."""
     ws = Workspace.open(settings.workspace)
-    plan = plan_route.fn(ws, load_policy(policy))
+    plan = plan_route.fn(ws, chosen_policy(ws, settings, policy))
     return describe(plan), apply_route.fn(ws, plan, settings)
 
 
@@ -174,6 +176,44 @@ def test_killed_route_decodes_no_file_twice(place, settings, policies, monkeypat
     _, applied, published = apply(settings, policies["lenient"])
     assert (applied.decoded, applied.found, applied.failed, published.is_new) == (1, 2, {}, True)
     assert len(contents(place / "workspace")["stage1"]) == 3
+
+
+def test_labels_survive_routes_and_a_new_measurement(place, settings, policies):
+    """Of a.mp4 a person keeps stage 1, which the policy refuses; of b.mp4 a person refuses stage 2."""
+    ws = Workspace.open(settings.workspace)
+    clips = {Path(row["uri"]).name: row for row in contents(place / "workspace")["clips"]}
+    said = (("a.mp4", Stage.STAGE1, True), ("b.mp4", Stage.STAGE2, False))
+    for name, stage, keep in said:
+        store_labels(ws, [NewLabel(clips[name]["clip_id"], clips[name]["media_id"], stage, keep, "seen", "Ann")])
+    policy = chosen_policy(ws, settings, None)
+    waiting = publish_release.fn(ws, settings, policy)
+    assert waiting.is_new and "2 labels not applied yet: `heterodub route` does" in waiting.notes
+    summary, applied, published = apply(settings, None)
+    assert summary["labels"] == {"stage1": {"kept": 1, "refused": 0}, "stage2": {"kept": 0, "refused": 1}}
+    assert (applied.decoded, published.is_new) == (1, True)
+    assert not any("labels" in note for note in published.notes)
+    assert releases.latest(ws).labels_version == tables.version(ws, "labels")
+    assert _stages(place) == {"a.mp4": (True, True), "b.mp4": (False, False), "c.mp4": (False, True)}
+
+    store(settings, policies["lenient"])
+    assert _stages(place) == {"a.mp4": (True, True), "b.mp4": (True, False), "c.mp4": (True, True)}
+    store(settings, policies["picky"])
+    tables.delete_rows(ws, "catalog", "uri", [clips[name]["uri"] for name, _, _ in said])  # as if never seen
+    before = tables.version(ws, "clips")
+    checked(place / "films", settings)
+    assert tables.version(ws, "clips") > before
+    assert _stages(place) == {"a.mp4": (True, True), "b.mp4": (False, False), "c.mp4": (False, True)}
+    rows = {Path(row["uri"]).name: row for row in contents(place / "workspace")["clips"]}
+    assert rows["b.mp4"]["stage2_reasons"] == ["refused_by_person"] and len(read_labels(ws)) == 2
+
+
+def _stages(place: Path) -> dict[str, tuple[bool, bool]]:
+    """Admissions of each film's clip; its payload must be there, and no other."""
+    rows = contents(place / "workspace")
+    for stage in ("stage1", "stage2"):
+        held = {row["clip_id"] for row in rows[stage]}
+        assert held == {row["clip_id"] for row in rows["clips"] if row[stage]}
+    return {Path(row["uri"]).name: (row["stage1"], row["stage2"]) for row in rows["clips"]}
 
 
 def _payload(ws: Workspace) -> set[str]:

@@ -100,8 +100,8 @@ def test_lineage_table_shows_where_paths_differ(printed, width):
         {"media_id": "a" * 64, "uri": f"{root}/{name}", "corpus": "talks", "speaker": "ada", "licence": "CC BY 4.0"}
         for name in ("monday/one.mp4", "tuesday/two.mp4")
     ]
-    result = {"kind": "speaker", "value": "ada", "files": rows, "clips": [], "models": [], "releases": []}
-    text = printed(max(width, 80), show_footage, result | {"benchmarks": {}})
+    result = {"kind": "speaker", "value": "ada", "files": rows, "clips": [], "labels": [], "models": []}
+    text = printed(max(width, 80), show_footage, result | {"releases": [], "benchmarks": {}})
     assert f"files below {root}/" in text and text.count(root) == 1
     assert "monday/one.mp4" in text and "tuesday/two.mp4" in text
 

@@ -38,6 +38,7 @@ from heterodub.tasks.promotion.manual import roll_back
 from heterodub.tasks.releases import benchmarks, releases
 from heterodub.tasks.releases.publishing import assign
 from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.tombstones import Kind
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.address import place_of
@@ -66,8 +67,12 @@ def manifest(footage, tmp_path_factory) -> Path:
 def labelled(finished, manifest, config, cluster, tmp_path_factory) -> Path:
     """The finished ingest with labelled speakers, a benchmark, and two models of which one saw the speaker."""
     workspace = Path(shutil.copytree(finished.workspace, tmp_path_factory.mktemp("labelled") / "workspace"))
-    run(manifest, load_settings(str(config), workspace=str(workspace), run={"dask": cluster}))
     ws = Workspace.open(str(workspace))
+    (head,) = {row["media_id"] for row in tables.read(ws, "catalog").to_pylist() if row["uri"].endswith("head1.mkv")}
+    for row in tables.read(ws, "clips").to_pylist():
+        if row["media_id"] == head:
+            store_labels(ws, [NewLabel(row["clip_id"], head, Stage.STAGE1, True, f"of {SPEAKER}", "Ann")])
+    run(manifest, load_settings(str(config), workspace=str(workspace), run={"dask": cluster}))
     clips = tables.read(ws, "clips", ["clip_id", "media_id", "speaker", "split"]).to_pylist()
     _freeze(ws, [clip for clip in clips if clip["speaker"] == SPEAKER])
     for saw in (True, False):
@@ -185,6 +190,7 @@ def test_trace_agrees_in_both_directions(down):
     assert {row["speaker"] for row in model.files} <= {SPEAKER, None}
     assert model.clips == {"train": sorted(row["clip_id"] for row in footage.scope.clips)}
     assert model.release["release_id"] == before["release"] and model.gone == 0
+    assert {one["text"] for one in model.kept} == {f"kept by Ann: of {SPEAKER}"} and footage.scope.labels
     assert footage.releases == tuple(result["releases"])
 
 

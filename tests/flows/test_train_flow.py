@@ -70,7 +70,7 @@ def test_registered_version_is_described_with_its_scores(trained, workspace, sho
     heading = f"### {summary['evaluated_on']} of release {summary['release']}"
     assert [line for line in text.splitlines() if line.startswith("### ")] == [heading]
     assert text.index("## Data") < text.index(heading) < text.index("| copy |") < text.index("## Limits")
-    assert "`heterodub promote`" in mlflow.get_registered_model(name).description
+    assert "`promote` and `rollback`" in mlflow.get_registered_model(name).description
     runs = [mlflow.get_run(run) for run in (trained["run"], summary["run"])]
     notes = [run.data.tags["mlflow.note.content"] for run in runs]
     assert "6 steps" in notes[0] and "| copy |" in notes[1]

@@ -15,6 +15,7 @@ KEPT = Path("build/fuzz")
 TARGETS = (
     *("probe", "manifest", "corpus", "settings", "policy", "promotion policy", "jobs", "videos", "study", "workspace"),
     *(
+        "labels",
         "delta log",
         "export",
         "takedown",

@@ -22,6 +22,8 @@ from heterodub.tasks.dubbing.jobs import read_jobs
 from heterodub.tasks.inspect.check_workspace import check_workspace
 from heterodub.tasks.inspect.list import ListQuery, list_clips, list_files
 from heterodub.tasks.inspect.status import status
+from heterodub.tasks.labelling.label_file import import_labels
+from heterodub.tasks.labelling.listing import list_labels
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 from heterodub.tasks.media.probe import probe
@@ -210,6 +212,27 @@ def _take_down(folder: Path) -> None:
         raise AssertionError("a file outside the workspace is gone")
 
 
+def _labels(sound: Path) -> FuzzTarget:
+    """A table of labels, for a copy of a workspace."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(sound, folder / "ws")
+        rows = [
+            f"{footage.clip_id(clip)},{stage},{verdict},{reason},Ann"
+            for clip, stage, verdict, reason in zip(
+                footage.CLIPS_MADE, ("stage1", "stage2") * 2, ("keep", "refuse") * 2, ("fit", "grey") * 2, strict=False
+            )
+        ]
+        (folder / "l.csv").write_text("\n".join(["clip,stage,verdict,reason,by", *rows]) + "\n")
+
+    def take(folder: Path) -> None:
+        ws = Workspace.open(str(folder / "ws"))
+        import_labels(ws, folder / "l.csv")
+        list_labels(ws, footage.POLICY)
+
+    return FuzzTarget(make, take, "l.csv")
+
+
 def _made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     return folder
@@ -238,6 +261,7 @@ def targets(scratch: Path) -> dict[str, FuzzTarget]:
         "study": FuzzTarget(
             _study, lambda one: as_table(score_study(one / "key.json", [one / "answers"])), "**/*.json"
         ),
+        "labels": _labels(scratch / "workspace"),
         "workspace": log,
         "delta log": FuzzTarget(log.make, log.take, "**/_delta_log/*.json"),
         "takedown": FuzzTarget(log.make, _take_down, "**/*"),

@@ -41,7 +41,7 @@ def show_summary(summary: dict[str, Any]) -> None:
 
 
 def show_route(summary: dict[str, Any]) -> None:
-    """Print what another policy changes: admissions by stage, refusals by reason, and the clips if requested."""
+    """Print what another policy or labels change: admissions by stage, refusals by reason, the clips if asked for."""
     out, stages = console(), ("stage1", "stage2")
     out.print(f"policy {summary['policy']['name']} version {summary['policy']['version']}\n")
     counts = ("before", "after", "newly_admitted", "no_longer_admitted")
@@ -55,6 +55,9 @@ def show_route(summary: dict[str, Any]) -> None:
     if changes:
         out.print("\nrefusals that change\n")
         show([TableColumn("stage"), TableColumn("reason"), *headings[:2]], changes)
+    for stage, turned in summary["labels"].items():
+        if any(turned.values()):
+            out.print(f"{stage}: labels of people keep {turned['kept']}, and refuse {turned['refused']}")
     for clip in summary.get("changed", []):
         print(f"{clip['clip_id']}  {clip['before']} -> {clip['after']}")
 

@@ -9,7 +9,7 @@ from heterodub.flows.cli.render.tables import TableColumn, cell, console, number
 from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
 
 if TYPE_CHECKING:
-    from heterodub.tasks.inspect.explain import ClipAnswer, FileAnswer, Reason, SignalAnswer, StageCheck
+    from heterodub.tasks.inspect.explain import ClipAnswer, FileAnswer, LabelAnswer, Reason, SignalAnswer, StageCheck
     from heterodub.tasks.inspect.findings import Finding
 
 Row = Mapping[str, Any]
@@ -39,7 +39,8 @@ def show_clips(rows: Iterable[Row]) -> None:
     """Print rows of heterodub.tasks.inspect.list.list_clips; the signals are left to csv and json."""
     columns = [TableColumn("clip"), TableColumn("file", 20, middle=True), TableColumn("from s", right=True)]
     columns += [TableColumn("length s", right=True, optional=True), TableColumn("route")]
-    columns += [TableColumn("refused for", 20, folds=True), TableColumn("split", optional=True)]
+    columns += [TableColumn("refused for", 20, folds=True), TableColumn("label", 12, folds=True, optional=True)]
+    columns += [TableColumn("split", optional=True)]
     cells = [
         [
             cell(row["clip_id"][:SHORT_ID], "dim"),
@@ -48,12 +49,18 @@ def show_clips(rows: Iterable[Row]) -> None:
             f"{row['length_s']:.2f}",
             cell(row["route"], _ROUTE_STYLE[row["route"]]),
             _refusals(row),
+            _labels(row),
             row["split"],
             _speaker(row["speaker"]),
         ]
         for row in rows
     ]
     show([*columns, TableColumn("speaker", 12, optional=True)], cells)
+
+
+def _labels(row: Row) -> str:
+    stages = [("stage 1:", row["stage1_label"]), ("stage 2:", row["stage2_label"])]
+    return "; ".join(f"{stage} {text}" for stage, text in stages if text)
 
 
 def _refusals(row: Row) -> str:
@@ -114,6 +121,7 @@ def show_clip(answer: "ClipAnswer") -> None:
             ("route", answer.route),
             ("stage 1", _decision(answer.stage1, answer.stage1_reasons)),
             ("stage 2", _decision(answer.stage2, answer.stage2_reasons)),
+            *((f"label {label.stage}", _label(label)) for label in answer.labels),
             ("policy", _policy(answer)),
         ]
     )
@@ -121,6 +129,11 @@ def show_clip(answer: "ClipAnswer") -> None:
     columns += [TableColumn("stage 1", 14, folds=True), TableColumn("stage 2", 14, folds=True)]
     console().print()
     show(columns, [_signal_cells(signal) for signal in answer.signals])
+
+
+def _label(label: "LabelAnswer") -> str:
+    effects = {"applied": "", "waiting": "; not applied yet: `heterodub route` does"}
+    return label.text + effects.get(label.effect, f"; without effect, since no label overrules {label.effect}")
 
 
 def _decision(admitted: bool, reasons: Sequence["Reason"]) -> str:

@@ -34,6 +34,7 @@ def show_model(trace: Mapping[str, Any]) -> None:
     )
     console().print("")
     _files(trace["files"])
+    _labels(trace["kept"])
     for move in trace["moves"]:
         print(f"{move['created_utc']} {move['kind']}: {move['from_version'] or 'none'} -> {move['to_version']}")
 
@@ -43,6 +44,7 @@ def show_footage(trace: Mapping[str, Any]) -> None:
     pairs([(trace["kind"], trace["value"]), *_reach(trace), ("clips", len(trace["clips"]))])
     console().print("")
     _files(trace["files"])
+    _labels(trace["labels"])
     _models(trace["models"])
 
 
@@ -59,6 +61,7 @@ def show_takedown(summary: Mapping[str, Any], dry_run: bool) -> None:
                 f"{summary['seconds']} s",
             ),
             ("speakers", len(summary["speakers"])),
+            ("labels of people", len(summary["labels"]) or None),
             *_reach(summary),
         ]
     )
@@ -126,6 +129,15 @@ def _files(files: Sequence[Mapping[str, Any]]) -> None:
     if len(files) > _SHOWN:
         console().print(f"and {len(files) - _SHOWN} more")
     console().print("")
+
+
+def _labels(labels: Sequence[Mapping[str, Any]]) -> None:
+    for label in labels[:_SHOWN]:
+        console().print(cell(f"clip {label['clip_id'][:12]} {label['stage']}: {label['text']}"), soft_wrap=True)
+    if len(labels) > _SHOWN:
+        console().print(f"and {len(labels) - _SHOWN} more labels")
+    if labels:
+        console().print("")
 
 
 def _models(models: Sequence[Mapping[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from heterodub.schemas.contract import MEL_COLUMNS_PER_FRAME
 from heterodub.schemas.policy import Policy
 from heterodub.tasks.inspect.explain import ClipAnswer, SignalAnswer, explain_clip
 from heterodub.tasks.inspect.routes import Route, route_of
+from heterodub.tasks.stores.labels import Labels
 from heterodub.tasks.training.clip_store import PictureClip, SpeechClip
 
 from .stills import ink, spread, still
@@ -62,9 +63,10 @@ def detail(
     stage2: PictureClip | None,
     stage1: SpeechClip | None,
     raw: Mapping[int, bytes],
+    labels: Labels,
 ) -> Detail:
     """Build the details of a clip from its row and its payloads; `raw`: frames of the file by number."""
-    answer = explain_clip(row, policy)
+    answer = explain_clip(row, policy, labels)
     numbers, frames, shapes = _pictures(row, stage2, stage1, raw)
     points = stage2.landmarks if stage2 is not None else stage1.landmarks if stage1 is not None else None
     opening = None if points is None else np.nan_to_num(mouth_opening(points)).astype(np.float64)

@@ -21,6 +21,7 @@ from heterodub.tasks.inspect.routes import route_of
 from heterodub.tasks.inspect.status import Status, status
 from heterodub.tasks.stores import delta, tables
 from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.labels import read_labels, texts_of
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_store import ClipSource, SpeechClip, StoredClips
 
@@ -86,6 +87,8 @@ class ReportPage:
     numbers: Numbers
     films: Mapping[str, str]
     """Data URIs by clip_id."""
+    labels: Mapping[str, Mapping[str, str]]
+    """Labels of people in words, by clip_id and stage."""
 
 
 def gather(settings: Settings, requested: Sequence[str], media: str = "some") -> ReportPage:
@@ -122,6 +125,7 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
         files=tuple(sorted(catalog.values(), key=_by_refusal)[:TABLE_ROWS]),
         numbers=numbers(shown, clips, policy),
         films=snippets(_most_wanted(details, shown, media), catalog, settings, MEDIA_BYTES[media]),
+        labels=texts_of(read_labels(ws).values()),
     )
 
 
@@ -231,7 +235,7 @@ class _Pictures:
         catalog: Mapping[str, Row],
     ) -> None:
         self._ws, self._settings, self._policy = ws, settings, policy
-        self._choice, self._catalog = choice, catalog
+        self._choice, self._catalog, self._labels = choice, catalog, read_labels(ws)
         self._rows = {row["clip_id"]: row for row in rows}
         there = [stage for stage in Stage if delta.exists(ws, stage.value)]
         self._stored = {stage: StoredClips(ws, stage, delta.snapshot(ws, stage.value).files) for stage in there}
@@ -249,7 +253,7 @@ class _Pictures:
             if pictures:
                 thumbnails[clip] = data_uri(thumbnail(pictures[len(pictures) // 2]))
             if clip in stage1:
-                details[clip] = detail(self._rows[clip], self._policy, stage2, stage1[clip], frames)
+                details[clip] = detail(self._rows[clip], self._policy, stage2, stage1[clip], frames, self._labels)
         return thumbnails, _bounded([details[clip] for clip in self._choice.details])
 
     def _read(self, stage: Stage, read: Callable[[StoredClips, ClipSource], Payload], clip: str) -> Payload | None:

@@ -26,10 +26,10 @@ from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.sniff import sniff
 from heterodub.tasks.media.sound import Sound, open_sound
 
-from .stills import from_files
+from .stills import LIMITS_S, from_files
 
 _LONGEST_PX: Final = 256
-_CRF: Final = "29"
+_CRF: Final = 29
 _SOUND_BITS: Final = 32_000
 
 
@@ -43,11 +43,17 @@ class SnippetRequest:
 
 
 def snippets(
-    rows: Sequence[Mapping[str, Any]], catalog: Mapping[str, Mapping[str, Any]], settings: Settings, limit_bytes: int
+    rows: Sequence[Mapping[str, Any]],
+    catalog: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
+    limit_bytes: int,
+    looks: tuple[int, int] = (_LONGEST_PX, _CRF),
+    limits_s: tuple[float, float] = LIMITS_S,
 ) -> dict[str, str]:
     """Cut clips from their raw files, as data URIs of MP4 by clip id, until `limit_bytes` of them are there.
 
-    rows: of the clips table, the most wanted first. Files that are away, remote or changed are left out.
+    rows: of the clips table, the most wanted first. Files that are away, remote or changed are left out. looks: longest
+    side of the pictures in px, and their rate factor in H.264. limits_s: time for each file, and for all.
     """
     files: dict[str, list[SnippetRequest]] = {}
     for row in rows:
@@ -56,7 +62,11 @@ def snippets(
     size = 0
     if limit_bytes <= 0:
         return found
-    for films in from_files(cut, files, catalog, settings, dict[str, bytes], _facts):
+
+    def arguments(row: Mapping[str, Any]) -> tuple[Any, ...]:
+        return (*_facts(row), *looks)
+
+    for films in from_files(cut, files, catalog, settings, dict[str, bytes], arguments, limits_s):
         for clip, film in films.items():
             uri = "data:video/mp4;base64," + base64.b64encode(film).decode("ascii")
             if size + len(uri) > limit_bytes:
@@ -78,6 +88,8 @@ def cut(
     picture: int | None = None,
     sound: int | None = None,
     offset_s: float = 0.0,
+    longest_px: int = _LONGEST_PX,
+    crf: int = _CRF,
 ) -> dict[str, bytes]:
     """Decode a file up to the last requested frame and encode each clip as MP4, by clip id; runs in the child.
 
@@ -96,7 +108,8 @@ def cut(
             heard = open_sound(
                 path, container, facts, video.origin_s, offset_s, Path(scratch), last / FPS, stream=sound
             )
-            films = {request: _Film(heard if isinstance(heard, Sound) else None, request) for request in requests}
+            voice = heard if isinstance(heard, Sound) else None
+            films = {request: _Film(voice, request, longest_px, crf) for request in requests}
             for frame in video.frames():
                 for request, film in films.items():
                     if 0 <= frame.index - request.start_frame < request.frames:
@@ -112,8 +125,9 @@ def cut(
 class _Film:
     """Encoder of one clip."""
 
-    def __init__(self, sound: Sound | None, request: SnippetRequest) -> None:
+    def __init__(self, sound: Sound | None, request: SnippetRequest, longest_px: int, crf: int) -> None:
         self._sound, self._request = sound, request
+        self._longest_px, self._crf = longest_px, str(crf)
         self._out = BytesIO()
         self._file: Any = None
         self._picture: Any = None
@@ -122,11 +136,11 @@ class _Film:
     def add(self, rgb: Rgb) -> None:
         """Append a picture (height, width, 3)."""
         height, width = rgb.shape[:2]
-        scale = min(1.0, _LONGEST_PX / max(height, width))
+        scale = min(1.0, self._longest_px / max(height, width))
         size = tuple(max(2, 2 * round(side * scale / 2)) for side in (width, height))  # H.264 wants even sides
         if self._file is None:
             self._file = av.open(self._out, "w", "mp4")
-            self._picture = self._file.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": _CRF})
+            self._picture = self._file.add_stream("libx264", rate=FPS, options={"preset": "veryfast", "crf": self._crf})
             self._picture.width, self._picture.height = size
             self._picture.pix_fmt, self._picture.codec_context.thread_count = "yuv420p", 1
             if self._sound is not None:

@@ -27,9 +27,8 @@ THUMB_PX: Final = 96
 STILL_PX: Final = 192
 _THUMB_QUALITY, _STILL_QUALITY = 72, 74
 
-_FILE_LIMIT_S: Final = 15.0
-_TOTAL_LIMIT_S: Final = 90.0
-"""Time for all files of a page; those that are not reached by then have placeholders."""
+LIMITS_S: Final = (15.0, 90.0)
+"""Time for a file, and for all files of a page; those that are not reached by then have placeholders."""
 
 Answer = TypeVar("Answer")
 Window = tuple[float, float, float]
@@ -80,16 +79,17 @@ def from_files(
     settings: Settings,
     returns: Any,
     facts: Callable[[Mapping[str, Any]], tuple[Any, ...]],
+    limits_s: tuple[float, float] = LIMITS_S,
 ) -> Iterator[Answer]:
     """Call `work(uri, requests, limits, *facts(row))` for each file, in a child process, and yield what it returns.
 
-    Files that are remote, away, changed since they were catalogued, or fail are passed over; each has some seconds,
-    and so have all together.
+    Files that are remote, away, changed since they were catalogued, or fail are passed over. limits_s: time for each
+    file, and for all together.
     """
-    child, end = Decoder(settings.limits), time.monotonic() + _TOTAL_LIMIT_S
+    child, end = Decoder(settings.limits), time.monotonic() + limits_s[1]
     try:
         for uri, requests in files.items():
-            left = min(_FILE_LIMIT_S, end - time.monotonic())
+            left = min(limits_s[0], end - time.monotonic())
             if left <= 0:
                 break
             if not _is_unchanged(uri, catalog):

@@ -13,6 +13,7 @@ from heterodub.model.metrics.intervals import (
     jackknife_interval,
     mean_interval,
     reduction_interval,
+    share_interval,
 )
 
 QUICK = Resampling(level=0.9, resamples=400)
@@ -183,3 +184,34 @@ def test_interval_as_text():
     assert whole.format("+.1f", scale=100, unit=" %") == "+50.0 % (+25.0 to +75.0)"
     assert alone.format(".3g") == "0.5"
     assert Interval(None, None, None, 0, 0, 2).format(missing="-") == "-"
+
+
+def test_weighted_share_is_wilsons_with_as_many_trials_as_speakers():
+    z = 1.959964
+    result = share_interval([True] * 9 + [False], [2.0] * 10, [str(number) for number in range(10)])
+    assert result.mean == pytest.approx(0.9)
+    middle, reach = (0.9 + z**2 / 20) / (1 + z**2 / 10), z / (1 + z**2 / 10) * (0.09 / 10 + z**2 / 400) ** 0.5
+    assert (result.low, result.high) == (pytest.approx(middle - reach, 1e-5), pytest.approx(middle + reach, 1e-5))
+    assert (result.clips, result.groups) == (10, 10)
+
+
+def test_weighted_share_counts_weights_and_not_clips():
+    assert share_interval([True, False], [1.0, 3.0], ["a", "b"]).mean == 0.25
+    plain = share_interval([True, False] * 5, [1.0] * 10, list("abcdefghij"))
+    uneven = share_interval([True, False] * 5, [9.0, 9.0] + [1.0] * 8, list("abcdefghij"))
+    few = share_interval([True, False] * 5, [1.0] * 10, list("aabbccddee"))
+    assert plain.low is not None and uneven.low is not None and few.low is not None
+    assert uneven.low < plain.low and few.low < plain.low
+
+
+def test_share_of_all_or_none_has_an_interval_within_its_bounds():
+    every = share_interval([True] * 5, [1.0] * 5, list("abcde"))
+    assert every.high == 1.0 and every.low is not None and 0.5 < every.low < 0.6
+    assert share_interval([False] * 5, [1.0] * 5, list("abcde")).low == 0.0
+
+
+def test_share_without_clips_or_with_one_speaker_has_no_interval():
+    assert share_interval([], [], []) == Interval(None, None, None, 0, 0, 0)
+    assert share_interval([True, False], [1.0, 1.0], ["a", "a"]) == Interval(0.5, None, None, 2, 1, 0)
+    with pytest.raises(ValueError, match="weights"):
+        share_interval([True], [0.0], ["a"])

@@ -13,13 +13,14 @@ import pytest
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
 from heterodub.schemas.policy import Policy, load_policy
-from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
 from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
 from heterodub.tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extraction_jobs, plan_reroute
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import active_policy, set_policy
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores.sample_store import write_part
@@ -246,6 +247,47 @@ def test_split_refusals_survive_every_policy(workspace, rows):
     assert set(ids[plan.refusals[Stage.STAGE1][ClipReason.STRADDLES_SPLITS]]) == straddling
     assert not plan.refusals[Stage.STAGE2][ClipReason.STRADDLES_SPLITS].any()
     assert not plan.after[Stage.STAGE1][np.isin(ids, list(straddling))].any()
+
+
+def say(workspace: Workspace, rows: list[dict[str, Any]], stage: Stage, keep: bool | None) -> None:
+    media = {row["clip_id"]: row["media_id"] for row in rows}
+    store_labels(workspace, [NewLabel(clip, media[clip], stage, keep, "heard", "Ann") for clip in media])
+
+
+def test_labels_overrule_every_policy_both_ways_until_they_are_removed(workspace, rows):
+    noisy = [row for row in rows if row["stage1_reasons"] == ["noisy"]][:5]
+    good = [row for row in rows if row["stage1"] and row["stage2"]][:7]
+    say(workspace, noisy, Stage.STAGE1, True)
+    say(workspace, good, Stage.STAGE2, False)
+    ids = [row["clip_id"] for row in rows]
+    kept, refused = (np.isin(ids, [row["clip_id"] for row in some]) for some in (noisy, good))
+    for by in (OLD, STRICTER, LOOSER):
+        plan = plan_reroute(workspace, by)
+        assert plan.after[Stage.STAGE1][kept].all() and not plan.after[Stage.STAGE2][refused].any()
+        assert plan.refusals[Stage.STAGE2][ClipReason.REFUSED_BY_PERSON].sum() == len(good)
+    assert describe(plan_reroute(workspace, OLD))["labels"] == {
+        "stage1": {"kept": 5, "refused": 0}, "stage2": {"kept": 0, "refused": 7},
+    }  # fmt: skip
+    assert describe(plan_reroute(workspace, OLD))["stage2"]["reasons"] == {
+        "refused_by_person": {"before": 0, "after": 7}
+    }
+    say(workspace, noisy, Stage.STAGE1, None)
+    say(workspace, good, Stage.STAGE2, None)
+    assert changed_clips(plan_reroute(workspace, OLD)) == []
+
+
+def test_labels_do_not_overrule_what_cannot_be_used(workspace, rows):
+    straddling = [row for row in rows if ClipReason.STRADDLES_SPLITS in row["stage1_reasons"]][:3]
+    silent = [row for row in rows if row["level_dbfs"] is None][:3]
+    say(workspace, [*straddling, *silent], Stage.STAGE1, True)
+    plan = plan_reroute(workspace, OLD)
+    ids = np.array([row["clip_id"] for row in rows])
+    for some, reason in ((straddling, ClipReason.STRADDLES_SPLITS), (silent, ClipReason.NO_SOUND)):
+        mask = np.isin(ids, [row["clip_id"] for row in some])
+        assert mask.sum() == 3 and not plan.after[Stage.STAGE1][mask].any()
+        assert plan.refusals[Stage.STAGE1][reason][mask].all()
+        others = [held for code, held in plan.refusals[Stage.STAGE1].items() if code not in UNUSABLE]
+        assert not np.logical_or.reduce(others)[mask].any()
 
 
 def test_newly_admitted_clips_are_requested_per_file(workspace, rows):

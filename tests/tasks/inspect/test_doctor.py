@@ -1,5 +1,6 @@
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,15 +8,16 @@ import pytest
 
 from heterodub.schemas.config.settings import Settings, WeightSettings
 from heterodub.schemas.errors import MediaRefusedError
-from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
-from heterodub.schemas.tables import CATALOG, CLIPS, STAGE2
+from heterodub.schemas.tables import CATALOG, CLIPS, LABELS, STAGE2
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.inspect.check_installation import check_pins, check_weights
 from heterodub.tasks.inspect.check_workspace import check_room, check_workspace
 from heterodub.tasks.inspect.doctor import diagnose
 from heterodub.tasks.inspect.findings import Finding, Health
 from heterodub.tasks.stores import delta, tables, tombstones, vacuum
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
 from tests.tasks.inspect import footage
@@ -193,3 +195,26 @@ def test_weights_only_matter_for_the_backend_in_use(tmp_path: Path):
     assert health("face_mesh_v1", slots)["face_mesh_v2"] is Health.WARNING
     assert health("face_mesh_v2", slots)["face_mesh_v2"] is Health.PROBLEM
     assert health("face_alignment", WeightSettings())["face_alignment"] is Health.PROBLEM
+
+
+def test_label_of_no_stored_clip_and_label_not_applied_are_named(ws: Workspace):
+    one, other = (footage.clip_row(clip) for clip in footage.CLIPS_MADE[:2])
+    said = [NewLabel(row["clip_id"], row["media_id"], Stage.STAGE1, True, "fit", "Ann") for row in (one, other)]
+    store_labels(ws, said)
+    waiting = wrong(ws.root)
+    assert waiting.keys() == {"labels"} and waiting["labels"].health is Health.WARNING
+    assert other["clip_id"][:12] in waiting["labels"].detail and "`heterodub route`" in waiting["labels"].remedy
+    store_labels(ws, [replace(said[1], keep=None), replace(said[0], clip_id="0" * 24)])
+    homeless = wrong(ws.root)
+    assert homeless.keys() == {"labels"} and "0" * 12 in homeless["labels"].detail
+    assert "label remove" in homeless["labels"].remedy
+    store_labels(ws, [replace(said[0], clip_id="0" * 24, keep=None)])
+    assert wrong(ws.root) == {}
+
+
+def test_damaged_labels_are_a_problem(ws: Workspace):
+    row = footage.clip_row(footage.CLIPS_MADE[0])
+    store_labels(ws, [NewLabel(row["clip_id"], row["media_id"], Stage.STAGE1, True, "fit", "Ann")])
+    rows = [one | {"stage": "stage3"} for one in tables.read(ws, "labels").to_pylist()]
+    tables.replace_rows(ws, "labels", pa.Table.from_pylist(rows, schema=LABELS), "clip_id")
+    assert "stage3" in one_problem(ws, "labels").detail

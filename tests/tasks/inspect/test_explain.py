@@ -1,4 +1,5 @@
 from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import Stage
 from heterodub.tasks.inspect.explain import (
     ClipAnswer,
     FileAnswer,
@@ -8,6 +9,7 @@ from heterodub.tasks.inspect.explain import (
     explain_name,
 )
 from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.labels import ClipLabel, NewLabel, store_labels
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
@@ -86,3 +88,38 @@ def test_active_policy_is_read_from_the_workspace(tmp_path):
     assert policy_in_force(empty, footage.settings(tmp_path)) == load_policy()
     made = footage.make(tmp_path / "made")
     assert policy_in_force(made, footage.settings(tmp_path)).hash == footage.POLICY.hash
+
+
+def label(number: int, stage: Stage, keep: bool) -> tuple[dict, dict]:
+    """A clip's row, and a label on it."""
+    row = footage.clip_row(footage.CLIPS_MADE[number])
+    said = ClipLabel(1, row["clip_id"], row["media_id"], stage, keep, "seen", "Ann", "2026-01-01T00:00:00+00:00", None)
+    return row, {(row["clip_id"], stage): said}
+
+
+def test_label_is_shown_with_its_effect():
+    row, labels = label(1, Stage.STAGE1, True)
+    answer = explain_clip(row, footage.POLICY, labels)
+    assert [(one.text, one.effect) for one in answer.labels] == [("kept by Ann: seen", "waiting")]
+    assert (answer.stage1, answer.now_stage1) == (False, True)
+    routed = explain_clip(row | {"stage1": True, "stage1_reasons": []}, footage.POLICY, labels)
+    assert routed.labels[0].effect == "applied"
+    row, labels = label(0, Stage.STAGE2, False)
+    assert explain_clip(row, footage.POLICY, labels).labels[0].effect == "waiting"
+    refused = row | {"stage2": False, "stage2_reasons": ["refused_by_person"]}
+    assert explain_clip(refused, footage.POLICY, labels).labels[0].effect == "applied"
+
+
+def test_label_on_a_clip_that_cannot_be_used_names_what_hinders():
+    row, labels = label(3, Stage.STAGE1, True)
+    assert explain_clip(row, footage.POLICY, labels).labels[0].effect == "no_sound"
+
+
+def test_explain_reads_the_labels_of_the_workspace(tmp_path):
+    ws = footage.make(tmp_path)
+    row = footage.clip_row(footage.CLIPS_MADE[1])
+    store_labels(ws, [NewLabel(row["clip_id"], row["media_id"], Stage.STAGE2, False, "seen", "Ann")])
+    answer = explain_name(footage.settings(tmp_path), row["clip_id"][:10])
+    assert isinstance(answer, ClipAnswer) and [one.stage for one in answer.labels] == ["stage2"]
+    file = explain_name(footage.settings(tmp_path), "footage/plain.mp4")
+    assert isinstance(file, FileAnswer) and [len(clip.labels) for clip in file.clips] == [0, 1]

@@ -1,9 +1,11 @@
 import pytest
 
 from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.reasons import Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS, ListQuery, list_clips, list_files
 from heterodub.tasks.inspect.routes import Route
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
@@ -89,3 +91,12 @@ def test_impossible_filters_are_refused(ws: Workspace, wanted: ListQuery):
 def test_clips_have_no_file_reasons(ws: Workspace):
     with pytest.raises(NotFoundError, match="no reason 'no_face'"):
         list_clips(ws, ListQuery(reason="no_face"))
+
+
+def test_clips_come_with_what_people_said(tmp_path):
+    ws = footage.make(tmp_path / "ws")
+    row = footage.clip_row(footage.CLIPS_MADE[0])
+    store_labels(ws, [NewLabel(row["clip_id"], row["media_id"], Stage.STAGE2, False, "grey", "Ann")])
+    labels = {one["clip_id"]: (one["stage1_label"], one["stage2_label"]) for one in list_clips(ws, ListQuery()).rows}
+    assert labels.pop(row["clip_id"]) == (None, "refused by Ann: grey")
+    assert set(labels.values()) == {(None, None)}

@@ -47,9 +47,9 @@ def test_suggested_commands_are_valid(folder):
 
 
 def test_invalid_suggestions_are_detected():
-    assert lacking("run `heterodub route`, or `heterodub rollback --to VERSION`") == [
-        "route --policy",
+    assert lacking("run `heterodub export newest --format hf`, or `heterodub rollback --to VERSION`") == [
+        "export --output",
         "rollback --reason",
     ]
     assert lacking("`heterodub retire X`") == ["retire"]
-    assert lacking("`heterodub route --policy FILE` or `heterodub doctor`") == []
+    assert lacking("`heterodub route` or `heterodub doctor`") == []

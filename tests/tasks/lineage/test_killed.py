@@ -7,15 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import DRAWS
 from heterodub.tasks.inspect.check_workspace import check_workspace
 from heterodub.tasks.inspect.findings import Finding, Health
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.labels import NewLabel, label_rows, store_labels
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace
@@ -54,9 +58,15 @@ STEPS = ("_prints", "_delete_rows", "_delete_pages", "_erase")
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory) -> Path:
-    """Three files. No policy stands, so nothing is published, which would take long."""
+    """Three files, of each a clip with a label. No policy stands, so nothing is published, which would take long."""
     ws = new_workspace(tmp_path_factory.mktemp("filled"))
     fill(ws, range(3))
+    for media in range(3):
+        clip, media_id = sample.clip_id(media), sample.media_id(media)
+        store_labels(ws, [NewLabel(clip, media_id, Stage.STAGE1, True, f"it is {media_id}", "Ann", "d")])
+        row = {"draw": "d", "frame": "f", "created_utc": "x", "policy": "p", "stratum": "s", "population": 1}
+        rows = [row | {"frame_clips": 3, "clip_id": clip, "media_id": media_id}]
+        tables.append_rows(ws, "draws", pa.Table.from_pylist(rows, schema=DRAWS))
     Path(ws.folder("reports"), "page.html").write_text("somebody's face")
     return Path(ws.root)
 
@@ -107,6 +117,16 @@ def test_interrupted_takedown_is_reported_until_finished(interrupted, step):
     assert problems(ws) == []
     assert not [path for path in Path(ws.root).rglob("*.parquet") if path.parent.name != "tombstones" and _holds(path)]
     assert not Path(ws.root, "reports").exists()
+
+
+def test_takedown_erases_what_people_said_of_it_and_nothing_else(ws):
+    assert {GONE} < {row["media_id"] for row in label_rows(ws)}
+    planned = plan_takedown(ws, None, find_scope(ws, "file", GONE)).summary()
+    assert [one["text"] for one in planned["labels"]] == [f"kept by Ann: it is {GONE}"]
+    take(ws, GONE)
+    left = {sample.media_id(0), sample.media_id(2)}
+    assert {row["media_id"] for row in label_rows(ws)} == left
+    assert set(tables.read(ws, "draws", ["media_id"])["media_id"].to_pylist()) == left
 
 
 def _holds(path: Path) -> bool:

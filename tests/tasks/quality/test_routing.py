@@ -9,7 +9,7 @@ from heterodub.schemas.policy import Policy, Rule, load_policy
 from heterodub.schemas.reasons import ClipReason, Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.toml import parse_model
-from heterodub.tasks.quality.routing import as_columns, explain, route_clip, route_columns
+from heterodub.tasks.quality.routing import as_columns, explain, overrule, route_clip, route_columns
 
 GOOD = {
     "face_height_px": 200.0, "interocular_px": 60.0, "face_share": 1.0, "mesh_score": 0.99,
@@ -56,6 +56,37 @@ def random_clips(count: int) -> list[dict[str, float | None]]:
                 clip[rule.signal] = float(rng.choice([rule.limit, beyond(rule)]))
         clips.append(clip)
     return clips
+
+
+def test_label_keeps_a_clip_for_its_stage_alone():
+    bad = GOOD | {"snr_db": -20.0, "sharpness": 0.0}
+    kept = route_clip(bad, POLICY, {Stage.STAGE1: True})
+    assert (kept.stage1, kept.stage1_reasons) == (True, ())
+    assert (kept.stage2, kept.stage2_reasons) == (False, (ClipReason.BLURRED,))
+
+
+def test_label_refuses_a_clip_beside_the_reasons_of_the_policy():
+    refused = route_clip(GOOD | {"snr_db": -20.0}, POLICY, {Stage.STAGE1: False, Stage.STAGE2: False})
+    assert refused.stage1_reasons == (ClipReason.NOISY, ClipReason.REFUSED_BY_PERSON)
+    assert (refused.stage2, refused.stage2_reasons) == (False, (ClipReason.REFUSED_BY_PERSON,))
+
+
+def test_clip_without_sound_cannot_be_kept_for_stage1():
+    silent = GOOD | dict.fromkeys(("level_dbfs", "snr_db", "speech_share", "speech_s"))
+    kept = route_clip(silent, POLICY, {Stage.STAGE1: True})
+    assert (kept.stage1, kept.stage1_reasons) == (False, (ClipReason.NO_SOUND,))
+
+
+def test_labels_of_many_clips_stay_with_their_clips():
+    clips, policy = random_clips(40), POLICY
+    verdicts = [
+        {stage: number % 3 == 0 for stage in Stage if (number + (stage is Stage.STAGE1)) % 2} for number in range(40)
+    ]
+    masks = overrule(route_columns(as_columns(clips, policy), policy), 40, dict(enumerate(verdicts)))
+    for number, (values, said) in enumerate(zip(clips, verdicts, strict=True)):
+        one = route_clip(values, policy, said)
+        for stage, alone in ((Stage.STAGE1, one.stage1_reasons), (Stage.STAGE2, one.stage2_reasons)):
+            assert tuple(sorted(reason for reason, mask in masks[stage].items() if mask[number])) == alone
 
 
 def test_good_clip_names_every_signal_and_serves_both_stages():

@@ -17,6 +17,7 @@ from heterodub.tasks.releases.releases import (
 )
 from heterodub.tasks.stores import tables, vacuum
 from heterodub.tasks.stores.batches import drop_media
+from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import fill, new_workspace
 
@@ -88,6 +89,21 @@ def test_changed_speaker_makes_another_release(ws):
     second = _publish(ws)
     assert second.changed and second.release.release_id != first.release_id
     assert "somebody else" in release_clips(ws, second.release, Stage.STAGE1)["speaker"].to_pylist()
+
+
+def test_release_pins_the_labels_it_was_published_with(ws):
+    without = _publish(ws).release
+    clip = NewLabel(sample.clip_id(0), sample.media_id(0), Stage.STAGE1, True, "clear", "Ann")
+    version = store_labels(ws, [clip])
+    labelled = _publish(ws)
+    assert labelled.changed and labelled.release.release_id != without.release_id
+    assert labelled.release.labels_version == version
+    store_labels(ws, [replace(clip, keep=False)])
+    other = _publish(ws)
+    assert other.changed
+    assert read_labels(ws, labelled.release.labels_version)[clip.clip_id, Stage.STAGE1].keep
+    assert read_labels(ws, without.labels_version) == {}
+    assert releases.identity_of(ws, labelled.release) == labelled.release.release_id
 
 
 def test_going_back_publishes_the_old_content_as_the_newest(ws):

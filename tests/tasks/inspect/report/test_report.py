@@ -13,6 +13,7 @@ import pytest
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.inspect.report.details import choose, paths
@@ -25,6 +26,7 @@ from heterodub.tasks.inspect.report.write import environment, write_report
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.folder import local_file
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 from tests.tasks.media.media_files import regular, tone, write_media
@@ -259,3 +261,13 @@ def test_histograms_of_few_values(rows: list):
     for one in histograms(pa.Table.from_pylist(rows, schema=CLIPS), load_policy()):
         drawing = environment().get_template("charts.html").module.histogram(one)
         assert "nan" not in drawing and "inf" not in drawing
+
+
+def test_report_says_what_people_said(tmp_path):
+    ws = footage.make(tmp_path / "ws")
+    row = footage.clip_row(footage.CLIPS_MADE[1])
+    store_labels(ws, [NewLabel(row["clip_id"], row["media_id"], Stage.STAGE1, True, "<b>fit</b>", "Ann")])
+    page = Path(write_report(footage.settings(Path(ws.root)), media="none")).read_text("utf-8")
+    text = "kept by Ann: &lt;b&gt;fit&lt;/b&gt;"
+    assert f"stage 1: {text} <small>not applied yet</small>" in page
+    assert f'<span class="why stage1 label">{text}</span>' in page
