@@ -3,7 +3,6 @@ language, corpus and offset (seconds the sound is late). All of it is checked be
 """
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
@@ -19,12 +18,12 @@ from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.sources import tabular
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.folder import local_file, remote_file
+from heterodub.tasks.sources.labels import LABELS, seconds
+from heterodub.tasks.sources.members import unpacked
 
 _QUESTIONS_AT_ONCE: Final = 32
 _SHOWN: Final = 10
 """Bad rows that are named; the rest is counted."""
-
-_OPTIONAL: Final = ("speaker", "licence", "consent", "language", "corpus", "offset")
 
 
 def read_manifest(
@@ -59,7 +58,8 @@ def read_manifest(
     missing = [raw.uri for raw in files.values() if raw.refusal is FileReason.NOT_FOUND]
     if len(missing) == len(files):
         raise SourceError(f"manifest {path}: none of the {len(files)} files it lists is there, such as {missing[0]}")
-    yield from files.values()
+    for raw in files.values():
+        yield from unpacked(raw, Corpus(name=raw.corpus, root=raw.uri), origins)
 
 
 def _rows(path: Path) -> Iterator[tabular.SheetRow]:
@@ -74,13 +74,13 @@ def _rows(path: Path) -> Iterator[tabular.SheetRow]:
 def _require_columns(path: Path, columns: list[str]) -> None:
     if "uri" not in columns:
         raise SourceError(f"manifest {path}: it needs a column 'uri', and has {', '.join(columns) or 'none'}")
-    allowed = ("uri", *_OPTIONAL)
+    allowed = ("uri", *LABELS)
     unknown = [name for name in columns if name not in allowed]
     if unknown:
         near = {name: get_close_matches(name, allowed, 1) for name in unknown}
         guess = "".join(f"; is {name} meant to be {matches[0]}?" for name, matches in near.items() if matches)
         raise SourceError(
-            f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(_OPTIONAL)}{guess}"
+            f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(LABELS)}{guess}"
         )
 
 
@@ -100,7 +100,7 @@ def _statement(row: tabular.SheetRow, corpus_name: str, place: str) -> dict[str,
         raise ValueError(f"{uri!r} is not the name of a file")
     if trouble := trouble_with(uri):
         raise ValueError(trouble)
-    stated["offset_s"] = _seconds(stated.pop("offset", "0"))
+    stated["offset_s"] = seconds(stated.pop("offset", "0"))
     named = (uri, row.spaced.get("uri", uri))  # a name may really begin or end with a space
     stated["roots"] = [name if "://" in name or name.startswith("/") else f"{place}/{name}" for name in named]
     return stated
@@ -147,13 +147,3 @@ def _one_file(corpus: Corpus, origins: Sequence[str]) -> RawFile:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
         return remote_file(corpus, origins)
     return local_file(corpus, (local_path(corpus.root) if "://" in corpus.root else None) or Path(corpus.root))
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
-        raise ValueError(f"offset is in seconds, not {text!r}")
-    return seconds
