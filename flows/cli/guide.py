@@ -46,7 +46,13 @@ GUIDES: Final = {
     "explain": Guide(("explain interview.mp4 -w WORKSPACE", "explain 3f9a1c -w WORKSPACE"), "report"),
     "doctor": Guide(("doctor -w WORKSPACE",), "status"),
     "report": Guide(
-        ("report --open -w WORKSPACE", "report --trend -w WORKSPACE", "report --clip 3f9a1c -o page.html -w WORKSPACE"),
+        (
+            "report --open -w WORKSPACE",
+            "report --against strict.toml -w WORKSPACE",
+            "report --against newest -w WORKSPACE",
+            "report --trend -w WORKSPACE",
+            "report --clip 3f9a1c -o page.html -w WORKSPACE",
+        ),
         "train stage1",
     ),
     "train stage1": Guide(
