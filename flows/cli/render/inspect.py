@@ -181,12 +181,10 @@ def show_changes(summary: Mapping[str, Any]) -> None:
     """Print what moved between two sides, where that was asked for; then the place of the page, on its own line."""
     stages = [(stage, summary[stage]) for stage in ("stage1", "stage2") if stage in summary]
     if stages:
-        before, after = summary["before"]["name"], summary["after"]["name"]
-        columns = [TableColumn("admits"), *(TableColumn(name, 8, right=True) for name in ("on both sides",))]
-        columns += [TableColumn(f"only {visible(name)}", 8, right=True) for name in (before, after)]
-        show(
-            columns, [(stage, counts["both"], counts["only_before"], counts["only_after"]) for stage, counts in stages]
-        )
+        names = ("on both sides", *(visible(summary[side]["only"]) for side in ("before", "after")))
+        columns = [TableColumn("admits"), *(TableColumn(name, 8, right=True) for name in names)]
+        counts = ("both", "only_before", "only_after")
+        show(columns, [(stage, *(found[name] for name in counts)) for stage, found in stages])
         moved = [(stage, *row) for stage, _ in stages for row in _moved_by_reason(summary["changed"], stage)]
         if moved:
             console().print()

@@ -20,7 +20,8 @@ from .details import Choice, Detail
 from .gather import MEDIA_BYTES, TABLE_ROWS
 from .numbers import Numbers, numbers
 from .pictures import ClipPictures
-from .route_changes import REASONLESS, MovedClip, ReasonChange, RouteChanges
+from .reason_changes import ReasonChange
+from .route_changes import REASONLESS, MovedClip, RouteChanges
 from .snippets import snippets
 
 _DETAILS: Final = 40
@@ -85,7 +86,7 @@ def gather_changes(settings: Settings, changes: RouteChanges, media: str = "some
     ids = tuple(clips)
     choice = Choice({}, {}, frozenset(ids[:_THUMBNAILS]), ids[:_DETAILS])
     catalog = {row["uri"]: row for row in tables.read_any(ws, "catalog").to_pylist()}
-    pictured = [clips[clip].row for clip in ids if clip in choice.shown]
+    pictured = [_without_payload(clips[clip]) for clip in ids if clip in choice.shown]
     thumbnails, details = ClipPictures(ws, settings, policy, choice, pictured, catalog).build()
     listed = pa.Table.from_pylist([dict(clip.row) for clip in clips.values()], schema=CLIPS)
     playable = [clip.row for clip in clips.values()]
@@ -102,6 +103,11 @@ def gather_changes(settings: Settings, changes: RouteChanges, media: str = "some
         films=snippets(playable if media == "all" else playable[: len(details)], catalog, settings, MEDIA_BYTES[media]),
         moved=clips,
     )
+
+
+def _without_payload(clip: MovedClip) -> Mapping[str, Any]:
+    """Return the row of a clip; of one that is gone as refused, for its payload went, and its file may be there."""
+    return clip.row if clip.after else {**clip.row, "stage1": False, "stage2": False}
 
 
 def _rows(clip: MovedClip) -> list[MovedRow]:

@@ -42,7 +42,7 @@ class ClipPictures:
     def build(self) -> tuple[dict[str, str], tuple[Detail, ...]]:
         """Return thumbnails as data URIs by clip_id, and details in the order they were chosen."""
         stage1 = {clip: self._read(Stage.STAGE1, StoredClips.speech, clip) for clip in self._choice.details}
-        stored = {row["clip_id"] for row in self._rows.values() if row["stage2"]}
+        stored = {row["clip_id"] for row in self._rows.values() if row["stage2"] and Stage.STAGE2 in self._stored}
         raw = self._raw(sorted(self._choice.shown - stored), stage1)
         thumbnails: dict[str, str] = {}
         details: dict[str, Detail] = {}

@@ -1,8 +1,7 @@
 """Routes of all clips on two sides: now and under another policy, or in a release and now. What moved, and why."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Final
@@ -12,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from heterodub.schemas.policy import Policy, Rule
+from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.signals import BY_NAME
 from heterodub.tasks.ingestion.reroute import Reroute, plan_reroute
 from heterodub.tasks.inspect.routes import route_of
 from heterodub.tasks.releases.releases import Release
@@ -22,7 +20,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import kept_policy
 from heterodub.tasks.stores.workspace import Workspace
 
-from .histograms import rule_text
+from .reason_changes import ReasonChange, RouteSide, reason_change
 
 NEW, GONE = "new_clip", "gone_clip"
 REASONLESS: Final = {NEW: "the clip was not there before", GONE: "the clip is not there any more"}
@@ -32,39 +30,6 @@ _DECIDED: Final = ["clip_id", *Stage, *(f"{stage}_reasons" for stage in Stage)]
 
 Mask = NDArray[np.bool_]
 Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RouteSide:
-    """One side. policy: None where a release's policy is not kept."""
-
-    label: str
-    policy: Policy | None
-    clips: int
-
-    @property
-    def only(self) -> str:
-        """Words for what is so on this side alone."""
-        before = {"policy": "by ", "release": "in "}.get(self.label.partition(" ")[0], "")
-        return f"only {before}{self.label}"
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonChange:
-    """A reason that refuses a clip on one side alone: `refuses_after` tells on which.
-
-    signal, unit: of its limit, None where it has none. before, after: the value on each side, None where it was not
-    measured. limit_before, limit_after: in words.
-    """
-
-    reason: str
-    refuses_after: bool
-    signal: str | None = None
-    unit: str = ""
-    before: float | None = None
-    after: float | None = None
-    limit_before: str = ""
-    limit_after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,48 +194,8 @@ def _changed(
     if before is None or after is None:
         return (ReasonChange(NEW if before is None else GONE, refuses_after=after is None),)
     old, new = (frozenset(side.reasons[stage][at] or ()) for side in routes)
-    change = partial(_reason_change, sides, stage, rows)
+    change = partial(reason_change, sides, stage, rows)
     return tuple(change(reason, reason in new) for reason in sorted(old ^ new))
-
-
-def _reason_change(
-    sides: tuple[RouteSide, RouteSide], stage: Stage, rows: tuple[Row | None, Row | None], reason: str, now: bool
-) -> ReasonChange:
-    rules = [_rules(side.policy, stage, reason) for side in sides]
-    # the limit of the side that refuses tells the signal; it must break there, where several limits share a reason
-    side = 1 if now else 0
-    rule = next((one for one in rules[side] if _refuses(one, rows[side])), None)
-    rule = rule or next((one for of_side in rules for one in of_side), None)
-    if rule is None:
-        return ReasonChange(reason, now)
-    unit = BY_NAME[rule.signal].unit
-    before, after = (None if row is None else row[rule.signal] for row in rows)
-    limits = [
-        _limit(own.policy, [one for one in of_side if one.field == rule.field])
-        for own, of_side in zip(sides, rules, strict=True)
-    ]
-    return ReasonChange(reason, now, rule.signal, "" if unit == "1" else unit, before, after, *limits)
-
-
-def _rules(policy: Policy | None, stage: Stage, reason: str) -> list[Rule]:
-    every: Iterable[Rule] = () if policy is None else policy.rules()
-    return [rule for rule in every if rule.stage is stage and reason in (rule.reason, rule.missing_reason)]
-
-
-def _refuses(rule: Rule, row: Row | None) -> bool:
-    value = None if row is None else row[rule.signal]
-    if value is None:
-        return rule.missing_reason is not None
-    size = abs(value) if rule.direction == "max_abs" else value
-    return bool(size < rule.limit if rule.direction == "min" else size > rule.limit)
-
-
-def _limit(policy: Policy | None, rules: Sequence[Rule]) -> str:
-    if policy is None:
-        return "not kept"
-    if not rules:
-        return "no limit"
-    return rule_text(rules[0]) if math.isfinite(rules[0].limit) else "measured"
 
 
 def describe_changes(changes: RouteChanges) -> dict[str, Any]:
