@@ -17,6 +17,7 @@ TARGETS = (
     *(
         "delta log",
         "export",
+        "data sets",
         "takedown",
         "sound",
         "checkpoint",
