@@ -83,17 +83,20 @@ class FolderLabels:
                 raise SourceError(f"{uri}: row {number}: an earlier row says different things about {name}")
 
     def _rows(self, uri: str) -> Iterator[Mapping[str, Any]]:
-        local = local_path(uri)
-        if local is not None and not stat.S_ISREG(local.lstat().st_mode):
-            return  # a pipe would be waited for, a link may lead anywhere; it is listed with its refusal
-        with TemporaryDirectory(prefix="heterodub-") as scratch:
-            try:
-                with localise(uri, Path(scratch), self._origins) as path:
-                    yield from _rows(path if local else _with_suffix(path, uri))
-            except MediaRefusedError as refusal:
-                raise SourceError(f"{uri}: {refusal.detail or refusal}") from refusal
-            except tabular.ERRORS as error:
-                raise SourceError(f"{uri}: {error}") from error
+        try:
+            if (local := local_path(uri)) is not None:
+                # a pipe would be waited for, a link may lead anywhere: either is listed with its refusal
+                yield from _rows(local) if stat.S_ISREG(local.lstat().st_mode) else ()
+                return
+            with (
+                TemporaryDirectory(prefix="heterodub-") as scratch,
+                localise(uri, Path(scratch), self._origins) as copy,
+            ):
+                yield from _rows(_with_suffix(copy, uri))
+        except MediaRefusedError as refusal:
+            raise SourceError(f"{uri}: {refusal.detail or refusal}") from refusal
+        except tabular.ERRORS as error:
+            raise SourceError(f"{uri}: {error}") from error
 
 
 def _with_suffix(copy: Path, uri: str) -> Path:
