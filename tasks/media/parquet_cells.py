@@ -1,14 +1,19 @@
 """Media in the cells of Parquet tables, as the `datasets` library stores them: structs of bytes and path."""
 
 import io
+import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
+
+_BUFFER_BYTES: Final = 1 << 20
+"""Read at a time; without a buffer Arrow reads all of a row group's column at once."""
 
 
 def open_table(file: BinaryIO) -> "pq.ParquetFile":
@@ -18,7 +23,7 @@ def open_table(file: BinaryIO) -> "pq.ParquetFile":
     """
     import pyarrow.parquet as pq  # it takes a while, and most who open media hold no table
 
-    return pq.ParquetFile(file, pre_buffer=False)
+    return pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
 def media_columns(schema: Any) -> list[str]:
@@ -34,6 +39,19 @@ def media_columns(schema: Any) -> list[str]:
     ]
 
 
+def class_names(schema: Any) -> dict[str, list[str]]:
+    """Return the names of the classes of each column of numbers, as the `datasets` library keeps them beside it."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            str(column): [str(name) for name in feature["names"]]
+            for column, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
 def sizes(table: "pq.ParquetFile", column: str) -> Iterator[int | None]:
     """Yield about how many bytes each row holds of a column, None where it holds none.
 
@@ -47,18 +65,18 @@ def sizes(table: "pq.ParquetFile", column: str) -> Iterator[int | None]:
             yield from (mean for _ in range(group.num_rows))
         else:
             for value in _cells(table, number, column):
-                yield None if value is None else len(value)
+                yield value.as_buffer().size if value is not None and value.is_valid else None
 
 
 def _chunk(group: Any, path: str) -> Any:
     return next(one for one in map(group.column, range(group.num_columns)) if one.path_in_schema == path)
 
 
-def _cells(table: "pq.ParquetFile", group: int, column: str) -> Iterator[bytes | None]:
-    """Yield the bytes of each row of a row group, one at a time."""
+def _cells(table: "pq.ParquetFile", group: int, column: str) -> Iterator[Any]:
+    """Yield the bytes of each row of a row group, one at a time, as a scalar of Arrow that holds no copy."""
     for batch in table.iter_batches(batch_size=1, row_groups=[group], columns=[f"{column}.bytes"], use_threads=False):
-        value = batch.column(0)[0].as_py()
-        yield None if value is None else value["bytes"]
+        cell = batch.column(0)
+        yield cell.field("bytes")[0] if cell.is_valid()[0].as_py() else None
 
 
 def has_cell(file: BinaryIO, row: int, column: str) -> bool:
@@ -87,9 +105,9 @@ def copy_cell(file: BinaryIO, row: int, column: str, target: io.BufferedIOBase) 
         group = 0
         while row >= (rows := table.metadata.row_group(group).num_rows):
             row, group = row - rows, group + 1
-        data = next(data for at, data in enumerate(_cells(table, group, column)) if at == row)
+        data = next(islice(_cells(table, group, column), row, None))
     except (ValueError, pa.ArrowException) as error:
         raise MediaRefusedError(FileReason.UNREADABLE, " ".join(str(error).split())) from error
-    if data is None:
+    if data is None or not data.is_valid:
         raise gone
-    target.write(data)
+    target.write(data.as_buffer())

@@ -5,7 +5,7 @@ An archive comes from a stranger. Its names never become paths here, and what it
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,7 +14,7 @@ from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.members import Member
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
-from heterodub.tasks.media.parquet_cells import media_columns, open_table, sizes
+from heterodub.tasks.media.parquet_cells import class_names, media_columns, open_table, sizes
 from heterodub.tasks.media.paths import holds, local_path, open_bytes, unreadable
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.labels import LABELS, labels_in
@@ -82,7 +82,7 @@ def _cells(raw: RawFile, corpus: Corpus, file: Any) -> Iterator[RawFile]:
             return
         stated = [name for name in table.schema_arrow.names if name.strip().casefold() in LABELS]
         lengths = zip(*(sizes(table, column) for column in columns), strict=True)
-        rows = _rows(table, [*stated, *(f"{column}.path" for column in columns)])
+        rows = _rows(table, [*stated, *(f"{column}.path" for column in columns)], class_names(table.schema_arrow))
         for number, (row, found) in enumerate(zip(rows, lengths, strict=True)):
             for column, size in zip(columns, found, strict=True):
                 yield _cell(raw, corpus, Member("parquet", raw.uri, number, _name(row, column), column), size, row)
@@ -92,9 +92,14 @@ def _cells(raw: RawFile, corpus: Corpus, file: Any) -> Iterator[RawFile]:
         yield _refused(raw, FileReason.DAMAGED_ARCHIVE, " ".join(str(error).split()))
 
 
-def _rows(table: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
+def _rows(table: Any, columns: list[str], classes: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
     for batch in table.iter_batches(columns=columns, use_threads=False):
-        yield from batch.to_pylist()
+        for row in batch.to_pylist():
+            yield row | {name: _class(row[name], names) for name, names in classes.items() if name in row}
+
+
+def _class(number: Any, names: list[str]) -> Any:
+    return names[number] if isinstance(number, int) and 0 <= number < len(names) else None
 
 
 def _name(row: dict[str, Any], column: str) -> str:

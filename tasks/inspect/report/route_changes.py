@@ -22,8 +22,12 @@ from heterodub.tasks.stores.workspace import Workspace
 
 from .reason_changes import ReasonChange, RouteSide, reason_change
 
-NEW, GONE = "new_clip", "gone_clip"
-REASONLESS: Final = {NEW: "the clip was not there before", GONE: "the clip is not there any more"}
+NEW, GONE, OVERRULED = "new_clip", "gone_clip", "overruled"
+REASONLESS: Final = {
+    NEW: "the clip was not there before",
+    GONE: "the clip is not there any more",
+    OVERRULED: "the reasons are the same on both sides; something other than limits decides",
+}
 """Codes, with their sentences, for what moves without a reason of the policy."""
 
 _DECIDED: Final = ["clip_id", *Stage, *(f"{stage}_reasons" for stage in Stage)]
@@ -195,7 +199,8 @@ def _changed(
         return (ReasonChange(NEW if before is None else GONE, refuses_after=after is None),)
     old, new = (frozenset(side.reasons[stage][at] or ()) for side in routes)
     change = partial(reason_change, sides, stage, rows)
-    return tuple(change(reason, reason in new) for reason in sorted(old ^ new))
+    found = tuple(change(reason, reason in new) for reason in sorted(old ^ new))
+    return found or (ReasonChange(OVERRULED, refuses_after=not after),)
 
 
 def describe_changes(changes: RouteChanges) -> dict[str, Any]:

@@ -97,7 +97,7 @@ def test_hugging_face_table_is_read_row_by_row(tmp_path, feature, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     import datasets
 
-    kinds = {name: datasets.Value("string") for name in LABELS}
+    kinds = {name: datasets.Value("string") for name in LABELS} | {"speaker": datasets.ClassLabel(names=["Bob", "Ada"])}
     features = datasets.Features({"media": getattr(datasets, feature)(decode=False), **kinds})
     media = [{"bytes": data, "path": f"{name}.mp4"} for name, data in FILMS.items()]
     media.append({"bytes": None, "path": "/etc/passwd"})

@@ -7,7 +7,7 @@ import pytest
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import NotFoundError
-from heterodub.schemas.policy import Policy
+from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.tables import CLIPS
 from heterodub.schemas.toml import parse_model
 from heterodub.tasks.ingestion.reroute import apply_reroute, changed_clips, describe, plan_reroute
@@ -15,6 +15,7 @@ from heterodub.tasks.inspect.report.reason_changes import ReasonChange
 from heterodub.tasks.inspect.report.route_changes import (
     GONE,
     NEW,
+    OVERRULED,
     changes_by_policy,
     changes_since,
     describe_changes,
@@ -87,6 +88,16 @@ def test_limit_that_one_side_lacks_is_said_so(ws):
     }  # fmt: skip
     assert all(not one.refuses_after for one in changes.values())
     assert (moved[POOR].before, moved[POOR].after) == ("rejected", "both")
+
+
+def test_clip_that_moves_without_a_reason_is_said_so(tmp_path):
+    """As where a person overrules the limits: every moved clip has a row, whatever decided it."""
+    ws = footage.make(tmp_path / "ws")
+    release = releases.named(ws, None)
+    decided = {"clip_id": [EVIL], "stage1": [False]}
+    tables.update_columns(ws, "clips", pa.table(decided))
+    (clip,) = changes_since(ws, release, footage.POLICY).moved
+    assert clip.changes == {"stage1": (ReasonChange(OVERRULED, refuses_after=True),)}
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +191,30 @@ def test_moved_clip_can_be_seen_heard_and_looked_into_by_keyboard(page):
         assert "sharpness" in tab.locator("tr.below").first.text_content()
         tab.keyboard.press("Enter")
         assert tab.locator("tr.below").count() == 0
+
+
+@needs_browser
+def test_page_counts_as_the_dry_run_does(page):
+    """In its table of stages, its list, and the two numbers of its head."""
+    plan = plan_reroute(Workspace.open(str(page.parents[1])), load_policy(page.parents[2] / "lax.toml"))
+    planned = describe(plan)
+    with opened(page) as tab:
+        rows = [row.locator("td").all_text_contents() for row in tab.locator("#stages tbody tr").all()]
+        heads = tab.locator(".facts b").all_text_contents()
+        listed = {
+            (row.get_attribute("data-clip"), row.get_attribute("data-stage"), row.get_attribute("data-way"))
+            for row in tab.locator("#moved tr[data-clip]").all()
+        }
+    for (both, before, after), head, stage in zip(rows, heads[1:], ("stage1", "stage2"), strict=True):
+        counts = planned[stage]
+        assert (int(before), int(after)) == (counts["no_longer_admitted"], counts["newly_admitted"])
+        assert int(both) == counts["before"] - counts["no_longer_admitted"]
+        assert head == f"+{after} \u2212{before}"
+        ways = [way for _, of_stage, way in listed if of_stage == stage]
+        assert (ways.count("longer"), ways.count("newly")) == (int(before), int(after))
+    moved = {clip["clip_id"] for clip in changed_clips(plan)}
+    assert {clip for clip, _, _ in listed} == moved
+    assert heads[0] == str(len(moved))
 
 
 @needs_browser
