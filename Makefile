@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --no-deps
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: setup demo test check bench fuzz weights lock audit clean
+.PHONY: setup demo test check docs screenshots bench fuzz weights lock audit clean
 
 setup: $(READY)
 
@@ -35,6 +35,14 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# not mkdocs --quiet: its strict mode would count no warnings then
+docs: $(READY) # the documentation as pages, in build/site; a dead link, or one to another host's files, is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+	$(BIN)/python -m tests.site build/site
+
+screenshots: $(READY) # takes the pictures of docs/images anew, from a finished `make demo`; needs Chromium
+	$(BIN)/python -m tests.screenshots $(DEMO)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench

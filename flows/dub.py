@@ -1,13 +1,17 @@
-"""Dubbing of the videos of a manifest."""
+"""Dubbing of one video, or of the videos of a manifest."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import flow
 
-from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.config.choices import Length
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import BatchError
 from heterodub.tasks.dubbing.jobs import summary_of
 from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.dubbing import check_dub
 from heterodub.tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
@@ -42,9 +46,58 @@ def dub(
     failed.
     """
     settings = load_settings(config, workspace=workspace)
-    outcomes = dub_jobs(read_jobs(manifest), generator, translator, settings, resume)
+    return _dubbed(read_jobs(manifest), generator, translator, settings, resume)
+
+
+@flow(name="dub-video", flow_run_name=run_name("dub-video", "video"))
+@shown_by_prefect
+@recorded("dub")
+def dub_video(
+    video: str,
+    speech: str,
+    out: str,
+    face: int = 1,
+    length: Length = "picture",
+    appearance_from: str | None = None,
+    finetune: float | None = None,
+    generator: str | None = None,
+    translator: str | None = None,
+    workspace: str | None = None,
+    config: str | None = None,
+) -> dict[str, Any]:
+    """Make the face in one video speak other words.
+
+    Returns the summary, as that of a manifest with one job.
+
+    Args:
+        video: The picture: a path where the flow runs, or a URI.
+        speech: Sound file, or video whose sound it is.
+        out: Video to write where the flow runs; an earlier dubbing there is replaced once the new one is whole.
+        face: 1 for the largest face of each shot, 2 for the next largest, and so on.
+        length: Output as long as the picture, as the speech, or the picture looped to the speech.
+        appearance_from: Video or picture whose face lends its lower half.
+        finetune: Seconds of the video's own face that the translator learns from first.
+        generator: Landmark generator, as of `dub`.
+        translator: Landmark translator, as of `dub`.
+        workspace: Folder or URI that holds every table; else as the settings say.
+        config: Settings file where the flow runs; else heterodub.toml in its working folder.
+
+    Raises: HeterodubError - a file, the models or the store; the text says what to do. BatchError - it could not be
+    dubbed; the text says why.
+    """
+    settings = load_settings(config, workspace=workspace)
+    looks = {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
+    job = DubJob.model_validate({"video": video, "speech": speech, "out": out, **looks})
+    check_dub([job], generator, translator, settings)
+    return _dubbed([job], generator, translator, settings, resume=False)
+
+
+def _dubbed(
+    jobs: Sequence[DubJob], generator: str | None, translator: str | None, settings: Settings, resume: bool
+) -> dict[str, Any]:
+    outcomes = dub_jobs(jobs, generator, translator, settings, resume)
     show_dubbings(outcomes)
     summary = summary_of(outcomes)
     if summary["state"] == "failed":
-        raise BatchError("no job was dubbed", summary)
+        raise BatchError(outcomes[0]["error"] if len(outcomes) == 1 else "no job was dubbed", summary)
     return summary

@@ -8,6 +8,7 @@ from pydantic import PositiveInt
 
 from heterodub.schemas.endings import with_ending
 from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.steps.arguments import unvisited
 from heterodub.tasks.steps.ingest import (
     check_drift,
     check_inputs,
@@ -34,13 +35,15 @@ def ingest(
     dask: str | None = None,
     workers: PositiveInt | None = None,
     retry_quarantined: bool = False,
+    columns: str | None = None,
 ) -> dict[str, Any]:
     """Sort raw media into stage-1 and stage-2 stores and publish an audited release.
 
     What is not given is as `config` and HETERODUB_* variables say where the flow runs. Returns the run's summary.
 
     Args:
-        source: Folder, file, URI (s3://bucket/place), manifest (.csv, .tsv, .parquet) or corpus file (.toml).
+        source: Folder, file, URI (s3://bucket/place), manifest (.csv, .tsv, .jsonl, .parquet) or corpus file
+            (.toml).
         corpus: Name of the corpus, unless a corpus file gives it.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
@@ -48,14 +51,15 @@ def ingest(
         dask: Address of a running Dask scheduler, such as tcp://host:8786.
         workers: Local worker processes.
         retry_quarantined: Try quarantined files once more.
+        columns: Columns of the manifest that are called otherwise, such as uri=file,speaker=speaker_id.
 
     Raises: HeterodubError - the source, the settings, the cluster or the audit; the text says what to do.
     """
     started = time.monotonic()
-    settings = check_inputs(source, corpus, workspace, config, policy, dask, workers)
+    settings = check_inputs(source, corpus, workspace, config, policy, dask, workers, columns)
     store = Workspace.open(settings.workspace, create=True)
     routing = choose_policy(store, settings.policy)
-    plan = find_files(store, source, corpus, settings, retry_quarantined)
+    plan = unvisited(find_files(store, source, corpus, settings, retry_quarantined, columns))
     tally = work_on_files(store, plan, settings, routing)
     drifts = check_drift(store, settings)
     published = publish_release(store, settings, routing)

@@ -1,7 +1,8 @@
 """Scheduled retraining: ingest, and where the footage changed enough, train, evaluate and promote."""
 
+import logging
 import time
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from prefect import flow
 
@@ -9,6 +10,7 @@ from heterodub.flows.evaluate import evaluate
 from heterodub.flows.ingest import ingest
 from heterodub.flows.promote import promote
 from heterodub.flows.train import train
+from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.sections import StageName
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, RetrainError
@@ -17,6 +19,8 @@ from heterodub.tasks.preflight.models import check_retrain
 from heterodub.tasks.promotion import retraining_summary as outcomes
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Where(NamedTuple):
@@ -36,7 +40,8 @@ def retrain(
 ) -> dict[str, Any]:
     """Ingest corpora; train each stage whose footage changed enough, score it, and put it to the gate.
 
-    A step that fails leaves the champion as it was. The same run again continues after the last step that succeeded:
+    A step that fails leaves the champion as it was, and stops neither the other corpora nor the other stage. Where no
+    corpus could be ingested, nothing is trained. The same run again continues after the last step that succeeded:
     finished steps are read from the workspace and the model registry.
 
     Args:
@@ -47,14 +52,14 @@ def retrain(
 
     Returns the outcome of every corpus and stage.
 
-    Raises: RetrainError - a step failed; the other stage was done anyway. SettingsError.
+    Raises: RetrainError - a step failed; all others were done. SettingsError.
     """
     started = time.monotonic()
     settings, where = check_retrain(workspace, config), Where(workspace, config)
     ingests = [_ingest_corpus(corpus, where) for corpus in (settings.retrain.corpora if corpora is None else corpora)]
     stages: tuple[StageName, ...] = ("stage1", "stage2") if stage == "both" else (stage,)
-    is_complete = not any(ingest["error"] for ingest in ingests)
-    stages_done = [_retrain_stage(settings, name, where) for name in stages] if is_complete else []
+    all_failed = bool(ingests) and all(ingest["error"] for ingest in ingests)
+    stages_done = [] if all_failed else [_retrain_stage(settings, name, where) for name in stages]
     summary: dict[str, Any] = show_retraining(ingests, stages_done, time.monotonic() - started)
     if summary["failed"]:
         raise RetrainError("; ".join(summary["failed"]), summary)
@@ -64,12 +69,12 @@ def retrain(
 def _ingest_corpus(corpus: str, where: Where) -> dict[str, Any]:
     try:
         return outcomes.ingested(corpus, ingest(corpus, workspace=where.workspace, config=where.config))
-    except HeterodubError as error:
-        return outcomes.not_ingested(corpus, error)
+    except Exception as error:  # noqa: BLE001 - the other corpora are none of its business
+        return outcomes.not_ingested(corpus, _in_words(error, f"the ingest of {corpus}"))
 
 
 def _retrain_stage(settings: Settings, stage: StageName, where: Where) -> dict[str, Any]:
-    """Train, score, promote, each only if it was not done before. One stage's failure does not stop the other."""
+    """Train, score, promote, each only if it was not done before."""
     try:
         outlook = decide_stage(settings, stage)
         if not outlook.due:
@@ -83,5 +88,13 @@ def _retrain_stage(settings: Settings, stage: StageName, where: Where) -> dict[s
             log_training_scores(settings, outlook, version, scores)
         promotion = promote(stage, named, workspace=where.workspace, config=where.config)
         return outcomes.retrained(outlook, version, promotion)
-    except HeterodubError as error:
-        return outcomes.failed(stage, error)
+    except Exception as error:  # noqa: BLE001 - the other stage is none of its business
+        return outcomes.failed(stage, _in_words(error, f"the retraining of {stage}"))
+
+
+def _in_words(error: Exception, what: str) -> str:
+    """Return an error as text. One that is not ours is a fault of the program: its trace is logged."""
+    if isinstance(error, HeterodubError):
+        return str(error)
+    _LOG.error("%s broke", without_password(what), exc_info=error)
+    return without_password(f"{type(error).__name__}: {error}")

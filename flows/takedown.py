@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from heterodub.schemas.endings import with_ending
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_takedown
+from heterodub.tasks.steps.arguments import unvisited
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
 from heterodub.tasks.steps.takedown import erase, forget_name, plan_erasure
@@ -48,5 +49,5 @@ def takedown(
     plan = plan_erasure(settings, kind, name, with_near_copies)
     if dry_run:
         return with_ending(plan.summary(), "dry_run")
-    summary: dict[str, Any] = erase(settings, plan, reason.get_secret_value(), with_models)
+    summary: dict[str, Any] = erase(settings, unvisited(plan), reason.get_secret_value(), with_models)
     return with_ending(summary, "partial" if summary["unfinished_left"] else "done")

@@ -9,6 +9,7 @@ from heterodub.schemas.config.baselines import BaselineName
 from heterodub.schemas.config.training import Preset
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_finetune, check_train
+from heterodub.tasks.steps.arguments import unvisited
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.train import baseline_training, finetuning_training, fit, show_training, stage_training
 
@@ -43,7 +44,7 @@ def train(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
     settings = check_train(stage, release, workspace, config, stage, chosen)
-    return show_training(fit(stage_training(settings, release, stage), settings, not resume))
+    return show_training(fit(unvisited(stage_training(settings, release, stage)), settings, not resume))
 
 
 @flow(name="train-baseline", flow_run_name=run_name("train-baseline", "name", "preset"))
@@ -78,7 +79,7 @@ def train_baseline(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     settings = check_train("stage2", release, workspace, config, "baselines", chosen)
-    return show_training(fit(baseline_training(settings, release, name), settings, not resume))
+    return show_training(fit(unvisited(baseline_training(settings, release, name)), settings, not resume))
 
 
 @flow(name="finetune", flow_run_name=run_name("finetune", "clip"))
@@ -103,4 +104,4 @@ def finetune(
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_finetune(clip, model, release, workspace, config, chosen)
-    return show_training(fit(finetuning_training(settings, release, clip, model), settings, not resume))
+    return show_training(fit(unvisited(finetuning_training(settings, release, clip, model)), settings, not resume))

@@ -24,7 +24,16 @@ _DEFAULTS = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
     # threads that wait for each other must not spin: where other work runs, they only keep it waiting
     "OMP_WAIT_POLICY": "passive",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "heterodub",  # our log lines stand in the UI, those of a flow run with the run
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
+
+
+_STANDING_SERVER = {
+    # requests are repeated for more than eight minutes (after 2, 4, 8 ... seconds), since servers are away for updates
+    "PREFECT_CLIENT_MAX_RETRIES": "8",
+}
+"""Further ones where the server is not this run's own."""
 
 
 def configure_environment() -> None:
@@ -49,6 +58,8 @@ def find_server() -> None:
     signal.signal(signal.SIGINT, _stop)
     if api := os.environ.get("PREFECT_API_URL"):
         _require(api)
+        for name, value in _STANDING_SERVER.items():
+            os.environ.setdefault(name, value)
         return
     print(
         "starting a Prefect server for this run (`prefect server start` in another terminal keeps one, and "
@@ -114,12 +125,6 @@ def _leave(number: int, frame: object) -> None:
     """
     print(_STOPPED, file=sys.stderr, flush=True)
     os._exit(128 + number)
-
-
-def server_is_lost(error: BaseException) -> bool:
-    """Return True if a run ended because its Prefect server cannot be reached any more."""
-    # compared by name: httpx is Prefect's business, and importing it costs every command time
-    return any(f"{kind.__module__}.{kind.__name__}" == "httpx.TransportError" for kind in type(error).__mro__)
 
 
 def _require(api: str) -> None:

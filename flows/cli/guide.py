@@ -11,19 +11,25 @@ from heterodub.tasks.monitoring.streams import say
 
 
 class Guide(NamedTuple):
-    """Arguments of examples, and of the next command; `{name}` stands for an argument of the command that ended."""
+    """Arguments of examples, and of the next command; `{name}` stands for an argument of the command that ended.
+
+    then_with: next command where an option was given, by the option's name, in the place of `then`.
+    """
 
     examples: tuple[str, ...]
     then: str
+    then_with: Mapping[str, str] = {}
 
 
 GUIDES: Final = {
+    "init": Guide(("init FOLDER", "init /data/interviews -o interviews --force"), "ingest {output}/corpus.toml"),
     "sample": Guide(("sample SAMPLE",), "ingest {folder}/corpus.toml"),
     "ingest": Guide(
         (
             "ingest FOLDER -w WORKSPACE",
             "ingest interviews.toml -w WORKSPACE --workers 8",
             "ingest s3://bucket/train-{0000..0127}.tar -w WORKSPACE",
+            "ingest labels.csv --columns uri=file,speaker=speaker_id -w WORKSPACE",
             "ingest s3://bucket/films -w s3://bucket/workspace --corpus films",
         ),
         "report",
@@ -109,7 +115,8 @@ GUIDES: Final = {
             "dub film.mp4 --speech-from other.mp4 -o dubbed.mp4 --translator warp -w WORKSPACE",
             "dub --manifest jobs.csv -w WORKSPACE",
         ),
-        "evaluate dub JOBS.csv",
+        "dub --manifest JOBS.csv",
+        {"manifest": "evaluate dub {manifest}"},
     ),
     "reproduce": Guide(("reproduce table3 --minutes 40 --folds 3 -w WORKSPACE",), "study make VIDEOS.csv -o STUDY"),
     "study make": Guide(("study make videos.csv -o STUDY",), "study score {out}/key.json ANSWERS"),
@@ -146,8 +153,9 @@ def attach(app: typer.Typer, *above: str) -> None:
 def next_words(guide: Guide, given: Mapping[str, Any]) -> str:
     """Return the arguments of the next command, with the workspace and the settings file of the one that ended."""
     quoted = {name: shlex.quote(str(value)) for name, value in given.items()}
-    words = [guide.then.format_map(quoted)]
-    if not guide.then.startswith("study"):
+    then = next((words for name, words in guide.then_with.items() if given.get(name) is not None), guide.then)
+    words = [then.format_map(quoted)]
+    if not then.startswith("study"):
         options = (("workspace", "-w"), ("config", "--config"))
         words += [f"{option} {quoted[name]}" for name, option in options if given.get(name) is not None]
     return " ".join(words)

@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from heterodub.flows.cli import dub, evaluate, export, guide, inspect, lineage, promote, reproduce, train
-from heterodub.flows.cli.environment import configure_environment, prepare, server_is_lost
+from heterodub.flows.cli import dub, evaluate, export, guide, inspect, lineage, promote, reproduce, start, train
+from heterodub.flows.cli.environment import configure_environment, prepare
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from heterodub.model.files import is_disk_full
 from heterodub.schemas.addresses import trouble_with_word
 from heterodub.schemas.errors import HeterodubError, SettingsError
 from heterodub.tasks.monitoring.streams import complain, escape_output, say
+from heterodub.tasks.steps.own_server import server_is_lost
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -21,6 +22,7 @@ app = typer.Typer(
     context_settings={"max_content_width": 120},
     help="Sorts raw, mixed-quality footage into training data for two-stage visual dubbing.",
 )
+start.register(app)
 inspect.register(app)
 train.register(app)
 evaluate.register(app)
@@ -51,7 +53,7 @@ def common(
 @app.command()
 def ingest(
     source: Annotated[
-        str, typer.Argument(help="Folder, file, URI, manifest (.csv, .tsv, .parquet) or corpus file (.toml).")
+        str, typer.Argument(help="Folder, file, URI, manifest (.csv, .tsv, .jsonl, .parquet) or corpus file (.toml).")
     ],
     workspace: WorkspaceOption = None,
     corpus: Annotated[str, typer.Option(help="Name of the corpus, unless a corpus file gives it.")] = "default",
@@ -59,19 +61,23 @@ def ingest(
     dask: Annotated[str | None, typer.Option(help="Running Dask scheduler, such as tcp://host:8786.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
     retry_quarantined: Annotated[bool, typer.Option(help="Try quarantined files once more.")] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="The manifest's columns that are called otherwise, such as uri=file,speaker=speaker_id."),
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sort a messy folder into audited stage-1 and stage-2 stores."""
     from heterodub.tasks.preflight.data import check_ingest
 
-    prepare(lambda: check_ingest(source, corpus, workspace, text_of(config), text_of(policy), dask, workers))
+    where = (source, corpus, workspace, text_of(config), text_of(policy), dask, workers)
+    prepare(lambda: check_ingest(*where, columns))
     from heterodub.flows.cli.progress import run_shown
     from heterodub.flows.cli.render.ingest import show_summary
     from heterodub.flows.ingest import ingest as run
 
-    arguments = (source, corpus, workspace, text_of(config), text_of(policy), dask, workers, retry_quarantined)
-    print_result(run_shown(run, *arguments), as_json, show_summary)
+    print_result(run_shown(run, *where, retry_quarantined, columns), as_json, show_summary)
 
 
 @app.command()

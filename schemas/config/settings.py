@@ -17,6 +17,7 @@ from heterodub.schemas.errors import SettingsError
 from heterodub.schemas.toml import describe, parse_toml
 
 from .baselines import BaselineSettings
+from .cores import usable_cores
 from .dubbing import DubSettings
 from .sections import Address, DriftSettings, LimitSettings, LogSettings, RetrainSettings, Section
 from .training import Device, Stage1Settings
@@ -63,7 +64,9 @@ class ClipSettings(Section):
 class RunSettings(Section):
     """Distribution of an ingest over the machine. Changes speed, never rows."""
 
-    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="local Dask workers")
+    workers: int = Field(
+        default_factory=usable_cores, ge=1, description="local Dask workers; by default one for each core"
+    )
     dask: Address | None = Field(None, description="address of a running Dask scheduler, such as tcp://host:8786")
     commit_files: int = Field(64, ge=1, description="files per store commit")
     commit_s: float = Field(30, gt=0, description="and at least one commit in this many seconds")
@@ -112,7 +115,12 @@ class TrackingSettings(Section):
         pattern=r"^(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://",
         description="MLflow server or database; without one, the folder mlflow in a local workspace",
     )
-    experiment: str = Field("heterodub", min_length=1, description="MLflow experiment that runs are filed under")
+    experiment: str = Field(
+        "heterodub",
+        min_length=1,
+        description="MLflow experiment of trainings; those of evaluations and promotions are named NAME-evaluation and "
+        "NAME-promotion",
+    )
 
 
 class Settings(Section):

@@ -65,7 +65,7 @@ class PictureAugmentation(Section):
 
 
 class LossOverrides(Section):
-    """Losses of fine-tuning that differ from the translator's own training; see PictureLosses."""
+    """Losses of fine-tuning that differ from the translator's own training, where [stage2.losses] describes them."""
 
     perception: Perception | None = None
     perceptual: float | None = Field(None, ge=0)

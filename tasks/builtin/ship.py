@@ -13,9 +13,9 @@ from heterodub.schemas.cards import GENERATOR, TRANSLATOR, GeneratorCard, Transl
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.builtin.find import MODEL_CARD, SHIPPED
-from heterodub.tasks.builtin.model_card import footage_of, model_card
 from heterodub.tasks.evaluation.cross_validation import EVALUATE
 from heterodub.tasks.evaluation.evaluation import Evaluation
+from heterodub.tasks.evaluation.model_card import footage_of, model_card
 from heterodub.tasks.evaluation.scored_clips import scored_clips
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.models import fetch_version
@@ -24,6 +24,8 @@ from heterodub.tasks.tracking.store import open_workspace
 from heterodub.tasks.training.clip_selection import find_release, select
 
 _STAGES: Final[Mapping[str, Stage]] = {GENERATOR: Stage.STAGE1, TRANSLATOR: Stage.STAGE2}
+
+_SHIPPED: Final = "The {card.kind} that ships with heterodub: {version}, weights in 16 bits."
 
 _REFERENCES: Final = 8
 """Reference frames of a clip in the card's scores, as `evaluate` has them."""
@@ -77,7 +79,9 @@ def _shipped(
         card = _halved(fetch_version(tracking, version, Path(scratch) / "fetched"), kind, built)
         footage = footage_of(workspace, select(workspace, find_release(workspace, card.release), stage))
         scores = {where: _scored(place, stage, built) for where, place in places.items()}
-        write_atomic(built / MODEL_CARD, model_card(card, str(version), footage, scores, notes))
+        write_atomic(
+            built / MODEL_CARD, model_card(card, _SHIPPED.format(card=card, version=version), footage, scores, notes)
+        )
         write_checksums(built)
         for name in sorted(path.name for path in built.iterdir()):
             write_atomic(out / name, (built / name).read_bytes())

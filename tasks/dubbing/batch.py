@@ -5,7 +5,6 @@ Models are looked for outside of the sandbox, files are opened for the child, an
 this process.
 """
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from heterodub.model.files import clear_partials, copy_untrusted
+from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
@@ -71,7 +71,7 @@ class Dubber:
         sandbox = Sandbox(
             (*reads, *settings.weights.paths), tuple(map(str, writes)), accelerators=settings.device != "cpu"
         )
-        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(os.cpu_count() or 1)})
+        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(usable_cores())})
         self._outside = ChildProcess(settings.limits.memory_limit_gib, None)
 
     def check(self, job: DubJob, written: bool = True) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """Code of the child process that dubs: its models are opened once, each job is worked on by itself."""
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Final
 
+from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.dubbing.dub import dub
@@ -14,7 +14,7 @@ from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
 from heterodub.tasks.ingestion.child import announce
 from heterodub.tasks.monitoring.progress import ProgressSink
 
-_MESH_THREADS: Final = min(4, os.cpu_count() or 1)
+_MESH_THREADS: Final = min(4, usable_cores())
 """A job is worked on alone, and the faces of a film picture after picture. Two threads halve a mesh's time, by
 which following as a whole takes a third less; it is too small for many."""
 

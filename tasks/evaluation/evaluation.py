@@ -85,19 +85,21 @@ def log_evaluation(
     metrics: Mapping[str, float | None],
     summary: Mapping[str, Any],
     rows: Sequence[ClipScores] = (),
+    description: str = "",
 ) -> str | None:
     """Log an evaluation to a new run and return its id; None, with a warning, if the store cannot be reached.
 
-    rows: scores of every clip and system; speakers are logged as a hash.
+    rows: scores of every clip and system; speakers are logged as a hash. description: for people, in Markdown.
     """
     from heterodub.tasks.tracking.runs import tracked_run
     from heterodub.tasks.tracking.store import open_tracking
 
     try:
         tracking = open_tracking(settings.tracking, ws)
-        with tracked_run(tracking, name) as run:
+        with tracked_run(tracking.of("evaluation"), name) as run:
             run.tags({"kind": "evaluation", **tags})
             run.metrics(metrics)
+            run.describe(description)
             run.content(f"{FOLDER}/scores.json", summary)
             if rows:
                 run.content(f"{FOLDER}/clips.json", [row.pseudonymous_row() for row in rows])

@@ -7,6 +7,7 @@ from typing import Final
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import SettingsError, SourceError
 from heterodub.schemas.policy import load_policy
+from heterodub.tasks.sources.columns import parse_columns
 from heterodub.tasks.sources.open import check_source
 from heterodub.tasks.stores.active_policy import require_active_policy
 from heterodub.tasks.stores.tombstones import Kind
@@ -26,6 +27,7 @@ def check_ingest(
     policy: str | None = None,
     dask: str | None = None,
     workers: int | None = None,
+    columns: str | None = None,
 ) -> Settings:
     """Refuse an ingest that could not begin; returns its settings. Nothing is made.
 
@@ -33,7 +35,7 @@ def check_ingest(
     the mesh's file is not there.
     """
     settings = load_settings(config, workspace=workspace, policy=policy, run={"dask": dask, "workers": workers})
-    check_source(source, corpus, settings.limits.web_origins)
+    check_source(source, corpus, settings.limits.web_origins, mapped_columns(columns))
     ws = Workspace.to_be(settings.workspace)
     if ws is not None:
         require_active_policy(ws, settings.policy)
@@ -45,6 +47,17 @@ def check_ingest(
 
         bundle_model(settings.weights.face_landmarker_v2)
     return settings
+
+
+def mapped_columns(text: str | None) -> dict[str, str]:
+    """Parse a mapping of columns, as `--columns` takes it; without one, nothing is mapped.
+
+    Raises: SourceError - it is not of its form, or names columns that manifests do not have.
+    """
+    try:
+        return parse_columns(text) if text is not None else {}
+    except ValueError as error:
+        raise SourceError(f"columns: {error}") from error
 
 
 def check_sources(sources: Sequence[str], origins: Sequence[str] = ()) -> None:

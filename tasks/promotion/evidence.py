@@ -7,7 +7,7 @@ from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 from heterodub.tasks.tracking.ledger import Move
 from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
 
-from .decision import PolicyCheck, PromotionDecision
+from .decision import PolicyCheck, PromotionDecision, check_rows
 from .evaluators import ModelScores
 from .gate import Comparison
 
@@ -29,8 +29,9 @@ def log_evidence(
 
     Raises: TrackingError - the store cannot be reached.
     """
-    with tracked_run(comparison.champions.tracking, f"promote {comparison.title}") as run:
+    with tracked_run(comparison.champions.tracking.of("promotion"), f"promote {comparison.title}") as run:
         run.tags(_tags(comparison, verdict))
+        run.describe(_description(verdict))
         run.metrics(_metrics(comparison, model_scores, verdict))
         run.content(f"{FOLDER}/verdict.json", verdict.summary())
         run.content(f"{FOLDER}/policy.json", comparison.policy.model_dump_json(indent=2) + "\n")
@@ -106,6 +107,13 @@ def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
         "outcome": verdict.outcome,
         "reason": verdict.reason,
     }
+
+
+def _description(verdict: PromotionDecision) -> str:
+    """Return the decision and its checks, in Markdown."""
+    rows = [f"| {' | '.join(row.values())} |" for row in check_rows(verdict)]
+    head = ["| check | required | result | held |", "|---|---|---|---|"]
+    return "\n".join([f"**{verdict.outcome}**: {verdict.reason}", "", *head, *rows])
 
 
 def _metrics(

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.sections import StageName
-from heterodub.schemas.errors import HeterodubError
 from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 
 if TYPE_CHECKING:
@@ -27,9 +26,9 @@ def ingested(corpus: str, summary: Mapping[str, Any]) -> Summary:
     return {"corpus": without_password(corpus), **facts, "error": None}
 
 
-def not_ingested(corpus: str, error: HeterodubError) -> Summary:
+def not_ingested(corpus: str, error: str) -> Summary:
     """Return the entry of a corpus that could not be ingested."""
-    return {"corpus": without_password(corpus), "release": None, "release_is_new": False, "error": str(error)}
+    return {"corpus": without_password(corpus), "release": None, "release_is_new": False, "error": error}
 
 
 def unchanged(outlook: "Outlook") -> Summary:
@@ -43,13 +42,13 @@ def retrained(outlook: "Outlook", version: int, promotion: Mapping[str, Any]) ->
     return _stage(outlook) | {"version": version, "evidence": promotion["run"]} | outcome
 
 
-def failed(stage: StageName, error: HeterodubError) -> Summary:
+def failed(stage: StageName, error: str) -> Summary:
     """Return the entry of a stage of which a step failed."""
-    return {"stage": stage, "outcome": FAILED, "reason": str(error)}
+    return {"stage": stage, "outcome": FAILED, "reason": error}
 
 
 def summarise(corpora: Sequence[Summary], stages: Sequence[Summary], seconds: float) -> Summary:
-    """Summarise all corpora and stages. If a corpus could not be ingested, no stage was retrained."""
+    """Summarise all corpora and stages. If no corpus could be ingested, no stage was retrained."""
     failures = [f"{corpus['corpus']}: {corpus['error']}" for corpus in corpora if corpus["error"]]
     failures += [f"{stage['stage']}: {stage['reason']}" for stage in stages if stage["outcome"] == FAILED]
     present = {stage["outcome"] for stage in stages} | ({FAILED} if failures else set())

@@ -1,21 +1,23 @@
 """Corpus files: each names a corpus, its place, its files, and how their paths state the speaker."""
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from heterodub.schemas.config.sections import Address, Section
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.toml import read_model
+from heterodub.tasks.sources.columns import check_columns
+from heterodub.tasks.sources.tabular import SUFFIXES, suffix_of
 
 _MATCH_S: Final = 1.0
 """Time limit of a pattern, which takes microseconds, or backtracks for years."""
 
 
 class Corpus(Section):
-    """A named corpus. Relative roots are relative to the corpus file."""
+    """A named corpus: a folder, or the files that a manifest lists. Relative paths are relative to the corpus file."""
 
     name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
     root: Address = Field(description="folder or file, or the URI of one (s3://bucket/place)")
@@ -24,9 +26,30 @@ class Corpus(Section):
         None,
         description="regular expression on the path below the root; its group 'speaker', or its first, says who",
     )
-    licence: str | None = Field(None, description="licence of every file")
-    consent: str | None = Field(None, description="consent of the people shown")
-    language: str | None = Field(None, description="language spoken")
+    licence: str | None = Field(None, description="licence of every file; of a manifest, where a row states none")
+    consent: str | None = Field(None, description="consent of the people shown, likewise")
+    language: str | None = Field(None, description="language spoken, likewise")
+    manifest: Address | None = Field(
+        None, description="table that lists the files, in place of glob and speaker; its paths are below the root"
+    )
+    columns: dict[str, str] = Field(
+        {}, description="the table's column for each of a manifest's that is called otherwise, such as uri = 'file'"
+    )
+
+    @model_validator(mode="after")
+    def _is_folder_or_list(self) -> Self:
+        if self.manifest is None and self.columns:
+            raise ValueError("columns are those of a manifest, and none is named")
+        if self.manifest is not None and not suffix_of(self.manifest):
+            raise ValueError(f"manifest = {self.manifest!r}: a manifest is {', '.join(SUFFIXES)}")
+        if self.manifest is not None and not {"glob", "speaker"}.isdisjoint(self.model_fields_set):
+            raise ValueError("a manifest lists files and speakers itself: leave out glob and speaker")
+        return self
+
+    @field_validator("columns")
+    @classmethod
+    def _are_of_manifests(cls, columns: dict[str, str]) -> dict[str, str]:
+        return check_columns(columns)
 
     @field_validator("speaker")
     @classmethod
@@ -67,8 +90,15 @@ def load_corpus(path: Path, place: str | None = None) -> Corpus:
     Raises: SourceError - it is not TOML or a field is wrong (the text names field and value).
     """
     corpus = read_model(Corpus, path, "corpus file", SourceError)
-    if "://" in corpus.root:
-        return corpus
-    if place is not None and not corpus.root.startswith("/"):
-        return corpus.model_copy(update={"root": f"{place}/{corpus.root}".removesuffix("/.")})
-    return corpus.model_copy(update={"root": str((path.parent / corpus.root).resolve())})
+    base = place or str(path.parent)
+    manifest = corpus.manifest and _below(base, corpus.manifest)
+    return corpus.model_copy(update={"root": _below(base, corpus.root), "manifest": manifest})
+
+
+def _below(base: str, name: str) -> str:
+    """Return a path or URI, and a relative path as one below the base, which is a folder or a URI."""
+    if "://" in name:
+        return name
+    if "://" in base:
+        return name if name.startswith("/") else f"{base}/{name}".removesuffix("/.")
+    return str((Path(base) / name).resolve())

@@ -27,7 +27,7 @@ from heterodub.tasks.sources.members import is_gone, unpacked
 from heterodub.tasks.stores.remote import as_os_errors, open_store
 from heterodub.tasks.stores.workspace import MARKER
 
-_VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
+VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
 """Used only to mention a *folder* that is named like a video; files are recognised by their content."""
 
 _EVERYTHING: Final = ("**/*", "**", "*")
@@ -111,7 +111,7 @@ def _matches(pattern: str, relative: PurePath) -> bool:
 def _odd_folder(corpus: Corpus, path: Path) -> RawFile | None:
     if path.is_symlink():
         return _refused(corpus, path, FileReason.LINKED_FOLDER, os.fsencode(path.readlink()).decode("utf-8", "replace"))
-    if path.suffix.lower() in _VIDEO_SUFFIXES:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
         return _refused(corpus, path, FileReason.FOLDER)
     return None
 

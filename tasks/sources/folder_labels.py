@@ -3,7 +3,6 @@ Face have it: a column file_name, or one that ends so, and further columns.
 """
 
 import dataclasses
-import json
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from heterodub.tasks.media.parquet_cells import open_table
 from heterodub.tasks.media.paths import local_path, localise
 from heterodub.tasks.sources import tabular
 from heterodub.tasks.sources.corpus import Corpus
-from heterodub.tasks.sources.labels import labels_in
+from heterodub.tasks.sources.labels import LABELS, labels_in
 
 _FILES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _KEY: Final = "file_name"
@@ -108,12 +107,12 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     """Yield the rows of a metadata file; none of a file of the same name that has no column of file names."""
     if not _has_key(path):
         return
-    if path.suffix == ".jsonl":
-        yield from _json_lines(path)
-        return
     columns, rows = tabular.read_table(path, _KEY)
     if any(name.endswith(_KEY) for name in columns):
-        yield from (row.cells for row in rows)
+        for row in rows:
+            if faults := [f"{name}: {fault}" for name, fault in row.odd.items() if name in LABELS]:
+                raise ValueError(f"row {row.number}: {faults[0]}")
+            yield row.cells
 
 
 def _has_key(path: Path) -> bool:
@@ -125,16 +124,3 @@ def _has_key(path: Path) -> bool:
             return any(name.casefold().endswith(_KEY) for name in open_table(file).schema_arrow.names)
         except (OSError, ValueError, pa.ArrowException):
             return False
-
-
-def _json_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    with path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise ValueError(f"line {number}: {error}") from error
-            if isinstance(row, dict) and any(str(key).endswith(_KEY) for key in row):
-                yield row

@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from heterodub.tasks.sources.columns import KNOWN
 from heterodub.tasks.sources.tabular import cell_text
 
-LABELS: Final = ("speaker", "licence", "consent", "language", "corpus", "offset")
-"""Columns that a listing may have; offset: seconds that the sound is late."""
+LABELS: Final = KNOWN[1:]
+"""Columns of a listing that are labels; offset: seconds that the sound is late."""
 
 
 def labels_in(cells: Mapping[Any, Any]) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""Manifests list files by hand: CSV or Parquet with a column uri and, where known, speaker, licence, consent,
-language, corpus and offset (seconds the sound is late). All of it is checked before anything is done.
+"""Manifests list files by hand: CSV, JSON lines or Parquet with a column uri and, where known, speaker, licence,
+consent, language, corpus and offset (seconds the sound is late). All of it is checked before anything is done.
 """
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,36 +15,46 @@ from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.sources import tabular
+from heterodub.tasks.sources.columns import resolve
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.folder import local_file, remote_file
-from heterodub.tasks.sources.labels import LABELS, seconds
+from heterodub.tasks.sources.labels import seconds
 from heterodub.tasks.sources.members import unpacked
 
 _QUESTIONS_AT_ONCE: Final = 32
 _SHOWN: Final = 10
 """Bad rows that are named; the rest is counted."""
 
+_NOT_MAPPED: Final[Mapping[str, str]] = {}
+
 
 def read_manifest(
-    path: Path, corpus_name: str, place: str | None = None, origins: Sequence[str] = ()
+    path: Path,
+    corpus_name: str,
+    place: str | None = None,
+    origins: Sequence[str] = (),
+    columns: Mapping[str, str] = _NOT_MAPPED,
+    labels: Mapping[str, str] = _NOT_MAPPED,
 ) -> Iterator[RawFile]:
     """Yield the files of a manifest; relative paths are relative to it. Missing files are listed as such.
 
-    `place` is the folder that paths are relative to, when it is not the manifest's own: a URI. origins: web servers
-    that may be read, see open_store.
+    `place` is the folder or URI that paths are relative to, when it is not the manifest's own. origins: web servers
+    that may be read, see open_store. columns: the table's column by the manifest's, see resolve. labels: what holds
+    for rows that do not say.
 
     A file that is listed twice in the same words is one file.
 
     Raises: SourceError - it cannot be read, lists nothing or nothing that is there, has no column uri or an unknown
-    one, or has wrong rows: without uri, with a bad offset, a folder, two that contradict each other about one file. All
-    of them are counted, the first ones named; nothing is yielded before.
+    one, lacks a mapped one, or has wrong rows: without uri, with a bad offset, a folder, two that contradict each other
+    about one file. All of them are counted, the first ones named; nothing is yielded before.
     """
+    labels = {"corpus": corpus_name} | dict(labels)
     bad, stated = list[str](), list[tuple[int, dict[str, Any]]]()
     total = 0
-    for row in _rows(path):
+    for row in _rows(path, columns):
         total += 1
         try:
-            stated.append((row.number, _statement(row, corpus_name, place or str(path.parent))))
+            stated.append((row.number, _statement(row, labels, place or str(path.parent))))
         except ValueError as error:
             bad.append(f"row {row.number}: {error}")
     if not total:
@@ -62,29 +71,25 @@ def read_manifest(
         yield from unpacked(raw, Corpus(name=raw.corpus, root=raw.uri), origins)
 
 
-def _rows(path: Path) -> Iterator[tabular.SheetRow]:
+def _rows(path: Path, mapping: Mapping[str, str]) -> Iterator[tabular.SheetRow]:
     try:
-        columns, rows = tabular.read_table(path, "uri")
-        _require_columns(path, columns)
-        yield from rows
+        header, rows = tabular.read_table(path, mapping.get("uri", "uri"))
+        columns = resolve(mapping, header)
+        yield from (_renamed(row, columns) for row in rows)
     except tabular.ERRORS as error:
         raise SourceError(f"manifest {path}: {error}") from error
 
 
-def _require_columns(path: Path, columns: list[str]) -> None:
-    if "uri" not in columns:
-        raise SourceError(f"manifest {path}: it needs a column 'uri', and has {', '.join(columns) or 'none'}")
-    allowed = ("uri", *LABELS)
-    unknown = [name for name in columns if name not in allowed]
-    if unknown:
-        near = {name: get_close_matches(name, allowed, 1) for name in unknown}
-        guess = "".join(f"; is {name} meant to be {matches[0]}?" for name, matches in near.items() if matches)
-        raise SourceError(
-            f"manifest {path}: unknown columns {', '.join(unknown)}; known are uri, {', '.join(LABELS)}{guess}"
-        )
+def _renamed(row: tabular.SheetRow, columns: Mapping[str, str]) -> tabular.SheetRow:
+    """Return the row with the manifest's columns alone, by the manifest's names."""
+    cells, spaced, odd = (
+        {target: values[source] for target, source in columns.items() if source in values}
+        for values in (row.cells, row.spaced, row.odd)
+    )
+    return tabular.SheetRow(row.number, cells, spaced, odd)
 
 
-def _statement(row: tabular.SheetRow, corpus_name: str, place: str) -> dict[str, Any]:
+def _statement(row: tabular.SheetRow, labels: Mapping[str, str], place: str) -> dict[str, Any]:
     """Parse a row: labels, offset_s, and the places where the file may be.
 
     Raises: ValueError - it cannot be used.
@@ -92,7 +97,7 @@ def _statement(row: tabular.SheetRow, corpus_name: str, place: str) -> dict[str,
     if row.odd:
         name, why = next(iter(row.odd.items()))
         raise ValueError(f"{name}: {why}")
-    stated: dict[str, Any] = {"corpus": corpus_name} | row.cells
+    stated: dict[str, Any] = dict(labels) | row.cells
     uri = stated.pop("uri", None)
     if uri is None:
         raise ValueError("it has no uri")

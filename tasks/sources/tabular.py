@@ -1,7 +1,8 @@
-"""Rows of a table that people wrote, as text: CSV by any program, or Parquet. The manifest interprets them."""
+"""Rows of a table that people wrote, as text: CSV by any program, JSON lines, Parquet. The manifest interprets them."""
 
 import csv
 import gzip
+import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,11 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from heterodub.tasks.sources.columns import plain
+
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
-SUFFIXES: Final = (*TEXT_SUFFIXES, ".parquet")
+JSON_SUFFIXES: Final = (".jsonl", ".jsonl.gz")
+SUFFIXES: Final = (*TEXT_SUFFIXES, *JSON_SUFFIXES, ".parquet")
 """Suffixes of tables, in small letters; any case is accepted."""
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
@@ -41,16 +45,18 @@ def suffix_of(name: str) -> str | None:
     return next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
 
 
-def read_table(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
+def read_table(path: Path, *keys: str) -> tuple[list[str], Iterator[SheetRow]]:
     """Read columns, in small letters and without spaces around them, and rows. Empty cells and NaN are left out.
 
-    key: a column that must be there, by which the separator of a CSV is found.
+    keys: columns of which one must be there; by it the separator of a CSV is found.
 
     Raises: OSError, ValueError, csv.Error, pyarrow.ArrowException - it cannot be read; the rows raise these, too.
     """
     if suffix_of(path.name) == ".parquet":
         return _parquet(path)
-    return _csv(path, key)
+    if suffix_of(path.name) in JSON_SUFFIXES:
+        return _json_lines(path)
+    return _csv(path, keys)
 
 
 def _parquet(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
@@ -70,11 +76,11 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
     return columns, rows()
 
 
-def _csv(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
+def _csv(path: Path, keys: Sequence[str]) -> tuple[list[str], Iterator[SheetRow]]:
     text = _text(path)
     if text[:4].lower() == "sep=":  # Excel's way to state another separator
         text = text.partition("\n")[2]
-    delimiter = _delimiter(text, key, "\t" if ".tsv" in path.name.lower() else ",")
+    delimiter = _delimiter(text, keys, "\t" if ".tsv" in path.name.lower() else ",")
     # not pandas' reader: it takes values beyond the last column for a reason to move all of them, or drops them
     read = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     table = [row for row in read if any(cell.strip() for cell in row)]
@@ -91,6 +97,27 @@ def _csv(path: Path, key: str) -> tuple[list[str], Iterator[SheetRow]]:
     return columns, read_rows()
 
 
+def _json_lines(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
+    """Read an object a line; their keys, in the order in which they come, are the columns."""
+    rows = [_json_object(number, line) for number, line in enumerate(_text(path).splitlines(), 1) if line.strip()]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = _named(names)
+    table = (_row(number, columns, [row.get(name) for name in names]) for number, row in enumerate(rows, 1))
+    return columns, table
+
+
+def _json_object(number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except RecursionError:
+        raise ValueError(f"line {number}: its values are nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"line {number} is not JSON: {error}") from error
+    if not isinstance(row, dict):
+        raise ValueError(f"line {number} holds a {type(row).__name__}, not an object of columns and values")
+    return row
+
+
 def _text(path: Path) -> str:
     data = gzip.decompress(path.read_bytes()) if path.name.lower().endswith(".gz") else path.read_bytes()
     encoding = _MARKS.get(data[:2], "utf-8-sig")
@@ -102,11 +129,11 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _delimiter(text: str, key: str, usual: str) -> str:
-    """Find the separator with which the header has the key as a column of its own."""
+def _delimiter(text: str, keys: Sequence[str], usual: str) -> str:
+    """Find the separator with which the header has one of the keys as a column of its own."""
     header = next((line for line in StringIO(text) if line.strip()), "")
     for delimiter in (usual, *_DELIMITERS):
-        if any(key in map(_plain, row) for row in csv.reader([header], delimiter=delimiter)):
+        if any(not set(keys).isdisjoint(map(plain, row)) for row in csv.reader([header], delimiter=delimiter)):
             return delimiter
     return usual
 
@@ -121,16 +148,12 @@ def _without_numbering(header: list[str], rows: list[list[str]]) -> tuple[list[s
 
 
 def _named(header: Sequence[str]) -> list[str]:
-    columns = [_plain(name) for name in header]
+    columns = [plain(name) for name in header]
     if twice := sorted(name for name, count in Counter(columns).items() if count > 1):
         raise ValueError(f"the column {twice[0]!r} stands twice")
     if "" in columns and len(columns) > 1:
         raise ValueError(f"column {columns.index('') + 1} has no name")
     return columns
-
-
-def _plain(name: str) -> str:
-    return name.strip().casefold()
 
 
 def _row(number: int, columns: Sequence[str], values: Sequence[Any]) -> SheetRow:

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.dubbing import batch, jobs
 from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress
 
 
@@ -42,11 +42,11 @@ def dub_jobs(
 def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
     """Show how each job ended in the Prefect UI."""
     columns = (
-        *("video", "out", "skipped", "frames", "dubbed", "passed_through", "covered"),
-        *("speech_cut_s", "realtime_factor", "error"),
+        *("error", "video", "out", "skipped", "frames", "dubbed", "passed_through", "covered"),
+        *("speech_cut_s", "realtime_factor"),
     )
     rows = [
         {name: str(summary.get(name, "")) for name in columns} | {"notes": "; ".join(summary.get("notes", ()))}
         for summary in summaries
     ]
-    create_table_artifact(key="dubbings", table=rows)
+    show_table("dubbings", rows)

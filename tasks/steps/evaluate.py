@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.model.metrics.intervals import Interval
@@ -22,8 +21,10 @@ from heterodub.tasks.evaluation.dubbing import DubScores
 from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, log_evaluation, metrics_of
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.evaluation.model_card import describe_scores, with_scores
 from heterodub.tasks.evaluation.scored_clips import BENCHMARK, scored_clips
 from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress, training_callback
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.registry import find_model
@@ -152,7 +153,7 @@ def show_scores(evaluation: Evaluation, key: str) -> None:
         scale, unit = (100, " %") if mean.score in _PERCENT else (1, "")
         text = mean.interval.format(".2f", scale, unit)
         rows.setdefault(mean.system, {"system": mean.system})[mean.score] = text
-    create_table_artifact(key=key, table=list(rows.values()), description=evaluation.evaluated_on)
+    show_table(key, list(rows.values()), description=evaluation.evaluated_on)
 
 
 @task(cache_policy=NO_CACHE)
@@ -176,7 +177,11 @@ def log_scores(
         tags["benchmark"] = evaluation.evaluated_on.removeprefix(BENCHMARK)
     name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
     metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
-    return log_evaluation(workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows)
+    described = with_scores("", evaluation.evaluated_on, evaluation)
+    run = log_evaluation(workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows, described)
+    if run is not None and what in tuple(Stage) and "evaluated_model" in evaluation.tags:
+        describe_scores(workspace, settings, evaluation)
+    return run
 
 
 @task(cache_policy=NO_CACHE)

@@ -3,7 +3,7 @@
 docs/operations.md lists them with what they carry.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -13,13 +13,18 @@ from prefect.events import emit_event
 from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import AuditFailedError
+from heterodub.tasks.monitoring.drift import CorpusDrift
 from heterodub.tasks.releases.publishing import PublishResult
 
 if TYPE_CHECKING:
     from heterodub.tasks.promotion.gate import Comparison
 
 Event = Literal[
-    "heterodub.release.published", "heterodub.model.promoted", "heterodub.model.kept", "heterodub.audit.failed"
+    "heterodub.release.published",
+    "heterodub.corpus.drifted",
+    "heterodub.model.promoted",
+    "heterodub.model.kept",
+    "heterodub.audit.failed",
 ]
 
 _LONGEST: Final = 2000
@@ -42,6 +47,16 @@ def emit_published(settings: Settings, published: PublishResult) -> None:
     if published.is_new and published.release_id is not None:
         payload = {"release": published.release_id, "workspace": without_password(settings.workspace)}
         _emit("heterodub.release.published", f"release.{published.release_id}", **payload, notes=list(published.notes))
+
+
+def emit_drifted(settings: Settings, drifts: Sequence[CorpusDrift]) -> None:
+    """Emit an event for each corpus that drifted beyond its limit."""
+    workspace = without_password(settings.workspace)
+    for drift in drifts:
+        if drift.beyond:
+            signals = {shift.signal: shift.distance for shift in drift.beyond}
+            payload = {"corpus": drift.corpus, "workspace": workspace, "limit": drift.limit, "signals": signals}
+            _emit("heterodub.corpus.drifted", f"corpus.{drift.corpus}", **payload, reason=drift.warning())
 
 
 def emit_promoted(comparison: "Comparison", run: str, reason: str) -> None:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import TaskRunContext
 
@@ -24,11 +23,12 @@ from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
-from heterodub.tasks.preflight.data import check_ingest
+from heterodub.tasks.preflight.data import check_ingest, mapped_columns
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
-from heterodub.tasks.steps.events import audited, emit_published
+from heterodub.tasks.steps.artifacts import show_table
+from heterodub.tasks.steps.events import audited, emit_drifted, emit_published
 from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.active_policy import policy_for_ingest
@@ -58,7 +58,12 @@ choose_policy = task(name="choose_policy", cache_policy=NO_CACHE)(policy_for_ing
 @task(retries=2, retry_delay_seconds=5, retry_condition_fn=_may_pass, cache_policy=NO_CACHE)
 @as_step("find", lambda plan: Counts(files=plan.files, facts={"new_files": len(plan.fresh)}))
 def find_files(
-    workspace: Workspace, source: str, corpus: str, settings: Settings, retry_quarantined: bool
+    workspace: Workspace,
+    source: str,
+    corpus: str,
+    settings: Settings,
+    retry_quarantined: bool,
+    columns: str | None = None,
 ) -> catalog.IngestPlan:
     """List the source, without what was taken down, and compare it with the catalog. Retried, since listings of remote
     stores fail now and then.
@@ -67,7 +72,7 @@ def find_files(
     """
     known, barred = catalog.read_catalog(workspace), tombstones.standing(workspace)
     origins = settings.limits.web_origins
-    listed = source_files(source, corpus, origins)
+    listed = source_files(source, corpus, origins, mapped_columns(columns))
     allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
     return catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
 
@@ -108,9 +113,10 @@ def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Sett
 @task(cache_policy=NO_CACHE)
 @as_step(STEP, lambda drifts: Counts(clips=sum(drift.clips for drift in drifts)))
 def check_drift(workspace: Workspace, settings: Settings) -> tuple[CorpusDrift, ...]:
-    """Compare new clips with the last release; a corpus that drifts causes a warning only."""
+    """Compare new clips with the last release; a corpus that drifts causes a warning and an event."""
     drifts = find_drift(workspace, settings)
     show_drift(drifts)
+    emit_drifted(settings, drifts)
     return drifts
 
 
@@ -141,12 +147,8 @@ def show_summary(
     """Summarise the run, and show the summary in the Prefect UI."""
     summary = summarise(workspace, plan, tally, drifts, published, seconds)
     show_routes(summary)
-    create_table_artifact(
-        key="ingest-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"]
-    )
-    create_table_artifact(
-        key="ingest-reasons", table=[{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}]
-    )
+    show_table("ingest-summary", [{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"])
+    show_table("ingest-reasons", [{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}])
     return summary
 
 
@@ -205,4 +207,4 @@ def show_drift(drifts: Sequence[CorpusDrift]) -> None:
 
 def _show(key: str, rows: list[dict[str, Any]], description: str) -> None:
     if TaskRunContext.get() is not None:
-        create_table_artifact(key=key, table=rows, description=description)
+        show_table(key, rows, description=description)

@@ -1,15 +1,14 @@
 """Progress of a run as a Prefect artifact, shown in the UI; of a training with loss, speed and validation scores."""
 
 import time
-from typing import Final, cast
-from uuid import UUID
+from typing import Final
 
-from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.context import FlowRunContext, TaskRunContext
 
 from heterodub.model.training.callbacks import Callback, StepMetrics, ValidationMetrics
 from heterodub.schemas.display import counted
 from heterodub.tasks.monitoring.progress import ProgressSink, current_progress
+from heterodub.tasks.steps.artifacts import ProgressBar
 
 _DECAY: Final = 0.95
 """Decay of the moving averages of speed and loss at each step."""
@@ -73,9 +72,7 @@ class _PrefectSink(ProgressSink):
     """Passes progress on to another sink, and updates a percentage and a line of text in the UI now and then."""
 
     def __init__(self, sink: ProgressSink, key: str) -> None:
-        self._sink = sink
-        artifact = create_progress_artifact(progress=0.0, key=key, description="begun")
-        self._artifact = cast(UUID, artifact)  # a coroutine only where the caller is async
+        self._sink, self._bar = sink, ProgressBar(key)
         self._updated = time.monotonic()
 
     def phase(self, name: str, total: int | None = None, done: int = 0, share: float | None = None) -> None:
@@ -89,13 +86,10 @@ class _PrefectSink(ProgressSink):
         self._sink.advance(detail, share)
         if self.share >= 1 or time.monotonic() - self._updated > _EVERY_S:
             count = self.done if self.total is None else f"{self.done} of {self.total}"
-            self._update(self.share, f"{self.name}: {count}" + (f", {detail}" if detail else ""))
+            self._updated = time.monotonic()
+            self._bar.show(self.share, f"{self.name}: {count}" + (f", {detail}" if detail else ""))
 
     def finish(self, text: str) -> None:
         """Show how the phase ended."""
         self._sink.finish(text)
-        self._update(1.0, f"{self.name}: {text}")
-
-    def _update(self, share: float, text: str) -> None:
-        self._updated = time.monotonic()
-        update_progress_artifact(self._artifact, progress=100.0 * share, description=text)
+        self._bar.finish(f"{self.name}: {text}")

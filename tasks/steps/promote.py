@@ -1,7 +1,6 @@
 """The steps of a promotion as Prefect tasks. Each is thin: the work is done by the parts it calls."""
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.errors import PromotionError
@@ -12,6 +11,7 @@ from heterodub.tasks.promotion.comparison_page import comparison_page
 from heterodub.tasks.promotion.decision import PromotionDecision, check_rows
 from heterodub.tasks.promotion.evaluators import ModelScores
 from heterodub.tasks.promotion.gate import Comparison
+from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.events import emit_kept, emit_promoted
 from heterodub.tasks.tracking.ledger import Move
 
@@ -40,9 +40,7 @@ log_evidence = task(cache_policy=NO_CACHE)(as_step("log")(evidence.log_evidence)
 def decide_promotion(comparison: Comparison, model_scores: list[ModelScores]) -> PromotionDecision:
     """Apply the policy, and show every check in the Prefect UI."""
     verdict = gate.decide(comparison, model_scores)
-    create_table_artifact(
-        key="promotion", table=check_rows(verdict), description=f"{comparison.title}: {verdict.reason}"
-    )
+    show_table("promotion", check_rows(verdict), description=f"{comparison.title}: {verdict.reason}")
     return verdict
 
 

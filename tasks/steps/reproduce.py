@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.settings import Settings
@@ -12,6 +11,7 @@ from heterodub.schemas.errors import WorkspaceError
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.reproduction.experiments import make_table
 from heterodub.tasks.reproduction.table import Table, markdown, write_table
+from heterodub.tasks.steps.artifacts import show_text
 from heterodub.tasks.steps.progress import training_callback
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -44,5 +44,5 @@ def save_table(workspace: Workspace, table: Table, out: str | None) -> dict[str,
         raise WorkspaceError(f"{workspace.root} is no folder of this machine: name one with --out")
     paths = write_table(table, Path(out) if out else Path(workspace.folder("reports")) / "reproduction")
     text = markdown(table)
-    create_markdown_artifact(key=table.name, markdown=text, description=table.title)
+    show_text(table.name, text, description=table.title)
     return {"table": table.name, "files": [str(path) for path in paths], "markdown": text}

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.sections import StageName
@@ -15,6 +14,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.promotion.retraining import Outlook, decide
 from heterodub.tasks.promotion.retraining_summary import markdown, summarise
+from heterodub.tasks.steps.artifacts import show_table, show_text
 from heterodub.tasks.tracking.registry import keep_scores, named_version
 from heterodub.tasks.tracking.store import open_workspace
 
@@ -39,7 +39,7 @@ def decide_stage(settings: Settings, stage: StageName) -> Outlook:
     outlook = decide(settings, stage)
     get_run_logger().info("%s: %s, since %s", stage, "due" if outlook.due else "not due", outlook.due_reason)
     rows = [{"what": name, "value": str(getattr(outlook, name))} for name in outlook.__slots__]
-    create_table_artifact(key=f"retrain-{stage}", table=rows, description=outlook.due_reason)
+    show_table(f"retrain-{stage}", rows, description=outlook.due_reason)
     return outlook
 
 
@@ -63,5 +63,5 @@ def show_retraining(
 ) -> dict[str, Any]:
     """Summarise the outcome of every step, and show it in the Prefect UI."""
     summary = summarise(corpora, stages, seconds)
-    create_markdown_artifact(key="retrain-summary", markdown=markdown(summary), description=summary["outcome"])
+    show_text("retrain-summary", markdown(summary), description=summary["outcome"])
     return summary

@@ -1,7 +1,6 @@
 """The steps of a re-route as Prefect tasks."""
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.settings import Settings
@@ -10,6 +9,7 @@ from heterodub.tasks.ingestion.dask_executor import open_client
 from heterodub.tasks.ingestion.reroute import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -24,7 +24,7 @@ def plan_route(workspace: Workspace, policy: Policy) -> Reroute:
         {"stage": stage, **{k: v for k, v in changes[stage].items() if k != "reasons"}}
         for stage in ("stage1", "stage2")
     ]
-    create_table_artifact(key="route-changes", table=rows)
+    show_table("route-changes", rows)
     return plan
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from prefect import get_client, get_run_logger, task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.exceptions import PrefectHTTPStatusError
@@ -13,6 +12,7 @@ from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import TakedownPlan, plan, tracking_if_there
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.events import audited, emit_published
 from heterodub.tasks.stores.tombstones import Kind, takedown_id
 from heterodub.tasks.stores.workspace import Workspace
@@ -52,5 +52,5 @@ def erase(settings: Settings, planned: TakedownPlan, reason: str, with_models: b
         summary = take_down(ws, settings, tracking_if_there(settings, ws), planned, reason, with_models)
     emit_published(settings, PublishResult(summary["release"], summary["release_is_new"]))
     rows = [{"model": row["model"], "version": row["version"], "clips": row["clips"]} for row in summary["models"]]
-    create_table_artifact(key="takedown", table=rows or [{}], description=f"takedown {summary['takedown']}")
+    show_table("takedown", rows or [{}], description=f"takedown {summary['takedown']}")
     return summary

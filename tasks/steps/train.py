@@ -3,13 +3,14 @@
 from typing import Any
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.baselines import BaselineName
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.evaluation.model_card import describe_training
 from heterodub.tasks.monitoring.run_log import Counts, as_step
+from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import training_callback
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.baselines import baseline_spec, paired
@@ -84,12 +85,14 @@ def fit(spec: AnySpec, settings: Settings, fresh: bool) -> Registered:
 
     Raises: TrainingError, TrackingError, NotFoundError, WorkspaceError, WeightsMissingError - the text says what to do.
     """
-    return train_and_register(spec, settings, training_callback(), fresh)
+    registered = train_and_register(spec, settings, training_callback(), fresh)
+    describe_training(settings, spec, registered)
+    return registered
 
 
 @task(cache_policy=NO_CACHE)
 def show_training(registered: Registered) -> dict[str, Any]:
     """Summarise the training, and show the summary in the Prefect UI."""
     summary = registered.summary()
-    create_table_artifact(key="train-summary", table=[{"what": k, "value": str(v)} for k, v in summary.items()])
+    show_table("train-summary", [{"what": k, "value": str(v)} for k, v in summary.items()])
     return summary

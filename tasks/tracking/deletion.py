@@ -13,7 +13,7 @@ from .address import TrackingAddress
 from .kinds import KINDS
 from .models import Version
 from .registry import versions
-from .store import NO_SUCH, Tracking, at, if_there, open_at, pages, restore_experiment, tracking_errors
+from .store import NO_SUCH, Tracking, at, experiments, if_there, open_at, pages, restore_experiment, tracking_errors
 
 _log = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ def delete_version(tracking: Tracking, version: Version) -> None:
 
 
 def deleted(place: TrackingAddress, experiment: str) -> list[Deleted]:
-    """List deleted experiments that trainings use or that registered versions came from, and deleted runs of versions.
+    """List deleted experiments that new runs or registered versions need, and deleted runs of versions.
 
-    experiment: name of the one that new runs are filed under.
+    experiment: its name in the settings.
 
     Raises: TrackingError - the store cannot be read.
     """
@@ -79,7 +79,8 @@ def deleted(place: TrackingAddress, experiment: str) -> list[Deleted]:
     gone = {entity.experiment_id: entity.name for entity in _experiments(tracking, ViewType.DELETED_ONLY)}
     runs = [(version, _run_of(tracking, version)) for name in KINDS for version in versions(tracking, name)]
     homes = {run.experiment_id for _, run in runs if run}
-    needed = {experiment_id for experiment_id, name in gone.items() if experiment_id in homes or name == experiment}
+    own = experiments(experiment).values()
+    needed = {experiment_id for experiment_id, name in gone.items() if experiment_id in homes or name in own}
     return [
         *(
             Deleted(f"experiment {gone[experiment_id]!r} was deleted", restore_experiment(place, experiment_id))

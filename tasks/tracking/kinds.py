@@ -33,6 +33,11 @@ from heterodub.schemas.reasons import Stage
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
+_WHO_LEADS: Final = (
+    "\n\nThe workspace's ledger leads: `heterodub promote` and `heterodub rollback` move the alias `champion`, and an "
+    "alias that is moved here by hand is set back by the next of them. `heterodub history` lists the moves."
+)
+
 Card = GeneratorCard | TranslatorCard | BaselineCard
 Example = dict[str, NDArray[Any]]
 
@@ -63,11 +68,20 @@ class ModelKind:
     card: Callable[[Path], Card]
     """Reads all of a folder and returns its card. Raises: ModelFileError."""
     made_by: str
+    purpose: str
+    """What the model does, in a sentence."""
+    is_promoted: bool = False
+    """Whether one of its versions is the champion."""
 
     @property
     def hashed(self) -> Mapping[str, str]:
         """Tag that holds the sha256 of each file, by file: "weights_sha256" of "weights.safetensors"."""
         return {name: f"{Path(name).stem}_sha256" for name in self.files}
+
+    @property
+    def description(self) -> str:
+        """Text on the registered model's page, in Markdown."""
+        return f"{self.purpose} Versions come from `{self.made_by}`." + (_WHO_LEADS if self.is_promoted else "")
 
     @property
     def signature(self) -> "ModelSignature":
@@ -184,6 +198,8 @@ LANDMARK_GENERATOR: Final = ModelKind(
     example=lambda card: generator_example(),
     card=_generator_card,
     made_by="heterodub train stage1",
+    purpose="From speech to the landmarks of lips and lower face (stage 1).",
+    is_promoted=True,
 )
 
 
@@ -204,6 +220,8 @@ LANDMARK_TRANSLATOR: Final = ModelKind(
     example=lambda card: translator_example(card.architecture.side_px),
     card=lambda folder: _translator_card(folder, finetuned=False),
     made_by="heterodub train stage2",
+    purpose="From landmarks to the picture of the face, in the looks of reference frames (stage 2).",
+    is_promoted=True,
 )
 
 FINETUNED_TRANSLATOR: Final = replace(
@@ -211,6 +229,8 @@ FINETUNED_TRANSLATOR: Final = replace(
     name=FINETUNED,
     card=lambda folder: _translator_card(folder, finetuned=True),
     made_by="heterodub finetune CLIP",
+    purpose="Landmark translators that were adapted to one speaker each, and are used where they are named.",
+    is_promoted=False,
 )
 
 
@@ -232,6 +252,7 @@ def _baseline(name: BaselineName) -> ModelKind:
         example=lambda card: baseline_example(card.architecture.side_px),
         card=_baseline_card,
         made_by=f"heterodub train baseline {name}",
+        purpose="A system that the paper compares with: from speech and reference frames to the picture of the face.",
     )
 
 

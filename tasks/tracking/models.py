@@ -111,7 +111,7 @@ def _log(run: TrackedRun, inner: Path, whole: Path, card: Card, kind: ModelKind,
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     try:
-        client.create_registered_model(kind.name)
+        client.create_registered_model(kind.name, description=kind.description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -4,7 +4,7 @@ Queries of earlier runs: trainings that ended well, challengers that were not pr
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,9 @@ from .kinds import KINDS
 from .models import Version, fetch_version, version_of
 from .runs import TrackedRun
 from .store import Tracking, if_there, open_tracking, pages, tracking_errors
+
+LONGEST_DESCRIPTION: Final = 5000
+"""Characters of a version's description that every database of MLflow keeps (its column `description`)."""
 
 CHAMPION: Final = "champion"
 CHALLENGER: Final = "challenger"
@@ -162,6 +165,18 @@ def tag_version(tracking: Tracking, version: Version, tags: Mapping[str, str]) -
             tracking.client.set_model_version_tag(version.name, str(version.number), name, value)
 
 
+def describe_version(tracking: Tracking, version: Version, describe: Callable[[str], str]) -> str:
+    """Replace a version's description, by what `describe` makes of the present one; return the new one.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    with tracking_errors(f"{version} at {tracking.place}"):
+        number = str(version.number)
+        description = describe(tracking.client.get_model_version(version.name, number).description or "")
+        tracking.client.update_model_version(version.name, number, description[:LONGEST_DESCRIPTION])
+        return description
+
+
 TRAINING: Final = "training"
 """Tag of a training's run: identity of its release, clips and settings together, as its folder is named."""
 
@@ -209,7 +224,7 @@ def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
     Raises: TrackingError - the store cannot be reached.
     """
     condition = f"tags.model = '{model}' and tags.outcome != 'promote' and attributes.status = 'FINISHED'"
-    runs = sorted(_search(tracking, condition), key=lambda run: int(run.info.start_time))
+    runs = sorted(_search(tracking.of("promotion"), condition), key=lambda run: int(run.info.start_time))
     return {int(run.data.tags["challenger"]): run.data.tags.get("reason", "") for run in runs}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from pydantic import BaseModel
 
 from heterodub.schemas.addresses import without_password, without_passwords
@@ -24,6 +25,9 @@ from heterodub.tasks.stores.code_version import code_version
 from heterodub.tasks.stores.workspace import Workspace
 
 from .store import Tracking, tracking_errors
+
+LONGEST_TAG: Final = 8000
+"""Characters of a tag that MLflow keeps (mlflow.utils.validation.MAX_TAG_VAL_LENGTH)."""
 
 LONGEST_PARAM: Final = 6000
 """Characters of a parameter that MLflow keeps (mlflow.utils.validation.MAX_PARAM_VAL_LENGTH)."""
@@ -131,6 +135,10 @@ class TrackedRun:
     def tags(self, values: Mapping[str, str]) -> None:
         """Set tags; one of the same name is replaced."""
         self._batches("tags", [RunTag(name, value) for name, value in values.items()], _AT_ONCE)
+
+    def describe(self, text: str) -> None:
+        """Set the run's description, in Markdown, which is cut where it is too long for MLflow."""
+        self.tags({MLFLOW_RUN_NOTE: text[:LONGEST_TAG]})
 
     def data(self, ws: Workspace, release: Release, stage: Stage) -> None:
         """Log the release as input: one data set for each split that trainings read, whose context is the split."""

@@ -6,9 +6,9 @@ import os
 import shlex
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
@@ -25,6 +25,8 @@ from heterodub.tasks.stores.workspace import TRACKING, Workspace
 from .address import TrackingAddress, place_of, server_listens
 
 _log = logging.getLogger(__name__)
+
+Purpose = Literal["training", "evaluation", "promotion"]
 
 CONNECT_S: Final = 5.0
 """A server that takes no connection within this time is not there."""
@@ -52,13 +54,31 @@ MISSING: Final = (*NO_SUCH, "INVALID_PARAMETER_VALUE")
 T = TypeVar("T")
 
 
+def experiments(name: str) -> dict[Purpose, str]:
+    """Name the experiment of each purpose. name: that of the settings, which trainings have."""
+    return {"training": name, "evaluation": f"{name}-evaluation", "promotion": f"{name}-promotion"}
+
+
 @dataclass(frozen=True, slots=True)
 class Tracking:
-    """An open tracking store and the experiment in it that runs are filed under."""
+    """An open tracking store and the experiment in it that runs are filed under.
+
+    experiment: name of the one for trainings; those for other purposes are named after it.
+    """
 
     place: TrackingAddress
     client: MlflowClient
+    experiment: str
     experiment_id: str
+
+    def of(self, purpose: Purpose) -> "Tracking":
+        """Return the store with the experiment of another purpose, which is made if missing.
+
+        Raises: TrackingError - the store cannot be reached, or the experiment was deleted.
+        """
+        return replace(
+            self, experiment_id=_experiment_id(self.place, self.client, experiments(self.experiment)[purpose])
+        )
 
     def require_held(self, address: str, what: str) -> None:
         """Refuse files outside of a store of our own. Raises: TrackingError - the address leads elsewhere."""
@@ -80,7 +100,8 @@ def open_tracking(settings: TrackingSettings, ws: Workspace) -> Tracking:
     """
     place = place_of(settings, ws)
     with _first_opening(place):
-        return _open(place, settings.experiment)
+        client = _client(place)
+        return Tracking(place, client, settings.experiment, _experiment_id(place, client, settings.experiment))
 
 
 def open_workspace(settings: Settings) -> tuple[Workspace, Tracking]:
@@ -99,7 +120,7 @@ def open_at(place: TrackingAddress) -> Tracking:
         for experiment in client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS):
             if _is_of_another(place, experiment):
                 _require_at_home(place, experiment)
-    return Tracking(place, client, "")
+    return Tracking(place, client, "", "")
 
 
 def look(place: TrackingAddress) -> str:
@@ -171,14 +192,13 @@ def _client(place: TrackingAddress) -> MlflowClient:
         return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
 
 
-def _open(place: TrackingAddress, experiment: str) -> Tracking:
-    client = _client(place)
+def _experiment_id(place: TrackingAddress, client: MlflowClient, experiment: str) -> str:
+    """Return the id of an experiment of that name, which is made if missing."""
     with tracking_errors(f"tracking store {place}"):
         stored = client.get_experiment_by_name(experiment)
         if stored is None:
             try:
-                experiment_id = client.create_experiment(experiment, str(place.artifacts) if place.artifacts else None)
-                return Tracking(place, client, experiment_id)
+                return str(client.create_experiment(experiment, str(place.artifacts) if place.artifacts else None))
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
@@ -191,7 +211,7 @@ def _open(place: TrackingAddress, experiment: str) -> Tracking:
             "restores it; or name another one in [tracking] experiment"
         )
     _require_at_home(place, stored)
-    return Tracking(place, client, stored.experiment_id)
+    return str(stored.experiment_id)
 
 
 class NotAtHomeError(TrackingError):

@@ -23,25 +23,28 @@ from prefect.client.schemas.filters import (
     DeploymentFilterId,
     FlowRunFilter,
     FlowRunFilterParentFlowRunId,
+    LogFilter,
+    LogFilterFlowRunId,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import IntervalSchedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from heterodub.flows.cli.environment import _DEFAULTS
+from heterodub.flows.cli.environment import _DEFAULTS, _STANDING_SERVER
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.synthetic.make import make_sample
 from heterodub.tasks.tracking.ledger import moves
-from tests.flows.heads import contents, versions
+from tests.flows.heads import contents, versions, voice, write_head
 from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY
 from tests.served import ServerProgram, free_port
+from tests.tasks.dubbing.conftest import write_wav
 
 pytestmark = pytest.mark.long
 
 ROOT = Path(__file__).parents[2]
-NAMES = {"ingest", "route", "takedown", "retrain", "train", "evaluate", "promote", "dub"}
+NAMES = {"ingest", "route", "takedown", "retrain", "train", "evaluate", "promote", "dub", "dub-video"}
 
 FIRST = ("s01-clean.mp4", "s02-clean.mp4", "s06-clean.mp4", "s08-clean.webm", "s05-clean.mov", "s07-clean.avi")
 """With the shares below s08 is val, s05 and s07 are test, the others train."""
@@ -212,7 +215,22 @@ def test_worker_environment_equals_the_command_line(client):
     assert len(deployed) == len(NAMES)
     for one in deployed:
         assert one.job_variables["env"]
-        assert one.job_variables["env"].items() <= _DEFAULTS.items()
+        assert one.job_variables["env"].items() <= (_DEFAULTS | _STANDING_SERVER).items()
+
+
+def test_one_video_is_dubbed_from_the_form_and_our_log_lines_stand_in_the_ui(served, client):
+    write_head(served.folder / "head.mp4", 0, 12)
+    write_wav(served.folder / "speech.wav", voice(1, 0.4).samples)
+    values = {"video": "head.mp4", "speech": "speech.wav", "out": "out.mp4"}
+    parameters = {name: str(served.folder / path) for name, path in values.items()}
+    run = asked_for(client, "dub-video/dub-video", parameters, served.worker.log)
+    assert run.state_type == StateType.COMPLETED, served.worker.log.read_text()[-3000:]
+    assert (served.folder / "out.mp4").stat().st_size > 0 and run.name == "dub-video head.mp4"
+    chosen = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run.id]))
+    lines = until(
+        lambda: client.read_logs(chosen), lambda lines: any(line.name.startswith("heterodub.") for line in lines)
+    )
+    assert len({(line.name, line.message, line.timestamp) for line in lines}) == len(lines)
 
 
 def test_scheduled_retraining_promotes_a_first_champion(served, client, parameters):

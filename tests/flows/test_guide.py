@@ -52,16 +52,28 @@ def test_examples_and_next_commands_are_understood(command: str):
     guide = GUIDES[command]
     assert guide.examples
     assert {parsed(example) for example in guide.examples} == {command}
-    given = {"workspace": "a b", "config": "c.toml", "stage": "stage1", "model": "m/1", "folder": "f", "out": "o"}
+    given = {
+        "workspace": "a b",
+        "config": "c.toml",
+        "stage": "stage1",
+        "model": "m/1",
+        "folder": "f",
+        "out": "o",
+        "output": "p",
+    }
     if guide.then.startswith("ingest"):
         given |= {"workspace": None, "config": None}
     assert parsed(next_words(guide, given)) in GUIDES
+    for option in guide.then_with:
+        assert parsed(next_words(guide, given | {option: "jobs.csv"})) in GUIDES
 
 
 def test_next_words_take_quoted_arguments_along():
     given = {"model": "it's", "workspace": "s3://lab/a b", "config": None}
     assert next_words(Guide((), "trace {model}"), given) == """trace 'it'"'"'s' -w 's3://lab/a b'"""
     assert next_words(Guide((), "study make V.csv"), given) == "study make V.csv"
+    assert next_words(GUIDES["dub"], {"manifest": None}) == "dub --manifest JOBS.csv"
+    assert next_words(GUIDES["dub"], {"manifest": "it.csv", "workspace": "w"}) == "evaluate dub it.csv -w w"
 
 
 def test_help_shows_examples_line_by_line():

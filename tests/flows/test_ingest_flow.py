@@ -75,6 +75,15 @@ def test_second_ingest_decodes_and_changes_nothing(invoked, footage, workspace, 
     assert [word for word in lines[1].split() if word.startswith(("step=", "files="))] == ["step=find", "files=6"]
 
 
+def test_manifest_of_mapped_columns_names_the_same_files(invoked, footage, workspace, config, tmp_path):
+    before = versions(workspace)
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["File,mood", *(f"{path},calm" for path in sorted(footage.iterdir()))]))
+    ran = invoked("ingest", labels, "--columns", "uri=file", "-w", workspace, "--config", config)
+    assert ran.exit_code == 0, ran.stderr
+    assert "nothing new" in ran.stdout and versions(workspace) == before
+
+
 def test_only_added_files_are_analysed(invoked, footage, workspace, config, cluster, finished):
     earlier = contents(workspace)
     (added := footage.parent / "added").mkdir()

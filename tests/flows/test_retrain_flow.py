@@ -19,6 +19,7 @@ from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.promotion.retraining import Outlook, decide
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.models import TAKEN_DOWN
+from tests.flows.heads import write_head
 from tests.flows.test_promote_flow import SHORT, champion
 from tests.tasks.training.talkers import add_media, publish, talkers
 
@@ -165,6 +166,33 @@ def test_missing_corpus_stops_the_command_before_any_step(workspace, short):
     ended = CliRunner().invoke(app, ["retrain", "/nowhere", "-w", workspace, "--config", str(short)])
     assert isinstance(ended.exception, SourceError) and str(ended.exception).startswith("/nowhere: ")
     assert len(runs(Workspace.open(workspace))) == before
+
+
+def test_broken_stage_and_corpus_stop_no_other(prefect_api, tmp_path, monkeypatch, caplog):
+    films = tmp_path / "films"
+    films.mkdir()
+    write_head(films / "head.mp4", 0, 30)
+    rule = "[retrain.stage1]\nnew_clips = 1000\n[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 1\n"
+    monkeypatch.setattr("heterodub.tasks.steps.retrain.decide", broken_for_stage1(decide))
+    (tmp_path / "settings.toml").write_text(rule)
+    where = {"workspace": str(tmp_path / "workspace"), "config": str(tmp_path / "settings.toml"), "return_state": True}
+    result = retrain(["/nowhere", str(films)], **where).result(raise_on_failure=False)
+    assert isinstance(result, RetrainError)
+    nowhere, healthy = result.summary["corpora"]
+    assert nowhere["error"].startswith("/nowhere: ") and (healthy["error"], healthy["files"]) == (None, 1)
+    stage1, stage2 = result.summary["stages"]
+    assert (stage1["outcome"], stage1["reason"]) == ("failed", "KeyError: 'broken'")
+    assert stage2["stage"] == "stage2" and "KeyError" not in stage2["reason"]
+    assert "the retraining of stage1 broke" in caplog.text and "Traceback" in caplog.text
+
+
+def broken_for_stage1(work):
+    def decide_or_break(settings, stage):
+        if stage == "stage1":
+            raise KeyError("broken")
+        return work(settings, stage)
+
+    return decide_or_break
 
 
 def test_unreachable_corpus_stops_the_flow_before_training(workspace, short):

@@ -61,6 +61,23 @@ def test_train_run_holds_pictures_and_a_film(trained, mlflow):
     assert [name for name in names if name.endswith(".mp4")] == [next(n for n in names if n.startswith("film_000006"))]
 
 
+def test_registered_version_is_described_with_its_scores(trained, workspace, short, mlflow):
+    name, number = trained["model"], str(trained["version"])
+    evaluate(model=number, split="val", workspace=str(workspace), config=short)
+    summary = evaluate(model=number, split="val", workspace=str(workspace), config=short)
+    text = mlflow.get_model_version(name, number).description
+    # the second scores stand in the place of the first
+    heading = f"### {summary['evaluated_on']} of release {summary['release']}"
+    assert [line for line in text.splitlines() if line.startswith("### ")] == [heading]
+    assert text.index("## Data") < text.index(heading) < text.index("| copy |") < text.index("## Limits")
+    assert "`heterodub promote`" in mlflow.get_registered_model(name).description
+    runs = [mlflow.get_run(run) for run in (trained["run"], summary["run"])]
+    notes = [run.data.tags["mlflow.note.content"] for run in runs]
+    assert "6 steps" in notes[0] and "| copy |" in notes[1]
+    homes = {mlflow.get_experiment(run.info.experiment_id).name for run in runs}
+    assert homes == {"heterodub", "heterodub-evaluation"}
+
+
 def test_train_registers_the_model_once(trained, workspace, short, mlflow):
     again = train(workspace=str(workspace), config=short)
     assert (again["run"], again["version"]) == (trained["run"], trained["version"])

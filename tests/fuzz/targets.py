@@ -110,6 +110,7 @@ def _manifests(folder: Path) -> None:
     (folder / "a.mp4").write_bytes(b"x")
     (folder / "m.csv").write_text(_ROWS)
     (folder / "m.tsv").write_text(_ROWS.replace(",", "\t"))
+    (folder / "m.jsonl").write_text('{"uri": "a.mp4", "speaker": "ada"}\n{"uri": "b c.mp4", "offset": 0.5}\n')
     pq.write_table(pa.table({"uri": ["a.mp4", "b.mp4"], "offset": [0.0, 1.0]}), folder / "m.parquet")
 
 

@@ -143,20 +143,21 @@ def again(ws) -> Callable[..., int]:
 @pytest.fixture
 def register(ws, trained) -> Callable[..., int]:
     """register(settings, "good") puts a trained generator into the registry as a training does; its version."""
+    return lambda settings, name: register_generator(ws, settings, trained[name])
 
-    def call(settings: Settings, name: str) -> int:
-        from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
-        from heterodub.tasks.tracking.lineage import keep_lineage
-        from heterodub.tasks.tracking.models import log_model
-        from heterodub.tasks.tracking.runs import tracked_run
-        from heterodub.tasks.tracking.store import open_tracking
 
-        release = releases.latest(ws)
-        selection = select(ws, release, Stage.STAGE1)
-        with tracked_run(open_tracking(settings.tracking, ws), name) as run:
-            run.data(ws, release, Stage.STAGE1)
-            clips = (*selection.train, *selection.val)
-            keep_lineage(run, [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips])
-            return log_model(run, trained[name], LANDMARK_GENERATOR).number
+def register_generator(ws: Workspace, settings: Settings, model: Path) -> int:
+    """Put a generator's folder into the registry as a training does; its version."""
+    from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
+    from heterodub.tasks.tracking.lineage import keep_lineage
+    from heterodub.tasks.tracking.models import log_model
+    from heterodub.tasks.tracking.runs import tracked_run
+    from heterodub.tasks.tracking.store import open_tracking
 
-    return call
+    release = releases.latest(ws)
+    selection = select(ws, release, Stage.STAGE1)
+    with tracked_run(open_tracking(settings.tracking, ws), model.name) as run:
+        run.data(ws, release, Stage.STAGE1)
+        clips = (*selection.train, *selection.val)
+        keep_lineage(run, [(clip.facts.clip_id, clip.place.media_id, clip.split) for clip in clips])
+        return log_model(run, model, LANDMARK_GENERATOR).number

@@ -71,7 +71,7 @@ def test_parquet_manifest_equals_csv(folder):
     assert [raw.speaker for raw in parquet(folder, uri=["a.mp4"], speaker=[17])] == ["17"]
 
 
-@pytest.mark.parametrize("word", ["NA", "null", "None", "nan", "001"])
+@pytest.mark.parametrize("word", ["NA", "null", "None", "none", "nan", "-", "001"])
 def test_null_like_names_are_names(folder, word):
     (raw,) = csv(folder, f"uri,speaker\na.mp4,{word}")
     assert raw.speaker == word

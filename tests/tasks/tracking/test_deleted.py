@@ -57,6 +57,13 @@ def test_deleted_experiment_is_named_once_not_its_runs(tracking, version):
     assert ours(tracking, version) == []
 
 
+def test_experiment_for_later_promotions_is_named(tracking):
+    promotion = tracking.of("promotion")
+    promotion.client.delete_experiment(promotion.experiment_id)
+    (result,) = [one for one in deleted(tracking.place, tracking.experiment) if "-promotion" in one.what]
+    assert f"--experiment-id {promotion.experiment_id}" in result.command
+
+
 def test_doctor_remedies_restore_deleted_entries(ws, local):
     with tracked_run(local, "train") as run:
         run.content("weights", "of a model")

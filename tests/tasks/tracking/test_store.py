@@ -14,7 +14,7 @@ from heterodub.schemas.config.settings import TrackingSettings
 from heterodub.schemas.errors import SettingsError, TrackingError
 from heterodub.tasks.stores.workspace import MARKER, TRACKING, Workspace
 from heterodub.tasks.tracking.address import place_of
-from heterodub.tasks.tracking.store import look, open_tracking
+from heterodub.tasks.tracking.store import Tracking, look, open_tracking
 from tests.tasks.tracking.served import free_port
 
 DEFAULT = TrackingSettings()
@@ -70,11 +70,20 @@ def test_second_opening_finds_the_same_experiment(ws, local):
     assert open_tracking(TrackingSettings(experiment="other"), ws).experiment_id != local.experiment_id
 
 
+def test_each_purpose_has_an_experiment_of_its_own(tracking):
+    def name(one: Tracking) -> str:
+        return one.client.get_experiment(one.experiment_id).name
+
+    evaluation, promotion = tracking.of("evaluation"), tracking.of("promotion")
+    assert (name(evaluation), name(promotion)) == (f"{name(tracking)}-evaluation", f"{name(tracking)}-promotion")
+    assert promotion.of("training") == tracking and tracking.of("promotion") == promotion
+
+
 TWO_AT_ONCE = """
 import os, sys
 from heterodub.schemas.config.settings import TrackingSettings
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.tracking.store import open_tracking
+from heterodub.tasks.tracking.store import Tracking, open_tracking
 both = []
 for _ in range(2):
     if not (process := os.fork()):

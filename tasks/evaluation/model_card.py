@@ -1,18 +1,28 @@
-"""Card of a shipped model for people: the footage behind it, its scores beside controls, its limits."""
+"""Card of a model for people, in Markdown: the footage behind it, its scores beside controls, its limits.
 
+A model that ships has it as a file, a registered version as its description in MLflow.
+"""
+
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from heterodub.model.metrics.intervals import Interval
 from heterodub.model.metrics.report import Report
-from heterodub.schemas.cards import GeneratorCard, TranslatorCard
+from heterodub.schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.registry import LONGEST_DESCRIPTION, describe_version, named_version, version_called
+from heterodub.tasks.tracking.runs import TrackedRun
+from heterodub.tasks.tracking.store import open_tracking
 from heterodub.tasks.training.clip_selection import ClipRef, Selection
+from heterodub.tasks.training.tracked_run import AnySpec, Registered
 
 _SCORES: Final[Mapping[Stage, Mapping[str, tuple[str, float]]]] = {
     Stage.STAGE1: {
@@ -32,6 +42,10 @@ _SCORES: Final[Mapping[Stage, Mapping[str, tuple[str, float]]]] = {
     },
 }
 """Scores in the card: heading, and factor of the figures."""
+
+_LIMITS: Final = "## Limits"
+
+_SECTIONS: Final = re.compile(r"(?m)^(?=##)")
 
 _OF_LABELS: Final = ("licence", "consent")
 
@@ -68,19 +82,19 @@ def footage_of(workspace: Workspace, selection: Selection) -> list[Footage]:
 
 
 def model_card(
-    card: GeneratorCard | TranslatorCard,
-    origin: str,
+    card: GeneratorCard | TranslatorCard | BaselineCard,
+    title: str,
     footage: Sequence[Footage],
     scores: Mapping[str, Evaluation],
     notes: str = "",
 ) -> str:
-    """Write the card of a model, in Markdown. origin: its version, in words. scores: by the name of the footage."""
+    """Write the card of a model. title: sentence on where it comes from. scores: by the name of the footage."""
     minutes = sum(part.minutes for part in footage)
-    size = f"faces of {card.architecture.side_px} pixels" if isinstance(card, TranslatorCard) else "any size of face"
+    size = "any size of face" if isinstance(card, GeneratorCard) else f"faces of {card.architecture.side_px} pixels"
     lines = [
         f"# {card.kind}",
         "",
-        f"The {card.kind} that ships with heterodub: {origin}, {counted(card.steps, 'step')}, weights in 16 bits.",
+        f"{title} {counted(card.steps, 'step')} of training, seed {card.seed}.",
         "",
         "## Data",
         "",
@@ -97,25 +111,61 @@ def model_card(
         "",
         "Means over speakers with 95 % intervals, defined in docs/metrics.md. The controls are trivial systems on the",
         "same clips.",
-    ]
-    for name, evaluation in scores.items():
-        lines += ["", f"### {name}", "", *_scores(evaluation)]
-    lines += [
         "",
-        "## Limits",
+        _LIMITS,
         "",
         f"- It takes landmarks of {card.backend} alone, and {size}.",
-        *(f"- Scored on {name}: {verdict}." for name, verdict in _verdicts(scores)),
     ]
-    return "\n".join([*lines, *(["", notes.strip()] if notes.strip() else []), ""])
+    text = "\n".join([*lines, *(["", notes.strip()] if notes.strip() else []), ""])
+    for name, evaluation in scores.items():
+        text = with_scores(text, name, evaluation)
+    return text
 
 
-def _verdicts(scores: Mapping[str, Evaluation]) -> list[tuple[str, str]]:
-    return [(name, verdict.text) for name, evaluation in scores.items() for verdict in evaluation.report.verdicts]
+def with_scores(card: str, name: str, evaluation: Evaluation, longest: int | None = None) -> str:
+    """Return a card with the scores on the footage of that name, in the place of earlier ones.
+
+    longest: characters of the result at most; the oldest scores go where it would be longer.
+    """
+    heading = f"### {name}\n"
+    parts = [part for part in _SECTIONS.split(card) if not part.startswith(heading)]
+    end = next((index for index, part in enumerate(parts) if part.startswith(_LIMITS)), len(parts))
+    parts.insert(end, heading + "\n" + "\n".join([*_scores(evaluation), "", ""]))
+    oldest = next(index for index, part in enumerate(parts) if part.startswith("### "))
+    while longest and oldest < end and sum(map(len, parts)) > longest:
+        del parts[oldest]
+        end -= 1
+    return "".join(parts)
+
+
+def describe_training(settings: Settings, spec: AnySpec, registered: Registered) -> None:
+    """Describe a training's run and the version it made by its card. A description that is there already stays.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
+    selection = spec.clips
+    assert isinstance(selection, Selection)
+    tracking = open_tracking(settings.tracking, selection.workspace)
+    version = named_version(tracking, registered.model, str(registered.version))
+    card = model_card(
+        registered.trained.card, f"{version}.".capitalize(), footage_of(selection.workspace, selection), {}
+    )
+    text = describe_version(tracking, version, lambda present: present or card)
+    TrackedRun(tracking, registered.run_id, resumed=True).describe(text)
+
+
+def describe_scores(workspace: Workspace, settings: Settings, evaluation: Evaluation) -> None:
+    """Put the scores of a registered version on its card. Raises: TrackingError - the store cannot be reached."""
+    tracking = open_tracking(settings.tracking, workspace)
+    version = version_called(tracking, "{evaluated_model}/{version}".format_map(evaluation.tags))
+    name = f"{evaluation.evaluated_on} of release {evaluation.release}"
+    describe_version(tracking, version, lambda card: with_scores(card, name, evaluation, LONGEST_DESCRIPTION))
 
 
 def _scores(evaluation: Evaluation) -> list[str]:
-    report, shown = evaluation.report, _SCORES[evaluation.stage]
+    report = evaluation.report
+    measured = {mean.score for mean in report.means}
+    shown = {score: how for score, how in _SCORES[evaluation.stage].items() if score in measured}
     where = f"{counted(report.clips, 'clip')} of {counted(report.speakers, 'speaker')}"
     headings = [heading for heading, _ in shown.values()]
     return [
@@ -124,6 +174,7 @@ def _scores(evaluation: Evaluation) -> list[str]:
         f"| | {' | '.join(headings)} |",
         f"|---|{'---|' * len(headings)}",
         *_rows(report, shown),
+        *(line for verdict in report.verdicts for line in ("", f"{verdict.text}.")),
     ]
 
 
@@ -131,10 +182,14 @@ def _rows(report: Report, shown: Mapping[str, tuple[str, float]]) -> list[str]:
     means = {(mean.system, mean.score): mean.interval for mean in report.means}
     return [
         f"| {system} | "
-        + " | ".join(means[system, score].format(".2f", factor, missing="-") for score, (_, factor) in shown.items())
+        + " | ".join(_figure(means.get((system, score)), factor) for score, (_, factor) in shown.items())
         + " |"
         for system in dict.fromkeys(mean.system for mean in report.means)
     ]
+
+
+def _figure(interval: Interval | None, factor: float) -> str:
+    return interval.format(".2f", factor, missing="-") if interval else "-"
 
 
 def _cell(text: str) -> str:
