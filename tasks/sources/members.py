@@ -51,8 +51,8 @@ def _inside(raw: RawFile, corpus: Corpus, origins: Sequence[str]) -> Iterator[Ra
             yield from list_members(raw, corpus, file)
     except MediaRefusedError as refusal:
         yield _refused(raw, refusal.reason, refusal.detail)
-    except OSError as error:
-        if local_path(raw.uri) is None:
+    except (OSError, ImportError, ValueError) as error:  # a server that cannot give a part of a file: ValueError
+        if local_path(raw.uri) is None or not isinstance(error, OSError):
             raise SourceError(f"{raw.uri}: {error}") from error
         yield _refused(raw, unreadable(error).reason, unreadable(error).detail)
 

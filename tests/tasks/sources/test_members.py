@@ -6,7 +6,10 @@ import io
 import json
 import os
 import tarfile
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import fsspec
 import pyarrow as pa
@@ -358,3 +361,18 @@ def test_folder_of_save_to_disk_is_named(tmp_path):
         (tmp_path / name).write_bytes(b"{}")
     with pytest.raises(SourceError, match="to_parquet"):
         check_source(str(tmp_path))
+
+
+def test_server_that_gives_no_parts_of_files_is_named(tmp_path):
+    """As Python's own: nothing in a shard could be found without fetching all of it for each member."""
+    write_tar(tmp_path / "x.tar", member("a.mp4", bytes(1 << 20)), member("b.mp4"))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        origin = f"http://127.0.0.1:{server.server_port}"
+        (tmp_path / "list.csv").write_text(f"uri\n{origin}/x.tar\n")
+        try:
+            with pytest.raises(SourceError, match=r"x\.tar: "):
+                list(source_files(str(tmp_path / "list.csv"), origins=[origin]))
+        finally:
+            server.shutdown()
