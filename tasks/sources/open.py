@@ -10,7 +10,7 @@ from typing import Final
 from heterodub.schemas.addresses import trouble_with
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.exports import RECORD
-from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.paths import local_path, localise
 from heterodub.tasks.media.sniff import sniff
@@ -66,7 +66,7 @@ def source_files(
     elif path.is_dir() and (path / RECORD).is_file():
         yield from exported_files(path, corpus_name)
     else:
-        _refuse_saved_arrow(path)
+        _refuse_other_folders(path)
         _refuse_other_lists(path)
         yield from find_files(Corpus(name=corpus_name, root=str(path.absolute())), origins)
 
@@ -131,8 +131,11 @@ def _require_there(source: str, origins: Sequence[str]) -> None:
         raise SourceError(f"{source}: there is nothing there")
 
 
-def _refuse_saved_arrow(path: Path) -> None:
-    """Refuse what the `datasets` library saves to disk: Arrow files, which it alone reads."""
+def _refuse_other_folders(path: Path) -> None:
+    """Refuse folders of data sets that hold no footage: a part of an export, and Arrow files of `datasets`."""
+    whole = path.absolute().parent
+    if path.name in tuple(Stage) and (whole / RECORD).is_file():
+        raise SourceError(f"{path} is a part of an export; name the export's folder, {whole}")
     if (path / "dataset_dict.json").is_file() or all((path / name).is_file() for name in _SAVED_ARROW):
         raise SourceError(f"{path} was written by save_to_disk; write each split by to_parquet, and ingest that folder")
 
