@@ -138,7 +138,8 @@ def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
 
     Raises: PromotionError - a clip is gone, or its content is another.
     """
-    media, clip_ids = {clip.media_id for clip in benchmark.clips}, pa.array([clip.clip_id for clip in benchmark.clips])
+    media = sorted({clip.media_id for clip in benchmark.clips})
+    clip_ids = pa.array([clip.clip_id for clip in benchmark.clips])
     contents = _contents(
         batch.filter(pc.is_in(batch["clip_id"], value_set=clip_ids))
         for batch in tables.batches(

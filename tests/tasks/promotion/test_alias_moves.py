@@ -169,7 +169,7 @@ def test_lost_server_leaves_a_move_that_is_completed_later(settings, mortal, ws,
     try:
         with pytest.raises(TrackingError, match="is written"):
             move(store, ws, second, first)
-        with pytest.raises(TrackingError, match=f"files of {MODEL} {second}"):
+        with pytest.raises(TrackingError, match=f"files of {MODEL} version {second}"):
             gate.score(comparison)
         assert "was interrupted" in problems(on_server)[0]
     finally:
