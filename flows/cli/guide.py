@@ -28,6 +28,7 @@ GUIDES: Final = {
         (
             "ingest FOLDER -w WORKSPACE",
             "ingest interviews.toml -w WORKSPACE --workers 8",
+            "ingest s3://bucket/train-{0000..0127}.tar -w WORKSPACE",
             "ingest labels.csv --columns uri=file,speaker=speaker_id -w WORKSPACE",
             "ingest s3://bucket/films -w s3://bucket/workspace --corpus films",
         ),
@@ -64,7 +65,13 @@ GUIDES: Final = {
     ),
     "doctor": Guide(("doctor -w WORKSPACE",), "status"),
     "report": Guide(
-        ("report --open -w WORKSPACE", "report --trend -w WORKSPACE", "report --clip 3f9a1c -o page.html -w WORKSPACE"),
+        (
+            "report --open -w WORKSPACE",
+            "report --against strict.toml -w WORKSPACE",
+            "report --against newest -w WORKSPACE",
+            "report --trend -w WORKSPACE",
+            "report --clip 3f9a1c -o page.html -w WORKSPACE",
+        ),
         "train stage1",
     ),
     "train stage1": Guide(

@@ -125,13 +125,19 @@ def report(
         typer.Option(
             "--output",
             "-o",
-            help="Page to write, or to write anew; else reports/ingest.html (trend.html) of the workspace.",
+            help="Page to write, or to write anew; else reports/ingest.html (trend, changes) of the workspace.",
         ),
     ] = None,
     clip: Annotated[list[str] | None, typer.Option(help="Show this clip in detail too (start of its id).")] = None,
     trend: Annotated[
         bool, typer.Option("--trend", help="About runs instead: speed, refusals, and how corpora drift.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Policy file or release: show what would move by it, or what moved since; newest: since last."
+        ),
+    ] = None,
     media: Annotated[
         Literal["none", "some", "all"],
         typer.Option(help="Films of clips in the page: none, of those in detail (8 MB), of all (60 MB)."),
@@ -139,17 +145,26 @@ def report(
     show: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write one HTML page about the ingest: what was kept, why, how it looks and sounds. Prints where it is."""
-    from heterodub.tasks.inspect.report.write import write_report, write_trend
+    from heterodub.flows.cli.render.inspect import show_changes
+    from heterodub.tasks.inspect.report.write import write_changes, write_report, write_trend
 
-    if trend and clip:
+    if trend and (clip or against):
         raise typer.BadParameter("--trend is about runs and shows no clips")
+    if clip and against:
+        raise typer.BadParameter("--against shows the clips that moved; --clip belongs to the page without it")
     settings = _settings(workspace, config)
-    page = write_trend(settings, output) if trend else write_report(settings, tuple(clip or ()), output, media)
-    typer.echo(page)
+    if against:
+        summary = write_changes(settings, against, output, media)
+    elif trend:
+        summary = {"page": write_trend(settings, output)}
+    else:
+        summary = {"page": write_report(settings, tuple(clip or ()), output, media)}
+    print_result(summary, as_json, show_changes)
     if show:
-        _open_page(page)
+        _open_page(summary["page"])
 
 
 def _open_page(page: str) -> None:

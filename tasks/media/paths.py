@@ -8,18 +8,21 @@ import errno
 import hashlib
 import io
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 from urllib.parse import quote, unquote_to_bytes
 from uuid import uuid4
 
 from heterodub.model.files import is_disk_full
 from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.members import Member, member_of
 from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media import parquet_cells, tar_members
 from heterodub.tasks.stores.remote import as_os_errors, open_store
 
 TIMES: Final = 12
@@ -164,12 +167,19 @@ def fingerprint(path: Path, within: str | None = None) -> str:
     Raises: MediaRefusedError - VANISHED, UNREADABLE, LINK_OUTSIDE.
     """
     try:
-        with open_regular(path) as file:
-            if within is not None and not _place_of(file.fileno(), path).is_relative_to(within):
-                raise MediaRefusedError(FileReason.LINK_OUTSIDE)
+        with _open_within(path, within) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(error) from error
+
+
+def _open_within(path: Path, within: str | None) -> io.BufferedReader:
+    """Open a file that must lie in a folder, links followed. Raises: MediaRefusedError - LINK_OUTSIDE. OSError."""
+    file = open_regular(path)
+    if within is not None and not _place_of(file.fileno(), path).is_relative_to(within):
+        file.close()
+        raise MediaRefusedError(FileReason.LINK_OUTSIDE)
+    return file
 
 
 def _place_of(handle: int, path: Path) -> Path:
@@ -179,13 +189,14 @@ def _place_of(handle: int, path: Path) -> Path:
 
 
 @contextmanager
-def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[Path]:
-    """A path under which the file can be opened: local files where they are, remote ones copied into `scratch`, those
-    that were handed to this process under the paths they have here.
+def localise(uri: str, scratch: Path, origins: Sequence[str] = (), within: str | None = None) -> Iterator[Path]:
+    """A path under which the file can be opened: local files where they are, remote ones and members of archives copied
+    into `scratch`, those that were handed to this process under the paths they have here.
 
-    The copy is removed on leaving. Its name says nothing of the remote name. origins: see open_store.
+    The copy is removed on leaving. Its name says nothing of the remote name. origins: see open_store. within: folder
+    that a local archive must lie in, links followed.
 
-    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE.
+    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, CHANGED, LINK_OUTSIDE.
     """
     path = path_of(uri) or local_path(uri)
     if path is not None:
@@ -193,20 +204,23 @@ def localise(uri: str, scratch: Path, origins: Sequence[str] = ()) -> Iterator[P
         return
     copy = scratch / f"{uuid4().hex}.media"  # a name for minutes, never stored
     try:
-        _fetch(uri, copy, origins)
+        _fetch(uri, copy, origins, within)
         yield copy
     finally:
         copy.unlink(missing_ok=True)
 
 
 def content_of(uri: str, origins: Sequence[str] = (), within: str | None = None) -> str:
-    """sha256 of the bytes under a name, in hex; a remote file is copied for as long as that takes. within: folder that
-    a local file must lie in, links followed. origins: see open_store.
+    """sha256 of the bytes under a name, in hex; a remote file or a member is copied for as long as that takes. within:
+    folder that a local file, or the archive around it, must lie in, links followed. origins: see open_store.
 
-    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, LINK_OUTSIDE.
+    Raises: MediaRefusedError - DISK_FULL, VANISHED, UNREADABLE, CHANGED, LINK_OUTSIDE.
     """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(uri, Path(folder), origins) as path:
-        return fingerprint(path, within)
+    with (
+        tempfile.TemporaryDirectory(prefix="heterodub-") as folder,
+        localise(uri, Path(folder), origins, within) as path,
+    ):
+        return fingerprint(path, within if member_of(uri) is None else None)
 
 
 def disk_trouble(error: OSError) -> MediaRefusedError | None:
@@ -216,14 +230,52 @@ def disk_trouble(error: OSError) -> MediaRefusedError | None:
     return None
 
 
-def _fetch(uri: str, copy: Path, origins: Sequence[str]) -> None:
+@contextmanager
+def open_bytes(
+    uri: str, origins: Sequence[str] = (), within: str | None = None, ahead_bytes: int | None = None
+) -> Iterator[BinaryIO]:
+    """A file, here or in a store, to read from any place. origins: see open_store. within: folder that a local one must
+    lie in, links followed. ahead_bytes: to read ahead of a remote one; None: megabytes, as for a file that is read
+    through.
+
+    Raises: MediaRefusedError - LINK_OUTSIDE, NOT_A_REGULAR_FILE. OSError, ImportError, ValueError - it cannot be opened
+    or, inside the block, read.
+    """
+    path = local_path(uri)
+    if path is not None:
+        with _open_within(path, within) as local:
+            yield local
+        return
+    with as_os_errors():
+        store, place = open_store(uri, origins)
+        with store.open(place, "rb", **({} if ahead_bytes is None else {"block_size": ahead_bytes})) as remote:
+            yield remote
+
+
+def _fetch(uri: str, copy: Path, origins: Sequence[str], within: str | None) -> None:
+    member = member_of(uri)
     try:
-        with as_os_errors():
-            store, path = open_store(uri, origins)
-            with store.open(path, "rb") as remote, copy.open("wb") as local:
-                while chunk := remote.read(_CHUNK_BYTES):
-                    local.write(chunk)
+        with open_bytes(uri if member is None else member.container, origins, within) as source, copy.open("wb") as out:
+            if member is None:
+                shutil.copyfileobj(source, out, _CHUNK_BYTES)
+            else:
+                _copy_member(member, source, out)
     except OSError as error:
         raise (disk_trouble(error) or unreadable(error)) from error
     except (ImportError, ValueError) as error:  # of a kind that is not read, or its driver is not installed
         raise MediaRefusedError(FileReason.UNREADABLE, str(error)) from error
+
+
+def _copy_member(member: Member, source: BinaryIO, out: io.BufferedWriter) -> None:
+    if member.kind == "tar":
+        tar_members.copy_entry(source, member.place, member.name, out)
+    else:
+        parquet_cells.copy_cell(source, member.place, member.column, out)
+
+
+def holds(member: Member, origins: Sequence[str] = ()) -> bool:
+    """Return True if a member is where its address says. Raises: as open_bytes."""
+    with open_bytes(member.container, origins) as source:
+        if member.kind == "tar":
+            return tar_members.has_entry(source, member.place, member.name)
+        return parquet_cells.has_cell(source, member.place, member.column)

@@ -17,10 +17,13 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from heterodub.schemas.errors import SourceError
+from heterodub.schemas.members import member_of
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.paths import local_path, path_to_uri
 from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.folder_labels import FolderLabels
+from heterodub.tasks.sources.members import is_gone, unpacked
 from heterodub.tasks.stores.remote import as_os_errors, open_store
 from heterodub.tasks.stores.workspace import MARKER
 
@@ -37,7 +40,7 @@ def find_files(corpus: Corpus, origins: Sequence[str] = ()) -> Iterator[RawFile]
     the end, the pattern for speakers fits.
     """
     files = usable = spoken = 0
-    for raw in _found(corpus, origins):
+    for raw in _labelled(corpus, origins):
         yield raw
         files += 1
         usable += raw.refusal is None
@@ -51,9 +54,18 @@ def find_files(corpus: Corpus, origins: Sequence[str] = ()) -> Iterator[RawFile]
         raise SourceError(f"{corpus.root}: none of its {usable} files fits speaker = {corpus.speaker!r}")
 
 
-def _found(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
+def _labelled(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
+    """Yield the files with what metadata files beside them say, and those inside of archives in place of these."""
+    labels = FolderLabels(origins)
+    for raw in _found(corpus, origins, labels):
+        if not labels.is_read(raw):
+            yield from unpacked(labels.applied(raw), corpus, origins)
+    yield from labels.without_file(corpus)
+
+
+def _found(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Iterator[RawFile]:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
-        yield from _remote(corpus, origins)
+        yield from _remote(corpus, origins, labels)
         return
     root = local_path(corpus.root) if corpus.root.startswith("file://") else Path(corpus.root)
     if root is None or not root.exists():
@@ -61,10 +73,10 @@ def _found(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
     if root.is_file():
         yield local_file(corpus, root, root.parent)
         return
-    yield from _walk(corpus, root)
+    yield from _walk(corpus, root, labels)
 
 
-def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
+def _walk(corpus: Corpus, root: Path, labels: FolderLabels) -> Iterator[RawFile]:
     def fail(error: OSError) -> None:
         if Path(error.filename) == root:
             raise SourceError(f"{root}: {error.strerror}") from error
@@ -80,6 +92,7 @@ def _walk(corpus: Corpus, root: Path) -> Iterator[RawFile]:
             folders.clear()
             continue
         folders.sort()
+        labels.read([path_to_uri(here / name) for name in names])
         for name in sorted(names):
             if _matches(corpus.glob, (here / name).relative_to(root)):
                 yield _inside(corpus, local_file(corpus, here / name, root), here / name, real)
@@ -156,7 +169,7 @@ def reached(uri: str, origins: Sequence[str]) -> Iterator[tuple[Any, str]]:
         raise SourceError(f"{uri}: {error}") from error
 
 
-def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
+def _remote(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Iterator[RawFile]:
     with reached(corpus.root, origins) as (filesystem, root):
         listing = filesystem.find(root, detail=True)
     if not listing:
@@ -164,6 +177,7 @@ def _remote(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
     workspaces = tuple(path.removesuffix(MARKER) for path in listing if path.endswith(f"/{MARKER}"))
     if f"{root.rstrip('/')}/" in workspaces:
         raise SourceError(f"{corpus.root} is a workspace, not footage; name what it was ingested from")
+    labels.read([filesystem.unstrip_protocol(path) for path in sorted(listing)])
     for path, facts in sorted(listing.items()):
         if path.startswith(workspaces) or (path.endswith("/") and not facts.get("size")):
             continue  # a key with a slash at its end is how consoles show an empty folder
@@ -220,6 +234,10 @@ def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
     lost: set[str] = set()
     remote: dict[str, list[str]] = defaultdict(list)
     for uri in uris:
+        if (member := member_of(uri)) is not None:
+            if is_gone(member, origins):
+                lost.add(uri)
+            continue
         path = local_path(uri)
         if path is None:
             remote[uri.rsplit("/", 1)[0]].append(uri)

@@ -3,7 +3,6 @@ consent, language, corpus and offset (seconds the sound is late). All of it is c
 """
 
 import dataclasses
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +18,8 @@ from heterodub.tasks.sources import tabular
 from heterodub.tasks.sources.columns import resolve
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.folder import local_file, remote_file
+from heterodub.tasks.sources.labels import seconds
+from heterodub.tasks.sources.members import unpacked
 
 _QUESTIONS_AT_ONCE: Final = 32
 _SHOWN: Final = 10
@@ -66,7 +67,8 @@ def read_manifest(
     missing = [raw.uri for raw in files.values() if raw.refusal is FileReason.NOT_FOUND]
     if len(missing) == len(files):
         raise SourceError(f"manifest {path}: none of the {len(files)} files it lists is there, such as {missing[0]}")
-    yield from files.values()
+    for raw in files.values():
+        yield from unpacked(raw, Corpus(name=raw.corpus, root=raw.uri), origins)
 
 
 def _rows(path: Path, mapping: Mapping[str, str]) -> Iterator[tabular.SheetRow]:
@@ -103,7 +105,7 @@ def _statement(row: tabular.SheetRow, labels: Mapping[str, str], place: str) -> 
         raise ValueError(f"{uri!r} is not the name of a file")
     if trouble := trouble_with(uri):
         raise ValueError(trouble)
-    stated["offset_s"] = _seconds(stated.pop("offset", "0"))
+    stated["offset_s"] = seconds(stated.pop("offset", "0"))
     named = (uri, row.spaced.get("uri", uri))  # a name may really begin or end with a space
     stated["roots"] = [name if "://" in name or name.startswith("/") else f"{place}/{name}" for name in named]
     return stated
@@ -150,13 +152,3 @@ def _one_file(corpus: Corpus, origins: Sequence[str]) -> RawFile:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
         return remote_file(corpus, origins)
     return local_file(corpus, (local_path(corpus.root) if "://" in corpus.root else None) or Path(corpus.root))
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not math.isfinite(seconds):
-        raise ValueError(f"offset is in seconds, not {text!r}")
-    return seconds

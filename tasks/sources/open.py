@@ -1,5 +1,6 @@
 """Opening of a source by what a user types: a folder, a file, a URI, a manifest or a corpus file."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Final
 from heterodub.schemas.addresses import trouble_with
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.exports import RECORD
-from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.paths import local_path, localise
 from heterodub.tasks.media.sniff import sniff
@@ -17,9 +18,12 @@ from heterodub.tasks.sources.corpus import Corpus, load_corpus
 from heterodub.tasks.sources.exported import exported_files
 from heterodub.tasks.sources.folder import find_files, reached
 from heterodub.tasks.sources.manifest import read_manifest
+from heterodub.tasks.sources.members import PARQUET, holds_media
 from heterodub.tasks.sources.tabular import SUFFIXES, suffix_of
 
 _CORPUS: Final = ".toml"
+_SAVED_ARROW: Final = ("state.json", "dataset_info.json")
+_MOST_SHARDS: Final = 100_000
 _OTHER_LISTS: Final = (".txt", ".json", ".ndjson", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml", ".arrow")
 
 
@@ -35,16 +39,21 @@ def source_files(
     """Yield every raw file of a source; of a manifest, once all of it was checked.
 
     A .toml is a corpus file; .csv, .tsv, .jsonl (each also .gz) and .parquet are manifests, in whatever case they are
-    written; the folder of an export gives the raw files in it; anything else is a folder, a file or a URI. origins: web
-    servers that may be read, see open_store. columns: those of a manifest that are called otherwise, see resolve.
+    written, but for a .parquet with media in its cells; the folder of an export gives the raw files in it; a name with
+    {0000..0012} stands for that many; anything else is a folder, a file or a URI. origins: web servers that may be
+    read, see open_store. columns: those of a manifest that are called otherwise, see resolve.
 
     Raises: SourceError - the source is not there, not what it seems, or holds no files.
     """
     if trouble := trouble_with(source):
         raise SourceError(trouble)
-    if columns and not suffix_of(source):
+    if columns and not _is_manifest(source, origins):
         raise SourceError(f"{source} is no manifest, so it has no columns to name; a corpus file names them itself")
     path = local_path(source) if "://" in source else Path(source)
+    if (names := _numbered(source)) and not (path and path.exists()):
+        for name in names:
+            yield from source_files(name, corpus_name, origins)
+        return
     if path is None:
         yield from _remote(source, corpus_name, origins, columns)
         return
@@ -52,11 +61,12 @@ def source_files(
         raise SourceError(f"{source}: there is no such file or folder")
     if path.is_file() and path.suffix.lower() == _CORPUS:
         yield from corpus_files(load_corpus(path), origins)
-    elif path.is_file() and suffix_of(path.name):
+    elif path.is_file() and _is_manifest(source, origins):
         yield from read_manifest(path, corpus_name, origins=origins, columns=columns)
     elif path.is_dir() and (path / RECORD).is_file():
         yield from exported_files(path, corpus_name)
     else:
+        _refuse_other_folders(path)
         _refuse_other_lists(path)
         yield from find_files(Corpus(name=corpus_name, root=str(path.absolute())), origins)
 
@@ -75,8 +85,9 @@ def check_source(
     Raises: SourceError - see source_files.
     """
     is_remote = "://" in source and not trouble_with(source) and local_path(source) is None
-    if is_remote and not _is_list(source):
-        _require_there(source, origins)
+    if is_remote and not _is_list(source, origins):
+        for name in _numbered(source) or [source]:
+            _require_there(name, origins)
         return
     files = source_files(source, corpus_name, origins, columns)
     first = next(files)  # source_files raises where there is none
@@ -84,8 +95,33 @@ def check_source(
         any(raw.speaker is not None for raw in files)  # at its end it raises, if there was a pattern and none fits
 
 
-def _is_list(source: str) -> bool:
-    return source.lower().endswith(_CORPUS) or suffix_of(source) is not None
+_NUMBERS: Final = re.compile(r"(.*)\{(\d{1,8})\.\.(\d{1,8})\}(.*)")
+
+
+def _numbered(source: str) -> list[str]:
+    """Return the names that one with {0000..0012} stands for, as the webdataset library has it; none for any other.
+
+    Raises: SourceError - it stands for none, or more than any data set has.
+    """
+    match = _NUMBERS.fullmatch(source)
+    if match is None:
+        return []
+    before, first, last, after = match.groups()
+    count = int(last) - int(first) + 1
+    if not 1 <= count <= _MOST_SHARDS:
+        raise SourceError(f"{source}: stands for {count} shards; 1 to {_MOST_SHARDS} are accepted")
+    return [f"{before}{number:0{len(first)}}{after}" for number in range(int(first), int(last) + 1)]
+
+
+def _is_list(source: str, origins: Sequence[str]) -> bool:
+    return source.lower().endswith(_CORPUS) or _is_manifest(source, origins)
+
+
+def _is_manifest(source: str, origins: Sequence[str]) -> bool:
+    suffix = suffix_of(source)
+    if suffix != PARQUET:
+        return suffix is not None
+    return not holds_media(source if "://" in source else str(Path(source).absolute()), origins)
 
 
 def _require_there(source: str, origins: Sequence[str]) -> None:
@@ -93,6 +129,15 @@ def _require_there(source: str, origins: Sequence[str]) -> None:
         is_there = store.exists(path)
     if not is_there:
         raise SourceError(f"{source}: there is nothing there")
+
+
+def _refuse_other_folders(path: Path) -> None:
+    """Refuse folders of data sets that hold no footage: a part of an export, and Arrow files of `datasets`."""
+    whole = path.absolute().parent
+    if path.name in tuple(Stage) and (whole / RECORD).is_file():
+        raise SourceError(f"{path} is a part of an export; name the export's folder, {whole}")
+    if (path / "dataset_dict.json").is_file() or all((path / name).is_file() for name in _SAVED_ARROW):
+        raise SourceError(f"{path} was written by save_to_disk; write each split by to_parquet, and ingest that folder")
 
 
 def _refuse_other_lists(path: Path) -> None:
@@ -121,7 +166,7 @@ def corpus_files(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
 
 
 def _remote(source: str, corpus_name: str, origins: Sequence[str], columns: Mapping[str, str]) -> Iterator[RawFile]:
-    if not _is_list(source):
+    if not _is_list(source, origins):
         yield from find_files(Corpus(name=corpus_name, root=source), origins)
         return
     suffix = suffix_of(source) or _CORPUS

@@ -1,5 +1,6 @@
 """The policy that a workspace was routed by. It stays in force until `heterodub route` replaces it."""
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,10 @@ from heterodub.schemas.toml import describe
 from heterodub.tasks.stores.workspace import Workspace
 
 FILE: Final = "policy.json"
+KEPT: Final = "policies"
+"""Folder with every policy that was in force, by its hash."""
+
+_HASH: Final = re.compile(r"[0-9a-f]+")
 
 
 def active_policy(workspace: Workspace) -> Policy | None:
@@ -47,8 +52,31 @@ def chosen_policy(workspace: Workspace, settings: Settings, path: str | Path | N
 
 
 def set_policy(workspace: Workspace, policy: Policy) -> None:
-    """Store `policy` as the one in force."""
-    workspace.filesystem().pipe_file(workspace.path(FILE), policy.model_dump_json(indent=2).encode())
+    """Store `policy` as the one in force; a copy stays when another takes its place, for reports on older releases."""
+    text = policy.model_dump_json(indent=2).encode()
+    files = workspace.filesystem()
+    files.makedirs(workspace.path(KEPT), exist_ok=True)
+    for path in (f"{KEPT}/{policy.hash}.json", FILE):
+        files.pipe_file(workspace.path(path), text)
+
+
+def kept_policy(workspace: Workspace, policy_hash: str) -> Policy | None:
+    """Return the policy of that hash that is or was in force; None where it is not kept, or is damaged.
+
+    Raises: WorkspaceError - the file of the policy in force is damaged.
+    """
+    standing = active_policy(workspace)
+    if standing is not None and standing.hash == policy_hash:
+        return standing
+    path = workspace.path(f"{KEPT}/{policy_hash}.json")
+    files = workspace.filesystem()
+    if not _HASH.fullmatch(policy_hash) or not files.exists(path):
+        return None
+    try:
+        policy = Policy.model_validate_json(files.cat_file(path))
+    except (ValidationError, OSError):
+        return None
+    return policy if policy.hash == policy_hash else None
 
 
 def policy_for_ingest(workspace: Workspace, wanted: Path | None) -> Policy:

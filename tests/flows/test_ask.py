@@ -10,9 +10,12 @@ from typer.testing import CliRunner
 from heterodub.flows.cli.inspect import register
 from heterodub.schemas.display import csv_line, visible
 from heterodub.schemas.errors import HeterodubError
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.ingestion.reroute import changed_clips, describe, plan_reroute
 from heterodub.tasks.inspect.list import CLIP_COLUMNS, FILE_COLUMNS
 from heterodub.tasks.monitoring.run_log import Counts, as_step, recording
+from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
 app = typer.Typer()
@@ -164,6 +167,33 @@ def test_report_prints_only_its_path(root: str, tmp_path: Path):
     assert run(root, "report").strip() == f"{root}/reports/ingest.html"
     assert run(root, "report", "-o", str(tmp_path / "page.html")).strip() == str(tmp_path / "page.html")
     assert (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_report_against_a_policy_counts_as_route_does(root: str, tmp_path: Path):
+    (policy := tmp_path / "other.toml").write_text('name = "other"\nversion = 1\n[stage1]\n[stage2]\n')
+    page = str(tmp_path / "moved.html")
+    summary = json.loads(run(root, "report", "--against", str(policy), "-o", page, "--json"))
+    plan = plan_reroute(Workspace.open(root), load_policy(policy))
+    for stage, planned in ((stage, describe(plan)[stage]) for stage in ("stage1", "stage2")):
+        counts = summary[stage]
+        assert counts["only_after"] == planned["newly_admitted"]
+        assert counts["only_before"] == planned["no_longer_admitted"]
+        assert counts["both"] + counts["only_before"] == planned["before"]
+        assert counts["reasons"] == planned["reasons"]
+    routes = [{name: clip[name] for name in ("clip_id", "before", "after")} for clip in summary["changed"]]
+    assert sorted(map(str, routes)) == sorted(map(str, changed_clips(plan)))
+    lines = run(root, "report", "--against", str(policy), "-o", page).splitlines()
+    assert lines[-1] == summary["page"] == page
+    assert "only by policy other 1" in lines[0]
+
+
+def test_report_against_what_is_neither_release_nor_policy_is_refused(root: str):
+    for against in ("none.toml", "r000000000000"):
+        with pytest.raises(HeterodubError, match=against):
+            app_run = CliRunner().invoke(app, ["report", "--against", against, "-w", root])
+            raise app_run.exception
+    for more in (["--trend"], ["--clip", "ab"]):
+        run(root, "report", "--against", "newest", *more, code=2)
 
 
 def test_trend_report_is_a_separate_page(root: str):

@@ -18,6 +18,7 @@ TARGETS = (
         "labels",
         "delta log",
         "export",
+        "data sets",
         "takedown",
         "sound",
         "checkpoint",

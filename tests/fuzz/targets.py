@@ -1,8 +1,10 @@
 """The functions that read untrusted input, each with small valid inputs and the errors that it may raise."""
 
 import contextlib
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -33,7 +35,9 @@ from heterodub.tasks.reproduction.study_scoring import as_table, score_study
 from heterodub.tasks.reproduction.study_videos import read_videos
 from heterodub.tasks.sources.corpus import load_corpus
 from heterodub.tasks.sources.exported import exported_files
+from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.manifest import read_manifest
+from heterodub.tasks.sources.open import source_files
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.workspace import Workspace
@@ -117,6 +121,22 @@ def _export(folder: Path) -> None:
     (folder / "media" / "a.mp4").write_bytes(b"x")
     (folder / "media.csv").write_text("uri,speaker,licence\nmedia/a.mp4,ada,CC0\n")
     (folder / "export.json").write_text('{"release": "r0123456789ab", "media": 1}')
+
+
+def _datasets(folder: Path) -> None:
+    with tarfile.open(folder / "shard.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name, data in (("a.mp4", b"film"), ("a.json", b'{"speaker": "ada", "offset": 0.5}'), ("b" * 120, b"")):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    films = [{"bytes": b"film", "path": "b.mp4"}, {"bytes": None, "path": "/x/c.mp4"}]
+    pq.write_table(pa.table({"video": films, "speaker": ["ada", None]}), folder / "rows.parquet")
+    (folder / "c.mp4").write_bytes(b"x")
+    (folder / "metadata.jsonl").write_text('{"file_name": "c.mp4", "speaker": "ada"}\n{"file_name": "lost.mp4"}\n')
+
+
+def _look_inside(folder: Path) -> None:
+    gone(raw.uri for raw in source_files(str(folder)))
 
 
 def _list(folder: Path) -> None:
@@ -245,6 +265,7 @@ def targets(scratch: Path) -> dict[str, FuzzTarget]:
         "probe": FuzzTarget(_films, _look),
         "manifest": FuzzTarget(_manifests, _list, "m.*"),
         "export": FuzzTarget(_export, lambda folder: list(exported_files(folder, "films")), "*.*"),
+        "data sets": FuzzTarget(_datasets, _look_inside),
         "corpus": FuzzTarget(
             text("c.toml", _CORPUS), lambda one: load_corpus(one / "c.toml").speaker_of("s1/" + "a" * 99)
         ),

@@ -188,3 +188,28 @@ def show_findings(findings: Iterable["Finding"]) -> None:
         out.print(cell(f"  {word:<8}", style).append(visible(text), "not bold default"), soft_wrap=True)
         if finding.remedy:
             out.print(cell(f"           -> {finding.remedy}"), soft_wrap=True)
+
+
+def show_changes(summary: Mapping[str, Any]) -> None:
+    """Print what moved between two sides, where that was asked for; then the place of the page, on its own line."""
+    stages = [(stage, summary[stage]) for stage in ("stage1", "stage2") if stage in summary]
+    if stages:
+        names = ("on both sides", *(visible(summary[side]["only"]) for side in ("before", "after")))
+        columns = [TableColumn("admits"), *(TableColumn(name, 8, right=True) for name in names)]
+        counts = ("both", "only_before", "only_after")
+        show(columns, [(stage, *(found[name] for name in counts)) for stage, found in stages])
+        moved = [(stage, *row) for stage, _ in stages for row in _moved_by_reason(summary["changed"], stage)]
+        if moved:
+            console().print()
+            columns = [TableColumn(name, right=True) for name in ("no longer admitted", "newly admitted")]
+            show([TableColumn("stage"), TableColumn("reason"), *columns], moved)
+    print(summary["page"])
+
+
+def _moved_by_reason(clips: Iterable[Row], stage: str) -> list[tuple[str, int, int]]:
+    """Return the clips that each reason moved out of a stage and into it."""
+    counts: dict[str, list[int]] = {}
+    for clip in clips:
+        for change in clip["reasons"].get(stage, ()):
+            counts.setdefault(change["reason"], [0, 0])[not change["refuses_after"]] += 1
+    return [(reason, out, into) for reason, (out, into) in sorted(counts.items())]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,30 +12,25 @@ from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import base_name
 from heterodub.schemas.errors import NotFoundError
-from heterodub.schemas.policy import Policy
-from heterodub.schemas.reasons import FileState, Stage
+from heterodub.schemas.reasons import FileState
 from heterodub.tasks.inspect.explain import sentence
 from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.inspect.report.details import Choice, choose
 from heterodub.tasks.inspect.routes import route_of
 from heterodub.tasks.inspect.status import Status, status
-from heterodub.tasks.stores import delta, tables
+from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.labels import read_labels, texts_of
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.clip_store import ClipSource, SpeechClip, StoredClips
 
-from .details import RAW_FRAMES, Detail, data_uri, detail, face_window
+from .details import Detail
 from .histograms import Histogram, histograms
 from .numbers import Numbers, numbers
+from .pictures import ClipPictures
 from .snippets import snippets
-from .stills import FrameRequest, raw_stills, spread, thumbnail
 
 TABLE_ROWS: Final = 3000
 """Clips in the page's table; more would make the page slow, and `list --clips` has them all."""
-
-DETAIL_BYTES: Final = 9_000_000
-"""Pictures of details, as written into the page, stay below this."""
 
 MEDIA_BYTES: Final[Mapping[str, int]] = {"none": 0, "some": 8_000_000, "all": 60_000_000}
 """Films of clips, as written into the page, stay below this: of none, of the clips shown in detail, of all listed."""
@@ -49,7 +44,6 @@ _LIGHT: Final = [
 """Columns that are read of every clip; whole rows are read only of those that are shown."""
 
 Row = Mapping[str, Any]
-Payload = TypeVar("Payload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +99,7 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
     catalog = {row["uri"]: row for row in tables.read_any(ws, "catalog").to_pylist()}
     choice = choose(rows, [_clip(ws, name) for name in requested])
     pictured = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(sorted(choice.shown), pa.string())))
-    thumbnails, details = _Pictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).build()
+    thumbnails, details = ClipPictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).build()
     first = clips.slice(0, TABLE_ROWS)
     listed = tuple(_listed(row) for row in first.to_pylist())
     shown = pa.concat_tables([first, pictured.filter(pc.invert(pc.is_in(pictured["clip_id"], first["clip_id"])))])
@@ -220,75 +214,3 @@ def _file_reasons(files: Sequence[Row]) -> tuple[ReportGroup, ...]:
         for code, same in by_reason.items()
     ]
     return tuple(sorted(groups, key=lambda group: (-group.count, group.code)))
-
-
-class _Pictures:
-    """Builder of thumbnails and details: from stored payload, else from raw files."""
-
-    def __init__(
-        self,
-        ws: Workspace,
-        settings: Settings,
-        policy: Policy,
-        choice: Choice,
-        rows: Sequence[Row],
-        catalog: Mapping[str, Row],
-    ) -> None:
-        self._ws, self._settings, self._policy = ws, settings, policy
-        self._choice, self._catalog, self._labels = choice, catalog, read_labels(ws)
-        self._rows = {row["clip_id"]: row for row in rows}
-        there = [stage for stage in Stage if delta.exists(ws, stage.value)]
-        self._stored = {stage: StoredClips(ws, stage, delta.snapshot(ws, stage.value).files) for stage in there}
-
-    def build(self) -> tuple[dict[str, str], tuple[Detail, ...]]:
-        """Return thumbnails as data URIs by clip_id, and details in the order they were chosen."""
-        stage1 = {clip: self._read(Stage.STAGE1, StoredClips.speech, clip) for clip in self._choice.details}
-        stored = {row["clip_id"] for row in self._rows.values() if row["stage2"]}
-        raw = self._raw(sorted(self._choice.shown - stored), stage1)
-        thumbnails: dict[str, str] = {}
-        details: dict[str, Detail] = {}
-        for clip in sorted(self._choice.shown):
-            stage2, frames = self._read(Stage.STAGE2, StoredClips.pictures, clip), raw.get(clip, {})
-            pictures = stage2.crops if stage2 else [frames[number] for number in sorted(frames)]
-            if pictures:
-                thumbnails[clip] = data_uri(thumbnail(pictures[len(pictures) // 2]))
-            if clip in stage1:
-                details[clip] = detail(self._rows[clip], self._policy, stage2, stage1[clip], frames, self._labels)
-        return thumbnails, _bounded([details[clip] for clip in self._choice.details])
-
-    def _read(self, stage: Stage, read: Callable[[StoredClips, ClipSource], Payload], clip: str) -> Payload | None:
-        """Read the payload of a clip; None where the stage does not hold it."""
-        if stage not in self._stored or not self._rows[clip][stage.value]:
-            return None
-        try:
-            return read(self._stored[stage], ClipSource(clip, self._rows[clip]["media_id"]))
-        except NotFoundError:  # the page has a placeholder; `doctor` names what is lost
-            return None
-
-    def _raw(self, clips: Sequence[str], stage1: Mapping[str, SpeechClip | None]) -> dict[str, dict[int, bytes]]:
-        files: dict[str, list[FrameRequest]] = {}
-        for clip in clips:
-            row = self._rows[clip]
-            count = RAW_FRAMES if clip in self._choice.details else 1
-            frames = spread(row["start_frame"], row["frames"], count) if count > 1 else (_middle(row),)
-            speech = stage1.get(clip)
-            window = None if speech is None else face_window(speech.landmarks)
-            files.setdefault(row["uri"], []).append(FrameRequest(clip, frames, window))
-        return raw_stills(files, self._catalog, self._settings)
-
-
-def _middle(row: Row) -> int:
-    return int(row["start_frame"] + row["frames"] // 2)
-
-
-def _bounded(details: list[Detail]) -> tuple[Detail, ...]:
-    """Return as many details as the page has room for."""
-    fitting: list[Detail] = []
-    size = 0
-    for entry in details:
-        shapes = sum(len(path) for shape in entry.shapes for path in shape.values())
-        size += sum(map(len, entry.frames)) + len(entry.mel or "") + shapes
-        if size > DETAIL_BYTES and fitting:
-            break
-        fitting.append(entry)
-    return tuple(fitting)

@@ -15,6 +15,7 @@ from heterodub.model.features.arrays import Rgb, evenly_spaced
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.members import container_of
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.media.decode import open_video
 from heterodub.tasks.media.paths import local_path, localise
@@ -106,7 +107,7 @@ def from_files(
 
 def _is_unchanged(uri: str, catalog: Mapping[str, Mapping[str, Any]]) -> bool:
     try:
-        path = local_path(uri)
+        path = local_path(container_of(uri))
     except ValueError:
         return False
     row = catalog.get(uri)

@@ -12,11 +12,16 @@ from heterodub.model.files import write_atomic
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
 from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.signals import SIGNALS
+from heterodub.tasks.releases.releases import named
+from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.outputs import AUDIT_PAGE, require_own_page
 from heterodub.tasks.stores.workspace import Workspace
 
+from .changes_page import ChangesPage, gather_changes, totals
 from .gather import ReportPage, gather
+from .route_changes import RouteChanges, changes_by_policy, changes_since, describe_changes
 from .trend import TrendPage, axis, drift_cells, gather_trend
 
 
@@ -45,6 +50,29 @@ def write_trend(settings: Settings, output: Path | None = None) -> str:
     """
     _require_own(output, "trend")
     return _write(settings, render_trend(gather_trend(settings)), "trend.html", output)
+
+
+def write_changes(settings: Settings, against: str, output: Path | None = None, media: str = "some") -> dict[str, Any]:
+    """Write the page about what moved, and return a summary of it with the place of the page.
+
+    against: a policy file, for what it would change; or the id of a release, or newest, for what changed since. Without
+    `output` it goes to reports/changes.html.
+
+    Raises: NotFoundError - it is neither, or the release was erased. SettingsError - the policy is damaged.
+    WorkspaceError - there is no workspace, the page cannot be written, or something else is there.
+    """
+    _require_own(output, "changes")
+    changes = _changes(settings, against)
+    page = _write(settings, render_changes(gather_changes(settings, changes, media)), "changes.html", output)
+    return describe_changes(changes) | {"page": page}
+
+
+def _changes(settings: Settings, against: str) -> RouteChanges:
+    ws = Workspace.open(settings.workspace)
+    standing = policy_in_force(ws, settings)
+    if against.lower().endswith(".toml") or Path(against).is_file():
+        return changes_by_policy(ws, load_policy(against), standing)
+    return changes_since(ws, named(ws, None if against == "newest" else against), standing)
 
 
 def _require_own(output: Path | None, kind: str) -> None:
@@ -76,6 +104,12 @@ def _audit_link(settings: Settings, output: Path | None) -> str:
 def render(page: ReportPage, audit: str = "") -> str:
     """Render the page as HTML; every text is escaped. audit: address of the audit's page."""
     return _filled("page.html", page=page, audit=audit, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
+
+
+def render_changes(page: ChangesPage) -> str:
+    """Render the page about what moved as HTML; every text is escaped."""
+    texts = {"css": Markup(_text("page.css")), "js": Markup(_text("page.js"))}
+    return _filled("changes.html", page=page, totals=totals(page.changes), **texts)
 
 
 def render_trend(page: TrendPage) -> str:

@@ -112,6 +112,8 @@ def test_export_without_raw_files_is_refused(release, tmp_path):
     export_release(release, ExportRequest("webdataset", tmp_path / "wds"), LimitSettings())
     with pytest.raises(SourceError, match="without raw files"):
         check_source(str(tmp_path / "wds"))
+    with pytest.raises(SourceError, match="a part of an export"):
+        check_source(str(tmp_path / "wds" / "stage1"))
 
 
 @pytest.mark.parametrize(
