@@ -20,7 +20,7 @@ from tests.flows.servers import start_prefect
 
 pytestmark = pytest.mark.long
 
-SCRIPT = Path(__file__).with_name("plain_ingest.py")
+SCRIPT, ROOT = Path(__file__).with_name("plain_ingest.py"), Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,8 @@ def start(
     **more: str,
 ) -> subprocess.Popen:
     command = [sys.executable, str(SCRIPT), str(footage), str(config), str(workspace)]
-    hands = {"HETERODUB_RUN__DASK": dask} if dask else {"HETERODUB_RUN__WORKERS": str(workers)}
+    hands = {"PYTHONPATH": str(ROOT)}
+    hands |= {"HETERODUB_RUN__DASK": dask} if dask else {"HETERODUB_RUN__WORKERS": str(workers)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, start_new_session=True, cwd=cwd, env=os.environ | hands | more, **pipes)
 

@@ -32,7 +32,7 @@ from tests.flows.plain_ingest import run
 from tests.tasks.media.media_files import regular, tone, write_media
 
 ANALYSE = FunctionName("heterodub.tasks.ingestion.process_file:analyse")
-SCRIPT = Path(__file__).with_name("plain_ingest.py")
+SCRIPT, ROOT = Path(__file__).with_name("plain_ingest.py"), Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_file_may_not_write_more_than_the_system_allows(footage, config, cluster
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     command = [sys.executable, str(SCRIPT), str(footage), str(config), str(tmp_path)]
-    one_worker = os.environ | {"HETERODUB_RUN__WORKERS": "1"}
+    one_worker = os.environ | {"HETERODUB_RUN__WORKERS": "1", "PYTHONPATH": str(ROOT)}
     ran = subprocess.run(command, preexec_fn=bounded, capture_output=True, text=True, timeout=600, env=one_worker)
     assert ran.returncode == 0, ran.stderr[-2000:]
     ends = {Path(row["uri"]).name: (row["state"], row["reason"]) for row in contents(tmp_path)["catalog"]}
