@@ -22,7 +22,7 @@ $(READY): $(LOCKS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --require-hashes --only-binary :all: $(LOCKS:%=-r %)
 	$(INSTALL) --no-build-isolation --editable .
-	-$(COMPILE) # packages hold templates that are no Python
+	$(COMPILE) || true # packages hold templates that are no Python
 	touch $@
 
 demo: $(READY)

@@ -27,8 +27,8 @@ def commons(tmp_path_factory, request) -> Commons:
 
 @pytest.fixture(scope="session")
 def demo() -> Path | None:
-    """The folder of a demo by the same code, `make demo INGEST_ONLY=1`, if HETERODUB_DEMO names one. Read only."""
-    folder = os.environ.get("HETERODUB_DEMO")
+    """The folder of a demo by the same code, `make demo INGEST_ONLY=1`, if TESTED_DEMO names one. Read only."""
+    folder = os.environ.get("TESTED_DEMO")
     return Path(folder) if folder else None
 
 
