@@ -4,18 +4,15 @@ And a summary of the tests that a session did not run, above its closing line.
 """
 
 import gc
-import json
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commons import Commons
-
-gc.disable()  # until all tests are imported: nothing of it becomes garbage
+from tests.commons import Commons, sample_media
 
 
 @pytest.fixture(scope="session")
@@ -26,40 +23,28 @@ def commons(tmp_path_factory, request) -> Commons:
 
 
 @pytest.fixture(scope="session")
-def demo() -> Path | None:
+def tested_demo() -> Path | None:
     """The folder of a demo by the same code, `make demo INGEST_ONLY=1`, if TESTED_DEMO names one. Read only."""
     folder = os.environ.get("TESTED_DEMO")
     return Path(folder) if folder else None
 
 
-def sample_media(commons: Commons, demo: Path | None, files: Collection[str]) -> Path:
-    """Return the folder that holds these media of the sample, and may hold others; each is made once. Read only."""
-    from heterodub.tasks.synthetic.kinds import KINDS  # here, not above: most sessions make none
-    from heterodub.tasks.synthetic.make import make_sample
-    from heterodub.tasks.synthetic.truth import write_table
-
-    if demo:
-        return demo / "sample" / "media"
-    folder, whole = commons.folder / "sample", commons.folder / "sample.whole"
-    with commons.alone("sample"):
-        made = set(json.loads(whole.read_text())) if whole.exists() else set()
-        if missing := set(files) - made:
-            make_sample(folder, only=missing)
-            write_table(folder, [row for row in KINDS if row.file in made | missing])
-            whole.write_text(json.dumps(sorted(made | missing)))
-    return folder / "media"
-
-
 @pytest.fixture(scope="session")
-def sample(commons, demo) -> Path:
+def sample(commons, tested_demo) -> Path:
     """The sample's file of every kind, without the further takes, and its truth. Read only."""
     from heterodub.tasks.synthetic.kinds import KINDS
 
-    return sample_media(commons, demo, {row.file for row in KINDS}).parent
+    return sample_media(commons, tested_demo, {row.file for row in KINDS}).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Look for no garbage while the tests are imported: nothing of that becomes any."""
+    gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage from here on, but not among what was imported."""
+    """Look for it from here on, but not among what was imported."""
     gc.freeze()
     gc.enable()
 

@@ -77,10 +77,10 @@ def of_demo(heterodub, demo: Path, place: Path) -> Ended:
 @pytest.fixture(
     scope="module", params=["part", pytest.param("whole", marks=pytest.mark.long)]
 )  # minutes; CI's demo too
-def ended(sample, demo, tmp_path_factory, heterodub, request) -> Ended:
+def ended(sample, tested_demo, tmp_path_factory, heterodub, request) -> Ended:
     place = tmp_path_factory.mktemp(request.param)
-    if demo:
-        return of_demo(heterodub, demo, place)
+    if tested_demo:
+        return of_demo(heterodub, tested_demo, place)
     made = sample if request.param == "whole" else part_of(sample, place / "sample")
     agreement, summary, untouched = ingested(heterodub, made, place / "workspace")
     return Ended(place / "workspace", agreement, summary, summary["release_is_new"], untouched)

@@ -17,7 +17,7 @@ from heterodub.tasks.ingestion.worker import keep_parts
 from heterodub.tasks.media.paths import fingerprint
 from heterodub.tasks.stores.parts import unfinished_parts
 from heterodub.tasks.stores.workspace import Workspace
-from tests.conftest import sample_media
+from tests.commons import sample_media
 
 FILES = (
     "s01-clean.mp4", "s07-silent.mp4", "holiday.mp4", "s04-blink.mp4", "same as s01.mp4", "notes.mp4",
@@ -26,9 +26,9 @@ FILES = (
 
 
 @pytest.fixture(scope="session")
-def media(commons, demo) -> Path:
+def media(commons, tested_demo) -> Path:
     """A folder with these media of the sample, and perhaps others. Read only."""
-    return sample_media(commons, demo, FILES)
+    return sample_media(commons, tested_demo, FILES)
 
 
 def settings_in(folder: Path) -> Settings:

@@ -17,7 +17,7 @@ from heterodub.tasks.faces.mesh import open_mesh_v1
 from heterodub.tasks.faces.tracker import FaceTracker
 from heterodub.tasks.synthetic.people import PEOPLE
 from heterodub.tasks.synthetic.speech import Utterance, speak
-from tests.conftest import sample_media
+from tests.commons import sample_media
 
 SAID = (
     ("Papa may buy a map for my mother", "We move the blue boat by the bay", "Open the window, the moon is above"),
@@ -59,9 +59,9 @@ def photograph() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def talks(commons, demo) -> list[Talk]:
+def talks(commons, tested_demo) -> list[Talk]:
     """Two talking heads, tracked as an ingest tracks them."""
-    media = sample_media(commons, demo, FILMS)
+    media = sample_media(commons, tested_demo, FILMS)
     return [_watch(media / name) for name in FILMS]
 
 
