@@ -7,7 +7,7 @@ DEMO := demo
 LOCKS := requirements.lock requirements-dev.lock
 INSTALL := $(BIN)/python -m pip install --quiet --no-deps --no-compile
 # byte code is made here, on all cores and without the tests of packages: a sandboxed child may not write it, and would
-# compile what it imports at every start
+# compile what it imports at every start. Packages hold templates that are no Python, so its exit code says nothing
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/site-packages/.*/tests/' $(VENV)/lib heterodub flows model schemas tasks
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -22,7 +22,7 @@ $(READY): $(LOCKS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --require-hashes --only-binary :all: $(LOCKS:%=-r %)
 	$(INSTALL) --no-build-isolation --editable .
-	$(COMPILE) || true # packages hold templates that are no Python
+	$(COMPILE) || true
 	touch $@
 
 demo: $(READY)
