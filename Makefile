@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := demo
 LOCKS := requirements.lock requirements-dev.lock
-# byte code is made here: a sandboxed child may not write it, and would compile what it imports at every start
-INSTALL := $(BIN)/python -m pip install --quiet --no-deps
+INSTALL := $(BIN)/python -m pip install --quiet --no-deps --no-compile
+# byte code is made here, on all cores and without the tests of packages: a sandboxed child may not write it, and would
+# compile what it imports at every start. Packages hold templates that are no Python, so its exit code says nothing
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/site-packages/.*/tests/' $(VENV)/lib heterodub flows model schemas tasks
 export DO_NOT_TRACK = true
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -20,6 +22,7 @@ $(READY): $(LOCKS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --require-hashes --only-binary :all: $(LOCKS:%=-r %)
 	$(INSTALL) --no-build-isolation --editable .
+	$(COMPILE) || true
 	touch $@
 
 demo: $(READY)
@@ -27,6 +30,7 @@ demo: $(READY)
 
 # a thread a process, for threads of several processes wait for each other; three, for many tests wait for servers
 test: export OMP_NUM_THREADS = 1
+test: export PYTHONDONTWRITEBYTECODE = # the tests' own is kept: hundreds of processes import them
 test: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(LONG),,-m "not long")
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -73,3 +73,21 @@ class Commons:
         with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def sample_media(commons: Commons, demo: Path | None, files: Collection[str]) -> Path:
+    """Return the folder that holds these media of the sample, and may hold others; each is made once. Read only."""
+    from heterodub.tasks.synthetic.kinds import KINDS  # here, not above: most sessions make none
+    from heterodub.tasks.synthetic.make import make_sample
+    from heterodub.tasks.synthetic.truth import write_table
+
+    if demo:
+        return demo / "sample" / "media"
+    folder, whole = commons.folder / "sample", commons.folder / "sample.whole"
+    with commons.alone("sample"):
+        made = set(json.loads(whole.read_text())) if whole.exists() else set()
+        if missing := set(files) - made:
+            make_sample(folder, only=missing)
+            write_table(folder, [row for row in KINDS if row.file in made | missing])
+            whole.write_text(json.dumps(sorted(made | missing)))
+    return folder / "media"

@@ -3,15 +3,16 @@
 And a summary of the tests that a session did not run, above its closing line.
 """
 
+import gc
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.commons import Commons
+from tests.commons import Commons, sample_media
 
 
 @pytest.fixture(scope="session")
@@ -22,12 +23,30 @@ def commons(tmp_path_factory, request) -> Commons:
 
 
 @pytest.fixture(scope="session")
-def sample(commons) -> Path:
-    """The sample's file of every kind, without the further takes. Do not write into it."""
-    from heterodub.tasks.synthetic.kinds import KINDS  # here, not above: most sessions make none
-    from heterodub.tasks.synthetic.make import make_sample
+def tested_demo() -> Path | None:
+    """The folder of a demo by the same code, `make demo INGEST_ONLY=1`, if TESTED_DEMO names one. Read only."""
+    folder = os.environ.get("TESTED_DEMO")
+    return Path(folder) if folder else None
 
-    return commons.made_once("sample", partial(make_sample, only={row.file for row in KINDS}))
+
+@pytest.fixture(scope="session")
+def sample(commons, tested_demo) -> Path:
+    """The sample's file of every kind, without the further takes, and its truth. Read only."""
+    from heterodub.tasks.synthetic.kinds import KINDS
+
+    return sample_media(commons, tested_demo, {row.file for row in KINDS}).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    """Look for no garbage while the tests are imported: nothing of that becomes any."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for it from here on, but not among what was imported."""
+    gc.freeze()
+    gc.enable()
 
 
 _LONG = pytest.StashKey[int]()

@@ -1,6 +1,8 @@
 """The locks: complete, with hashes, apart, and every package with its licence in THIRD_PARTY.md."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -52,3 +54,25 @@ def test_every_locked_package_has_its_licence_on_the_page():
     for lock, purpose in zip(LOCKS, ("use", "development"), strict=True):
         assert {name for name in pins(lock) if result.get(name) != purpose} == set()
     assert len(result) == sum(len(pins(lock)) for lock in LOCKS)
+
+
+def runtime_of(lock: Path, folder: Path) -> subprocess.CompletedProcess:
+    """Make the environment of a lock as CI does."""
+    words = [sys.executable, str(ROOT / ".ci" / "runtime.py"), str(folder), str(lock)]
+    return subprocess.run(words, capture_output=True, text=True)
+
+
+def test_runtime_environment_holds_what_a_lock_names_and_nothing_else(tmp_path):
+    lock, folder = tmp_path / "some.lock", tmp_path / "runtime"
+    lock.write_text(f"six=={pins('requirements.lock')['six'][0]} \\\n    --hash=sha256:0\n")
+    assert runtime_of(lock, folder).returncode == 0
+    look = "import importlib.util as u; import six, heterodub; print(six.__file__, u.find_spec('numpy'))"
+    seen = subprocess.run([folder / "bin" / "python", "-c", look], capture_output=True, text=True, check=True)
+    assert seen.stdout.split() == [str(next(folder.glob("lib/*/site-packages/six.py"))), "None"]
+
+
+@pytest.mark.parametrize("pin", ["six==0.1", "no-such-package==1.0"])
+def test_runtime_environment_refuses_what_is_not_installed(tmp_path, pin):
+    (lock := tmp_path / "some.lock").write_text(f"{pin} \\\n    --hash=sha256:0\n")
+    ended = runtime_of(lock, tmp_path / "runtime")
+    assert ended.returncode == 1 and "run `make setup`" in ended.stderr

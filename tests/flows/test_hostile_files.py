@@ -61,7 +61,9 @@ def ran(tmp_path_factory, config, shim, server, prefect_api) -> Ran:
     address, asked = server
     due = hostile.fill(folder, bait, address)
     settings = base / "settings.toml"
-    settings.write_text(config.read_text().replace("commit_files = 1", "commit_files = 16") + "time_limit_s = 15\n")
+    settings.write_text(
+        config.read_text().replace("commit_files = 1", "commit_files = 16") + "time_limit_s = 15\nattempts = 2\n"
+    )
     before = fingerprints(folder)
     command = [
         sys.executable,

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -33,9 +35,12 @@ signal.pause()
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Iterator[Path]:
-    """Prefect's folder of these tests, whose database is made once."""
+def home(tmp_path_factory, commons, prefect_api) -> Iterator[Path]:
+    """Prefect's folder of these tests, with the tables of the shared server: making them takes seconds."""
     folder = tmp_path_factory.mktemp("prefect")
+    (shared,) = commons.folder.glob("prefect-*/prefect.db")
+    with closing(sqlite3.connect(shared)) as whole, closing(sqlite3.connect(folder / "prefect.db")) as copy:
+        whole.backup(copy)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PREFECT_HOME", str(folder))
         yield folder
@@ -144,10 +149,10 @@ def test_find_server_refuses_a_named_server_that_does_not_answer(unnamed, monkey
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_command_has_one_server_of_its_own_unless_one_is_named(named, home, footage, config, workspace, prefect_api):
-    words = ["ingest", str(footage), "-w", str(workspace), "--config", str(config)]
+def test_command_has_one_server_of_its_own_unless_one_is_named(named, home, policies, config, workspace, prefect_api):
+    words = ["route", "--policy", str(policies["lenient"]), "-w", str(workspace)]  # changes nothing
     running = subprocess.Popen(
-        [sys.executable, "-m", "heterodub", *words],
+        [sys.executable, "-m", "heterodub", *words, "--config", str(config)],
         env=os.environ | {"PREFECT_API_URL": prefect_api if named else ""},
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 baseline, which needs picture and sound of the same clip, trained on it.
 """
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from heterodub.flows.train import train_baseline
 from heterodub.model.io import load_baseline
 from heterodub.schemas.config.settings import Settings
+from heterodub.tasks.releases import releases
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.synthetic.kinds import ROWS
 from heterodub.tasks.synthetic.truth import Agreement, compare, write_table
@@ -31,11 +33,12 @@ ALONE = ("odd_name", "variable_frame_rate", "rotated", "several_shots", "gif")
 
 
 class Ended(NamedTuple):
-    """An ingest of a sample; `untouched`: the footage is what it was before."""
+    """An ingest of a sample; `is_new`: it published its release; `untouched`: the footage is what it was before."""
 
     workspace: Path
     agreement: Agreement
     summary: dict
+    is_new: bool
     untouched: bool
 
 
@@ -51,17 +54,36 @@ def part_of(sample: Path, folder: Path) -> Path:
     return folder
 
 
+def ingested(heterodub, made: Path, workspace: Path, *options) -> tuple[Agreement, dict, bool]:
+    """Run the command; its agreement with the truth, its summary, and whether the footage is what it was before."""
+    before = fingerprints(made)
+    ran = heterodub("ingest", made / "corpus.toml", "-w", workspace, *options, "--json")
+    assert ran.returncode == 0, ran.stderr
+    return compare(made, str(workspace)), json.loads(ran.stdout), fingerprints(made) == before
+
+
+def of_demo(heterodub, demo: Path, place: Path) -> Ended:
+    """The demo's ingest of the whole sample, and the command that finds nothing new in a copy of its workspace."""
+    made, workspace = demo / "sample", Path(shutil.copytree(demo / "workspace", place / "workspace"))
+    (release,) = releases.every(Workspace.open(str(workspace)))
+    agreement, summary, untouched = ingested(heterodub, made, workspace, "--config", demo / "heterodub.toml")
+    is_new = summary["release"] == release.release_id and not summary["release_is_new"]
+    rows = contents(workspace)["catalog"]
+    hashed = {Path(row["uri"]): row["media_id"] for row in rows if row["state"] == "measured"}
+    as_read = all(hashlib.sha256(path.read_bytes()).hexdigest() == media_id for path, media_id in hashed.items())
+    return Ended(workspace, agreement, summary, is_new, untouched and as_read)
+
+
 @pytest.fixture(
     scope="module", params=["part", pytest.param("whole", marks=pytest.mark.long)]
 )  # minutes; CI's demo too
-def ended(sample, tmp_path_factory, heterodub, request) -> Ended:
+def ended(sample, tested_demo, tmp_path_factory, heterodub, request) -> Ended:
     place = tmp_path_factory.mktemp(request.param)
+    if tested_demo:
+        return of_demo(heterodub, tested_demo, place)
     made = sample if request.param == "whole" else part_of(sample, place / "sample")
-    workspace, before = place / "workspace", fingerprints(made)
-    ran = heterodub("ingest", made / "corpus.toml", "-w", workspace, "--json")
-    assert ran.returncode == 0, ran.stderr
-    agreement = compare(made, str(workspace))
-    return Ended(workspace, agreement, json.loads(ran.stdout), fingerprints(made) == before)
+    agreement, summary, untouched = ingested(heterodub, made, place / "workspace")
+    return Ended(place / "workspace", agreement, summary, summary["release_is_new"], untouched)
 
 
 def test_every_sample_file_is_routed_as_expected(ended):
@@ -71,7 +93,7 @@ def test_every_sample_file_is_routed_as_expected(ended):
 
 def test_sample_is_released_with_all_splits_and_left_as_it_was(ended):
     summary = ended.summary
-    assert summary["release"] and summary["release_is_new"]
+    assert summary["release"] and ended.is_new
     assert not [note for note in summary["notes"] if "no test clips" in note or "no val clips" in note]
     assert summary["quarantined"] == 0
     assert ended.untouched

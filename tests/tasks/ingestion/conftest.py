@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from heterodub.tasks.ingestion.worker import keep_parts
 from heterodub.tasks.media.paths import fingerprint
 from heterodub.tasks.stores.parts import unfinished_parts
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.synthetic.make import make_sample
+from tests.commons import sample_media
 
 FILES = (
     "s01-clean.mp4", "s07-silent.mp4", "holiday.mp4", "s04-blink.mp4", "same as s01.mp4", "notes.mp4",
@@ -27,9 +26,9 @@ FILES = (
 
 
 @pytest.fixture(scope="session")
-def media(commons) -> Path:
-    """The folder with the sample's media. Read only."""
-    return commons.made_once("some-of-sample", partial(make_sample, only=FILES)) / "media"
+def media(commons, tested_demo) -> Path:
+    """A folder with these media of the sample, and perhaps others. Read only."""
+    return sample_media(commons, tested_demo, FILES)
 
 
 def settings_in(folder: Path) -> Settings:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from heterodub.schemas.errors import MediaRefusedError
-from heterodub.schemas.policy import load_policy
+from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
@@ -17,8 +17,16 @@ from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.sources.open import source_files
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
+from tests.flows.heads import write_head
+from tests.tasks.media.media_files import regular, write_media
 
-POLICY = load_policy()
+
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory) -> Policy:
+    """One that admits every clip with sound to both stages."""
+    path = tmp_path_factory.mktemp("policy") / "lenient.toml"
+    path.write_text('name = "lenient"\nversion = 1\n[stage1]\n[stage2]\n')
+    return load_policy(path)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +36,7 @@ def client(tmp_path_factory):
 
 
 @pytest.fixture
-def ingest(client, settings):
+def ingest(client, settings, policy):
     """Ingest a source; gives the plan and the tally of the run."""
 
     def run(source: Path, corpus: str = "default", given=settings):
@@ -36,14 +44,28 @@ def ingest(client, settings):
         known = catalog.read_catalog(workspace)
         plan = catalog.plan_run(source_files(str(source), corpus), known, given.extractor, False)
         relabel(workspace, plan.relabelled, known, given, plan.labelled)
-        return plan, work_through(client, workspace, plan.fresh, given, POLICY, ProgressSink(), plan.labelled)
+        return plan, work_through(client, workspace, plan.fresh, given, policy, ProgressSink(), plan.labelled)
 
     return run
 
 
+@pytest.fixture(scope="module")
+def films(tmp_path_factory) -> Path:
+    """Two films of a talking face, one of them silent, one without a face, one that is too short, and no films."""
+    folder = tmp_path_factory.mktemp("films")
+    write_head(folder / "talking.mp4", 1, 30)
+    write_head(folder / "silent.mp4", 2, 30, track=None)
+    write_media(folder / "empty room.mp4", regular(30), size=(96, 96))
+    write_head(folder / "blink.mp4", 3, 11)
+    shutil.copy(folder / "talking.mp4", folder / "the same.mp4")
+    (folder / "notes.mp4").write_text("Take three was the good one.\n" * 40)
+    (folder / "upload failed.mp4").touch()
+    return folder
+
+
 @pytest.fixture
-def footage(media, tmp_path) -> Path:
-    return Path(shutil.copytree(media, tmp_path / "footage"))
+def footage(films, tmp_path) -> Path:
+    return Path(shutil.copytree(films, tmp_path / "footage"))
 
 
 def state_of(settings) -> dict[str, tuple[str, str | None, int]]:
@@ -61,24 +83,24 @@ def versions(settings) -> dict[str, int]:
     return {name: tables.version(workspace, name) for name in ("catalog", "clips", "stage1", "stage2")}
 
 
-def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settings, footage):
+def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settings, footage, policy):
     plan, tally = ingest(footage)
     assert len(plan.fresh) == 7
     assert state_of(settings) == {
-        "s01-clean.mp4": ("measured", None, 1),
-        "same as s01.mp4": ("duplicate", "same_bytes", 0),
-        "s07-silent.mp4": ("measured", None, 1),
-        "holiday.mp4": ("rejected", "no_face", 0),
-        "s04-blink.mp4": ("rejected", "too_short", 0),
+        "talking.mp4": ("measured", None, 1),
+        "the same.mp4": ("duplicate", "same_bytes", 0),
+        "silent.mp4": ("measured", None, 1),
+        "empty room.mp4": ("rejected", "no_face", 0),
+        "blink.mp4": ("rejected", "too_short", 0),
         "notes.mp4": ("rejected", "not_media", 0),
-        "upload_failed.mp4": ("rejected", "empty_file", 0),
+        "upload failed.mp4": ("rejected", "empty_file", 0),
     }
     assert (tally.files, tally.files_done) == (5, 5)
     assert tally.bytes == tally.bytes_done
     assert tally.routes.total() == 2
     clips = rows_of(settings, "clips", "uri", "stage1", "stage2", "policy")
-    assert [Path(uri).name for uri, *_ in clips] == ["s01-clean.mp4", "s07-silent.mp4"]
-    assert {policy for *_, policy in clips} == {POLICY.hash}
+    assert [Path(uri).name for uri, *_ in clips] == ["silent.mp4", "talking.mp4"]
+    assert {policy for *_, policy in clips} == {policy.hash}
     assert len(rows_of(settings, "stage2", "clip_id")) == sum(stage2 for _, _, stage2, _ in clips)
     assert len(rows_of(settings, "stage1", "clip_id")) == sum(stage1 for _, stage1, _, _ in clips)
 
@@ -96,10 +118,10 @@ def test_every_file_gets_its_row_and_a_second_run_changes_nothing(ingest, settin
 
 def test_other_bytes_under_the_same_name_replace_the_old_rows(ingest, settings, footage, tmp_path):
     (one := tmp_path / "one").mkdir()
-    shutil.copy(footage / "s01-clean.mp4", one / "film.mp4")
+    shutil.copy(footage / "talking.mp4", one / "film.mp4")
     ingest(one)
     (old,) = rows_of(settings, "clips", "clip_id")
-    shutil.copy(footage / "s07-silent.mp4", one / "film.mp4")
+    shutil.copy(footage / "silent.mp4", one / "film.mp4")
     ingest(one)
     (new,) = rows_of(settings, "clips", "clip_id")
     assert new != old
@@ -113,8 +135,8 @@ def test_other_bytes_under_the_same_name_replace_the_old_rows(ingest, settings, 
 
 def test_copy_keeps_the_clips_when_the_original_changes(ingest, settings, footage, tmp_path):
     (two := tmp_path / "two").mkdir()
-    shutil.copy(footage / "s01-clean.mp4", two / "a.mp4")
-    shutil.copy(footage / "s01-clean.mp4", two / "b.mp4")
+    shutil.copy(footage / "talking.mp4", two / "a.mp4")
+    shutil.copy(footage / "talking.mp4", two / "b.mp4")
     ingest(two)
     assert state_of(settings) == {"a.mp4": ("measured", None, 1), "b.mp4": ("duplicate", "same_bytes", 0)}
     before = rows_of(settings, "clips", "clip_id")
@@ -127,8 +149,8 @@ def test_copy_keeps_the_clips_when_the_original_changes(ingest, settings, footag
 
 def test_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest, settings, footage, tmp_path):
     (two := tmp_path / "two").mkdir()
-    shutil.copy(footage / "s01-clean.mp4", two / "a.mp4")
-    shutil.copy(footage / "s07-silent.mp4", two / "b.mp4")
+    shutil.copy(footage / "talking.mp4", two / "a.mp4")
+    shutil.copy(footage / "silent.mp4", two / "b.mp4")
     ingest(two)
     assert len(rows_of(settings, "clips", "clip_id")) == 2
     shutil.copy(two / "a.mp4", two / "b.mp4")
@@ -140,10 +162,10 @@ def test_original_that_becomes_a_copy_of_another_leaves_no_rows_behind(ingest, s
 def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footage, monkeypatch):
     """Copies of a film, of a file that is no film, and of one that changes meanwhile, each in a slice of its own."""
     shutil.copy(footage / "notes.mp4", footage / "a copy of notes.mp4")
-    shutil.copy(footage / "holiday.mp4", footage / "z copy of holiday.mp4")
+    shutil.copy(footage / "empty room.mp4", footage / "z copy of empty room.mp4")
     ingest(footage)
     whole, clips = state_of(settings), rows_of(settings, "clips", "clip_id", "uri")
-    assert whole["notes.mp4"] == whole["z copy of holiday.mp4"] == ("duplicate", "same_bytes", 0)
+    assert whole["notes.mp4"] == whole["z copy of empty room.mp4"] == ("duplicate", "same_bytes", 0)
     again = settings.model_copy(update={"workspace": f"{settings.workspace}2"})
     Workspace.open(again.workspace, create=True)
     monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_FILES", 1)
@@ -152,14 +174,14 @@ def test_rows_do_not_depend_on_how_the_files_are_sliced(ingest, settings, footag
     assert rows_of(again, "clips", "clip_id", "uri") == clips
     assert (tally.files, tally.files_done, tally.bytes) == (5, 5, tally.bytes_done)
 
-    shutil.copy(footage / "s01-clean.mp4", footage / "the new copy of s01.mp4")
-    shutil.copy(footage / "s07-silent.mp4", footage / "s01-clean.mp4")
+    shutil.copy(footage / "talking.mp4", footage / "the very same.mp4")
+    shutil.copy(footage / "silent.mp4", footage / "talking.mp4")
     for each in (settings, again):
         monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_FILES", 1 if each is again else 1000)
         ingest(footage, given=each)
     assert state_of(again) == state_of(settings)
     assert rows_of(again, "clips", "clip_id", "uri") == rows_of(settings, "clips", "clip_id", "uri")
-    assert state_of(settings)["same as s01.mp4"] == ("measured", None, 1)
+    assert state_of(settings)["the same.mp4"] == ("measured", None, 1)
 
 
 def test_known_files_come_first_and_slices_are_bounded(monkeypatch):

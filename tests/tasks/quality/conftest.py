@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import av
@@ -16,9 +15,9 @@ from heterodub.model.features.mel import log_mel
 from heterodub.schemas.config.settings import ClipSettings
 from heterodub.tasks.faces.mesh import open_mesh_v1
 from heterodub.tasks.faces.tracker import FaceTracker
-from heterodub.tasks.synthetic.make import make_sample
 from heterodub.tasks.synthetic.people import PEOPLE
 from heterodub.tasks.synthetic.speech import Utterance, speak
+from tests.commons import sample_media
 
 SAID = (
     ("Papa may buy a map for my mother", "We move the blue boat by the bay", "Open the window, the moon is above"),
@@ -60,10 +59,10 @@ def photograph() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def talks(commons) -> list[Talk]:
+def talks(commons, tested_demo) -> list[Talk]:
     """Two talking heads, tracked as an ingest tracks them."""
-    folder = commons.made_once("talks", partial(make_sample, only=FILMS))
-    return [_watch(folder / "media" / name) for name in FILMS]
+    media = sample_media(commons, tested_demo, FILMS)
+    return [_watch(media / name) for name in FILMS]
 
 
 def _watch(path: Path) -> Talk:

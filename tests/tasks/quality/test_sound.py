@@ -144,9 +144,11 @@ def test_dnsmos_prefers_clean_speech(speeches):
     assert all(1 <= score <= 5 for score in (*clean.values(), *noisy.values()))
 
 
-def test_dnsmos_equals_the_reference_package(speeches):
+def test_dnsmos_equals_the_reference_package(speeches, monkeypatch):
     from speechmos import dnsmos as published
 
+    # for its fourth number, which is not ours, librosa would compile for half a minute in a new environment
+    monkeypatch.setattr(published.DNSMOS, "audio_melspec", lambda self, audio: np.zeros((900, 120), np.float32))
     peak = speeches[0][: 9 * RATE]
     ours = dnsmos(np.resize(peak, 144_160))
     theirs = published.run(np.resize(peak, 144_160), sr=RATE)

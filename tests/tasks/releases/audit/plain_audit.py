@@ -11,11 +11,11 @@ from heterodub.tasks.releases.releases import current_versions
 from heterodub.tasks.stores.workspace import Workspace
 
 
-def failures(ws: Workspace) -> dict[tuple[str, str], set[str]]:
+def failures(ws: Workspace, settings: ClipSettings | None = None) -> dict[tuple[str, str], set[str]]:
     """Names of the rows that break an expectation, by table and expectation; of the newest versions."""
     frames = all_frames(ws, current_versions(ws), {})
     broken = {}
-    for suite in suites(ClipSettings()):
+    for suite in suites(settings or ClipSettings()):
         frame = frames[suite.table]
         for expectation in suite.expectations:
             rows = frame[_breaks(frame, expectation)]

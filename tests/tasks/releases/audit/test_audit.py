@@ -134,67 +134,116 @@ _BAD_CLIPS = {
 }
 
 
-def test_valid_store_passes_and_writes_its_pages(ws, tmp_path):
-    fill(ws, range(4))
-    result = _audit(ws, tmp_path)
+_HOSTILE = "/footage/<script>alert(1)</script>&\n'\".mp4"
+_CLIP = sample.clip_id
+
+# Rows that are sound each by itself, and an unfit name: what must be named with them in the store of bad clips.
+_CONTRADICTIONS = {
+    ("clips", "splits_of_speaker is possible"): {_CLIP(60), _CLIP(60, 1), _CLIP(70)},
+    ("clips", "splits_of_group is possible"): {_CLIP(61), _CLIP(61, 1), _CLIP(71)},
+    ("clips", "clip_id is unique"): {_CLIP(62)},
+    ("stage1", "clip_id is unique"): {_CLIP(62)},
+    ("stage2", "admitted"): {"lone"},
+    ("catalog", "uri is unique"): {"/footage/62.mp4"},
+    ("catalog", "reason_fits_state"): {"/footage/90.mp4", _HOSTILE},
+}
+_TOO_LONG = {("clips", "frames is possible"): {_CLIP(75)}}
+
+
+def _contradict(ws):
+    fill(ws, range(60, 63))
+    _add(ws, 70, clip={"speaker": "speaker 60", "split_group": "own", "split": "test"})  # the other clips are in train
+    _add(ws, 71, clip={"split_group": "speaker 61", "split": "train"})  # its group is in val
+    tables.append_rows(ws, "clips", sample.clips(sample.clip_row(62)))
+    _add_payload(ws, "stage1", sample.stage1, sample.stage1_row, 62, None, "again")
+    lone = {"clip_id": "lone", "media_id": sample.media_id(80)}
+    _add_payload(ws, "stage2", sample.stage2, sample.stage2_row, 80, lone)
+    rows = sample.catalog_row(62), sample.catalog_row(90, reason="no_face")
+    tables.append_rows(ws, "catalog", sample.catalog(*rows, sample.catalog_row(91, uri=_HOSTILE, reason="no_face")))
+
+
+@pytest.fixture(scope="module")
+def valid(tmp_path_factory):
+    """The audit of a sound store, of the versions before a row was added that is not; an audit takes seconds."""
+    folder = tmp_path_factory.mktemp("valid")
+    fill(ws := new_workspace(folder), range(4))
+    versions = current_versions(ws)
+    tables.append_rows(ws, "clips", sample.clips(sample.clip_row(0)))
+    return ws, versions, audit(ws, versions, folder / "docs")
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory):
+    """The audit of a store with everything that is wrong, for clips of at most two seconds."""
+    folder = tmp_path_factory.mktemp("broken")
+    fill(ws := new_workspace(folder), range(100, 102))
+    for media, (changes, _) in enumerate(_BAD_CLIPS.values()):
+        _add(ws, media, **changes)
+    _contradict(ws)
+    long = {"length": 51}
+    _add(
+        ws, 75, clip={"frames": 51, "sound_hash": bytes(4 * 51), "face_motion": bytes(4 * 51)}, stage1=long, stage2=long
+    )
+    return ws, _audit(ws, folder, settings=ClipSettings(max_s=2))
+
+
+def test_valid_store_passes_and_writes_its_pages(valid):
+    _, _, result = valid
+    docs = result.page.parent
     assert result.passed and _failures(result) == {}
     assert result.rows == {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8}
     assert len(result.checks) > 90
-    pages = [path.read_text() for path in (tmp_path / "docs").rglob("*.html")]
+    pages = [path.read_text() for path in docs.rglob("*.html")]
     assert len(pages) == 1 + 2 * 4  # ours, and the validation and the expectations of each table
     for text in pages:
         fetched = re.findall(r"""<(?:script|link|img|iframe)\b[^>]*|url\([^)]*""", text)
         assert not fetched, fetched
     for link in re.findall(r'href="(validations/[^"]+)"', result.page.read_text()):
-        assert "Expectation" in (tmp_path / "docs" / link).read_text()
+        assert "Expectation" in (docs / link).read_text()
     assert result.page.read_text().count('href="validations/') == 4
-    page = (tmp_path / "docs" / "audit.html").read_text()
+    page = (docs / "audit.html").read_text()
     assert "All met" in page and "http" not in page
     result.require()
     assert result.summary()["passed"] is True
+
+
+def test_only_the_given_versions_are_audited(valid, tmp_path):
+    ws, versions, result = valid
+    assert result.passed and plain_audit.failures(ws) == {("clips", "clip_id is unique"): {_CLIP(0)}}
+    with pytest.raises(NotFoundError):
+        audit(ws, versions | {"clips": 99}, tmp_path / "docs")
 
 
 def test_empty_workspace_passes(ws, tmp_path):
     assert _audit(ws, tmp_path).passed
 
 
-def test_bad_rows_are_named_by_failed_expectations(ws, tmp_path):
-    fill(ws, range(100, 102))
-    expected = {}
-    for media, (changes, broken) in enumerate(_BAD_CLIPS.values()):
-        _add(ws, media, **changes)
-        for each in broken:
-            expected.setdefault(each, set()).add(sample.clip_id(media))
-    result = _audit(ws, tmp_path)
-    assert _failures(result) == expected == plain_audit.failures(ws)
+def test_bad_rows_are_named_by_failed_expectations(broken):
+    ws, result = broken
+    expected = _CONTRADICTIONS | _TOO_LONG
+    for media, (_, broken_by) in enumerate(_BAD_CLIPS.values()):
+        for each in broken_by:
+            expected[each] = expected.get(each, set()) | {_CLIP(media)}
+    assert _failures(result) == expected == plain_audit.failures(ws, ClipSettings(max_s=2))
     with pytest.raises(AuditFailedError, match="nothing was published"):
         result.require()
 
 
-def test_rows_that_contradict_each_other_are_named(ws, tmp_path):
-    fill(ws, range(3))
-    _add(ws, 10, clip={"speaker": "speaker 0", "split_group": "own", "split": "test"})  # its other clips are in train
-    _add(ws, 11, clip={"split_group": "speaker 1", "split": "train"})  # its group is in val
-    tables.append_rows(ws, "clips", sample.clips(sample.clip_row(2)))
-    _add_payload(ws, "stage1", sample.stage1, sample.stage1_row, 2, None, "again")
-    lone = {"clip_id": "lone", "media_id": sample.media_id(50)}
-    _add_payload(ws, "stage2", sample.stage2, sample.stage2_row, 50, lone)
-    tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(2), sample.catalog_row(60, reason="no_face")))
-    clips = sample.clip_id
-    assert _failures(_audit(ws, tmp_path)) == {
-        ("clips", "splits_of_speaker is possible"): {clips(0), clips(0, 1), clips(10)},
-        ("clips", "splits_of_group is possible"): {clips(1), clips(1, 1), clips(11)},
-        ("clips", "clip_id is unique"): {clips(2)},
-        ("stage1", "clip_id is unique"): {clips(2)},
-        ("stage2", "admitted"): {"lone"},
-        ("catalog", "uri is unique"): {"/footage/2.mp4"},
-        ("catalog", "reason_fits_state"): {"/footage/60.mp4"},
-    }
+@pytest.mark.parametrize("expectation", _CONTRADICTIONS, ids=" ".join)
+def test_rows_that_contradict_each_other_are_named(broken, expectation):
+    assert _CONTRADICTIONS[expectation] <= _failures(broken[1])[expectation]
 
 
-def test_clip_lengths_follow_the_settings(ws, tmp_path):
-    fill(ws, range(1))
-    assert not _audit(ws, tmp_path, settings=ClipSettings(min_s=2)).passed
+def test_clip_lengths_follow_the_settings(broken):
+    ws, result = broken
+    assert _TOO_LONG.items() <= _failures(result).items()
+    assert not plain_audit.failures(ws).keys() & _TOO_LONG.keys()
+
+
+def test_hostile_names_are_escaped(broken):
+    pages = [path.read_text() for path in broken[1].page.parent.rglob("*.html")]
+    assert any("alert(1)" in page for page in pages)
+    assert not any("<script>alert" in page for page in pages)
 
 
 def test_payload_of_the_last_release_is_not_audited_again(ws, tmp_path):
@@ -216,20 +265,3 @@ def test_payload_of_the_last_release_is_not_audited_again(ws, tmp_path):
         ("stage1", "frames equals clip_frames"): {sample.clip_id(0)},
         ("stage2", "frames equals clip_frames"): {sample.clip_id(0)},
     }
-
-
-def test_hostile_names_are_named_and_escaped(ws, tmp_path):
-    hostile = "/footage/<script>alert(1)</script>&\n'\".mp4"
-    tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1, uri=hostile, reason="no_face")))
-    assert _failures(_audit(ws, tmp_path)) == {("catalog", "reason_fits_state"): {hostile}}
-    for page in (tmp_path / "docs").rglob("*.html"):
-        assert "<script>alert" not in page.read_text()
-
-
-def test_only_the_given_versions_are_audited(ws, tmp_path):
-    fill(ws, range(2))
-    versions = current_versions(ws)
-    tables.append_rows(ws, "clips", sample.clips(sample.clip_row(0)))
-    assert audit(ws, versions, tmp_path / "docs").passed
-    with pytest.raises(NotFoundError):
-        audit(ws, versions | {"clips": 99}, tmp_path / "docs")
