@@ -1,20 +1,24 @@
 """Dubbing of one video, or of the videos of a manifest."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
+from pydantic import Field
 
 from heterodub.schemas.config.choices import Length
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import BatchError
-from heterodub.tasks.dubbing.jobs import summary_of
+from heterodub.tasks.dubbing.jobs import job_of, summary_of
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.dubbing import check_dub
 from heterodub.tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
+
+Face = Annotated[int, Field(ge=1, le=16)]
+FinetuneSeconds = Annotated[float, Field(ge=0.5, le=60)]
 
 
 @flow(name="dub", flow_run_name=run_name("dub", "manifest"))
@@ -56,10 +60,10 @@ def dub_video(
     video: str,
     speech: str,
     out: str,
-    face: int = 1,
+    face: Face = 1,
     length: Length = "picture",
     appearance_from: str | None = None,
-    finetune: float | None = None,
+    finetune: FinetuneSeconds | None = None,
     generator: str | None = None,
     translator: str | None = None,
     workspace: str | None = None,
@@ -87,7 +91,7 @@ def dub_video(
     """
     settings = load_settings(config, workspace=workspace)
     looks = {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
-    job = DubJob.model_validate({"video": video, "speech": speech, "out": out, **looks})
+    job = job_of({"video": video, "speech": speech, "out": out, **looks})
     check_dub([job], generator, translator, settings)
     return _dubbed([job], generator, translator, settings, resume=False)
 

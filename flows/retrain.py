@@ -1,8 +1,7 @@
 """Scheduled retraining: ingest, and where the footage changed enough, train, evaluate and promote."""
 
-import logging
 import time
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from prefect import flow
 
@@ -10,17 +9,14 @@ from heterodub.flows.evaluate import evaluate
 from heterodub.flows.ingest import ingest
 from heterodub.flows.promote import promote
 from heterodub.flows.train import train
-from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.sections import StageName
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import HeterodubError, RetrainError
+from heterodub.schemas.errors import RetrainError
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_retrain
 from heterodub.tasks.promotion import retraining_summary as outcomes
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 class Where(NamedTuple):
@@ -69,8 +65,8 @@ def retrain(
 def _ingest_corpus(corpus: str, where: Where) -> dict[str, Any]:
     try:
         return outcomes.ingested(corpus, ingest(corpus, workspace=where.workspace, config=where.config))
-    except Exception as error:  # noqa: BLE001 - the other corpora are none of its business
-        return outcomes.not_ingested(corpus, _in_words(error, f"the ingest of {corpus}"))
+    except Exception as error:  # noqa: BLE001 - it does not concern the other corpora
+        return outcomes.not_ingested(corpus, outcomes.in_words(error))
 
 
 def _retrain_stage(settings: Settings, stage: StageName, where: Where) -> dict[str, Any]:
@@ -88,13 +84,5 @@ def _retrain_stage(settings: Settings, stage: StageName, where: Where) -> dict[s
             log_training_scores(settings, outlook, version, scores)
         promotion = promote(stage, named, workspace=where.workspace, config=where.config)
         return outcomes.retrained(outlook, version, promotion)
-    except Exception as error:  # noqa: BLE001 - the other stage is none of its business
-        return outcomes.failed(stage, _in_words(error, f"the retraining of {stage}"))
-
-
-def _in_words(error: Exception, what: str) -> str:
-    """Return an error as text. One that is not ours is a fault of the program: its trace is logged."""
-    if isinstance(error, HeterodubError):
-        return str(error)
-    _LOG.error("%s broke", without_password(what), exc_info=error)
-    return without_password(f"{type(error).__name__}: {error}")
+    except Exception as error:  # noqa: BLE001 - it does not concern the other stage
+        return outcomes.failed(stage, outcomes.in_words(error))

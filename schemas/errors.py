@@ -118,3 +118,9 @@ class MediaRefusedError(Exception):
 
     def __reduce__(self) -> tuple[type["MediaRefusedError"], tuple[FileReason, str]]:
         return type(self), (self.reason, self.detail)
+
+
+def server_is_lost(error: BaseException) -> bool:
+    """Return True if an error means that a Prefect server cannot be reached."""
+    # compared by name: httpx is Prefect's business, and importing it costs every command time
+    return any(f"{kind.__module__}.{kind.__name__}" == "httpx.TransportError" for kind in type(error).__mro__)

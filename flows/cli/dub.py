@@ -103,23 +103,16 @@ def dub_one(
 
     Raises: HeterodubError - a field, a file, a model or the settings; the text says what to do.
     """
-    from pydantic import ValidationError
-
     from heterodub.flows.cli.progress import TerminalProgress
-    from heterodub.schemas.config.dubbing import DubJob
     from heterodub.schemas.config.settings import load_settings
     from heterodub.schemas.endings import ending_of
-    from heterodub.schemas.toml import describe
     from heterodub.tasks.dubbing.batch import dub_counts, dub_jobs
-    from heterodub.tasks.dubbing.jobs import summary_of
+    from heterodub.tasks.dubbing.jobs import job_of, summary_of
     from heterodub.tasks.monitoring.run_log import as_step, recording
     from heterodub.tasks.preflight.dubbing import check_dub
 
     settings = load_settings(config, workspace=workspace)
-    try:
-        requested = DubJob.model_validate(job)
-    except ValidationError as error:
-        raise SettingsError(describe(error)) from error
+    requested = job_of(job)
     check_dub([requested], generator, translator, settings)
 
     @as_step("dub", dub_counts)

@@ -11,9 +11,8 @@ from heterodub.flows.cli.environment import configure_environment, prepare
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from heterodub.model.files import is_disk_full
 from heterodub.schemas.addresses import trouble_with_word
-from heterodub.schemas.errors import HeterodubError, SettingsError
+from heterodub.schemas.errors import HeterodubError, SettingsError, server_is_lost
 from heterodub.tasks.monitoring.streams import complain, escape_output, say
-from heterodub.tasks.steps.own_server import server_is_lost
 
 app = typer.Typer(
     no_args_is_help=True,

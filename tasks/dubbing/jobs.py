@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubJob
 from heterodub.schemas.endings import ending_of_jobs, with_ending
-from heterodub.schemas.errors import MediaRefusedError, SourceError
+from heterodub.schemas.errors import MediaRefusedError, SettingsError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from heterodub.schemas.toml import describe
 from heterodub.tasks.media.paths import local_path, path_to_uri
@@ -100,6 +100,14 @@ def summary_of(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     failed, skipped = sum(job["error"] is not None for job in jobs), sum(job["skipped"] for job in jobs)
     counts = {"jobs": len(jobs), "dubbed": len(jobs) - failed - skipped, "skipped": skipped, "failed": failed}
     return with_ending({**counts, "outcomes": list(jobs)}, ending_of_jobs(len(jobs) - failed, failed))
+
+
+def job_of(fields: Mapping[str, Any]) -> DubJob:
+    """Return a job with these fields. Raises: SettingsError - a value is bad; the text says which."""
+    try:
+        return DubJob.model_validate(dict(fields))
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from error
 
 
 def read_jobs(manifest: Path) -> list[DubJob]:

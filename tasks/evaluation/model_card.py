@@ -3,8 +3,10 @@
 A model that ships has it as a file, a registered version as its description in MLflow.
 """
 
+import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +16,7 @@ from heterodub.schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import counted
+from heterodub.schemas.errors import HeterodubError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation
 from heterodub.tasks.stores import tables
@@ -43,30 +46,32 @@ _SCORES: Final[Mapping[Stage, Mapping[str, tuple[str, float]]]] = {
 }
 """Scores in the card: heading, and factor of the figures."""
 
+_log = logging.getLogger(__name__)
+
 _LIMITS: Final = "## Limits"
 
 _SECTIONS: Final = re.compile(r"(?m)^(?=##)")
 
-_OF_LABELS: Final = ("licence", "consent")
+_TERMS: Final = ("licence", "consent")
 
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """Part of the footage behind a model under equal terms, as the labels of its files say."""
+    """Part of the footage behind a model under equal terms, as the labels of its files say. terms: by label."""
 
-    terms: tuple[str, ...]
+    terms: tuple[tuple[str, str], ...]
     clips: int
     speakers: int
     minutes: float
 
 
-def footage_of(workspace: Workspace, selection: Selection) -> list[Footage]:
+def footage_of(workspace: Workspace, selection: Selection, labels: Sequence[str] = _TERMS) -> list[Footage]:
     """List the footage of a training, train and val clips, by terms; the most first."""
     clips = (*selection.train, *selection.val)
     version = selection.release.catalog_version
-    rows = tables.read(workspace, "catalog", ["media_id", *_OF_LABELS], version).to_pylist()
-    terms = {row["media_id"]: tuple(row[label] or "not stated" for label in _OF_LABELS) for row in rows}
-    parts: dict[tuple[str, ...], list[ClipRef]] = {}
+    rows = tables.read(workspace, "catalog", ["media_id", *labels], version).to_pylist()
+    terms = {row["media_id"]: tuple((label, row[label] or "not stated") for label in labels) for row in rows}
+    parts: dict[tuple[tuple[str, str], ...], list[ClipRef]] = {}
     for clip in clips:
         parts.setdefault(terms[clip.place.media_id], []).append(clip)
     footage = [
@@ -100,12 +105,7 @@ def model_card(
         "",
         f"{minutes:.1f} minutes of release {card.release}: the train and val split; the test split was held out.",
         "",
-        "| licence | consent | clips | speakers | minutes |",
-        "|---|---|---|---|---|",
-        *(
-            f"| {' | '.join(map(_cell, part.terms))} | {part.clips} | {part.speakers} | {part.minutes:.1f} |"
-            for part in footage
-        ),
+        *_footage_table(footage),
         "",
         "## Scores",
         "",
@@ -120,6 +120,17 @@ def model_card(
     for name, evaluation in scores.items():
         text = with_scores(text, name, evaluation)
     return text
+
+
+def _footage_table(footage: Sequence[Footage]) -> list[str]:
+    """Return the lines of a table with a row for each part."""
+    heads = [[label for label, _ in footage[0].terms] if footage else [], ["clips", "speakers", "minutes"]]
+    columns = [name for part in heads for name in part]
+    rows = [
+        [*(_cell(term) for _, term in part.terms), str(part.clips), str(part.speakers), f"{part.minutes:.1f}"]
+        for part in footage
+    ]
+    return [f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows)]
 
 
 def with_scores(card: str, name: str, evaluation: Evaluation, longest: int | None = None) -> str:
@@ -141,25 +152,36 @@ def with_scores(card: str, name: str, evaluation: Evaluation, longest: int | Non
 def describe_training(settings: Settings, spec: AnySpec, registered: Registered) -> None:
     """Describe a training's run and the version it made by its card. A description that is there already stays.
 
-    Raises: TrackingError - the store cannot be reached.
+    Consent, which may name people, is left out: a takedown does not change descriptions. Where the store is away, or
+    the release was erased meanwhile, there is a warning only.
     """
     selection = spec.clips
     assert isinstance(selection, Selection)
-    tracking = open_tracking(settings.tracking, selection.workspace)
-    version = named_version(tracking, registered.model, str(registered.version))
-    card = model_card(
-        registered.trained.card, f"{version}.".capitalize(), footage_of(selection.workspace, selection), {}
-    )
-    text = describe_version(tracking, version, lambda present: present or card)
-    TrackedRun(tracking, registered.run_id, resumed=True).describe(text)
+    with _warned():
+        tracking = open_tracking(settings.tracking, selection.workspace)
+        version = named_version(tracking, registered.model, str(registered.version))
+        footage = footage_of(selection.workspace, selection, ["licence"])
+        card = model_card(registered.trained.card, f"{version}.".capitalize(), footage, {})
+        text = describe_version(tracking, version, lambda present: present or card)
+        TrackedRun(tracking, registered.run_id, resumed=True).describe(text)
 
 
 def describe_scores(workspace: Workspace, settings: Settings, evaluation: Evaluation) -> None:
-    """Put the scores of a registered version on its card. Raises: TrackingError - the store cannot be reached."""
-    tracking = open_tracking(settings.tracking, workspace)
-    version = version_called(tracking, "{evaluated_model}/{version}".format_map(evaluation.tags))
+    """Put the scores of a registered version on its card; a store that is away causes a warning only."""
     name = f"{evaluation.evaluated_on} of release {evaluation.release}"
-    describe_version(tracking, version, lambda card: with_scores(card, name, evaluation, LONGEST_DESCRIPTION))
+    with _warned():
+        tracking = open_tracking(settings.tracking, workspace)
+        version = version_called(tracking, "{evaluated_model}/{version}".format_map(evaluation.tags))
+        describe_version(tracking, version, lambda card: with_scores(card, name, evaluation, LONGEST_DESCRIPTION))
+
+
+@contextmanager
+def _warned() -> Iterator[None]:
+    """Turn an error of ours into a warning: descriptions are remarks on work that is done."""
+    try:
+        yield
+    except HeterodubError as error:
+        _log.warning("a model's description in MLflow was not written: %s", error)
 
 
 def _scores(evaluation: Evaluation) -> list[str]:

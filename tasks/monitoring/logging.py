@@ -14,7 +14,9 @@ from typing import Any, Final
 from heterodub.schemas.config.sections import LogSettings
 
 PAIRS: Final = "pairs"
-"""Attribute of a log record that holds its pairs: `_LOG.info("step", extra={PAIRS: {...}})`."""
+"""Attribute of a log record that holds its pairs: `_LOG.info("step", extra={PAIRS: {...}})`. A pair `message` stands in
+the place of the record's own.
+"""
 
 _OURS: Final = "heterodub"
 

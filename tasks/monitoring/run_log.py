@@ -40,6 +40,9 @@ _COMPACT_ABOVE_FILES: Final = 64
 
 _LOG: Final = logging.getLogger(__name__)
 
+_SAID: Final = ("files", "clips", "errors")
+"""Counts in the sentence of a log line."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -109,7 +112,7 @@ class RunLog:
         head = {"run": self.run, "parent": self._parent, "flow": self._flow}
         what = self._flow if step is None else f"{self._flow} {step}"
         facts = json.dumps(columns.pop("facts"), default=str)
-        _LOG.info(what, extra={PAIRS: head | columns})
+        _LOG.info(_sentence(what, columns), extra={PAIRS: {"message": what} | head | columns})
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         made_by = {"at_utc": at, "who": self._who, "code": version("heterodub")}
         self._waiting.append({**head, **made_by, **columns, "facts": facts})
@@ -243,3 +246,11 @@ def _counted(count: Callable[[Any], Counts] | None, result: object) -> Counts:
     except Exception:  # noqa: BLE001 - the work is done; an error in counting must not undo it
         _LOG.exception("a step could not be counted")
         return Counts()
+
+
+def _sentence(what: str, columns: Mapping[str, Any]) -> str:
+    """Return a line for readers who do not see its pairs, as in Prefect's UI: "ingest find: done, 6 files, 0.2 s"."""
+    counts = [f"{columns[name]} {name}" for name in _SAID if columns[name] is not None]
+    seconds = [] if columns["seconds"] is None else [f"{columns['seconds']:.1f} s"]
+    parts = [columns["corpus"], columns["state"], *counts, *seconds, columns["error"]]
+    return f"{what}: {', '.join(part for part in parts if part)}"

@@ -1,15 +1,20 @@
 """Summary of a retraining, the outcome of each step: ready for JSON, as rows, and as Markdown."""
 
+import logging
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.sections import StageName
+from heterodub.schemas.errors import HeterodubError, server_is_lost
 from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 
 if TYPE_CHECKING:
     from heterodub.tasks.promotion.retraining import Outlook
+
+_LOG: Final = logging.getLogger(__name__)
 
 FAILED: Final = "failed"
 UNCHANGED: Final = "unchanged"
@@ -18,6 +23,21 @@ Summary = dict[str, Any]
 
 _NOTABLE: Final = (FAILED, "promoted", REFUSED, "kept", NO_CHAMPION, UNCHANGED)
 """Outcomes of a stage; that of the whole is the first of these that any stage has."""
+
+
+def in_words(error: Exception) -> str:
+    """Return the error of a step as text; that of one which is not ours, a fault of the program, is logged with its
+    trace.
+
+    Raises: error - the Prefect server of the run is lost, so no other step could be done either.
+    """
+    if isinstance(error, HeterodubError):
+        return str(error)
+    if server_is_lost(error):
+        raise error
+    trace = without_password("".join(traceback.format_exception(error)))
+    _LOG.error("a step of the retraining broke:\n%s", trace)
+    return without_password(f"{type(error).__name__}: {error}")
 
 
 def ingested(corpus: str, summary: Mapping[str, Any]) -> Summary:

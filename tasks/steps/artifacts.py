@@ -8,8 +8,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextvars import copy_context
-from functools import cache, partial
-from threading import Lock, Thread
+from functools import partial
+from threading import Event, Lock, Thread
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -20,12 +20,15 @@ from prefect.artifacts import (
     update_progress_artifact,
 )
 
-from heterodub.tasks.steps.own_server import server_is_lost
+from heterodub.schemas.errors import server_is_lost
 
 _LOG: Final = logging.getLogger(__name__)
 
 _WAIT_S: Final = 20.0
 """Seconds that a run waits for a table or a text to be taken; Prefect's client goes on trying meanwhile."""
+
+_AWAY: Final = Event()
+"""Set while the server is away, as far as is known."""
 
 _LAST_S: Final = 2.0
 """Seconds that a run waits for the last state of a progress bar."""
@@ -43,29 +46,34 @@ def show_text(key: str, markdown: str, description: str | None = None) -> None:
 
 
 def _send(request: Callable[[], object], wait_s: float) -> None:
-    """Make a request in a thread of its own, since the client tries for minutes, and wait so long for it at most."""
+    """Make a request in a thread of its own, since the client tries for minutes, and wait so long for it at most. Where
+    the server is known to be away the request is made and not waited for.
+    """
     answer: Future[object] = Future()
     Thread(target=copy_context().run, args=(_attempt, request, answer), daemon=True).start()
     try:
-        answer.result(wait_s)
+        answer.result(0 if _AWAY.is_set() else wait_s)
     except TimeoutError:
-        _warn_once("it did not answer in time")
+        _note_away("it did not answer in time")
     except Exception as error:
         if not server_is_lost(error):
             raise
-        _warn_once(str(error))
+        _note_away(str(error))
 
 
 def _attempt(request: Callable[[], object], answer: Future[object]) -> None:
     try:
         answer.set_result(request())
+        _AWAY.clear()
     except BaseException as error:  # noqa: BLE001 - raised where the answer is awaited
         answer.set_exception(error)
 
 
-@cache
-def _warn_once(why: str) -> None:
-    _LOG.warning("the Prefect server is away (%s): its UI lacks progress and tables of this run, which goes on", why)
+def _note_away(why: str) -> None:
+    """Warn that the server is away, once for as long as it is; nothing waits for it meanwhile."""
+    if not _AWAY.is_set():
+        _AWAY.set()
+        _LOG.warning("the Prefect server is away (%s): the run goes on, without progress and tables in its UI", why)
 
 
 class ProgressBar:
@@ -101,8 +109,9 @@ class ProgressBar:
                 (share, text), self._latest = self._latest, None
             try:
                 self._update(100.0 * share, text)
+                _AWAY.clear()
             except Exception as error:  # noqa: BLE001 - nobody waits for this thread
-                _warn_once(f"{type(error).__name__}: {error}")
+                _note_away(f"{type(error).__name__}: {error}")
 
     def _update(self, percent: float, text: str) -> None:
         if self._artifact is None:

@@ -92,9 +92,3 @@ def await_own_server() -> None:
 def is_own(api: str | None) -> bool:
     """Return True if no server but that of this run answers at an address."""
     return api is None or api in [server.api for server in _own]
-
-
-def server_is_lost(error: BaseException) -> bool:
-    """Return True if an error means that a Prefect server cannot be reached."""
-    # compared by name: httpx is Prefect's business, and importing it costs every command time
-    return any(f"{kind.__module__}.{kind.__name__}" == "httpx.TransportError" for kind in type(error).__mro__)
