@@ -123,6 +123,18 @@ def test_label_of_a_clip_that_is_gone_can_be_removed(ws):
     assert read_labels(ws) == {}
 
 
+def test_listed_label_of_a_clip_that_is_gone_can_be_imported_again_but_not_changed(ws, tmp_path):
+    gone, header = clip_id("good"), ",".join(COLUMNS)
+    add_label(ws, gone, Stage.STAGE1, True, "fit", "Ann")
+    tables.delete_rows(ws, "clips", "clip_id", [gone])
+    (row,) = list_labels(ws, footage.POLICY)
+    listed = ",".join(str(row[name] or "") for name in COLUMNS)
+    added = f"{clip_id('noisy')},stage1,keep,quiet,Ann,,,,"
+    assert import_labels(ws, table(tmp_path, listed, added, header=header)) == StoredLabels(1, 1, 0, ())
+    with pytest.raises(SourceError, match=r"row 1: clip .* is not stored"):
+        import_labels(ws, table(tmp_path, listed.replace("keep", "refuse"), header=header))
+
+
 def test_list_says_what_waits_for_a_route(ws):
     add_label(ws, clip_id("good"), Stage.STAGE1, True, "fit", "Ann")
     add_label(ws, clip_id("noisy"), Stage.STAGE1, True, "fit", "Ann")
