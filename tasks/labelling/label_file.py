@@ -64,7 +64,7 @@ def remove_labels(ws: Workspace, clip: str, stage: Stage | None, reason: str, by
     if not labels or len(clip) < _SHORTEST_ID:
         of_stage = f" for {stage}" if stage else ""
         raise NotFoundError(f"no clip {visible(clip)!r} has a label{of_stage}; `heterodub label list` shows all")
-    store_labels(ws, [NewLabel(one.clip_id, one.media_id, one.stage, None, reason, by) for one in labels])
+    store_labels(ws, [NewLabel(label.clip_id, label.media_id, label.stage, None, reason, by) for label in labels])
     return labels
 
 

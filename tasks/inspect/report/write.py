@@ -144,7 +144,7 @@ def _filled(template: str, **values: Any) -> str:
 
 
 def environment() -> Environment:
-    """Return the environment of the templates, of which charts.html and clips.html hold macros, and base.html a frame."""
+    """Return the environment of the templates; charts.html and clips.html hold macros, base.html a frame."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_text)
     )
