@@ -13,7 +13,7 @@ from heterodub.schemas.errors import BatchError
 from heterodub.tasks.dubbing.jobs import job_of, summary_of
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.dubbing import check_dub
-from heterodub.tasks.steps.dub import dub_jobs, read_jobs, show_dubbings
+from heterodub.tasks.steps.dub import dub_jobs, log_dubs, read_jobs, show_dubbings
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
 
@@ -100,6 +100,7 @@ def _dubbed(
     jobs: Sequence[DubJob], generator: str | None, translator: str | None, settings: Settings, resume: bool
 ) -> dict[str, Any]:
     outcomes = dub_jobs(jobs, generator, translator, settings, resume)
+    log_dubs(jobs, outcomes, settings)
     show_dubbings(outcomes)
     summary = summary_of(outcomes)
     if summary["state"] == "failed":

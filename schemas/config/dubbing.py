@@ -44,6 +44,9 @@ class DubSettings(Section):
     silence_s: float = Field(
         600, gt=0, description="seconds without a further frame or step after which a job is given up"
     )
+    kept_film_mib: float = Field(
+        64, ge=0, description="films up to this size are kept in MLflow with the run of a dubbing flow; 0: none"
+    )
     sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
 
 

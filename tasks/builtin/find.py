@@ -53,7 +53,7 @@ def model_by_default(settings: Settings, kind: str) -> tuple[str, str | None]:
     store cannot be asked.
     """
     stand_in = STAND_INS[kind]
-    if _nothing_was_named(settings):
+    if nothing_was_named(settings):
         return stand_in, f"there is no workspace, so {stand_in} stands in for a champion of {kind}"
     place = place_of(settings.tracking, Workspace.open(settings.workspace))
     if place.exists:
@@ -65,7 +65,7 @@ def model_by_default(settings: Settings, kind: str) -> tuple[str, str | None]:
     return stand_in, f"{settings.workspace} has no champion of {kind}, so {stand_in} stands in for it"
 
 
-def _nothing_was_named(settings: Settings) -> bool:
+def nothing_was_named(settings: Settings) -> bool:
     """True in a folder where heterodub is used for the first time; a workspace that was named has to be there."""
     default = Settings.model_fields["workspace"].default
     return settings.tracking.uri is None and settings.workspace == default and not Path(default).exists()

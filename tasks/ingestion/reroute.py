@@ -45,11 +45,13 @@ _DECIDED = ["clip_id", "media_id", "stage1", "stage2", "stage1_reasons", "stage2
 @dataclass(frozen=True, slots=True, eq=False)
 class Reroute:
     """Routes of every stored clip by a policy and by labels, beside those that stand. Masks and `clips` have one entry
-    per clip. kept, refused: clips of which a label turns the policy's verdict.
+    per clip. clips_version: of the table they are from. kept, refused: clips of which a label turns the policy's
+    verdict.
     """
 
     policy: Policy
     clips: pa.Table
+    clips_version: int
     before: Mapping[Stage, Mask]
     after: Mapping[Stage, Mask]
     refusals: Mapping[Stage, Mapping[ClipReason, Mask]]
@@ -78,7 +80,8 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
     Raises: WorkspaceError - the workspace cannot be read.
     """
     signals = sorted({rule.signal for rule in policy.rules()})
-    clips = tables.read(workspace, "clips", [*_DECIDED, *signals])
+    version = tables.version(workspace, "clips")
+    clips = tables.read(workspace, "clips", [*_DECIDED, *signals], version)
     columns = {name: clips[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in signals}
     masks = route_columns(columns, policy)
     for stage in Stage:
@@ -91,7 +94,7 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
     by_policy, after = _admitted(masks), _admitted(final)
     kept = {stage: after[stage] & ~by_policy[stage] for stage in Stage}
     refused = {stage: by_policy[stage] & ~after[stage] for stage in Stage}
-    return Reroute(policy, clips.select(_DECIDED), before, after, final, kept, refused)
+    return Reroute(policy, clips.select(_DECIDED), version, before, after, final, kept, refused)
 
 
 def _admitted(masks: Mapping[Stage, Mapping[ClipReason, Mask]]) -> dict[Stage, Mask]:

@@ -1,6 +1,6 @@
 """Check of the labels of people: their clips are stored, and the stored routes follow them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from heterodub.schemas.config.settings import Settings
@@ -9,7 +9,7 @@ from heterodub.schemas.errors import HeterodubError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.inspect import findings
 from heterodub.tasks.inspect.findings import Finding
-from heterodub.tasks.labelling.applied import label_effects
+from heterodub.tasks.labelling.applied import LabelEffect, label_effects
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -27,16 +27,25 @@ def check_labels(ws: Workspace, settings: Settings) -> Iterator[Finding]:
     except HeterodubError as error:
         yield findings.problem("workspace", "labels", str(error), "restore the workspace from a copy")
         return
-    if effects.homeless:
-        detail = f"{len(effects.homeless)} of clips that are not stored any more: {_some(effects.homeless)}"
+    by_effect: dict[LabelEffect, list[tuple[str, Stage]]] = {effect: [] for effect in LabelEffect}
+    for key, effect in effects.items():
+        by_effect[effect].append(key)
+    yield from _findings(by_effect)
+
+
+def _findings(by_effect: Mapping[LabelEffect, Sequence[tuple[str, Stage]]]) -> Iterator[Finding]:
+    gone, waiting = by_effect[LabelEffect.NO_CLIP], by_effect[LabelEffect.WAITING]
+    if gone:
+        detail = f"{len(gone)} of clips that are not stored any more: {_some(gone)}"
         remedy = "ingest their files again, or take them out: `heterodub label remove CLIP`"
         yield findings.warning("workspace", "labels", detail, remedy)
-    if effects.unrouted:
-        detail = f"{len(effects.unrouted)} not applied yet: {_some(effects.unrouted)}"
+    if waiting:
+        detail = f"{len(waiting)} not applied yet: {_some(waiting)}"
         yield findings.warning("workspace", "labels", detail, "run `heterodub route`")
-    if not (effects.homeless or effects.unrouted):
-        unusable = f"; {len(effects.unusable)} keep clips that a stage cannot use" if effects.unusable else ""
-        yield findings.good("workspace", "labels", f"none is waiting{unusable}")
+    if not (gone or waiting):
+        unusable = len(by_effect[LabelEffect.UNUSABLE])
+        more = f"; {unusable} keep clips that a stage cannot use" if unusable else ""
+        yield findings.good("workspace", "labels", f"none is waiting{more}")
 
 
 def _some(keys: Sequence[tuple[str, Stage]]) -> str:

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
-from heterodub.schemas.reasons import EXPLANATIONS, UNUSABLE, ClipReason, FileState, Stage
-from heterodub.schemas.records import MediaFacts
+from heterodub.schemas.reasons import EXPLANATIONS, FileState, Stage
+from heterodub.schemas.records import Decision, MediaFacts
 from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS
+from heterodub.tasks.labelling.applied import LabelEffect, label_effect, unusable_for
 from heterodub.tasks.quality.routing import LimitCheck, explain, route_clip
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
@@ -70,8 +71,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class LabelAnswer:
-    """A standing label of a person on a clip. effect: "applied"; "waiting" for a re-route; or why the stage cannot use
-    the clip that the person keeps, a reason code.
+    """A standing label of a person on a clip. effect: "applied", "waiting" for a re-route, or, of an unusable clip,
+    the reason code for which the stage cannot use it.
     """
 
     stage: str
@@ -172,17 +173,17 @@ def explain_clip(row: Row, policy: Policy, labels: Labels | None = None) -> Clip
         now_stage1=now.stage1,
         now_stage2=now.stage2,
         signals=_signals(values, dict(row["missing"] or ()), policy),
-        labels=tuple(_label(label, row) for label in of_clip),
+        labels=tuple(_label(label, row, now) for label in of_clip),
     )
 
 
-def _label(label: ClipLabel, row: Row) -> LabelAnswer:
-    reasons = row[f"{label.stage}_reasons"]
-    hindered = [reason for reason in reasons if reason in UNUSABLE] if label.keep else []
-    is_applied = not reasons if label.keep else ClipReason.REFUSED_BY_PERSON in reasons
-    effect = "applied" if is_applied else hindered[0] if hindered else "waiting"
-    stated = (str(label.stage), label.keep, label.by, label.reason, label.created_utc, label.text)
-    return LabelAnswer(*stated, effect)
+def _label(label: ClipLabel, row: Row, now: Decision) -> LabelAnswer:
+    decided = now.stage1_reasons if label.stage is Stage.STAGE1 else now.stage2_reasons
+    effect = label_effect(row, label.stage, label.keep, decided)
+    named = unusable_for(row, label.stage)[0] if effect is LabelEffect.UNUSABLE else effect.value
+    return LabelAnswer(
+        str(label.stage), label.keep, label.by, label.reason, label.created_utc, label.text, effect=named
+    )
 
 
 def sentence(code: str) -> str:

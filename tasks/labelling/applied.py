@@ -1,7 +1,7 @@
 """Effect of labels on the stored routes: applied, waiting for a re-route, or none since a clip cannot be used."""
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Final
 
 import pyarrow as pa
@@ -19,37 +19,44 @@ Row = Mapping[str, Any]
 _READ: Final = ["clip_id", "media_id", "stage1_reasons", "stage2_reasons", *SIGNAL_NAMES]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelEffects:
-    """Labels by their effect: (clip id, stage). unrouted: the next `route` applies or withdraws them. homeless: their
-    clip is not stored any more. unusable: kept by a person, with a reason that no label overrules.
+class LabelEffect(StrEnum):
+    """Effect of a label on the stored route of its clip."""
+
+    APPLIED = "applied"
+    WAITING = "waiting"
+    """The next `route` applies it, or withdraws it where it was removed."""
+    UNUSABLE = "unusable"
+    """A person keeps the clip, and it has a reason that no label overrules."""
+    NO_CLIP = "no clip"
+    """Its clip is not stored any more."""
+
+
+def label_effect(row: Row, stage: Stage, keep: bool | None, decided: Collection[str]) -> LabelEffect:
+    """Return the effect of a label on a row of `clips`. keep: None if the label was removed. decided: reasons of the
+    stage by policy and labels.
     """
+    if keep and unusable_for(row, stage):
+        return LabelEffect.UNUSABLE
+    by_route = {*row[f"{stage}_reasons"]} - {str(ClipReason.STRADDLES_SPLITS)}
+    return LabelEffect.APPLIED if by_route == set(decided) else LabelEffect.WAITING
 
-    unrouted: tuple[tuple[str, Stage], ...]
-    homeless: tuple[tuple[str, Stage], ...]
-    unusable: tuple[tuple[str, Stage], ...]
 
-
-def label_effects(ws: Workspace, policy: Policy) -> LabelEffects:
-    """Compare the stored routes with what policy and labels decide; of clips that have, or had, a label.
+def label_effects(ws: Workspace, policy: Policy) -> dict[tuple[str, Stage], LabelEffect]:
+    """Return the effects of the standing labels under a policy, and of those removed labels that still wait.
 
     Raises: WorkspaceError - a table cannot be read.
     """
-    labels, ever = read_labels(ws), {row["clip_id"] for row in label_rows(ws)}
-    if not ever:
-        return LabelEffects((), (), ())
-    clips = clips_of(tables.read_any(ws, "clips", _READ), ever).to_pylist()
-    there = {row["clip_id"] for row in clips}
-    return LabelEffects(
-        tuple(_unrouted(clips, labels, policy)),
-        tuple(key for key in labels if key[0] not in there),
-        tuple(
-            (row["clip_id"], stage)
-            for row in clips
-            for stage in Stage
-            if (label := labels.get((row["clip_id"], stage))) and label.keep and unusable_for(row, stage)
-        ),
-    )
+    labels = read_labels(ws)
+    removed = {(row["clip_id"], Stage(row["stage"])) for row in label_rows(ws)} - {*labels}
+    clips = _labelled_clips(ws, {clip for clip, _ in (*labels, *removed)})
+    rows, reasons = {row["clip_id"]: row for row in clips}, _decided(clips, labels, policy)
+
+    def effect(key: tuple[str, Stage], keep: bool | None) -> LabelEffect:
+        return label_effect(rows[key[0]], key[1], keep, reasons[key]) if key in reasons else LabelEffect.NO_CLIP
+
+    effects = {key: effect(key, label.keep) for key, label in labels.items()}
+    left = {key: effect(key, None) for key in sorted(removed)}
+    return effects | {key: waiting for key, waiting in left.items() if waiting is LabelEffect.WAITING}
 
 
 def clips_of(clips: pa.Table, ids: Collection[str]) -> pa.Table:
@@ -63,12 +70,18 @@ def unusable_for(row: Row, stage: Stage) -> list[str]:
     return [reason for reason in row[f"{stage}_reasons"] if reason in UNUSABLE]
 
 
-def _unrouted(clips: list[dict[str, Any]], labels: Labels, policy: Policy) -> Iterator[tuple[str, Stage]]:
+def _labelled_clips(ws: Workspace, ids: Collection[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = clips_of(tables.read_any(ws, "clips", _READ), ids).to_pylist() if ids else []
+    return rows
+
+
+def _decided(clips: Sequence[Row], labels: Labels, policy: Policy) -> dict[tuple[str, Stage], set[str]]:
+    """Return the reasons of each clip and stage by policy and labels."""
     said = verdicts_by_clip(labels)
     by_place = {place: said[row["clip_id"]] for place, row in enumerate(clips) if row["clip_id"] in said}
     masks = overrule(route_columns(as_columns(clips, policy), policy), len(clips), by_place)
-    for stage in Stage:
-        for place, row in enumerate(clips):
-            decided = {str(reason) for reason, mask in masks[stage].items() if mask[place]}
-            if decided != {*row[f"{stage}_reasons"]} - {str(ClipReason.STRADDLES_SPLITS)}:
-                yield row["clip_id"], stage
+    return {
+        (row["clip_id"], stage): {str(reason) for reason, mask in masks[stage].items() if mask[place]}
+        for stage in Stage
+        for place, row in enumerate(clips)
+    }

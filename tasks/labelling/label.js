@@ -12,8 +12,8 @@ let active = 0, address = "";
 
 const item = () => DATA.items[state.place];
 const answer = (stage) => ((state.answers[item().clip] ??= {})[stage] ??= { keep: null, reason: "" });
-const given = (one) => one && (one.keep === true || (one.keep === false && one.reason.trim() !== ""));
-const complete = ({ clip, stages }) => stages.every((stage) => given(state.answers[clip]?.[stage]));
+const isAnswered = (label) => label && (label.keep === true || (label.keep === false && label.reason.trim() !== ""));
+const complete = ({ clip, stages }) => stages.every((stage) => isAnswered(state.answers[clip]?.[stage]));
 const labelled = () => DATA.items.filter(complete).length;
 const slot = () => `heterodub-label-${DATA.draw}`;
 
@@ -26,10 +26,10 @@ function recalled() {
 }
 
 function element(tag, parent, className, text) {
-  const made = parent.appendChild(document.createElement(tag));
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+  const created = parent.appendChild(document.createElement(tag));
+  if (className) created.className = className;
+  if (text !== undefined) created.textContent = text;
+  return created;
 }
 
 function only(id) {
@@ -70,7 +70,7 @@ function show(place) {
   film.src = address = URL.createObjectURL(new Blob([bytes], { type: "video/mp4" }));
   at("questions").replaceChildren();
   item().stages.forEach(question);
-  active = Math.max(0, item().stages.findIndex((stage) => !given(answer(stage))));
+  active = Math.max(0, item().stages.findIndex((stage) => !isAnswered(answer(stage))));
   only("rate");
   draw();
   play();
@@ -91,7 +91,7 @@ function draw() {
     const known = DATA.reasons[stage].find(({ code }) => code === said.reason.trim());
     card.querySelector(".why small").textContent = known ? known.text : "";
   });
-  const open = item().stages.filter((stage) => !given(answer(stage)));
+  const open = item().stages.filter((stage) => !isAnswered(answer(stage)));
   at("back").disabled = state.place === 0;
   at("next").disabled = open.length > 0;
   at("next").textContent = state.place + 1 === total ? "Finish" : "Next";
@@ -102,7 +102,7 @@ function decide(value) {
   const stage = item().stages[active], card = document.querySelectorAll(".question")[active];
   answer(stage).keep = value;
   if (value) {
-    const open = item().stages.findIndex((one) => !given(answer(one)));
+    const open = item().stages.findIndex((stage) => !isAnswered(answer(stage)));
     active = open < 0 ? active : open;
   }
   keep();
@@ -153,7 +153,7 @@ function pressed(event) {
   if (writes && key !== "Enter" && key !== "Escape") return;
   if (writes) {
     event.target.blur();
-    const open = item().stages.findIndex((stage) => !given(answer(stage)));
+    const open = item().stages.findIndex((stage) => !isAnswered(answer(stage)));
     if (open >= 0) active = open;
     else if (key === "Enter") return next();
     draw();

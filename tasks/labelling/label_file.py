@@ -12,7 +12,7 @@ from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.labelling.applied import unusable_for
 from heterodub.tasks.sources import tabular
 from heterodub.tasks.stores import tables
-from heterodub.tasks.stores.labels import ClipLabel, NewLabel, read_labels, store_labels
+from heterodub.tasks.stores.labels import ClipLabel, Labels, NewLabel, read_labels, store_labels
 from heterodub.tasks.stores.workspace import Workspace
 
 COLUMNS: Final = ("clip", "stage", "verdict", "reason", "by")
@@ -64,14 +64,14 @@ def remove_labels(ws: Workspace, clip: str, stage: Stage | None, reason: str, by
     if not labels or len(clip) < _SHORTEST_ID:
         of_stage = f" for {stage}" if stage else ""
         raise NotFoundError(f"no clip {visible(clip)!r} has a label{of_stage}; `heterodub label list` shows all")
-    store_labels(ws, [NewLabel(one.clip_id, one.media_id, one.stage, None, reason, by) for one in labels])
+    store_labels(ws, [NewLabel(label.clip_id, label.media_id, label.stage, None, reason, by) for label in labels])
     return labels
 
 
 def import_labels(ws: Workspace, path: Path) -> StoredLabels:
     """Store the labels of a table (CSV or Parquet) with COLUMNS, all in one transaction, or none.
 
-    Rows that say what stands already are left out.
+    Rows that say what stands already are left out, also of clips that are not stored any more.
 
     Raises: SourceError - it cannot be read, lacks a column, or a row is wrong; the text names every such row.
     """
@@ -79,7 +79,7 @@ def import_labels(ws: Workspace, path: Path) -> StoredLabels:
         columns, rows = tabular.read_table(path, "clip")
         if missing := [name for name in COLUMNS if name not in columns]:
             raise ValueError(f"it lacks {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-        reader = _Reader(_media_of(ws), _clips_by_draw(ws))
+        reader = _Reader(_media_of(ws), _clips_by_draw(ws), read_labels(ws))
         labels = [label for row in rows if (label := reader.read(row))]
     except tabular.ERRORS as error:
         raise SourceError(f"labels {path}: {error}") from error
@@ -93,22 +93,40 @@ def import_labels(ws: Workspace, path: Path) -> StoredLabels:
 class _Reader:
     """Reader of rows; faults gather the rows that are wrong, in words."""
 
-    def __init__(self, media: Mapping[str, str], draws: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, media: Mapping[str, str], draws: Mapping[str, Collection[str]], standing: Labels) -> None:
         self._media, self._draws = media, draws
+        self._standing = {(clip, stage.value): label for (clip, stage), label in standing.items()}
         self._first: dict[tuple[str, Stage], int] = {}
         self.faults: list[str] = []
 
     def read(self, row: tabular.SheetRow) -> NewLabel | None:
         cells = {name: _unescaped(text) for name, text in row.cells.items()}
+        label = self._repeated(cells) or self._checked(cells, row)
+        if label is None:
+            return None
+        if first := self._first.get((label.clip_id, label.stage)):
+            fault = f"clip {label.clip_id} has a label for {label.stage} in row {first} already"
+            self.faults.append(f"row {row.number}: {fault}")
+            return None
+        self._first[label.clip_id, label.stage] = row.number
+        return label
+
+    def _repeated(self, cells: Mapping[str, str]) -> NewLabel | None:
+        """Return the label of a row that says what stands: as listed, so its clip need not be stored any more."""
+        label = self._standing.get((cells.get("clip", ""), cells.get("stage", "")))
+        if label is None:
+            return None
+        stated = VERDICTS.get(cells.get("verdict", "").lower()), cells.get("reason"), cells.get("by"), cells.get("draw")
+        if stated != (label.keep, label.reason, label.by, label.draw):
+            return None
+        return NewLabel(label.clip_id, label.media_id, label.stage, label.keep, label.reason, label.by, label.draw)
+
+    def _checked(self, cells: Mapping[str, str], row: tabular.SheetRow) -> NewLabel | None:
         clip = self._clip(cells.get("clip", ""))
         if faults := [*self._faults(cells, row, clip)]:
             self.faults.append(f"row {row.number}: {'; '.join(faults)}")
             return None
         stage, keep = Stage(cells["stage"]), VERDICTS[cells["verdict"].lower()]
-        if first := self._first.get((clip, stage)):
-            self.faults.append(f"row {row.number}: clip {clip} has a label for {stage} in row {first} already")
-            return None
-        self._first[clip, stage] = row.number
         return NewLabel(clip, self._media[clip], stage, keep, cells["reason"], cells["by"], cells.get("draw"))
 
     def _faults(self, cells: Mapping[str, str], row: tabular.SheetRow, clip: str) -> Iterator[str]:

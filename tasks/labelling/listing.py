@@ -12,17 +12,11 @@ COLUMNS: Final = ("clip", "stage", "verdict", "reason", "by", "draw", "created_u
 
 
 def list_labels(ws: Workspace, policy: Policy) -> list[dict[str, Any]]:
-    """List rows of COLUMNS, by clip and stage. effect: "applied"; "waiting" for a re-route; "unusable", since the stage
-    cannot use the clip that a person keeps; or "no clip", which is not stored any more. uri: None without a clip.
+    """List rows of COLUMNS, by clip and stage. effect: of applied.LabelEffect. uri: None without a clip.
 
     Raises: WorkspaceError - a table cannot be read.
     """
     effects = label_effects(ws, policy)
-    by_key = {
-        **dict.fromkeys(effects.unrouted, "waiting"),
-        **dict.fromkeys(effects.unusable, "unusable"),
-        **dict.fromkeys(effects.homeless, "no clip"),
-    }
     uris = {row["clip_id"]: row["uri"] for row in tables.read_any(ws, "clips", ["clip_id", "uri"]).to_pylist()}
     return [
         {
@@ -33,7 +27,7 @@ def list_labels(ws: Workspace, policy: Policy) -> list[dict[str, Any]]:
             "by": label.by,
             "draw": label.draw,
             "created_utc": label.created_utc,
-            "effect": by_key.get(key, "applied"),
+            "effect": effects[key].value,
             "uri": uris.get(label.clip_id),
         }
         for key, label in read_labels(ws).items()

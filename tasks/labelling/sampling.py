@@ -39,7 +39,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judged:
+class LabelCandidate:
     """A clip that can be labelled. reasons: those of the policy alone, by stage; a stage that cannot use the clip,
     whatever a person says, is not there.
     """
@@ -66,12 +66,12 @@ class LabelDraw:
     """Clips to label, in random order. strata: number drawn and number of clips of each stratum."""
 
     draw: str
-    clips: tuple[Judged, ...]
+    clips: tuple[LabelCandidate, ...]
     strata: Mapping[str, tuple[int, int]]
 
 
-def judge(clips: pa.Table, policy: Policy) -> list[Judged]:
-    """Judge rows of CLIP_COLUMNS by a policy alone, without labels. Clips that no stage can use are left out."""
+def label_candidates(clips: pa.Table, policy: Policy) -> list[LabelCandidate]:
+    """Return rows of CLIP_COLUMNS, without those that no stage can use. reasons: by a policy alone, without labels."""
     names = {rule.signal for rule in policy.rules()}
     columns = {name: np.array(clips[name].to_pylist(), np.float64) for name in names}  # null becomes NaN
     by_place: dict[Stage, list[set[str]]] = {stage: [set() for _ in range(clips.num_rows)] for stage in Stage}
@@ -81,20 +81,20 @@ def judge(clips: pa.Table, policy: Policy) -> list[Judged]:
                 by_place[stage][place].add(str(reason))
         for place, stored in enumerate(clips[f"{stage}_reasons"].to_pylist()):
             by_place[stage][place] |= {reason for reason in stored if reason == ClipReason.STRADDLES_SPLITS}
-    judged = []
+    candidates = []
     for place, clip in enumerate(clips["clip_id"].to_pylist()):
         reasons = {stage: frozenset(by_place[stage][place]) for stage in Stage}
         usable = {stage: codes for stage, codes in reasons.items() if codes.isdisjoint(UNUSABLE)}
         if usable:
-            judged.append(Judged(clip, usable, clips, place))
-    return judged
+            candidates.append(LabelCandidate(clip, usable, clips, place))
+    return candidates
 
 
-def strata_of(clips: Sequence[Judged]) -> dict[str, list[Judged]]:
+def strata_of(clips: Sequence[LabelCandidate]) -> dict[str, list[LabelCandidate]]:
     """Return the clips of each stratum, in the order of their ids; a clip's stratum is the rarest of its verdicts."""
     counts = Counter(verdict for clip in clips for verdict in clip.verdicts)
-    strata: dict[str, list[Judged]] = {}
-    for clip in sorted(clips, key=lambda one: one.clip_id):
+    strata: dict[str, list[LabelCandidate]] = {}
+    for clip in sorted(clips, key=lambda clip: clip.clip_id):
         strata.setdefault(min(clip.verdicts, key=lambda verdict: (counts[verdict], verdict)), []).append(clip)
     return dict(sorted(strata.items()))
 
@@ -105,12 +105,12 @@ def allocate(left: Mapping[str, int], done: Mapping[str, int], count: int) -> di
     left: clips that can be drawn, by stratum. done: clips that were answered. Of equals the stratum with more clips
     left is served first.
     """
-    given = dict.fromkeys(left, 0)
+    shares = dict.fromkeys(left, 0)
     for _ in range(min(count, sum(left.values()))):
-        open_strata = [name for name in left if given[name] < left[name]]
-        chosen = min(open_strata, key=lambda name: (given[name] + done.get(name, 0), given[name] - left[name], name))
-        given[chosen] += 1
-    return given
+        open_strata = [name for name in left if shares[name] < left[name]]
+        chosen = min(open_strata, key=lambda name: (shares[name] + done.get(name, 0), shares[name] - left[name], name))
+        shares[chosen] += 1
+    return shares
 
 
 def draw_clips(ws: Workspace, policy: Policy, count: int, seed: int = 0) -> LabelDraw:
@@ -118,7 +118,7 @@ def draw_clips(ws: Workspace, policy: Policy, count: int, seed: int = 0) -> Labe
 
     Raises: NotFoundError - there is no clip, or each was answered. WorkspaceError - a table cannot be read or written.
     """
-    clips = judge(tables.read_any(ws, "clips", CLIP_COLUMNS), policy)
+    clips = label_candidates(tables.read_any(ws, "clips", CLIP_COLUMNS), policy)
     strata = strata_of(clips)
     frame = _hash(policy.hash, *(f"{name} {clip.clip_id}" for name, of_it in strata.items() for clip in of_it))
     answered = _answered_in(ws, frame, clips)
@@ -137,13 +137,13 @@ def draw_clips(ws: Workspace, policy: Policy, count: int, seed: int = 0) -> Labe
     return LabelDraw(name, tuple(clips_drawn), sizes)
 
 
-def is_answered(clip: Judged, labels: Labels) -> bool:
+def is_answered(clip: LabelCandidate, labels: Labels) -> bool:
     """Return True if a draw's question was answered for each stage that can use the clip."""
-    given = [labels.get((clip.clip_id, stage)) for stage in clip.reasons]
-    return all(label is not None and label.draw is not None for label in given)
+    answers = [labels.get((clip.clip_id, stage)) for stage in clip.reasons]
+    return all(label is not None and label.draw is not None for label in answers)
 
 
-def _answered_in(ws: Workspace, frame: str, clips: Sequence[Judged]) -> frozenset[str]:
+def _answered_in(ws: Workspace, frame: str, clips: Sequence[LabelCandidate]) -> frozenset[str]:
     """Return the clips of a sampling frame that were answered in a draw."""
     rows = tables.read_any(ws, "draws", ["frame", "clip_id"]).to_pylist()
     asked, labels = {row["clip_id"] for row in rows if row["frame"] == frame}, read_labels(ws)
@@ -151,7 +151,7 @@ def _answered_in(ws: Workspace, frame: str, clips: Sequence[Judged]) -> frozense
 
 
 def _store(
-    ws: Workspace, drawn: LabelDraw, by_stratum: Mapping[str, Collection[Judged]], frame: str, policy: Policy
+    ws: Workspace, drawn: LabelDraw, by_stratum: Mapping[str, Collection[LabelCandidate]], frame: str, policy: Policy
 ) -> None:
     common: dict[str, Any] = {"draw": drawn.draw, "frame": frame, "created_utc": now_utc(), "policy": policy.hash}
     common |= {"frame_clips": sum(size for _, size in drawn.strata.values())}

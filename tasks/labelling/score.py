@@ -16,7 +16,7 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason, Stage
 from heterodub.tasks.labelling.applied import clips_of
-from heterodub.tasks.labelling.sampling import ADMITTED, CLIP_COLUMNS, Judged, is_answered, judge
+from heterodub.tasks.labelling.sampling import ADMITTED, CLIP_COLUMNS, LabelCandidate, is_answered, label_candidates
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import Labels, read_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -79,7 +79,7 @@ def score_policy(ws: Workspace, policy: Policy) -> PolicyScore:
     labels = read_labels(ws)
     labelled = {clip for clip, _ in labels}
     rows = clips_of(tables.read_any(ws, "clips", CLIP_COLUMNS), labelled)
-    clips = {clip.clip_id: clip for clip in judge(rows, policy)}
+    clips = {clip.clip_id: clip for clip in label_candidates(rows, policy)}
     weights, covered = _weights(tables.read_any(ws, "draws").to_pylist(), clips, labels)
     by_hand = sum(label.draw is None for label in labels.values())
     drawn = bool(weights)
@@ -94,7 +94,7 @@ def score_policy(ws: Workspace, policy: Policy) -> PolicyScore:
 
 
 def _weights(
-    drawn: Sequence[Mapping[str, Any]], clips: Mapping[str, Judged], labels: Labels
+    drawn: Sequence[Mapping[str, Any]], clips: Mapping[str, LabelCandidate], labels: Labels
 ) -> tuple[dict[str, float], float]:
     """Return the number of clips that each answered clip stands for, and the share of the newest frame covered."""
     frames: dict[str, dict[str, set[str]]] = {}
@@ -118,7 +118,9 @@ def _weights(
     return weights, covered
 
 
-def _answers(clips: Mapping[str, Judged], labels: Labels, stage: Stage, weights: Mapping[str, float]) -> list[_Answer]:
+def _answers(
+    clips: Mapping[str, LabelCandidate], labels: Labels, stage: Stage, weights: Mapping[str, float]
+) -> list[_Answer]:
     answers = []
     for clip_id, clip in clips.items():
         label = labels.get((clip_id, stage))
@@ -134,8 +136,8 @@ def _scores(stage: Stage, answers: Sequence[_Answer]) -> Iterator[VerdictScore]:
     """Yield the scores of admissions, of refusals, and of each reason that policy or people name."""
     if not answers:
         return
-    yield _score(stage, ADMITTED, answers, lambda one: not one.codes, _is_kept, _is_kept)
-    yield _score(stage, REFUSED, answers, lambda one: bool(one.codes), _is_refused, _is_refused)
+    yield _score(stage, ADMITTED, answers, lambda answer: not answer.codes, _is_kept, _is_kept)
+    yield _score(stage, REFUSED, answers, lambda answer: bool(answer.codes), _is_refused, _is_refused)
     named = {answer.named for answer in answers if answer.named in _CODES}
     for code in sorted({code for answer in answers for code in answer.codes} | named):
         yield _score(stage, code, answers, partial(_has, code), _is_refused, partial(_names, code))

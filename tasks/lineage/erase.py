@@ -212,9 +212,9 @@ def _delete_unfinished(ws: Workspace) -> int:
 
 
 def _erase_pictures(tracking: "Tracking", plan: TakedownPlan) -> int:
-    """Erase pictures and films of the clips in trainings, and pages that compare models on them."""
+    """Erase pictures and films of the clips in trainings, pages that compare models on them, and dubs of the files."""
     from heterodub.tasks.tracking.deletion import erase_about
     from heterodub.tasks.tracking.registry import runs_of_benchmarks
 
-    clips = [clip["clip_id"] for clip in plan.scope.clips]
-    return erase_about(tracking, clips, [PAGE], runs_of_benchmarks(tracking, plan.benchmarks))
+    footage = [*(clip["clip_id"] for clip in plan.scope.clips), *sorted(plan.scope.media)]
+    return erase_about(tracking, footage, [PAGE], runs_of_benchmarks(tracking, plan.benchmarks))

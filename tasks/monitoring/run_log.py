@@ -24,7 +24,7 @@ import pyarrow as pa
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.endings import RunEnding, ending_of
 from heterodub.schemas.errors import SettingsError, WorkspaceError
-from heterodub.schemas.tables import METRICS
+from heterodub.schemas.ledger_tables import METRICS
 from heterodub.tasks.stores import tables, vacuum
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.ledger import current_user
@@ -46,7 +46,7 @@ _SAID: Final = ("files", "clips", "errors")
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts of a step's work; see METRICS in schemas/tables.py. facts: other values for trends, ready for JSON."""
+    """Counts of a step's work; see METRICS in schemas/ledger_tables.py. facts: other values for trends, for JSON."""
 
     files: int | None = None
     clips: int | None = None

@@ -18,7 +18,7 @@ RunState = RunEnding | Literal["running", "died"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Step of a run, or its result for one corpus; see METRICS in schemas/tables.py."""
+    """Step of a run, or its result for one corpus; see METRICS in schemas/ledger_tables.py."""
 
     name: str
     corpus: str | None

@@ -20,8 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.ledger_tables import BENCHMARKS
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.tables import BENCHMARKS, TABLES
+from heterodub.schemas.tables import TABLES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 

@@ -15,7 +15,7 @@ from heterodub.schemas.config.settings import Settings, SplitSettings
 from heterodub.schemas.display import counted
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
-from heterodub.tasks.labelling.applied import label_effects
+from heterodub.tasks.labelling.applied import LabelEffect, label_effects
 from heterodub.tasks.stores import tables, vacuum
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
 from heterodub.tasks.stores.code_version import code_version
@@ -99,7 +99,7 @@ def publish(
 
 
 def _of_labels(workspace: Workspace, policy: Policy) -> tuple[str, ...]:
-    waiting = len(label_effects(workspace, policy).unrouted)
+    waiting = sum(effect is LabelEffect.WAITING for effect in label_effects(workspace, policy).values())
     return (f"{counted(waiting, 'label')} not applied yet: `heterodub route` does",) if waiting else ()
 
 

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.ledger_tables import RELEASES
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.tables import RELEASES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile, snapshot
 from heterodub.tasks.stores.labels import read_labels
@@ -36,7 +36,7 @@ class ReleaseProvenance:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A row of `releases`; see schemas/tables.py for what each column means. `counts` and `audit` are parsed."""
+    """A row of `releases`; see schemas/ledger_tables.py for what each column means. `counts` and `audit` are parsed."""
 
     release_id: str
     sequence: int

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from prefect import task
+from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import HeterodubError, MediaRefusedError
+from heterodub.tasks.builtin.find import nothing_was_named
 from heterodub.tasks.dubbing import batch, jobs
+from heterodub.tasks.dubbing.jobs import inputs_of, uri_of
+from heterodub.tasks.media.paths import content_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress
@@ -36,6 +40,24 @@ def dub_jobs(
     """
     results = batch.dub_jobs(jobs, generator, translator, settings, step_progress(), resume)
     return [result.summary() for result in results]
+
+
+@task(cache_policy=NO_CACHE)
+def log_dubs(jobs: Sequence[DubJob], summaries: Sequence[dict[str, Any]], settings: Settings) -> None:
+    """Log every new dub to MLflow, with its film; where there is no workspace, none. Trouble causes a warning only."""
+    from heterodub.tasks.tracking.dubs import log_dub  # a dub without a workspace needs no MLflow
+    from heterodub.tasks.tracking.store import open_workspace
+
+    if nothing_was_named(settings):
+        return
+    try:
+        _, tracking = open_workspace(settings)
+        for job, summary in zip(jobs, summaries, strict=True):
+            if summary["error"] is None and not summary["skipped"]:
+                media = [content_of(uri_of(name), settings.limits.web_origins) for name in inputs_of(job)]
+                log_dub(tracking, summary, media, settings.dub.kept_film_mib)
+    except (HeterodubError, MediaRefusedError, OSError) as error:
+        get_run_logger().warning("a dub was not logged to MLflow: %s", error)
 
 
 @task(cache_policy=NO_CACHE)

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.tables import TOMBSTONES
+from heterodub.schemas.ledger_tables import TOMBSTONES
 
 from . import tables
 from .workspace import Workspace

@@ -28,14 +28,17 @@ class Deleted:
     command: str | None
 
 
-def erase_about(tracking: Tracking, clips: Collection[str], pages: Collection[str], page_runs: Collection[str]) -> int:
-    """Delete what runs keep of clips, in every experiment; return how many files.
+def erase_about(
+    tracking: Tracking, footage: Collection[str], pages: Collection[str], page_runs: Collection[str]
+) -> int:
+    """Delete what runs keep of clips and media, in every experiment; return how many files.
 
-    clips: ids; files that have the first twelve digits of one in their name go. pages: files that go from `page_runs`.
+    footage: ids of clips and media; files that have the first twelve digits of one in their name go. pages: files that
+    go from `page_runs`.
 
     Raises: TrackingError - the store cannot be reached, or keeps its files where they cannot be deleted.
     """
-    marks = tuple(clip[:12] for clip in clips)
+    marks = tuple(identity[:12] for identity in footage)
     gone = 0
     for run_id, place in _runs(tracking):
         if not tracking.place.holds(place):

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import PromotionError
-from heterodub.schemas.tables import PROMOTIONS
+from heterodub.schemas.ledger_tables import PROMOTIONS
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -45,7 +45,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One row of `promotions`; see schemas/tables.py for the columns."""
+    """One row of `promotions`; see schemas/ledger_tables.py for the columns."""
 
     move_id: str
     sequence: int

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
@@ -26,7 +26,7 @@ from .address import TrackingAddress, place_of, server_listens
 
 _log = logging.getLogger(__name__)
 
-Purpose = Literal["training", "evaluation", "promotion"]
+Purpose = Literal["training", "evaluation", "promotion", "dubbing"]
 
 CONNECT_S: Final = 5.0
 """A server that takes no connection within this time is not there."""
@@ -56,7 +56,8 @@ T = TypeVar("T")
 
 def experiments(name: str) -> dict[Purpose, str]:
     """Name the experiment of each purpose. name: that of the settings, which trainings have."""
-    return {"training": name, "evaluation": f"{name}-evaluation", "promotion": f"{name}-promotion"}
+    purposes: tuple[Purpose, ...] = get_args(Purpose)
+    return {purpose: name if purpose == "training" else f"{name}-{purpose}" for purpose in purposes}
 
 
 @dataclass(frozen=True, slots=True)

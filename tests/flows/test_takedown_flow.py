@@ -25,8 +25,8 @@ from heterodub.schemas.cards import GeneratorCard
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import HeterodubError, NotFoundError, PromotionError, TrackingError
+from heterodub.schemas.ledger_tables import BENCHMARKS
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.tables import BENCHMARKS
 from heterodub.tasks.inspect.check_workspace import check_workspace
 from heterodub.tasks.inspect.doctor import check_tracking
 from heterodub.tasks.inspect.findings import Health

@@ -120,7 +120,7 @@ def _rows(clip: MovedClip) -> list[MovedRow]:
 
 def _reasons(changes: RouteChanges) -> list[ChangedReason]:
     """Return the reasons of each stage by which clips moved or whose counts differ, those that moved most first."""
-    found: list[ChangedReason] = []
+    reasons: list[ChangedReason] = []
     for stage, counts in changes.stages.items():
         moved: dict[str, list[str]] = {code: [] for code in counts.reasons}
         for clip in changes.moved:
@@ -137,8 +137,8 @@ def _reasons(changes: RouteChanges) -> list[ChangedReason]:
             )
             for code, ids in moved.items()
         ]
-        found += sorted(of_stage, key=lambda reason: (-reason.moved, reason.code))
-    return found
+        reasons += sorted(of_stage, key=lambda reason: (-reason.moved, reason.code))
+    return reasons
 
 
 def totals(changes: RouteChanges) -> dict[str, Any]:

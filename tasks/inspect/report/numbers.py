@@ -71,12 +71,12 @@ def _margins(listed: pa.Table, clips: pa.Table, policy: Policy) -> dict[str, Mar
         for rule in rules_on(signal, policy):
             ordered = np.sort(_ranked(clips[signal.name], rule))
             ordered = ordered[np.isfinite(ordered)]
-            own = _ranked(listed[signal.name], rule)
+            ranked = _ranked(listed[signal.name], rule)
             limit = np.searchsorted(ordered, rule.limit)
-            above = np.searchsorted(ordered, own, "right") - limit
-            below = limit - np.searchsorted(ordered, own)
-            shares = np.where(own >= rule.limit, above, below) / max(ordered.size, 1)
-            for clip, value, share in zip(listed["clip_id"].to_pylist(), own, shares.tolist(), strict=True):
+            above = np.searchsorted(ordered, ranked, "right") - limit
+            below = limit - np.searchsorted(ordered, ranked)
+            shares = np.where(ranked >= rule.limit, above, below) / max(ordered.size, 1)
+            for clip, value, share in zip(listed["clip_id"].to_pylist(), ranked, shares.tolist(), strict=True):
                 if np.isfinite(value) and (clip not in nearest or share < nearest[clip].share):
                     nearest[clip] = Margin(round(share, 4), signal.name, str(rule.stage))
     return nearest

@@ -1,10 +1,10 @@
 "use strict";
 const parsed = (id) => JSON.parse(document.getElementById(id).textContent);
 const element = (tag, text = "", name = "") => {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  made.className = name;
-  return made;
+  const created = document.createElement(tag);
+  created.textContent = text;
+  created.className = name;
+  return created;
 };
 
 // The numbers of a clip: one row a signal, those with limits first, the nearest limit before the others.
@@ -13,12 +13,12 @@ const breaks = (value, { direction, limit }) =>
   direction === "min" ? value < limit : direction === "max" ? value > limit : Math.abs(value) > limit;
 const between = (signal, value, { direction, limit }) => {
   const size = direction === "max_abs" ? Math.abs : (number) => number;
-  const own = size(value);
+  const magnitude = size(value);
   let count = 0;
   for (const values of Object.values(numbers.values)) {
     const other = values[signal];
     if (typeof other !== "number") continue;
-    count += own >= limit ? size(other) >= limit && size(other) <= own : size(other) < limit && size(other) >= own;
+    count += magnitude >= limit ? size(other) >= limit && size(other) <= magnitude : size(other) < limit && size(other) >= magnitude;
   }
   return count;
 };
@@ -122,7 +122,7 @@ for (const section of document.querySelectorAll("section.listing")) {
     const words = search.value.toLowerCase();
     let shown = 0;
     for (const row of rows) {
-      const fits = selects.every((one) => !one.value || row.dataset[one.dataset.key].split(" ").includes(one.value))
+      const fits = selects.every((select) => !select.value || row.dataset[select.dataset.key].split(" ").includes(select.value))
         && (!words || row.textContent.toLowerCase().includes(words));
       row.hidden = !fits;
       shown += fits;
@@ -151,8 +151,8 @@ for (const section of document.querySelectorAll("section.listing")) {
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const value = (row) => {
-        const cell = row.cells[column], own = cell.dataset.sort ?? cell.textContent.trim();
-        return numeric ? (own === "" || own === "\u2013" ? null : Number(own)) : own;
+        const cell = row.cells[column], text = cell.dataset.sort ?? cell.textContent.trim();
+        return numeric ? (text === "" || text === "\u2013" ? null : Number(text)) : text;
       };
       const sorted = rows.map((row) => [value(row), row]).sort(([a], [b]) => {
         if (a === null || b === null) return (a === null) - (b === null);

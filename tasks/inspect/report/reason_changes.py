@@ -58,15 +58,15 @@ def reason_change(
     rules = [_rules(side.policy, stage, reason) for side in sides]
     # the limit of the side that refuses tells the signal; it must break there, where several limits share a reason
     side = int(refuses_after)
-    rule = next((one for one in rules[side] if _refuses(one, rows[side])), None)
-    rule = rule or next((one for of_side in rules for one in of_side), None)
+    rule = next((rule for rule in rules[side] if _refuses(rule, rows[side])), None)
+    rule = rule or next((rule for of_side in rules for rule in of_side), None)
     if rule is None:
         return ReasonChange(reason, refuses_after)
     unit = BY_NAME[rule.signal].unit
     before, after = (None if row is None else row[rule.signal] for row in rows)
     limits = [
-        _limit(own.policy, [one for one in of_side if one.field == rule.field])
-        for own, of_side in zip(sides, rules, strict=True)
+        _limit(policy, [same for same in of_side if same.field == rule.field])
+        for policy, of_side in zip((side.policy for side in sides), rules, strict=True)
     ]
     return ReasonChange(reason, refuses_after, rule.signal, "" if unit == "1" else unit, before, after, *limits)
 

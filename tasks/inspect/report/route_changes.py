@@ -85,7 +85,7 @@ def changes_by_policy(ws: Workspace, policy: Policy, standing: Policy) -> RouteC
         {stage: _refusals(plan, stage, moved) for stage in Stage},
     )
     ids = plan.clips["clip_id"].take(pa.array(moved)).to_pylist()
-    rows = _rows(ws, ids)
+    rows = _rows(ws, ids, plan.clips_version)
     sides = (
         RouteSide("now", standing, plan.clips.num_rows),
         RouteSide(f"policy {policy.name} {policy.version}", policy, plan.clips.num_rows),
@@ -99,7 +99,8 @@ def changes_since(ws: Workspace, release: Release, standing: Policy) -> RouteCha
 
     Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - the workspace cannot be read.
     """
-    then, now = tables.read(ws, "clips", _DECIDED, release.clips_version), tables.read(ws, "clips", _DECIDED)
+    versions = release.clips_version, tables.version(ws, "clips")  # an ingest may write while this reads
+    then, now = (tables.read(ws, "clips", _DECIDED, version) for version in versions)
     both = pa.concat_tables([now, then.filter(pc.invert(pc.is_in(then["clip_id"], now["clip_id"].combine_chunks())))])
     places = [pc.index_in(both["clip_id"], table["clip_id"].combine_chunks()) for table in (then, now)]
     is_there = [place.is_valid().to_numpy(zero_copy_only=False) for place in places]
@@ -117,7 +118,7 @@ def changes_since(ws: Workspace, release: Release, standing: Policy) -> RouteCha
     stages = {
         stage.value: _count(admitted[0][stage], admitted[1][stage], _reason_counts(then, now, stage)) for stage in Stage
     }
-    rows = (_rows(ws, ids, release.clips_version), _rows(ws, ids))
+    rows = _rows(ws, ids, versions[0]), _rows(ws, ids, versions[1])
     counts = int((~is_there[0]).sum()), int((~is_there[1]).sum())
     return RouteChanges(*sides, *counts, stages, _moved(sides, ids, (routes[0], routes[1]), rows))
 
@@ -156,7 +157,7 @@ def _reason_counts(then: pa.Table, now: pa.Table, stage: Stage) -> dict[str, tup
     return {reason: (old[reason], new[reason]) for reason in sorted({*old, *new}) if old[reason] != new[reason]}
 
 
-def _rows(ws: Workspace, ids: Sequence[str], version: int | None = None) -> dict[str, Row]:
+def _rows(ws: Workspace, ids: Sequence[str], version: int) -> dict[str, Row]:
     wanted = pc.field("clip_id").isin(pa.array(ids, pa.string()))
     table = tables.read(ws, "clips", None, version, wanted)
     return {row["clip_id"]: row for row in table.to_pylist()}
@@ -170,11 +171,10 @@ def _moved(
 ) -> tuple[MovedClip, ...]:
     moved = []
     for at, clip in enumerate(ids):
-        own = rows[0].get(clip), rows[1].get(clip)
-        found = {stage: _changed(sides, stage, at, routes, own) for stage in Stage}
-        changes = {stage.value: reasons for stage, reasons in found.items() if reasons}
-        row = own[1] or own[0]
-        assert row is not None
+        clip_rows = rows[0].get(clip), rows[1].get(clip)
+        by_stage = {stage.value: _changed(sides, stage, at, routes, clip_rows) for stage in Stage}
+        changes = {stage: reasons for stage, reasons in by_stage.items() if reasons}
+        row = clip_rows[1] or rows[0][clip]
         moved.append(MovedClip(clip, routes[0].route(at), routes[1].route(at), changes, row))
     return tuple(sorted(moved, key=_order))
 
@@ -199,8 +199,8 @@ def _changed(
         return (ReasonChange(NEW if before is None else GONE, refuses_after=after is None),)
     old, new = (frozenset(side.reasons[stage][at] or ()) for side in routes)
     change = partial(reason_change, sides, stage, rows)
-    found = tuple(change(reason, reason in new) for reason in sorted(old ^ new))
-    return found or (ReasonChange(OVERRULED, refuses_after=not after),)
+    changes = tuple(change(reason, reason in new) for reason in sorted(old ^ new))
+    return changes or (ReasonChange(OVERRULED, refuses_after=not after),)
 
 
 def describe_changes(changes: RouteChanges) -> dict[str, Any]:
@@ -222,7 +222,7 @@ def describe_changes(changes: RouteChanges) -> dict[str, Any]:
                 "clip_id": clip.clip_id,
                 "before": clip.before,
                 "after": clip.after,
-                "reasons": {stage: [asdict(change) for change in found] for stage, found in clip.changes.items()},
+                "reasons": {stage: [asdict(change) for change in of_stage] for stage, of_stage in clip.changes.items()},
             }
             for clip in changes.moved
         ],

@@ -58,10 +58,10 @@ def snippets(
     files: dict[str, list[SnippetRequest]] = {}
     for row in rows:
         files.setdefault(row["uri"], []).append(SnippetRequest(row["clip_id"], row["start_frame"], row["frames"]))
-    found: dict[str, str] = {}
+    uris: dict[str, str] = {}
     size = 0
     if limit_bytes <= 0:
-        return found
+        return uris
 
     def arguments(row: Mapping[str, Any]) -> tuple[Any, ...]:
         return (*_facts(row), *looks)
@@ -70,10 +70,10 @@ def snippets(
         for clip, film in films.items():
             uri = "data:video/mp4;base64," + base64.b64encode(film).decode("ascii")
             if size + len(uri) > limit_bytes:
-                return found
+                return uris
             size += len(uri)
-            found[clip] = uri
-    return found
+            uris[clip] = uri
+    return uris
 
 
 def _facts(row: Mapping[str, Any]) -> tuple[int | None, int | None, float]:

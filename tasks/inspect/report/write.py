@@ -103,13 +103,12 @@ def _audit_link(settings: Settings, output: Path | None) -> str:
 
 def render(page: ReportPage, audit: str = "") -> str:
     """Render the page as HTML; every text is escaped. audit: address of the audit's page."""
-    return _filled("page.html", page=page, audit=audit, css=Markup(_text("page.css")), js=Markup(_text("page.js")))
+    return _filled("page.html", page=page, audit=audit)
 
 
 def render_changes(page: ChangesPage) -> str:
     """Render the page about what moved as HTML; every text is escaped."""
-    texts = {"css": Markup(_text("page.css")), "js": Markup(_text("page.js"))}
-    return _filled("changes.html", page=page, totals=totals(page.changes), **texts)
+    return _filled("changes.html", page=page, totals=totals(page.changes))
 
 
 def render_trend(page: TrendPage) -> str:
@@ -140,11 +139,12 @@ def render_trend(page: TrendPage) -> str:
 
 
 def _filled(template: str, **values: Any) -> str:
-    return environment().get_template(template).render(**values)
+    texts = {"css": Markup(_text("page.css")), "js": Markup(_text("page.js"))}
+    return environment().get_template(template).render(texts | values)
 
 
 def environment() -> Environment:
-    """Return the environment of the templates, of which charts.html holds macros."""
+    """Return the environment of the templates; charts.html and clips.html hold macros, base.html a frame."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FunctionLoader(_text)
     )

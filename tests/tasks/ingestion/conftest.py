@@ -1,9 +1,12 @@
 """A few files of the sample, made once, workspaces to analyse them into, and a cluster that may lose its workers."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from distributed import Client
@@ -18,6 +21,7 @@ from heterodub.tasks.media.paths import fingerprint
 from heterodub.tasks.stores.parts import unfinished_parts
 from heterodub.tasks.stores.workspace import Workspace
 from tests.commons import sample_media
+from tests.tasks.ingestion.routed_clips import clip_rows, fill
 
 FILES = (
     "s01-clean.mp4", "s07-silent.mp4", "holiday.mp4", "s04-blink.mp4", "same as s01.mp4", "notes.mp4",
@@ -61,6 +65,19 @@ def job(media) -> Callable[..., FileJob]:
         return job_of(media / name, **more)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rows() -> list[dict[str, Any]]:
+    """20,000 rows of `clips`. Read only."""
+    return clip_rows()
+
+
+@pytest.fixture
+def workspace(tmp_path, commons, rows) -> Workspace:
+    """A copy of a workspace of these rows, to be changed."""
+    filled = commons.made_once("routed-clips", partial(fill, rows))
+    return Workspace.open(str(shutil.copytree(filled, tmp_path / "workspace")))
 
 
 @pytest.fixture(scope="module")

@@ -1,157 +1,22 @@
 """A new policy over 20,000 stored clips of a real workspace, against the same worked out row by row."""
 
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
-from heterodub.schemas.policy import Policy, load_policy
-from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
-from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES
-from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import ClipReason, Stage
 from heterodub.tasks.ingestion.reroute import apply_reroute, changed_clips, describe, extraction_jobs, plan_reroute
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.stores import tables
-from heterodub.tasks.stores.active_policy import active_policy, set_policy
-from heterodub.tasks.stores.labels import NewLabel, store_labels
-from heterodub.tasks.stores.parts import commit_parts
+from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.workspace import Workspace
-from tests.tasks.stores.sample_store import write_part
-
-CLIPS_IN_ALL, CLIPS_OF_A_FILE = 20_000, 100
-EXTRACTOR, BACKEND = "1-face_mesh_v1-0badcafe", "face_mesh_v1"
-OLD = load_policy()
-_TYPICAL = {"px": 200.0, "deg": 5.0, "1/s": 25.0, "dBFS": -20.0, "dB": 20.0, "Hz": 7000.0, "MOS": 3.5, "frames": 1.0}
-_GOOD = {
-    "faces_share": 0.0,
-    "landmark_jitter": 0.01,
-    "frozen_share": 0.0,
-    "interlace": 0.0,
-    "clipping_share": 0.0,
-    "dark_share": 0.0,
-}
-_GOOD |= {
-    "bright_share": 0.0,
-    "face_share": 0.95,
-    "mesh_score": 0.95,
-    "mouth_visibility": 0.95,
-    "speech_s": 4.0,
-    "av_sync_score": 5.0,
-}
-_VARIED = ("snr_db", "sharpness", "face_height_px", "av_sync_score", "mouth_motion", "speech_s", "level_dbfs")
-
-
-def policy(**stage1: float) -> Policy:
-    base = OLD.model_dump()
-    return Policy.model_validate(base | {"version": 2, "stage1": base["stage1"] | stage1})
-
-
-STRICTER = policy(min_snr_db=18.0, min_av_sync_score=3.0)
-LOOSER = policy(min_snr_db=2.0)
-
-
-def measured(rng: np.random.Generator) -> dict[str, float | None]:
-    values: dict[str, float | None] = {name: _TYPICAL.get(BY_NAME[name].unit, 0.5) for name in SIGNAL_NAMES} | _GOOD
-    for name in _VARIED:
-        if rng.random() < 0.05:
-            values[name] = None
-        elif rng.random() < 0.4:
-            values[name] = (values[name] or 0.0) * float(rng.uniform(0.1, 1.5))
-    return values
-
-
-def refusals(values: dict[str, Any], by: Policy) -> dict[str, list[str]]:
-    """Reasons of each stage to refuse a clip, sorted; worked out rule by rule without the code under test."""
-    result: dict[str, set[str]] = {"stage1": set(), "stage2": set()}
-    for rule in by.rules():
-        value = values[rule.signal]
-        if value is None:
-            reason = rule.missing_reason
-        elif rule.direction == "min":
-            reason = rule.reason if value < rule.limit else None
-        else:
-            reason = rule.reason if (abs(value) if rule.direction == "max_abs" else value) > rule.limit else None
-        if reason is not None:
-            result[rule.stage].add(str(reason))
-    return {stage: sorted(names) for stage, names in result.items()}
-
-
-def clip_row(number: int, rng: np.random.Generator) -> dict[str, Any]:
-    values = measured(rng)
-    result = refusals(values, OLD)
-    reasons = {1: result["stage1"], 2: result["stage2"]}
-    if number % 50 == 0:
-        reasons[1] = sorted([*reasons[1], "straddles_splits"])
-    media = f"{number // CLIPS_OF_A_FILE:064x}"
-    row = dict.fromkeys(CLIPS.names) | values
-    row |= {"clip_id": f"{number:024x}", "media_id": media, "uri": f"/{media}.mp4", "corpus": "c", "speaker": "s"}
-    row |= {"extractor": EXTRACTOR, "backend": BACKEND, "shot": 0, "track": 0, "start_frame": 0, "frames": 1}
-    row |= {
-        "width": 640,
-        "height": 480,
-        "missing": [],
-        "picture_hash": bytes(40),
-        "sound_hash": b"",
-        "face_motion": b"",
-        "policy": OLD.hash,
-    }
-    row |= {
-        "stage1_reasons": reasons[1],
-        "stage2_reasons": reasons[2],
-        "stage1": not reasons[1],
-        "stage2": not reasons[2],
-    }
-    return row
-
-
-def payload(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    stored = {name: row[name] for name in ("clip_id", "media_id", "backend", "frames")}
-    stored |= {"landmarks": [[0.0] * (2 * LANDMARK_POINTS)], "tracked": [True], "sound_shift_frames": 0}
-    stored |= {"mel": [[0.0] * MEL_BANDS] * MEL_COLUMNS_PER_FRAME, "crop_px": 16, "crop_boxes": [[0.0, 0.0, 1.0]]}
-    return {name: (stored | {"crops": [b"jpeg"]})[name] for name in schema.names}
-
-
-@pytest.fixture(scope="module")
-def rows() -> list[dict[str, Any]]:
-    rng = np.random.default_rng(11)
-    return [clip_row(number, rng) for number in range(CLIPS_IN_ALL)]
-
-
-@pytest.fixture
-def workspace(tmp_path, filled) -> Workspace:
-    """A copy of the filled workspace, to be changed."""
-    return Workspace.open(str(shutil.copytree(filled.root, tmp_path / "workspace")))
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory, rows) -> Workspace:
-    """All clips, with payload for those of the first three files."""
-    made = Workspace.open(str(tmp_path_factory.mktemp("filled") / "workspace"), create=True)
-    tables.append_rows(made, "clips", pa.Table.from_pylist(rows, schema=CLIPS))
-    catalog = []
-    for media in sorted({row["media_id"] for row in rows}):
-        entry = dict.fromkeys(CATALOG.names) | {"uri": f"/{media}.mp4", "media_id": media, "stamp": "1", "corpus": "c"}
-        entry |= {"size_bytes": 77, "offset_s": 0.25, "extractor": EXTRACTOR, "state": "measured", "clips": 100}
-        catalog.append(entry | {"media_s": 1.0, "dropped_s": 0.0})
-    tables.append_rows(made, "catalog", pa.Table.from_pylist(catalog, schema=CATALOG))
-    for table, schema in (("stage1", STAGE1), ("stage2", STAGE2)):
-        parts = []
-        for first in range(0, 3 * CLIPS_OF_A_FILE, CLIPS_OF_A_FILE):
-            wanted = [payload(row, schema) for row in rows[first : first + CLIPS_OF_A_FILE] if row[table]]
-            part = write_part(
-                made, table, wanted[0]["media_id"], EXTRACTOR, pa.Table.from_pylist(wanted, schema=schema)
-            )
-            parts.append(part)
-        commit_parts(made, table, parts)
-    set_policy(made, OLD)
-    return made
+from tests.tasks.ingestion.routed_clips import CLIPS_IN_ALL, LOOSER, OLD, STRICTER, refusals
 
 
 def expected(rows, by: Policy) -> dict[str, dict[str, list[str]]]:
@@ -247,47 +112,6 @@ def test_split_refusals_survive_every_policy(workspace, rows):
     assert set(ids[plan.refusals[Stage.STAGE1][ClipReason.STRADDLES_SPLITS]]) == straddling
     assert not plan.refusals[Stage.STAGE2][ClipReason.STRADDLES_SPLITS].any()
     assert not plan.after[Stage.STAGE1][np.isin(ids, list(straddling))].any()
-
-
-def say(workspace: Workspace, rows: list[dict[str, Any]], stage: Stage, keep: bool | None) -> None:
-    media = {row["clip_id"]: row["media_id"] for row in rows}
-    store_labels(workspace, [NewLabel(clip, media[clip], stage, keep, "heard", "Ann") for clip in media])
-
-
-def test_labels_overrule_every_policy_both_ways_until_they_are_removed(workspace, rows):
-    noisy = [row for row in rows if row["stage1_reasons"] == ["noisy"]][:5]
-    good = [row for row in rows if row["stage1"] and row["stage2"]][:7]
-    say(workspace, noisy, Stage.STAGE1, True)
-    say(workspace, good, Stage.STAGE2, False)
-    ids = [row["clip_id"] for row in rows]
-    kept, refused = (np.isin(ids, [row["clip_id"] for row in some]) for some in (noisy, good))
-    for by in (OLD, STRICTER, LOOSER):
-        plan = plan_reroute(workspace, by)
-        assert plan.after[Stage.STAGE1][kept].all() and not plan.after[Stage.STAGE2][refused].any()
-        assert plan.refusals[Stage.STAGE2][ClipReason.REFUSED_BY_PERSON].sum() == len(good)
-    assert describe(plan_reroute(workspace, OLD))["labels"] == {
-        "stage1": {"kept": 5, "refused": 0}, "stage2": {"kept": 0, "refused": 7},
-    }  # fmt: skip
-    assert describe(plan_reroute(workspace, OLD))["stage2"]["reasons"] == {
-        "refused_by_person": {"before": 0, "after": 7}
-    }
-    say(workspace, noisy, Stage.STAGE1, None)
-    say(workspace, good, Stage.STAGE2, None)
-    assert changed_clips(plan_reroute(workspace, OLD)) == []
-
-
-def test_labels_do_not_overrule_what_cannot_be_used(workspace, rows):
-    straddling = [row for row in rows if ClipReason.STRADDLES_SPLITS in row["stage1_reasons"]][:3]
-    silent = [row for row in rows if row["level_dbfs"] is None][:3]
-    say(workspace, [*straddling, *silent], Stage.STAGE1, True)
-    plan = plan_reroute(workspace, OLD)
-    ids = np.array([row["clip_id"] for row in rows])
-    for some, reason in ((straddling, ClipReason.STRADDLES_SPLITS), (silent, ClipReason.NO_SOUND)):
-        mask = np.isin(ids, [row["clip_id"] for row in some])
-        assert mask.sum() == 3 and not plan.after[Stage.STAGE1][mask].any()
-        assert plan.refusals[Stage.STAGE1][reason][mask].all()
-        others = [held for code, held in plan.refusals[Stage.STAGE1].items() if code not in UNUSABLE]
-        assert not np.logical_or.reduce(others)[mask].any()
 
 
 def test_newly_admitted_clips_are_requested_per_file(workspace, rows):

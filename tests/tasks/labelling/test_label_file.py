@@ -1,9 +1,12 @@
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from heterodub.schemas.errors import NotFoundError, SourceError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.inspect.explain import explain_clip
+from heterodub.tasks.labelling.applied import LabelEffect, label_effects
 from heterodub.tasks.labelling.label_file import StoredLabels, add_label, import_labels, remove_labels
 from heterodub.tasks.labelling.listing import COLUMNS, list_labels
 from heterodub.tasks.labelling.sampling import draw_clips
@@ -123,6 +126,18 @@ def test_label_of_a_clip_that_is_gone_can_be_removed(ws):
     assert read_labels(ws) == {}
 
 
+def test_listed_label_of_a_clip_that_is_gone_can_be_imported_again_but_not_changed(ws, tmp_path):
+    gone, header = clip_id("good"), ",".join(COLUMNS)
+    add_label(ws, gone, Stage.STAGE1, True, "fit", "Ann")
+    tables.delete_rows(ws, "clips", "clip_id", [gone])
+    (row,) = list_labels(ws, footage.POLICY)
+    listed = ",".join(str(row[name] or "") for name in COLUMNS)
+    added = f"{clip_id('noisy')},stage1,keep,quiet,Ann,,,,"
+    assert import_labels(ws, table(tmp_path, listed, added, header=header)) == StoredLabels(1, 1, 0, ())
+    with pytest.raises(SourceError, match=r"row 1: clip .* is not stored"):
+        import_labels(ws, table(tmp_path, listed.replace("keep", "refuse"), header=header))
+
+
 def test_list_says_what_waits_for_a_route(ws):
     add_label(ws, clip_id("good"), Stage.STAGE1, True, "fit", "Ann")
     add_label(ws, clip_id("noisy"), Stage.STAGE1, True, "fit", "Ann")
@@ -131,3 +146,22 @@ def test_list_says_what_waits_for_a_route(ws):
     assert all(tuple(row) == COLUMNS for row in rows)
     effects = {row["clip"]: row["effect"] for row in rows}
     assert effects == {clip_id("good"): "applied", clip_id("noisy"): "waiting", clip_id("silent"): "unusable"}
+
+
+def test_list_and_explain_agree_on_an_effect_under_a_policy_that_is_not_applied_yet(ws):
+    add_label(ws, clip_id("noisy"), Stage.STAGE1, False, "loud", "Ann")
+    for reasons, effect in ((["refused_by_person"], "waiting"), (["noisy", "refused_by_person"], "applied")):
+        tables.update_columns(ws, "clips", pa.table({"clip_id": [clip_id("noisy")], "stage1_reasons": [reasons]}))
+        (listed,), row = list_labels(ws, footage.POLICY), next(r for r in made.stored(ws) if r["speaker"] == "noisy0")
+        (explained,) = explain_clip(row, footage.POLICY, read_labels(ws)).labels
+        assert listed["effect"] == explained.effect == effect
+
+
+def test_removed_label_waits_until_its_route_is_withdrawn(ws):
+    add_label(ws, clip_id("good"), Stage.STAGE1, False, "no", "Ann")
+    remove_labels(ws, clip_id("good"), None, "seen again", "Bob")
+    assert label_effects(ws, footage.POLICY) == {}  # it was never applied
+    refused = pa.table({"clip_id": [clip_id("good")], "stage1_reasons": [["refused_by_person"]]})
+    tables.update_columns(ws, "clips", refused)
+    assert label_effects(ws, footage.POLICY) == {(clip_id("good"), Stage.STAGE1): LabelEffect.WAITING}
+    assert list_labels(ws, footage.POLICY) == []

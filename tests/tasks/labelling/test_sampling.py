@@ -8,7 +8,7 @@ import pytest
 
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.labelling.sampling import allocate, draw_clips, judge, strata_of
+from heterodub.tasks.labelling.sampling import allocate, draw_clips, label_candidates, strata_of
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -28,7 +28,7 @@ def kinds(drawn) -> Counter[str]:
 
 
 def test_clip_belongs_to_its_rarest_verdict(ws):
-    strata = strata_of(judge(tables.read(ws, "clips"), footage.POLICY))
+    strata = strata_of(label_candidates(tables.read(ws, "clips"), footage.POLICY))
     sizes = {
         name: Counter(clip.row["speaker"].rstrip("0123456789") for clip in of_it) for name, of_it in strata.items()
     }
@@ -81,7 +81,7 @@ def test_order_is_random_over_strata(ws):
 
 
 def test_each_clip_of_a_stratum_is_drawn_as_often(ws):
-    rows, counts = judge(tables.read(ws, "clips"), footage.POLICY), Counter[str]()
+    rows, counts = label_candidates(tables.read(ws, "clips"), footage.POLICY), Counter[str]()
     dark = {clip.clip_id for clip in rows if clip.row["speaker"].startswith("dark")}
     for seed in range(60):
         counts.update(clip.clip_id for clip in draw_clips(ws, footage.POLICY, 10, seed).clips if clip.clip_id in dark)

@@ -4,6 +4,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from heterodub.tasks.tracking.champions import set_aliases
 from heterodub.tasks.tracking.deletion import delete_version, erase_about
+from heterodub.tasks.tracking.dubs import film_name, log_dub
 from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR
 from heterodub.tasks.tracking.lineage import keep_lineage, lineage_of
 from heterodub.tasks.tracking.models import Version, log_model
@@ -29,6 +30,22 @@ def test_files_about_a_clip_are_erased_and_others_stay(tracking):
     assert {one.path for one in left if not one.is_dir} == {names[1], names[3]}
     assert len(tracking.client.list_artifacts(another.run_id, "promotion")) == 1
     assert erase_about(tracking, [CLIP], ["promotion/comparison.html"], runs) == 0
+
+
+def test_dub_of_a_file_is_erased_with_it(tracking, tmp_path):
+    (tmp_path / "out.mp4").write_bytes(b"a film")
+    figures = dict.fromkeys(("frames", "dubbed", "passed_through", "covered", "seconds", "speech_cut_s"), 1)
+    summary = {"out": str(tmp_path / "out.mp4"), "generator": "g 1", "translator": "warp", "realtime_factor": 2.0}
+    media = [CLIP * 4, OTHER * 4]
+    runs = [log_dub(tracking, summary | figures, media, longest_mib) for longest_mib in (1, 0)]
+    films = [[file.path for file in tracking.client.list_artifacts(run, "dub")] for run in runs]
+    assert films == [[film_name(media, ".mp4")], []]  # the second is larger than may be kept
+    run = tracking.client.get_run(runs[0])
+    assert run.info.experiment_id == tracking.of("dubbing").experiment_id
+    assert (run.data.tags["speech_media"], run.data.metrics["realtime_factor"]) == (media[1], 2.0)
+    assert erase_about(tracking, ["1" * 64], [], ()) == 0
+    assert erase_about(tracking, [media[1]], [], ()) == 1  # who lends the speech is gone from it, too
+    assert tracking.client.list_artifacts(runs[0], "dub") == []
 
 
 def test_version_is_deleted_with_its_files(tracking, tmp_path):

@@ -74,8 +74,12 @@ def test_each_purpose_has_an_experiment_of_its_own(tracking):
     def name(one: Tracking) -> str:
         return one.client.get_experiment(one.experiment_id).name
 
-    evaluation, promotion = tracking.of("evaluation"), tracking.of("promotion")
-    assert (name(evaluation), name(promotion)) == (f"{name(tracking)}-evaluation", f"{name(tracking)}-promotion")
+    promotion = tracking.of("promotion")
+    assert [name(tracking.of(purpose)) for purpose in ("evaluation", "promotion", "dubbing")] == [
+        f"{name(tracking)}-evaluation",
+        f"{name(tracking)}-promotion",
+        f"{name(tracking)}-dubbing",
+    ]
     assert promotion.of("training") == tracking and tracking.of("promotion") == promotion
 
 

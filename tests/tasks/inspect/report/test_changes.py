@@ -11,6 +11,8 @@ from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.tables import CLIPS
 from heterodub.schemas.toml import parse_model
 from heterodub.tasks.ingestion.reroute import apply_reroute, changed_clips, describe, plan_reroute
+from heterodub.tasks.inspect.report import route_changes
+from heterodub.tasks.inspect.report.changes_page import gather_changes
 from heterodub.tasks.inspect.report.reason_changes import ReasonChange
 from heterodub.tasks.inspect.report.route_changes import (
     GONE,
@@ -43,6 +45,7 @@ min_face_height_px = 70
     "test",
 )
 PLAIN, POOR, EVIL, SILENT, LATIN = map(footage.clip_id, footage.CLIPS_MADE)
+LATER = footage.Clip(footage.PLAIN, {"av_sync_score": 9.0}, 80)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +103,31 @@ def test_clip_that_moves_without_a_reason_is_said_so(tmp_path):
     assert clip.changes == {"stage1": (ReasonChange(OVERRULED, refuses_after=True),)}
 
 
+@pytest.mark.parametrize("against", ["policy", "release"])
+def test_clips_dropped_while_routes_are_compared_are_still_described(tmp_path, monkeypatch, against):
+    ws = footage.make(tmp_path / "ws")
+    release = releases.named(ws, None)
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [EVIL], "stage1": [False]}))
+    tables.append_rows(ws, "clips", pa.Table.from_pylist([footage.clip_row(LATER, footage.POLICY)], schema=CLIPS))
+    rows_of = route_changes._rows
+
+    def drop_first(*arguments):
+        tables.delete_rows(ws, "clips", "clip_id", [EVIL, LATIN, footage.clip_id(LATER)])
+        return rows_of(*arguments)
+
+    monkeypatch.setattr(route_changes, "_rows", drop_first)
+    changes = (
+        changes_by_policy(ws, OTHER, footage.POLICY)
+        if against == "policy"
+        else changes_since(ws, release, footage.POLICY)
+    )
+    moved = {LATIN} if against == "policy" else {EVIL, footage.clip_id(LATER)}
+    assert moved <= {clip.clip_id for clip in changes.moved}
+    assert all(clip.row["clip_id"] == clip.clip_id for clip in changes.moved)
+    pictured = gather_changes(Settings(workspace=ws.root), changes)
+    assert moved <= {row.clip.clip_id for row in pictured.rows}
+
+
 @pytest.fixture(scope="module")
 def later(tmp_path_factory) -> tuple[Workspace, str]:
     """A workspace that was routed anew since its release, with a clip more and one less; and the release."""
@@ -108,8 +136,7 @@ def later(tmp_path_factory) -> tuple[Workspace, str]:
     stricter = OTHER.model_copy(update={"stage2": OTHER.stage2.model_copy(update={"min_face_height_px": 100.0})})
     apply_reroute(None, ws, plan_reroute(ws, stricter), Settings(workspace=ws.root), ProgressSink())
     tables.delete_rows(ws, "clips", "clip_id", [PLAIN])
-    new = footage.Clip(footage.PLAIN, {"av_sync_score": 9.0}, 80)
-    tables.append_rows(ws, "clips", pa.Table.from_pylist([footage.clip_row(new, stricter)], schema=CLIPS))
+    tables.append_rows(ws, "clips", pa.Table.from_pylist([footage.clip_row(LATER, stricter)], schema=CLIPS))
     return ws, release
 
 

@@ -21,11 +21,11 @@ REASONS = {"stage1: noisy": 12, "stage2: blurred": 4, "file: no_face": 1}
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     root = tmp_path_factory.mktemp("trend") / "ws"
     Workspace.open(str(root), create=True)
-    given = Settings(workspace=str(root))
-    ingest(given, {EVIL: (measured(100, 1), None), "calm": (measured(100, 2), None)}, REASONS)
+    settings = Settings(workspace=str(root))
+    ingest(settings, {EVIL: (measured(100, 1), None), "calm": (measured(100, 2), None)}, REASONS)
     moved = measured(100, 3, {"sharpness": -0.9}, {"snr_db": 1.0})
-    ingest(given, {EVIL: (moved, measured(100, 1)), "calm": (measured(100, 4), measured(100, 2))}, REASONS)
-    return given
+    ingest(settings, {EVIL: (moved, measured(100, 1)), "calm": (measured(100, 4), measured(100, 2))}, REASONS)
+    return settings
 
 
 @pytest.fixture(scope="module")

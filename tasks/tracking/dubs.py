@@ -1,0 +1,37 @@
+"""Dubs in MLflow: a run each, with the models, the figures and the film.
+
+Names of files may be names of people, so a run tells its inputs by the sha256 of their bytes, as the catalog does: a
+takedown finds the film by them.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from .runs import tracked_run
+from .store import Tracking
+
+_FIGURES: Final = ("frames", "dubbed", "passed_through", "covered", "seconds", "speech_cut_s", "realtime_factor")
+
+
+def log_dub(tracking: Tracking, summary: Mapping[str, Any], media: Sequence[str], longest_mib: float) -> str:
+    """Log a dub to a new run and return its id.
+
+    summary: of a Dubbed. media: sha256 of video, speech and a lent face, in hex. longest_mib: size of a film that is
+    kept at most.
+
+    Raises: TrackingError - the store cannot be reached. OSError - the film cannot be read.
+    """
+    film = Path(summary["out"])
+    with tracked_run(tracking.of("dubbing"), f"dub {media[0][:12]}") as run:
+        inputs = dict(zip(("video_media", "speech_media", "appearance_media"), media, strict=False))
+        run.tags({"kind": "dub", "generator": summary["generator"], "translator": summary["translator"], **inputs})
+        run.metrics({name: float(summary[name]) for name in _FIGURES})
+        if film.stat().st_size <= longest_mib * 2**20:
+            run.content(film_name(media, film.suffix), film.read_bytes())
+        return run.run_id
+
+
+def film_name(media: Sequence[str], suffix: str) -> str:
+    """Return the name of a film among a run's files: the beginnings of its inputs' ids, by which it is erased."""
+    return f"dub/{'-'.join(one[:12] for one in media)}{suffix}"
