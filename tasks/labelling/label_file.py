@@ -71,7 +71,7 @@ def remove_labels(ws: Workspace, clip: str, stage: Stage | None, reason: str, by
 def import_labels(ws: Workspace, path: Path) -> StoredLabels:
     """Store the labels of a table (CSV or Parquet) with COLUMNS, all in one transaction, or none.
 
-    Rows that say what stands already are left out.
+    Rows that say what stands already are left out, also of clips that are not stored any more.
 
     Raises: SourceError - it cannot be read, lacks a column, or a row is wrong; the text names every such row.
     """
@@ -79,7 +79,7 @@ def import_labels(ws: Workspace, path: Path) -> StoredLabels:
         columns, rows = tabular.read_table(path, "clip")
         if missing := [name for name in COLUMNS if name not in columns]:
             raise ValueError(f"it lacks {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-        reader = _Reader(_media_of(ws), _clips_by_draw(ws))
+        reader = _Reader(_media_of(ws), _clips_by_draw(ws), read_labels(ws))
         labels = [label for row in rows if (label := reader.read(row))]
     except tabular.ERRORS as error:
         raise SourceError(f"labels {path}: {error}") from error
@@ -93,26 +93,42 @@ def import_labels(ws: Workspace, path: Path) -> StoredLabels:
 class _Reader:
     """Reader of rows; faults gather the rows that are wrong, in words."""
 
-    def __init__(self, media: Mapping[str, str], draws: Mapping[str, Collection[str]]) -> None:
+    def __init__(
+        self,
+        media: Mapping[str, str],
+        draws: Mapping[str, Collection[str]],
+        standing: Mapping[tuple[str, Stage], ClipLabel],
+    ) -> None:
         self._media, self._draws = media, draws
+        self._standing = {(label.clip_id, str(label.stage)): label for label in standing.values()}
         self._first: dict[tuple[str, Stage], int] = {}
         self.faults: list[str] = []
 
     def read(self, row: tabular.SheetRow) -> NewLabel | None:
         cells = {name: _unescaped(text) for name, text in row.cells.items()}
-        clip = self._clip(cells.get("clip", ""))
-        if faults := [*self._faults(cells, row, clip)]:
-            self.faults.append(f"row {row.number}: {'; '.join(faults)}")
-            return None
-        stage, keep = Stage(cells["stage"]), VERDICTS[cells["verdict"].lower()]
-        if first := self._first.get((clip, stage)):
+        label = self._standing_one(cells)
+        if label is None:
+            clip = self._clip(cells.get("clip", ""))
+            if faults := [*self._faults(cells, row, clip)]:
+                self.faults.append(f"row {row.number}: {'; '.join(faults)}")
+                return None
+            label = _label(cells, clip, self._media[clip])
+        clip, stage = label.clip_id, label.stage
+        if (first := self._first.setdefault((clip, stage), row.number)) != row.number:
             self.faults.append(f"row {row.number}: clip {clip} has a label for {stage} in row {first} already")
             return None
-        self._first[clip, stage] = row.number
-        return NewLabel(clip, self._media[clip], stage, keep, cells["reason"], cells["by"], cells.get("draw"))
+        return label
+
+    def _standing_one(self, cells: Mapping[str, str]) -> NewLabel | None:
+        """Return the label of a row that says what stands already; its clip need not be stored any more."""
+        standing = self._standing.get((cells.get("clip", ""), cells.get("stage", "")))
+        if standing is None or not cells.keys() >= set(COLUMNS) or cells["verdict"].lower() not in VERDICTS:
+            return None
+        label = _label(cells, standing.clip_id, standing.media_id)
+        return label if _says(standing, label) else None
 
     def _faults(self, cells: Mapping[str, str], row: tabular.SheetRow, clip: str) -> Iterator[str]:
-        yield from (f"{name}: {fault}" for name, fault in row.odd.items())
+        yield from (f"{name}: {fault}" for name, fault in row.odd.items() if name in (*COLUMNS, "draw"))
         yield from (f"{name} is empty" for name in COLUMNS if name not in cells and name not in row.odd)
         if cells.get("clip") and not clip:
             yield f"clip {visible(cells['clip'])!r} is not stored, or the start of several ids"
@@ -129,6 +145,11 @@ class _Reader:
             return name
         fitting = [clip for clip in self._media if clip.startswith(name)] if len(name) >= _SHORTEST_ID else []
         return fitting[0] if len(fitting) == 1 else ""
+
+
+def _label(cells: Mapping[str, str], clip: str, media: str) -> NewLabel:
+    keep = VERDICTS[cells["verdict"].lower()]
+    return NewLabel(clip, media, Stage(cells["stage"]), keep, cells["reason"], cells["by"], cells.get("draw"))
 
 
 def _unescaped(text: str) -> str:

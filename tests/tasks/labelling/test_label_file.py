@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from heterodub.schemas.display import csv_line
 from heterodub.schemas.errors import NotFoundError, SourceError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.labelling.label_file import StoredLabels, add_label, import_labels, remove_labels
@@ -121,6 +122,18 @@ def test_label_of_a_clip_that_is_gone_can_be_removed(ws):
     assert [row["effect"] for row in list_labels(ws, footage.POLICY)] == ["no clip"]
     remove_labels(ws, clip_id("good"), None, "gone", "Ann")
     assert read_labels(ws) == {}
+
+
+def test_listed_table_is_imported_again_though_a_clip_is_gone(ws, tmp_path):
+    for kind in ("good", "noisy"):
+        add_label(ws, clip_id(kind), Stage.STAGE1, True, "=fit", "Ann")
+    tables.delete_rows(ws, "clips", "clip_id", [clip_id("good")])
+    rows = [csv_line(row.values()).rstrip() for row in list_labels(ws, footage.POLICY)]
+    assert import_labels(ws, table(tmp_path, *rows, header=",".join(COLUMNS))) == StoredLabels(0, 2, 0, ())
+    with pytest.raises(SourceError, match="is not stored"):
+        import_labels(ws, table(tmp_path, *(row.replace("fit", "unfit") for row in rows), header=",".join(COLUMNS)))
+    with pytest.raises(SourceError, match=r"row 3: .* in row 1 already"):
+        import_labels(ws, table(tmp_path, *rows, rows[0], header=",".join(COLUMNS)))
 
 
 def test_list_says_what_waits_for_a_route(ws):
