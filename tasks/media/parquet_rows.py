@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-_COLUMN_BYTES: Final = 1 << 28
+_COLUMN_BYTES: Final = 1 << 27
 """A column of a row group that claims more holds no labels that a person wrote."""
 
-_BATCH_BYTES: Final = 1 << 26
+_TEXT_BYTES: Final = 1 << 20
+"""Likewise of one text, as of the .json in a shard."""
+
+_BATCH_BYTES: Final = 1 << 25
 _BATCH_ROWS: Final = 64
 
+_FREE_BYTES: Final = 1 << 26
 _EXPANSION: Final = 64
-"""Films hardly compress; uncompressed sound and pictures do, but not by this."""
+"""A column of media may unpack to _FREE_BYTES and so many times its size: films hardly compress; uncompressed sound and
+pictures do, but not by this.
+"""
 
 
 def scalar_columns(schema: Any, names: Collection[str]) -> list[str]:
@@ -34,11 +40,12 @@ def scalar_columns(schema: Any, names: Collection[str]) -> list[str]:
 def read_rows(table: "pq.ParquetFile", columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield the values of some columns row by row, by their names. columns: no lists, see scalar_columns.
 
-    Raises: ValueError - a column is too large. pyarrow.ArrowException - the table is damaged.
+    Raises: ValueError - a column or a text is too large. pyarrow.ArrowException - the table is damaged.
     """
     for number in range(table.metadata.num_row_groups):
         rows = _rows_at_once(table.metadata.row_group(number), columns)
         for batch in table.iter_batches(rows, row_groups=[number], columns=list(columns), use_threads=False):
+            _check_texts(batch)
             yield from batch.to_pylist()
 
 
@@ -51,6 +58,21 @@ def _rows_at_once(group: Any, columns: Collection[str]) -> int:
     return max(1, min(_BATCH_ROWS, _BATCH_BYTES // max(1, sum(sizes.values()))))
 
 
+def _check_texts(batch: Any) -> None:
+    import pyarrow.compute as pc
+    import pyarrow.types as kinds
+
+    if batch.nbytes <= _TEXT_BYTES:
+        return
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        texts = column.field("path") if kinds.is_struct(column.type) else column
+        texts = texts.dictionary if kinds.is_dictionary(texts.type) else texts
+        if any(is_kind(texts.type) for is_kind in (kinds.is_string, kinds.is_large_string, kinds.is_binary)):
+            longest = pc.max(pc.binary_length(texts)).as_py() or 0
+            if longest > _TEXT_BYTES:
+                raise ValueError(f"column {name}: a text of {longest} bytes; at most {_TEXT_BYTES} are read")
+
+
 def check_media_sizes(table: "pq.ParquetFile", column: str, file_bytes: int) -> None:
     """Compare what a column of media claims with the size of the file.
 
@@ -61,7 +83,7 @@ def check_media_sizes(table: "pq.ParquetFile", column: str, file_bytes: int) -> 
             packed, unpacked = chunk.total_compressed_size, chunk.total_uncompressed_size
             if packed > file_bytes:
                 raise ValueError(f"column {column}: {packed} bytes are claimed of a file of {file_bytes}")
-            if unpacked > _BATCH_BYTES + _EXPANSION * packed:
+            if unpacked > _FREE_BYTES + _EXPANSION * packed:
                 raise ValueError(f"column {column}: {packed} bytes claim to unpack to {unpacked}")
 
 

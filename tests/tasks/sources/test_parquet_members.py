@@ -85,7 +85,7 @@ def test_long_path_is_refused(tmp_path):
 
 @pytest.mark.parametrize("statistics", [True, False])
 def test_cell_that_unpacks_to_far_more_than_the_file_is_refused(tmp_path, statistics, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_BATCH_BYTES", 1 << 20)
+    monkeypatch.setattr(parquet_rows, "_FREE_BYTES", 1 << 20)
     pq.write_table(
         pa.table({"video": [{"bytes": bytes(4_000_000), "path": "a.mp4"}]}),
         tmp_path / "x.parquet",
@@ -99,10 +99,12 @@ def test_cell_that_unpacks_to_far_more_than_the_file_is_refused(tmp_path, statis
         content_of(Member("parquet", str(tmp_path / "x.parquet"), 0, "a.mp4", "video").address)
 
 
-def test_label_column_of_more_than_its_limit_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_rows, "_COLUMN_BYTES", 1000)
+@pytest.mark.parametrize("limit", ["_COLUMN_BYTES", "_TEXT_BYTES"])
+@pytest.mark.parametrize("column", [["x" * 2000], pa.array(["x" * 2000]).dictionary_encode()])
+def test_label_column_of_more_than_its_limit_is_refused(tmp_path, monkeypatch, limit, column):
+    monkeypatch.setattr(parquet_rows, limit, 1000)
     films = [{"bytes": b"film", "path": "a.mp4"}]
-    pq.write_table(pa.table({"video": films, "speaker": ["x" * 2000]}), tmp_path / "x.parquet")
+    pq.write_table(pa.table({"video": films, "speaker": column}), tmp_path / "x.parquet")
     (raw,) = source_files(str(tmp_path))
     assert raw.refusal is FileReason.DAMAGED_ARCHIVE
     assert "at most 1000" in raw.refusal_detail
