@@ -1,5 +1,6 @@
 """Texts for people: file names, which are data and must be safe for terminals and not misleading; counts; durations."""
 
+import os
 from collections.abc import Iterable, Sequence
 from os.path import commonprefix
 from typing import Any, Final
@@ -42,6 +43,11 @@ def _csv_field(value: Any) -> str:
     if text.startswith(_FORMULA):
         text = f"'{text}"
     return '"' + text.replace('"', '""') + '"' if any(mark in text for mark in ',"') else text
+
+
+def printable_bytes(name: str) -> str:
+    r"""Replace the bytes of a file's name that are not UTF-8, which Python holds as surrogates, by \xNN."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def readable_path(uri: str) -> str:

@@ -74,6 +74,7 @@ class FileReason(_Explained):
 QUARANTINE_REASONS = frozenset(
     {
         FileReason.LABELS_DISAGREE,
+        FileReason.LABELS_UNREADABLE,
         FileReason.BROKEN_LINK,
         FileReason.LINK_LOOP,
         FileReason.UNREADABLE,

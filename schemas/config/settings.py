@@ -118,8 +118,8 @@ class TrackingSettings(Section):
     experiment: str = Field(
         "heterodub",
         min_length=1,
-        description="MLflow experiment of trainings; evaluations, promotions and dubs have NAME-evaluation, NAME-promotion "
-        "and NAME-dubbing",
+        description="MLflow experiment of trainings; evaluations, promotions and dubs have NAME-evaluation, "
+        "NAME-promotion and NAME-dubbing",
     )
 
 

@@ -23,6 +23,7 @@ RETRIED: Final = frozenset(
         FileReason.UNREADABLE,
         FileReason.NOT_FOUND,
         FileReason.LABELS_DISAGREE,
+        FileReason.LABELS_UNREADABLE,
         FileReason.VANISHED,
         FileReason.CHANGED,
         FileReason.DISK_FULL,

@@ -130,7 +130,7 @@ class _Reader:
         return NewLabel(clip, self._media[clip], stage, keep, cells["reason"], cells["by"], cells.get("draw"))
 
     def _faults(self, cells: Mapping[str, str], row: tabular.SheetRow, clip: str) -> Iterator[str]:
-        yield from (f"{name}: {fault}" for name, fault in row.odd.items())
+        yield from (f"{name}: {fault}" for name, fault in row.odd.items() if name in (*COLUMNS, "draw"))
         yield from (f"{name} is empty" for name in COLUMNS if name not in cells and name not in row.odd)
         if cells.get("clip") and not clip:
             yield f"clip {visible(cells['clip'])!r} is not stored, or the start of several ids"

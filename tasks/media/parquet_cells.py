@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.media.parquet_rows import check_media_sizes
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -36,7 +37,14 @@ def media_columns(schema: Any) -> list[str]:
         if kinds.is_struct(field.type)
         and {part.name for part in field.type} == {"bytes", "path"}
         and (kinds.is_binary(field.type.field("bytes").type) or kinds.is_large_binary(field.type.field("bytes").type))
+        and _is_text(field.type.field("path").type)
     ]
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow.types as kinds
+
+    return bool(kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_null(kind))
 
 
 def class_names(schema: Any) -> dict[str, list[str]]:
@@ -55,7 +63,8 @@ def class_names(schema: Any) -> dict[str, list[str]]:
 def sizes(table: "pq.ParquetFile", column: str) -> Iterator[int | None]:
     """Yield about how many bytes each row holds of a column, None where it holds none.
 
-    The mean of the row group, which is known without reading it; only a group with cells that are null is read.
+    The mean of the row group, which is known without reading it; only a group with cells that are null, or without
+    statistics, is read, a cell at a time: see check_media_sizes for what these may claim.
     """
     for number in range(table.metadata.num_row_groups):
         group = table.metadata.row_group(number)
@@ -93,7 +102,8 @@ def has_cell(file: BinaryIO, row: int, column: str) -> bool:
 def copy_cell(file: BinaryIO, row: int, column: str, target: io.BufferedIOBase) -> None:
     """Copy the bytes of a cell; of its row group only what lies before it is read.
 
-    Raises: MediaRefusedError - CHANGED: it is not there any more. OSError - of reading or writing.
+    Raises: MediaRefusedError - CHANGED: it is not there any more; UNREADABLE: damaged, or it claims too much. OSError -
+    of reading or writing.
     """
     import pyarrow as pa
 
@@ -102,6 +112,7 @@ def copy_cell(file: BinaryIO, row: int, column: str, target: io.BufferedIOBase) 
         table = open_table(file)
         if row >= table.metadata.num_rows or column not in media_columns(table.schema_arrow):
             raise gone
+        check_media_sizes(table, f"{column}.bytes", file.seek(0, io.SEEK_END))
         group = 0
         while row >= (rows := table.metadata.row_group(group).num_rows):
             row, group = row - rows, group + 1

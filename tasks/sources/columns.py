@@ -58,8 +58,8 @@ def resolve(mapping: Mapping[str, str], header: Sequence[str]) -> dict[str, str]
     if missing := [f"{source} (for {target})" for target, source in mapping.items() if source not in header]:
         raise ValueError(f"it has no column {', '.join(missing)}; it has {', '.join(header) or 'none'}")
     unknown = [name for name in header if name not in KNOWN]
-    own = {name: name for name in header if name in KNOWN and name not in mapping.values()}
-    columns = own | dict(mapping)
+    same_named = {name: name for name in header if name in KNOWN and name not in mapping.values()}
+    columns = same_named | dict(mapping)
     if "uri" not in columns:
         raise ValueError(
             f"it needs a column 'uri', and has {', '.join(header) or 'none'}; a column of another name is named by "

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Final
 
+from heterodub.schemas.display import printable_bytes
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.members import member_of
 from heterodub.schemas.reasons import FileReason
@@ -57,13 +58,14 @@ def find_files(corpus: Corpus, origins: Sequence[str] = ()) -> Iterator[RawFile]
 def _labelled(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
     """Yield the files with what metadata files beside them say, and those inside of archives in place of these."""
     labels = FolderLabels(origins)
-    for raw in _found(corpus, origins, labels):
+    for raw in _listed(corpus, origins, labels):
         if not labels.is_read(raw):
             yield from unpacked(labels.applied(raw), corpus, origins)
-    yield from labels.without_file(corpus)
+    # the glob leaves files out, and those below linked folders are not listed: these are there all the same
+    yield from labels.without_file(corpus, gone(labels.unlisted, origins))
 
 
-def _found(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Iterator[RawFile]:
+def _listed(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Iterator[RawFile]:
     if "://" in corpus.root and not corpus.root.startswith("file://"):
         yield from _remote(corpus, origins, labels)
         return
@@ -127,7 +129,7 @@ def local_file(corpus: Corpus, path: Path, root: Path | None = None) -> RawFile:
         return _refused(corpus, path, FileReason.FOLDER)
     if not stat.S_ISREG(facts.st_mode):
         return _refused(corpus, path, FileReason.NOT_A_REGULAR_FILE)
-    relative = os.fsencode(path.relative_to(root)).decode("utf-8", "backslashreplace")
+    relative = printable_bytes(str(path.relative_to(root)))
     return _raw(corpus, path_to_uri(path), facts.st_size, f"{facts.st_size}-{facts.st_mtime_ns}", relative)
 
 
@@ -246,8 +248,9 @@ def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
             path.lstat()
         except (FileNotFoundError, NotADirectoryError):
             lost.add(uri)
-        except OSError:
-            continue
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                lost.add(uri)
     if remote:
         with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
             lost.update(

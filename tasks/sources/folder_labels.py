@@ -1,11 +1,11 @@
 """Labels of the files of a folder, in a metadata file beside them, as the `videofolder` and `audiofolder` of Hugging
-Face have it: a column file_name, or one that ends so, and further columns.
+Face have it: a column file_name, or one that ends with _file_name, and further columns.
 """
 
 import dataclasses
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -18,6 +18,7 @@ from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.parquet_cells import open_table
 from heterodub.tasks.media.paths import local_path, localise
 from heterodub.tasks.sources import tabular
+from heterodub.tasks.sources.columns import plain
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.labels import LABELS, labels_in
 
@@ -46,7 +47,7 @@ class FolderLabels:
             if name not in _FILES:
                 continue
             for number, row in enumerate(self._rows(uri), start=1):
-                self._take(uri, folder, number, row)
+                self._add_row(uri, folder, number, row)
 
     def is_read(self, raw: RawFile) -> bool:
         """Return True of a metadata file."""
@@ -57,18 +58,22 @@ class FolderLabels:
         labels = self._labels.pop(raw.uri, None)
         return dataclasses.replace(raw, **labels) if labels else raw
 
-    def without_file(self, corpus: Corpus) -> Iterator[RawFile]:
-        """Yield what metadata files name and no listing has had, and what lies outside of their folders, as refused."""
-        refused = dict.fromkeys(self._labels, FileReason.NOT_FOUND) | dict.fromkeys(
-            self._unsafe, FileReason.UNSAFE_NAME
-        )
+    @property
+    def unlisted(self) -> tuple[str, ...]:
+        """Addresses that metadata files name, of files that no listing has had so far."""
+        return tuple(self._labels)
+
+    def without_file(self, corpus: Corpus, gone: Collection[str]) -> Iterator[RawFile]:
+        """Yield what metadata files name and is gone, and what lies outside of their folders, as refused."""
+        missing = [uri for uri in self._labels if uri in gone]
+        refused = dict.fromkeys(missing, FileReason.NOT_FOUND) | dict.fromkeys(self._unsafe, FileReason.UNSAFE_NAME)
         for uri, reason in refused.items():
             detail = f"named by {self._unsafe[uri]}" if uri in self._unsafe else "named by a metadata file"
             raw = RawFile(uri, 0, str(reason), corpus.name, refusal=reason, refusal_detail=detail)
             yield dataclasses.replace(raw, **self._labels.get(uri, {}))
 
-    def _take(self, uri: str, folder: str, number: int, row: Mapping[str, Any]) -> None:
-        names = [str(value) for key, value in row.items() if key.casefold().endswith(_KEY) and value]
+    def _add_row(self, uri: str, folder: str, number: int, row: Mapping[str, Any]) -> None:
+        names = [str(value) for key, value in row.items() if _names_files(key) and value]
         try:
             labels = labels_in(row)
         except ValueError as error:
@@ -108,11 +113,18 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
     if not _has_key(path):
         return
     columns, rows = tabular.read_table(path, _KEY)
-    if any(name.endswith(_KEY) for name in columns):
+    if any(map(_names_files, columns)):
         for row in rows:
-            if faults := [f"{name}: {fault}" for name, fault in row.odd.items() if name in LABELS]:
-                raise ValueError(f"row {row.number}: {faults[0]}")
+            for name, fault in row.odd.items():
+                if name in LABELS or _names_files(name):
+                    raise ValueError(f"row {row.number}: {name}: {fault}")
             yield row.cells
+
+
+def _names_files(column: str) -> bool:
+    """Return True of a column of file names, by the rule of Hugging Face."""
+    name = plain(column)
+    return name == _KEY or name.endswith(f"_{_KEY}")
 
 
 def _has_key(path: Path) -> bool:
@@ -121,6 +133,6 @@ def _has_key(path: Path) -> bool:
         if path.suffix != ".parquet":
             return _KEY.encode() in file.read(_HEAD_BYTES).lower()
         try:
-            return any(name.casefold().endswith(_KEY) for name in open_table(file).schema_arrow.names)
+            return any(map(_names_files, open_table(file).schema_arrow.names))
         except (OSError, ValueError, pa.ArrowException):
             return False

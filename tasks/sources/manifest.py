@@ -59,7 +59,7 @@ def read_manifest(
             bad.append(f"row {row.number}: {error}")
     if not total:
         raise SourceError(f"manifest {path}: it lists no files")
-    files = _found(stated, bad, origins)
+    files = _files_by_uri(stated, bad, origins)
     if bad:
         more = f"\n  and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
         listed = "".join(f"\n  {error}" for error in bad[:_SHOWN])
@@ -111,7 +111,9 @@ def _statement(row: tabular.SheetRow, labels: Mapping[str, str], place: str) -> 
     return stated
 
 
-def _found(stated: list[tuple[int, dict[str, Any]]], bad: list[str], origins: Sequence[str]) -> dict[str, RawFile]:
+def _files_by_uri(
+    stated: list[tuple[int, dict[str, Any]]], bad: list[str], origins: Sequence[str]
+) -> dict[str, RawFile]:
     """Find the files by uri; wrong rows are added to `bad`."""
     seen: dict[str, tuple[int, RawFile]] = {}
     with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once

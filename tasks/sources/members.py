@@ -5,19 +5,22 @@ An archive comes from a stranger. Its names never become paths here, and what it
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow as pa
 
+from heterodub.schemas.display import printable_bytes
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.members import Member
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.parquet_cells import class_names, media_columns, open_table, sizes
+from heterodub.tasks.media.parquet_rows import check_media_sizes, read_rows, scalar_columns
 from heterodub.tasks.media.paths import holds, local_path, open_bytes, unreadable
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.labels import LABELS, labels_in
+from heterodub.tasks.sources.tabular import LONGEST_TEXT
 from heterodub.tasks.sources.webdataset import samples
 
 TAR, PARQUET = ".tar", ".parquet"
@@ -65,7 +68,7 @@ def _tar_members(raw: RawFile, corpus: Corpus, file: Any) -> Iterator[RawFile]:
     for sample in samples(file, raw.size_bytes):
         for part in sample.parts:
             address = Member("tar", raw.uri, part.entry.offset, part.entry.name).address
-            speaker = corpus.speaker_of(part.entry.name) or raw.speaker
+            speaker = corpus.speaker_of(printable_bytes(part.entry.name)) or raw.speaker
             inside = dataclasses.replace(raw, uri=address, size_bytes=part.entry.size, speaker=speaker)
             inside = dataclasses.replace(inside, **sample.labels)
             yield inside if part.refusal is None else _refused(inside, part.refusal, part.detail)
@@ -80,11 +83,11 @@ def _cells(raw: RawFile, corpus: Corpus, file: Any) -> Iterator[RawFile]:
         if not columns:
             yield raw  # whatever it is, it holds no media; its content will say
             return
-        stated = [name for name in table.schema_arrow.names if name.strip().casefold() in LABELS]
+        for column in columns:
+            check_media_sizes(table, f"{column}.bytes", raw.size_bytes)
         lengths = zip(*(sizes(table, column) for column in columns), strict=True)
-        rows = _rows(table, [*stated, *(f"{column}.path" for column in columns)], class_names(table.schema_arrow))
-        for number, (row, found) in enumerate(zip(rows, lengths, strict=True)):
-            for column, size in zip(columns, found, strict=True):
+        for number, (row, cell_sizes) in enumerate(zip(_rows(table, columns), lengths, strict=True)):
+            for column, size in zip(columns, cell_sizes, strict=True):
                 yield _cell(raw, corpus, Member("parquet", raw.uri, number, _name(row, column), column), size, row)
     except (OSError, ValueError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -92,10 +95,15 @@ def _cells(raw: RawFile, corpus: Corpus, file: Any) -> Iterator[RawFile]:
         yield _refused(raw, FileReason.DAMAGED_ARCHIVE, " ".join(str(error).split()))
 
 
-def _rows(table: Any, columns: list[str], classes: Mapping[str, list[str]]) -> Iterator[dict[str, Any]]:
-    for batch in table.iter_batches(columns=columns, use_threads=False):
-        for row in batch.to_pylist():
-            yield row | {name: _class(row[name], names) for name, names in classes.items() if name in row}
+def _rows(table: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield the paths in the cells of media and the labels beside them; of a label that is a list, an empty one."""
+    schema = table.schema_arrow
+    classes = class_names(schema)
+    stated = [name for name in schema.names if name.strip().casefold() in LABELS and name not in columns]
+    scalars = scalar_columns(schema, stated)
+    unread: dict[str, Any] = {name: [] for name in stated if name not in scalars}
+    for row in read_rows(table, [*scalars, *(f"{column}.path" for column in columns)]):
+        yield row | unread | {name: _class(row[name], names) for name, names in classes.items() if name in row}
 
 
 def _class(number: Any, names: list[str]) -> Any:
@@ -103,11 +111,18 @@ def _class(number: Any, names: list[str]) -> Any:
 
 
 def _name(row: dict[str, Any], column: str) -> str:
-    return ((row[column] or {}).get("path") or "").rsplit("/", 1)[-1]
+    return _path(row, column).rsplit("/", 1)[-1]
+
+
+def _path(row: dict[str, Any], column: str) -> str:
+    path: str = (row[column] or {}).get("path") or ""
+    if len(path) > LONGEST_TEXT:
+        raise ValueError(f"column {column}: a path of {len(path)} letters; at most {LONGEST_TEXT} are read")
+    return path
 
 
 def _cell(raw: RawFile, corpus: Corpus, member: Member, size: int | None, row: dict[str, Any]) -> RawFile:
-    path = (row[member.column] or {}).get("path") or ""
+    path = _path(row, member.column)
     speaker = corpus.speaker_of(path) or raw.speaker
     inside = dataclasses.replace(raw, uri=member.address, size_bytes=size or 0, speaker=speaker)
     if size is None:

@@ -52,7 +52,7 @@ def source_files(
     path = local_path(source) if "://" in source else Path(source)
     if (names := _numbered(source)) and not (path and path.exists()):
         for name in names:
-            yield from source_files(name, corpus_name, origins)
+            yield from source_files(name, corpus_name, origins, columns)
         return
     if path is None:
         yield from _remote(source, corpus_name, origins, columns)

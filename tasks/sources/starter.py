@@ -113,8 +113,8 @@ def _proposals(survey: FolderSurvey) -> Iterator[tuple[dict[str, Any], dict[str,
     if listed:
         notes["manifest"] = f"{listed.path.name} lists files, too, but is not used"
     if people:
-        found = f"a guess: {people.place} name {len(people.speakers)} speakers, such as {_some(people.speakers)}"
-        yield values | {"speaker": people.pattern}, notes | {"speaker": found}
+        guess = f"a guess: {people.place} name {len(people.speakers)} speakers, such as {_some(people.speakers)}"
+        yield values | {"speaker": people.pattern}, notes | {"speaker": guess}
     yield values, notes | {"speaker": "no names of speakers were seen; without them a speaker can be in two splits"}
 
 

@@ -141,8 +141,8 @@ def _speakers(media: Sequence[str]) -> SpeakerPattern | None:
 
 def _matches(pattern: str, paths: Sequence[str]) -> tuple[str, ...]:
     """Return the speakers that a pattern finds; none unless it fits most paths."""
-    found = [match["speaker"] for path in paths if (match := regex.search(pattern, path))]
-    return tuple(sorted(set(found))) if len(found) >= _FITTING * len(paths) else ()
+    speakers = [match["speaker"] for path in paths if (match := regex.search(pattern, path))]
+    return tuple(sorted(set(speakers))) if len(speakers) >= _FITTING * len(paths) else ()
 
 
 def _are_people(names: Sequence[str]) -> bool:

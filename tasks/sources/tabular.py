@@ -16,12 +16,16 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from heterodub.tasks.media.parquet_rows import read_rows, scalar_columns
 from heterodub.tasks.sources.columns import plain
 
 TEXT_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 JSON_SUFFIXES: Final = (".jsonl", ".jsonl.gz")
 SUFFIXES: Final = (*TEXT_SUFFIXES, *JSON_SUFFIXES, ".parquet")
 """Suffixes of tables, in small letters; any case is accepted."""
+
+LONGEST_TEXT: Final = 8192
+"""Letters of a cell. Twice the longest path; more would be kept for each row of a table that holds them once."""
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -60,18 +64,19 @@ def read_table(path: Path, *keys: str) -> tuple[list[str], Iterator[SheetRow]]:
 
 
 def _parquet(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
-    file = pq.ParquetFile(path)
+    file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)  # else Arrow reads whole columns at once
     schema = file.schema_arrow
     indices = {str(name) for name in (schema.pandas_metadata or {}).get("index_columns", [])}
     data_columns = [name for name in schema.names if name not in indices]
     columns = _named(data_columns)
 
+    scalars = scalar_columns(schema, data_columns)
+    unread: dict[str, Any] = {name: [] for name in data_columns if name not in scalars}  # lists are no text anyway
+
     def rows() -> Iterator[SheetRow]:
-        number = 0
-        for batch in file.iter_batches(columns=data_columns):
-            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                number += 1
-                yield _row(number, columns, values)
+        for number, values in enumerate(read_rows(file, scalars), start=1):
+            row = values | unread
+            yield _row(number, columns, [row[name] for name in data_columns])
 
     return columns, rows()
 
@@ -99,7 +104,8 @@ def _csv(path: Path, keys: Sequence[str]) -> tuple[list[str], Iterator[SheetRow]
 
 def _json_lines(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
     """Read an object a line; their keys, in the order in which they come, are the columns."""
-    rows = [_json_object(number, line) for number, line in enumerate(_text(path).splitlines(), 1) if line.strip()]
+    # not splitlines(), which also ends a line inside of a text that holds U+2028, a form feed or the like
+    rows = [_json_object(number, line) for number, line in enumerate(_text(path).split("\n"), 1) if line.strip()]
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = _named(names)
     table = (_row(number, columns, [row.get(name) for name in names]) for number, row in enumerate(rows, 1))
@@ -178,13 +184,15 @@ def cell_text(value: Any) -> str | None:
 
     A whole number is written without a point: pandas makes 7.0 of a 7 as soon as another row has none.
 
-    Raises: ValueError - a list, a struct, or bytes that are no text.
+    Raises: ValueError - a list, a struct, bytes or surrogates that are no text, or a text of more than LONGEST_TEXT.
     """
+    if isinstance(value, str | bytes) and len(value) > LONGEST_TEXT:
+        raise ValueError(f"a text of {len(value)} letters; at most {LONGEST_TEXT} are read")
     match value:
         case None:
             return None
         case str():
-            return value.strip() or None
+            return value.encode("utf-8").decode("utf-8").strip() or None  # UnicodeError is a ValueError
         case bool():
             return str(value).lower()
         case int() | date() | datetime() | time():
@@ -194,7 +202,7 @@ def cell_text(value: Any) -> str | None:
                 return None
             return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
         case bytes():
-            return value.decode("utf-8").strip() or None  # UnicodeDecodeError is a ValueError
+            return value.decode("utf-8").strip() or None
     raise ValueError(f"a {type(value).__name__} is no text")
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, BinaryIO, Final
 
+from heterodub.schemas.display import printable_bytes
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.media.tar_members import DamagedTarError, TarEntry, read_entries, read_entry
 from heterodub.tasks.sources.labels import labels_in
@@ -87,7 +88,7 @@ def _sample(file: BinaryIO, entries: list[TarEntry], size_bytes: int, seen: set[
             try:
                 labels |= _labels(file, entry)
             except (ValueError, RecursionError) as error:
-                trouble = f"{entry.name}: {error}"
+                trouble = f"{printable_bytes(entry.name)}: {error}"
         else:
             parts.append(part)
     if trouble:
@@ -115,7 +116,7 @@ def _part(entry: TarEntry, size_bytes: int, seen: set[str]) -> SamplePart:
 
 
 def _labels(file: BinaryIO, entry: TarEntry) -> dict[str, Any]:
-    found = json.loads(read_entry(file, entry, _LABEL_BYTES))
-    if not isinstance(found, dict):
+    fields = json.loads(read_entry(file, entry, _LABEL_BYTES))
+    if not isinstance(fields, dict):
         raise ValueError("it holds no object")
-    return labels_in(found)
+    return labels_in(fields)

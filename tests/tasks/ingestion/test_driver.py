@@ -197,6 +197,7 @@ def test_known_files_come_first_and_slices_are_bounded(monkeypatch):
     [
         ("measured", FileReason.UNREADABLE, True),
         ("measured", FileReason.DISK_FULL, True),
+        ("measured", FileReason.LABELS_UNREADABLE, True),
         ("measured", FileReason.BROKEN_LINK, False),
         ("measured", FileReason.EMPTY_FILE, False),
         ("rejected", FileReason.UNREADABLE, False),

@@ -143,6 +143,15 @@ def test_json_lines_equal_csv(folder, name):
     assert (second.speaker, second.offset_s, second.licence) == (None, 0.0, None)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_json_lines_end_at_line_feeds_alone(folder, end):
+    speakers = ["a\u2028b", "a\u2029b", "a\u0085b"]
+    rows = [{"uri": f"films/{name}.mp4", "speaker": who} for name, who in zip("abc", speakers, strict=True)]
+    text = end.join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (folder / "l.jsonl").write_bytes(text.encode())
+    assert [raw.speaker for raw in source_files(str(folder / "l.jsonl"))] == speakers
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -151,6 +160,7 @@ def test_json_lines_equal_csv(folder, name):
         ("[" * 100_000, "line 1: its values are nested too deeply"),
         ('{"uri": "films/a.mp4", "URI": "x"}', "the column 'uri' stands twice"),
         ('{"uri": "films/a.mp4", "speaker": {"id": 1}}', "row 1: speaker: a dict is no text"),
+        ('{"uri": "films/a.mp4", "speaker": "\\ud800"}', "row 1: speaker: .*surrogates not allowed"),
         ('{"uri": "films/a.mp4", "who": 1}', "unknown columns who"),
         ("", "needs a column 'uri', and has none"),
     ],

@@ -71,6 +71,13 @@ def test_parquet_manifest_equals_csv(folder):
     assert [raw.speaker for raw in parquet(folder, uri=["a.mp4"], speaker=[17])] == ["17"]
 
 
+def test_long_texts_and_lists_of_a_parquet_manifest_are_refused(folder):
+    with pytest.raises(SourceError, match="row 1: speaker: a text of 9000 letters"):
+        parquet(folder, uri=["a.mp4"], speaker=["x" * 9000])
+    with pytest.raises(SourceError, match="row 1: speaker: a list is no text"):
+        parquet(folder, uri=["a.mp4"], speaker=[["Ada"]])
+
+
 @pytest.mark.parametrize("word", ["NA", "null", "None", "none", "nan", "-", "001"])
 def test_null_like_names_are_names(folder, word):
     (raw,) = csv(folder, f"uri,speaker\na.mp4,{word}")

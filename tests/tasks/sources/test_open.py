@@ -101,3 +101,24 @@ def test_list_in_another_format_is_no_video(folder, name):
         list(source_files(str(folder / name)))
     (folder / name).write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))  # a film, whatever its name
     assert len(list(source_files(str(folder / name)))) == 1
+
+
+@pytest.mark.parametrize("pattern", ["x-{5..2}.tar", "x-{0..99999999}.tar"])
+def test_numbers_that_stand_for_no_data_set_are_refused(pattern):
+    with pytest.raises(SourceError, match="stands for"):
+        list(source_files(f"/nowhere/{pattern}"))
+
+
+def test_folder_of_save_to_disk_is_named(tmp_path):
+    for name in ("state.json", "dataset_info.json", "data-00000.arrow"):
+        (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(SourceError, match="to_parquet"):
+        check_source(str(tmp_path))
+
+
+def test_columns_hold_for_each_of_numbered_manifests(tmp_path):
+    for number in range(2):
+        (tmp_path / f"{number}.mp4").write_bytes(b"1")
+        (tmp_path / f"list-{number}.csv").write_text(f"file,who\n{number}.mp4,Ada\n")
+    files = source_files(str(tmp_path / "list-{0..1}.csv"), columns={"uri": "file", "speaker": "who"})
+    assert [raw.speaker for raw in files] == ["Ada", "Ada"]
