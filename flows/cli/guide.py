@@ -28,7 +28,7 @@ GUIDES: Final = {
         (
             "ingest FOLDER -w WORKSPACE",
             "ingest interviews.toml -w WORKSPACE --workers 8",
-            "ingest s3://bucket/train-{0000..0127}.tar -w WORKSPACE",
+            "ingest 's3://bucket/train-{0000..0127}.tar' -w WORKSPACE",
             "ingest labels.csv --columns uri=file,speaker=speaker_id -w WORKSPACE",
             "ingest s3://bucket/films -w s3://bucket/workspace --corpus films",
         ),

@@ -151,6 +151,8 @@ def report(
     from heterodub.flows.cli.render.inspect import show_changes
     from heterodub.tasks.inspect.report.write import write_changes, write_report, write_trend
 
+    if against is not None and not against.strip():
+        raise typer.BadParameter("--against is empty: name a policy file, a release, or newest")
     if trend and (clip or against):
         raise typer.BadParameter("--trend is about runs and shows no clips")
     if clip and against:

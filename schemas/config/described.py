@@ -100,4 +100,4 @@ def _setting_lines(setting: DescribedSetting) -> tuple[str, ...]:
 
 
 def _comment(text: str) -> list[str]:
-    return textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="# ")
+    return textwrap.wrap(text, 118, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False)

@@ -40,13 +40,15 @@ Catalog = Mapping[str, Row]
 @dataclass(frozen=True, slots=True)
 class IngestPlan:
     """Files that a run has to work on. `relabelled` are done, but have new labels now; `labelled` are the uris
-    of files that are done and bear labels, with which labels of equal bytes must agree.
+    of files that are done and bear labels, with which labels of equal bytes must agree. speakers_lost: how many of
+    `relabelled` had a speaker and have none now.
     """
 
     fresh: tuple[RawFile, ...]
     relabelled: tuple[RawFile, ...]
     unchanged: int
     labelled: frozenset[str] = frozenset()
+    speakers_lost: int = 0
 
     @property
     def files(self) -> int:
@@ -95,7 +97,8 @@ def plan_run(
     relabelled = [raw for raw in done if any(catalog_rows[raw.uri][label] != getattr(raw, label) for label in _LABELS)]
     labelled = (raw.uri for raw in done if any(getattr(raw, label) for label in _LABELS if label != "corpus"))
     fresh = tuple(raw for uri, raw in listed.items() if uri in changed)
-    return IngestPlan(fresh, tuple(relabelled), len(done) - len(relabelled), frozenset(labelled))
+    lost = sum(raw.speaker is None and catalog_rows[raw.uri]["speaker"] is not None for raw in relabelled)
+    return IngestPlan(fresh, tuple(relabelled), len(done) - len(relabelled), frozenset(labelled), lost)
 
 
 def _needs_work(raw: RawFile, row: Row, extractor: str, retry_quarantined: bool) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from heterodub.schemas.display import counted
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.tasks.ingestion.catalog import IngestPlan
 from heterodub.tasks.ingestion.driver import Tally
@@ -40,6 +41,7 @@ def summarise(
     return {
         "files": catalog.num_rows,
         "new_files": len(plan.fresh),
+        "relabelled_files": len(plan.relabelled),
         "unchanged_files": plan.unchanged,
         "measured": states[FileState.MEASURED],
         "rejected_files": states[FileState.REJECTED],
@@ -59,8 +61,16 @@ def summarise(
         "drift": [warning for drift in drifts if (warning := drift.warning())],
         "disputed": list(_disputed(catalog)) if tally.reasons[_DISPUTE] else [],
         "state": "partial" if tally.reasons[_DISPUTE] else "done",
-        "notes": list(published.notes),
+        "notes": [*_losses(plan), *published.notes],
     }
+
+
+def _losses(plan: IngestPlan) -> list[str]:
+    """Say which labels are gone: the newest listing decides, and it may have been the wrong one."""
+    if not plan.speakers_lost:
+        return []
+    lost = counted(plan.speakers_lost, "file")
+    return [f"{lost} had a speaker, whom this listing does not name: ingest the manifest that does to have them again"]
 
 
 def _disputed(catalog: pa.Table) -> Iterator[str]:

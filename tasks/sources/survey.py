@@ -164,7 +164,10 @@ def _tables(folder: Path, paths: Sequence[PurePosixPath]) -> Iterator[ListedMedi
 
 def _listed(path: Path, folder: Path) -> ListedMedia | None:
     header, rows = tabular.read_table(path, *_NAMES["uri"])
-    named = {target: next((name for name in names if name in header), None) for target, names in _NAMES.items()}
+    spelled = {regex.sub(r"[\s-]+", "_", name.strip().lower()): name for name in header}  # "Speaker ID" is speaker_id
+    named = {
+        target: next((spelled[name] for name in names if name in spelled), None) for target, names in _NAMES.items()
+    }
     columns = {target: name for target, name in named.items() if name is not None}
     if "uri" not in columns:
         return None

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from heterodub.tasks.synthetic.truth import Agreement
 
 _COUNTS: Final = (
-    *("files", "new_files", "unchanged_files", "measured", "rejected_files", "duplicates", "quarantined"),
+    *("files", "new_files", "relabelled_files", "unchanged_files"),
+    *("measured", "rejected_files", "duplicates", "quarantined"),
     *("clips", "stage1", "stage2", "both", "rejected"),
 )
 _DUBBED: Final = ("frames", "dubbed", "passed_through", "covered", "seconds", "took_s")

@@ -61,6 +61,12 @@ def test_another_label_is_not_work_but_is_noted(label):
     assert relabelled_row(result, measured()) == measured() | {label: "other"}
 
 
+def test_speakers_that_a_listing_no_longer_names_are_counted():
+    named = measured() | {"speaker": "Ada"}
+    assert plan(dataclasses.replace(RAW, speaker=None), known=[named]).speakers_lost == 1
+    assert plan(dataclasses.replace(RAW, speaker="Eve"), known=[named]).speakers_lost == 0
+
+
 @pytest.mark.parametrize("reason", sorted(FileReason))
 def test_retryable_states(reason):
     known = [quarantined(reason)]

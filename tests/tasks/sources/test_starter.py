@@ -77,7 +77,7 @@ def test_folder_without_known_suffixes_is_taken_whole(footage, tmp_path, monkeyp
 def test_manifest_is_found_and_its_columns_mapped(footage, tmp_path, monkeypatch, suffix):
     films(footage, "v/a.mp4", "v/b.mp4")
     table = pd.DataFrame(
-        {"File": ["v/a.mp4", "v/b.mp4"], "Speaker_ID": ["ada", "bea"], "mood": [1, 2], "license": "CC0"}
+        {"File": ["v/a.mp4", "v/b.mp4"], "Speaker ID": ["ada", "bea"], "mood": [1, 2], "license": "CC0"}
     )
     (footage / "notes.csv").write_text("a,b\n1,2\n")
     path = footage / f"labels{suffix}"
@@ -90,7 +90,7 @@ def test_manifest_is_found_and_its_columns_mapped(footage, tmp_path, monkeypatch
     said, listed = accepted(footage, tmp_path, monkeypatch)
     assert listed == {"a.mp4": "ada", "b.mp4": "bea"} and "2 files" in said["manifest"]
     corpus = load_corpus(tmp_path / "out" / "corpus.toml")
-    assert corpus.columns == {"uri": "file", "speaker": "speaker_id", "licence": "license"}
+    assert corpus.columns == {"uri": "file", "speaker": "speaker id", "licence": "license"}
 
 
 def test_manifest_whose_paths_are_below_the_folder_keeps_that_root(footage, tmp_path, monkeypatch):
