@@ -12,7 +12,8 @@ let active = 0, address = "";
 
 const item = () => DATA.items[state.place];
 const answer = (stage) => ((state.answers[item().clip] ??= {})[stage] ??= { keep: null, reason: "" });
-const isAnswered = (label) => label && (label.keep === true || (label.keep === false && label.reason.trim() !== ""));
+// a letter or two is a key meant for the next stage, not a reason
+const isAnswered = (label) => label && (label.keep === true || (label.keep === false && label.reason.trim().length > 2));
 const complete = ({ clip, stages }) => stages.every((stage) => isAnswered(state.answers[clip]?.[stage]));
 const labelled = () => DATA.items.filter(complete).length;
 const slot = () => `heterodub-label-${DATA.draw}`;

@@ -71,6 +71,9 @@ def test_person_labels_by_keyboard_and_the_file_is_imported(page, settings, tmp_
                 assert tab.evaluate("active") == 1
             tab.keyboard.press("r")
             assert tab.is_disabled("#next")
+            tab.keyboard.type("k")  # meant for another stage
+            assert tab.is_disabled("#next")
+            tab.keyboard.press("Backspace")
             tab.keyboard.type("blurred")
             assert tab.locator(".question.active .why small").text_content() == "the face is not sharp"
             tab.keyboard.press("Enter")
