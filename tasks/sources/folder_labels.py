@@ -28,7 +28,7 @@ _HEAD_BYTES: Final = 1 << 16
 
 
 class FolderLabels:
-    """What metadata files say of the files of a source, by the address of the file. origins: see open_store."""
+    """Labels by metadata files for the files of a source, by address of the file. origins: see open_store."""
 
     def __init__(self, origins: Sequence[str] = ()) -> None:
         self._origins = origins
