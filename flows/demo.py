@@ -34,14 +34,14 @@ workers = 2
 preset = "tiny"
 optimiser = { learning_rate = 6e-3 }
 data = { batch_size = 8 }
-schedule = { max_steps = 400, eval_interval = 100, save_interval = 400, sample_interval = 400 }
+schedule = { max_steps = 400, eval_interval = 200, save_interval = 400, sample_interval = 400 }
 
 [stage2]
 preset = "tiny"
 optimiser = { learning_rate = 1e-3, warmup_steps = 10, ema_decay = 0.9 }
 data = { batch_size = 4, references = 4 }
 losses = { disc_start_step = 200 }
-schedule = { max_steps = 150, eval_interval = 50, save_interval = 150, sample_interval = 150 }
+schedule = { max_steps = 60, eval_interval = 60, save_interval = 60, sample_interval = 60 }
 """
 
 VIDEO: Final = "s15-take1.mp4"

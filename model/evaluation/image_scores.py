@@ -8,7 +8,9 @@ Shape suffix legend: F = frames in a row, S = side of a crop, W = side of its wi
 coordinates.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -169,7 +171,7 @@ def score(
 ) -> PictureScores:
     """Score generated crops in 0..1 for an evaluation window's span. finder: None omits the scores that need it."""
     scored = eval_window.scored
-    true_FSS3 = np.asarray(eval_window.crops / np.float32(255), np.float32)
+    true_FSS3 = _unit(eval_window.crops)
     boxes = mouth.boxes(eval_window.landmarks, eval_window.crops.shape[1])
     side = generated_FSS3.shape[1]
     regions = {
@@ -187,11 +189,10 @@ def score(
         values |= {f"psnr_{name}": psnr_db(*pair), f"ssim_{name}": region_mean(alike, region[scored])}
         if name != "whole":
             values[f"sharpness_{name}"] = sharpness(*pair)
-    for name, cut in (("lower", _windows), ("mouth", _mouths)):
-        generated, true = (
-            cut(pictures[scored], boxes[scored], lite0.device) for pictures in (generated_FSS3, true_FSS3)
-        )
-        values[f"perceptual_{name}"], values[f"perceptual_heldout_{name}"] = distances(lite0, generated, true)
+    for name, cut in _CUTS.items():
+        generated = cut(generated_FSS3[scored], boxes[scored], lite0.device)
+        true_maps = _true_maps(lite0, eval_window, name)
+        values[f"perceptual_{name}"], values[f"perceptual_heldout_{name}"] = distances(lite0, generated, true_maps)
     if finder is not None:
         values |= _found_again(eval_window, generated_FSS3, finder)
     return PictureScores(**values)
@@ -212,11 +213,11 @@ def heldout_features(
 
 
 @torch.inference_mode()
-def distances(lite0: Lite0, generated: Tensor, true: Tensor) -> tuple[float, float]:
-    """Return relative distances of pictures (F, 3, H, W) on the network's device: over the stages that training losses
-    use, and over the held-out fifth.
+def distances(lite0: Lite0, generated: Tensor, true_maps: Sequence[Tensor]) -> tuple[float, float]:
+    """Return relative distances of pictures (F, 3, H, W) on the network's device to others, given by the network's maps
+    of them: over the stages that training losses use, and over the held-out fifth.
     """
-    parts = torch.stack(stage_distances(lite0(generated), lite0(true))).mean(dim=1)
+    parts = torch.stack(stage_distances(lite0(generated), true_maps)).mean(dim=1)
     return float(parts[:HELD_OUT].mean()), float(parts[HELD_OUT])
 
 
@@ -253,6 +254,23 @@ def _windows(pictures_FSS3: NDArray[np.float32], _boxes: NDArray[np.int64], devi
 
 def _mouths(pictures_FSS3: NDArray[np.float32], boxes: NDArray[np.int64], device: torch.device) -> Tensor:
     return mouth.cut(_channels_first(pictures_FSS3, device), boxes)
+
+
+_CUTS: Final = {"lower": _windows, "mouth": _mouths}
+"""Regions of the perceptual distances, and how they are cut out."""
+
+
+@lru_cache(maxsize=len(_CUTS))  # of one evaluation window: every system is compared with the same truth
+@torch.inference_mode()
+def _true_maps(lite0: Lite0, eval_window: EvalWindow, region: str) -> Sequence[Tensor]:
+    """Return the network's maps of a region of the true crops that are scored."""
+    scored, boxes = eval_window.scored, mouth.boxes(eval_window.landmarks, eval_window.crops.shape[1])
+    return tuple(lite0(_CUTS[region](_unit(eval_window.crops)[scored], boxes[scored], lite0.device)))
+
+
+def _unit(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return crops in 0..1."""
+    return np.asarray(crops / np.float32(255), np.float32)
 
 
 def _channels_first(pictures: NDArray[np.float32], device: torch.device) -> Tensor:
