@@ -1,13 +1,12 @@
 """Dubbing of one video, or of the videos of a manifest."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
 from prefect import flow
-from pydantic import Field
 
 from heterodub.schemas.config.choices import Length
-from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.dubbing import DubJob, FaceRank, FinetuneSeconds
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import BatchError
 from heterodub.tasks.dubbing.jobs import job_of, summary_of
@@ -16,9 +15,6 @@ from heterodub.tasks.preflight.dubbing import check_dub
 from heterodub.tasks.steps.dub import dub_jobs, log_dubs, read_jobs, show_dubbings
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.states import shown_by_prefect
-
-Face = Annotated[int, Field(ge=1, le=16)]
-FinetuneSeconds = Annotated[float, Field(ge=0.5, le=60)]
 
 
 @flow(name="dub", flow_run_name=run_name("dub", "manifest"))
@@ -60,7 +56,7 @@ def dub_video(
     video: str,
     speech: str,
     out: str,
-    face: Face = 1,
+    face: FaceRank = 1,
     length: Length = "picture",
     appearance_from: str | None = None,
     finetune: FinetuneSeconds | None = None,

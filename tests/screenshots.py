@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _pages(demo: Path, dub: Path, scratch: Path) -> dict[str, tuple[Path, Callable[[Page], None]]]:
-    """What is shown: a page, and how it is brought to what the picture is about."""
+    """A page, and the steps that bring it to the subject of its picture."""
     report = demo / "workspace" / "reports" / "ingest.html"
     return {
         "report": (report, lambda tab: None),

@@ -40,7 +40,7 @@ def add(
     from heterodub.schemas.reasons import Stage
     from heterodub.tasks.labelling.label_file import add_label
 
-    _show_stored(add_label(_open(workspace, config), clip, Stage(stage), keep, reason, by), as_json)
+    _show_stored(add_label(_opened(workspace, config)[1], clip, Stage(stage), keep, reason, by), as_json)
 
 
 @label.command("import")
@@ -53,7 +53,7 @@ def import_table(
     """Store a table of labels: all rows, or none if one is wrong."""
     from heterodub.tasks.labelling.label_file import import_labels
 
-    _show_stored(import_labels(_open(workspace, config), table), as_json)
+    _show_stored(import_labels(_opened(workspace, config)[1], table), as_json)
 
 
 @label.command("list")
@@ -71,7 +71,7 @@ def list_labels(
     from heterodub.tasks.labelling.listing import list_labels as listed
     from heterodub.tasks.stores.active_policy import policy_in_force
 
-    settings, ws = _settings(workspace, config), _open(workspace, config)
+    settings, ws = _opened(workspace, config)
     rows = listed(ws, policy_in_force(ws, settings))
     if as_json or form == "json":
         write_json(rows)
@@ -98,7 +98,7 @@ def remove(
     from heterodub.tasks.tracking.ledger import current_user
 
     name = by or current_user()
-    removed = remove_labels(_open(workspace, config), clip, Stage(stage) if stage else None, reason, name)
+    removed = remove_labels(_opened(workspace, config)[1], clip, Stage(stage) if stage else None, reason, name)
     rows = [visible(f"{one.clip_id} {one.stage}: {one.text}") for one in removed]
     print_result({"removed": rows}, as_json, lambda _: say("\n".join(f"removed: {row}" for row in rows)))
 
@@ -116,9 +116,10 @@ def draw(
 ) -> None:
     """Draw clips at random, balanced over the policy's verdicts, and write a page to label them on; it shows none."""
     from heterodub.flows.cli.render.label import show_draw
+    from heterodub.schemas.config.settings import load_settings
     from heterodub.tasks.labelling.page import write_label_page
 
-    page = write_label_page(_settings(workspace, config), clips, output, seed)
+    page = write_label_page(load_settings(config, workspace=workspace), clips, output, seed)
     print_result(asdict(page), as_json, show_draw)
 
 
@@ -134,7 +135,7 @@ def score(
     from heterodub.tasks.labelling.score import score_policy
     from heterodub.tasks.stores.active_policy import chosen_policy
 
-    settings, ws = _settings(workspace, config), _open(workspace, config)
+    settings, ws = _opened(workspace, config)
     result = score_policy(ws, chosen_policy(ws, settings, policy))
     print_result(asdict(result), as_json, lambda _: show_score(result))
 
@@ -152,13 +153,9 @@ def _show_stored(result: "StoredLabels", as_json: bool) -> None:
     print_result(asdict(result), as_json, show)
 
 
-def _open(workspace: str | None, config: Path | None) -> "Workspace":
+def _opened(workspace: str | None, config: Path | None) -> "tuple[Settings, Workspace]":
+    from heterodub.schemas.config.settings import load_settings
     from heterodub.tasks.stores.workspace import Workspace
 
-    return Workspace.open(_settings(workspace, config).workspace)
-
-
-def _settings(workspace: str | None, config: Path | None) -> "Settings":
-    from heterodub.schemas.config.settings import load_settings
-
-    return load_settings(config, workspace=workspace)
+    settings = load_settings(config, workspace=workspace)
+    return settings, Workspace.open(settings.workspace)

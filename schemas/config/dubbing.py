@@ -1,6 +1,6 @@
 """Settings of dubbing, and the record of one job."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -50,6 +50,12 @@ class DubSettings(Section):
     sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
 
 
+FaceRank = Annotated[int, Field(ge=1, le=16)]
+"""Place of a face among those of a shot, by size; 1 is the largest."""
+FinetuneSeconds = Annotated[float, Field(ge=0.5, le=60)]
+"""Seconds of a video's own face that the translator learns from first."""
+
+
 class DubJob(Section):
     """One video to dub. Paths, or URIs for what is read."""
 
@@ -58,11 +64,11 @@ class DubJob(Section):
     out: Address = Field(
         min_length=1, description="video to write; an earlier dubbing there is replaced once the new one is whole"
     )
-    face: int = Field(1, ge=1, le=16, description="1: the largest face of each shot, 2: the next largest, ...")
+    face: FaceRank = Field(1, description="1: the largest face of each shot, 2: the next largest, ...")
     length: Length = Field("picture", description="how long the output is")
     appearance_from: Address | None = Field(None, description="video or picture whose face lends its looks")
-    finetune: float | None = Field(
-        None, ge=0.5, le=60, description="seconds of the video's own face that the translator learns from first"
+    finetune: FinetuneSeconds | None = Field(
+        None, description="seconds of the video's own face that the translator learns from first"
     )
 
     @model_validator(mode="after")

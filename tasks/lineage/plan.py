@@ -46,7 +46,7 @@ class Scope:
     """Files of other bytes that show the same recording. They go as well if that is said (`with_copies`)."""
     with_copies: bool = False
     labels: tuple[ClipLabel, ...] = ()
-    """What people said of the clips; such labels go as well."""
+    """Labels of people on the clips; they go as well."""
 
     @property
     def speakers(self) -> frozenset[str]:

@@ -1,10 +1,11 @@
 """The steps of dubbing as Prefect tasks. Each is thin: the work is done by the plain parts it calls."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.dubbing import DubJob
@@ -17,6 +18,8 @@ from heterodub.tasks.media.paths import content_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @task(cache_policy=NO_CACHE)
@@ -44,20 +47,23 @@ def dub_jobs(
 
 @task(cache_policy=NO_CACHE)
 def log_dubs(jobs: Sequence[DubJob], summaries: Sequence[dict[str, Any]], settings: Settings) -> None:
-    """Log every new dub to MLflow, with its film; where there is no workspace, none. Trouble causes a warning only."""
+    """Log every new dub to MLflow, with its film; without a workspace, none. What cannot be logged causes a warning."""
+    if nothing_was_named(settings):
+        return
+    for job, summary in zip(jobs, summaries, strict=True):
+        if summary["error"] is None and not summary["skipped"]:
+            try:
+                _log_dub(job, summary, settings)
+            except (HeterodubError, MediaRefusedError, OSError) as error:
+                _LOG.warning("a dub was not logged to MLflow: %s", error)
+
+
+def _log_dub(job: DubJob, summary: dict[str, Any], settings: Settings) -> None:
     from heterodub.tasks.tracking.dubs import log_dub  # a dub without a workspace needs no MLflow
     from heterodub.tasks.tracking.store import open_workspace
 
-    if nothing_was_named(settings):
-        return
-    try:
-        _, tracking = open_workspace(settings)
-        for job, summary in zip(jobs, summaries, strict=True):
-            if summary["error"] is None and not summary["skipped"]:
-                media = [content_of(uri_of(name), settings.limits.web_origins) for name in inputs_of(job)]
-                log_dub(tracking, summary, media, settings.dub.kept_film_mib)
-    except (HeterodubError, MediaRefusedError, OSError) as error:
-        get_run_logger().warning("a dub was not logged to MLflow: %s", error)
+    media = [content_of(uri_of(name), settings.limits.web_origins) for name in inputs_of(job)]
+    log_dub(open_workspace(settings)[1], summary, media, settings.dub.kept_film_mib)
 
 
 @task(cache_policy=NO_CACHE)

@@ -69,9 +69,9 @@ class ModelKind:
     """Reads all of a folder and returns its card. Raises: ModelFileError."""
     made_by: str
     purpose: str
-    """What the model does, in a sentence."""
+    """Sentence on the model's work."""
     is_promoted: bool = False
-    """Whether one of its versions is the champion."""
+    """True if one of its versions is the champion."""
 
     @property
     def hashed(self) -> Mapping[str, str]:

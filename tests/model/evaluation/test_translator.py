@@ -1,6 +1,6 @@
 """Systems and scores: the truth is perfect, blur and stillness are seen, the oracle never shows the frame itself."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -68,6 +68,14 @@ def test_ground_truth_scores_perfectly(eval_window, answers, lite0):
     assert (scores.sharpness_lower, scores.flicker, scores.face_found_frac) == (1, 1, 1)
     assert scores.mouth_opening_corr == pytest.approx(1)
     assert scores.nme_lips == 0
+
+
+def test_each_window_is_compared_with_its_own_truth(eval_window, lite0):
+    clip = eval_window.clip.face_clip
+    negative = replace(eval_window.clip, face_clip=replace(clip, pictures_TSS3=255 - clip.pictures_TSS3))
+    for window in (eval_window, make_eval_window(negative, 4, 12), eval_window):
+        scores = score(window, np.asarray(window.crops / np.float32(255), np.float32), lite0)
+        assert (scores.perceptual_lower, scores.perceptual_mouth) == (0, 0)
 
 
 def test_warp_is_nearer_to_the_truth_than_a_copy(eval_window, answers, lite0):

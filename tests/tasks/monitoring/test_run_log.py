@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,13 @@ def test_run_log_writes_rows_for_runs_and_steps(ws: Workspace):
     assert step.facts == {"new_files": 3}
     assert run.named("find") == step
     assert not list(Path(ws.folder("running")).iterdir())
+
+
+def test_log_lines_say_the_counts_without_their_pairs(ws: Workspace, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.INFO, "heterodub"):
+        ingest(3, workspace=ws.root)
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[0] == "ingest: started" and re.fullmatch(r"ingest find: done, 3 files, \d+\.\d s", lines[1])
 
 
 def test_short_run_is_two_commits(ws: Workspace):

@@ -30,7 +30,7 @@ def films(folder: Path, *names: str) -> None:
 
 
 def accepted(footage: Path, tmp_path: Path, monkeypatch) -> tuple[dict[str, str], dict[str, str | None]]:
-    """What `init` says, and the speaker of each file that `ingest` then lists, by name; its checks have passed."""
+    """Answer of `init`, and the speaker of each file that `ingest` then lists, by name; its checks have passed."""
     said = write_starter(footage, tmp_path / "out")
     monkeypatch.chdir(tmp_path / "out")
     check_ingest("corpus.toml", workspace=str(tmp_path / "ws"))

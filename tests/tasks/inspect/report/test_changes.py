@@ -1,4 +1,4 @@
-"""What moved between two sides: the numbers are those of the plan, the reasons those that differ, the limits both."""
+"""Clips that moved between two sides: numbers are those of the plan, reasons those that differ, limits both."""
 
 from pathlib import Path
 
