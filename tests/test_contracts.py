@@ -4,7 +4,10 @@ removals.
 
 import ast
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
+
+import grimp
 
 ROOT = Path(__file__).parents[1]
 MEDIA_OPENERS = {"av.open": "tasks/media/containers.py", "decord.VideoReader": "tasks/media/decord_pictures.py"}
@@ -101,3 +104,10 @@ def test_folders_are_deleted_in_one_module():
         if removals(path.read_text())
     }
     assert actual == _REMOVERS
+
+
+def test_no_modules_import_in_a_circle():
+    graph = grimp.build_graph("heterodub", exclude_type_checking_imports=False)
+    imported = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    assert len(imported) > 300
+    TopologicalSorter(imported).prepare()  # names the circle, if there is one

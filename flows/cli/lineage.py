@@ -87,7 +87,7 @@ def _preview(
 ) -> None:
     configure_environment()
     from heterodub.flows.cli.render.lineage import show_takedown
-    from heterodub.tasks.lineage.plan import preview
+    from heterodub.tasks.lineage.trace import preview
 
     print_result(
         preview(kind, value, workspace, text_of(config), with_near_copies),

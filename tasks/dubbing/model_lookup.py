@@ -3,15 +3,25 @@
 Apart from models.py, which opens them: the process that looks for them opens none, and does not load torch.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from heterodub.model.checksums import file_hash
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS
 from heterodub.schemas.config.dubbing import BUILTIN, LANDMARK_WARP, NEWEST
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.builtin.find import builtin_model, model_by_default
+from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.dubbing.jobs import ModelPaths
 from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.address import place_of
+
+STAND_INS: Final[Mapping[str, str]] = {GENERATOR: BUILTIN, TRANSLATOR: LANDMARK_WARP}
+"""Model that is taken where none is named and the workspace has no champion, by kind. On people the shipped translator
+is not better than the untrained warp, and less sharp (docs/dub.md).
+"""
+
+_CHAMPION: Final = "@champion"
 
 
 def find_models(settings: Settings, generator: str | None, translator: str | None, scratch: Path) -> ModelPaths:
@@ -37,6 +47,34 @@ def find_models(settings: Settings, generator: str | None, translator: str | Non
         return ModelPaths(folder, None, (name, LANDMARK_WARP), notes=tuple(notes))
     place, translator_name = _found(settings, translator, TRANSLATOR, scratch / "translator")
     return ModelPaths(folder, place, (name, translator_name), notes=tuple(notes))
+
+
+def model_by_default(settings: Settings, kind: str) -> tuple[str, str | None]:
+    """Return the name of the model of a kind that is taken where none is named, and why it is not the champion, in
+    words; None if it is.
+
+    Without a champion, and without a workspace where none was named, it is that of STAND_INS.
+
+    Raises: WorkspaceError - the workspace that was named is not there. TrackingError, SettingsError - its tracking
+    store cannot be asked.
+    """
+    stand_in = STAND_INS[kind]
+    if nothing_was_named(settings):
+        return stand_in, f"there is no workspace, so {stand_in} stands in for a champion of {kind}"
+    place = place_of(settings.tracking, Workspace.open(settings.workspace))
+    if place.exists:
+        from heterodub.tasks.tracking.registry import CHAMPION, aliased  # here, not above: MLflow takes seconds
+        from heterodub.tasks.tracking.store import open_at
+
+        if aliased(open_at(place), kind, CHAMPION):
+            return _CHAMPION, None
+    return stand_in, f"{settings.workspace} has no champion of {kind}, so {stand_in} stands in for it"
+
+
+def nothing_was_named(settings: Settings) -> bool:
+    """True in a folder where heterodub is used for the first time; a workspace that was named has to be there."""
+    default = Settings.model_fields["workspace"].default
+    return settings.tracking.uri is None and settings.workspace == default and not Path(default).exists()
 
 
 def _weights(folder: Path) -> str:

@@ -31,8 +31,7 @@ from heterodub.tasks.ingestion.child import announce
 from heterodub.tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
 from heterodub.tasks.ingestion.job import Admission, Analysis, FileJob
 from heterodub.tasks.ingestion.sound_tracks import SoundTracks, candidates
-from heterodub.tasks.media.decode import Video, open_video
-from heterodub.tasks.media.interlace import with_combs
+from heterodub.tasks.media.decode import Video, open_video, with_combs
 from heterodub.tasks.media.paths import fingerprint, localise, unreadable
 from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.shots import with_cuts

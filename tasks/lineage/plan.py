@@ -11,11 +11,9 @@ import pyarrow.compute as pc
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import visible
-from heterodub.schemas.endings import with_ending
 from heterodub.schemas.errors import NotFoundError
 from heterodub.tasks.inspect.lookup import find
-from heterodub.tasks.monitoring.run_log import as_step, recorded
-from heterodub.tasks.preflight.data import check_takedown
+from heterodub.tasks.monitoring.run_log import as_step
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.barred import copies_of
 from heterodub.tasks.stores import tables, tombstones
@@ -97,18 +95,6 @@ def _model_row(touched: "TouchedVersion") -> dict[str, Any]:
         "clips": touched.clips,
         "run": version.run_id,
     }
-
-
-@recorded("takedown")
-def preview(
-    kind: Kind, value: str, workspace: str | None = None, config: str | None = None, with_near_copies: bool = False
-) -> dict[str, Any]:
-    """Return the summary of the plan, ready for JSON; recorded as a dry run.
-
-    Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError, SettingsError.
-    """
-    settings = check_takedown(kind, value, workspace, config)
-    return with_ending(plan(settings, kind, value, with_near_copies).summary(), "dry_run")
 
 
 @as_step("plan")

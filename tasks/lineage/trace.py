@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import visible
+from heterodub.schemas.endings import with_ending
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.monitoring.run_log import recorded
+from heterodub.tasks.preflight.data import check_takedown
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import read_labels
+from heterodub.tasks.stores.tombstones import Kind
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking import ledger
 from heterodub.tasks.tracking.kinds import KINDS
 
-from .plan import TakedownPlan, find_scope, plan_takedown, tracking_if_there
+from .plan import TakedownPlan, find_scope, plan, plan_takedown, tracking_if_there
 
 if TYPE_CHECKING:
     from heterodub.tasks.tracking.models import Version
@@ -44,6 +48,18 @@ class ModelTrace:
     gone: int
     moves: tuple[dict[str, Any], ...]
     kept: tuple[dict[str, Any], ...]
+
+
+@recorded("takedown")
+def preview(
+    kind: Kind, value: str, workspace: str | None = None, config: str | None = None, with_near_copies: bool = False
+) -> dict[str, Any]:
+    """Return the summary of the plan, ready for JSON; recorded as a dry run.
+
+    Raises: NotFoundError - nothing is called so. TrackingError, WorkspaceError, SettingsError.
+    """
+    settings = check_takedown(kind, value, workspace, config)
+    return with_ending(plan(settings, kind, value, with_near_copies).summary(), "dry_run")
 
 
 def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:

@@ -1,8 +1,9 @@
 """One pass over a file's pictures, as frames at 25 fps with exact times and bounded memory."""
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
@@ -20,6 +21,7 @@ from .containers import open_input, set_up, words
 from .decord_pictures import can_use_decord, read_whole
 from .frame_rate import Retimer
 from .geometry import Geometry
+from .interlace import CombFinder, Luma, sample
 from .sniff import Container
 from .streams import picture_of, used_streams
 from .timeline import Timeline
@@ -49,7 +51,7 @@ class Frame:
     follows_hole: bool = False
     """Pictures are missing before it; its number is that of its time, so numbers may be missing too."""
     is_combed: bool = False
-    """Shows two moments, after whatever was done against it; see heterodub.tasks.media.interlace.with_combs."""
+    """Shows two moments, after whatever was done against it; see with_combs."""
 
 
 class Video:
@@ -151,3 +153,21 @@ def open_video(
 
 def _promised_s(ticks: int | None, base: Fraction | None) -> float | None:
     return float(ticks * base) if ticks and ticks > 0 and base else None
+
+
+def with_combs(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Yield the frames of a video, each marked as combed or not; one frame is held back."""
+    finder, pending = CombFinder(), deque[tuple[Frame, Luma]]()
+    combed = False
+    for frame in frames:
+        pending.append((frame, pending[-1][1] if frame.repeated and pending else sample(frame.rgb[..., 1])))
+        if len(pending) == 2:
+            combed = _combed(finder, pending, combed)
+            yield replace(pending.popleft()[0], is_combed=combed)
+    for frame, now in pending:
+        yield replace(frame, is_combed=combed if frame.repeated else finder.step(now))
+
+
+def _combed(finder: CombFinder, pending: deque[tuple[Frame, Luma]], before: bool) -> bool:
+    (frame, now), (after, later) = pending
+    return before if frame.repeated else finder.step(now, None if after.repeated else later)

@@ -11,16 +11,11 @@ of a single moment, all measured where something moves:
 Shape suffix legend: R = rows, C = sampled columns.
 """
 
-from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from .decode import Frame
 
 COMB_STEP: Final = 10
 """Of 255. Neighbouring lines that differ by less, to and fro, are noise or compression."""
@@ -190,21 +185,3 @@ class CombFinder:
         """Return True if a film has its fields in this order; stripes that move show both in turn."""
         agreeing = self._even_first if even_first else self._odd_first
         return agreeing >= ONE_ORDER * (self._even_first + self._odd_first)
-
-
-def with_combs(frames: "Iterator[Frame]") -> "Iterator[Frame]":
-    """Yield the frames of a video, each marked as combed or not; one frame is held back."""
-    finder, pending = CombFinder(), deque["tuple[Frame, Luma]"]()
-    combed = False
-    for frame in frames:
-        pending.append((frame, pending[-1][1] if frame.repeated and pending else sample(frame.rgb[..., 1])))
-        if len(pending) == 2:
-            combed = _combed(finder, pending, combed)
-            yield replace(pending.popleft()[0], is_combed=combed)
-    for frame, now in pending:
-        yield replace(frame, is_combed=combed if frame.repeated else finder.step(now))
-
-
-def _combed(finder: CombFinder, pending: "deque[tuple[Frame, Luma]]", before: bool) -> bool:
-    (frame, now), (after, later) = pending
-    return before if frame.repeated else finder.step(now, None if after.repeated else later)

@@ -8,9 +8,9 @@ from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import DubbingError, HeterodubError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.builtin.find import model_by_default
 from heterodub.tasks.dubbing.batch import check_jobs
 from heterodub.tasks.dubbing.jobs import read_jobs
+from heterodub.tasks.dubbing.model_lookup import model_by_default
 
 from .parts import require_clips, require_model
 

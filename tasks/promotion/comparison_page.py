@@ -20,8 +20,8 @@ from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.registry import curve
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
 
+from .candidates import ModelScores
 from .decision import PolicyCheck, PromotionDecision, figure
-from .evaluators import ModelScores
 from .gate import Comparison, fetched
 
 _DRAWN: Final = 2

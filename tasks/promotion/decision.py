@@ -18,7 +18,8 @@ from heterodub.model.metrics.intervals import (
 from heterodub.schemas.display import counted
 from heterodub.schemas.promotion import ModelRule, ResamplingRule
 
-from .evaluators import Direction, ModelScores
+from .candidates import ModelScores
+from .evaluators import Direction
 
 Outcome = Literal["promote", "keep"]
 

@@ -1,88 +1,22 @@
-"""Evaluators of each stage's models: their scores and systems, and the module that measures and renders them; with
-the scores of every clip by every candidate under every system, and the costs of each candidate.
+"""Evaluators of each stage's models: their scores and systems, and the module that measures and renders them.
 
 This is the one list that the gate uses; a new stage adds an entry. Networks load only when a model is scored or
 rendered: history, rollback and the check of a policy need names alone.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
 
-from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import SettingsError
 from heterodub.schemas.promotion import COSTS, ModelRule
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.releases.benchmarks import Benchmark
-from heterodub.tasks.releases.releases import Release
-from heterodub.tasks.stores.workspace import Workspace
 
-if TYPE_CHECKING:
-    from heterodub.model.evaluation.generator import System as SpeechSystem
-    from heterodub.model.evaluation.translator import System as PictureSystem
+from .candidates import GENERATOR_SYSTEMS, TRANSLATOR_SYSTEMS, Candidates, ModelScores, Renderings
 
 Direction = Literal["less", "more", "near one", "up to one"]
 """Direction in which a score is better: less, more, the nearer to 1, or less but not below 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rendering:
-    """Rendering of one clip. pictures: PNGs by version. film: MP4 of all versions and the truth side by side."""
-
-    pictures: Mapping[int, tuple[bytes, ...]]
-    film: bytes
-
-
-Renderings = Mapping[str, Rendering]
-"""Renderings by clip."""
-
-
-def film_bytes(write: Callable[[Path], object]) -> bytes:
-    """Return the film that a function writes to a path."""
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        path = Path(scratch) / "film.mp4"
-        write(path)
-        return path.read_bytes()
-
-
-@dataclass(frozen=True, slots=True)
-class ModelScores:
-    """Scores and costs of one candidate. main_system: name of the system that is the model itself."""
-
-    version: int
-    main_system: str
-    clip_scores: tuple[ClipScores, ...]
-    costs: Mapping[str, float] = field(default_factory=dict)
-
-    def column(self, system: str, score: str, clips: Sequence[str]) -> list[float | None]:
-        """Return a score of a system on clips, in their order; None where it was not measured."""
-        values = {row.clip_id: row.metrics.get(score) for row in self.clip_scores if row.system == system}
-        return [values.get(clip) for clip in clips]
-
-    @property
-    def speakers(self) -> dict[str, str]:
-        """Speaker of each clip that was scored."""
-        return {row.clip_id: row.speaker for row in self.clip_scores if row.system == self.main_system}
-
-    def systems(self) -> tuple[str, ...]:
-        """Return every system that was scored, the model itself first."""
-        return tuple(dict.fromkeys((self.main_system, *(row.system for row in self.clip_scores))))
-
-
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """Models to compare, and the clips and rules by which. folders: of each fetched model, by version."""
-
-    workspace: Workspace
-    settings: Settings
-    release: Release
-    benchmark: Benchmark
-    rule: ModelRule
-    folders: Mapping[int, Path]
 
 
 class EvaluatorModule(Protocol):
@@ -121,15 +55,6 @@ GENERATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
 """Every score of a generator, and its direction. True points jitter by the detector's noise, a jitter of 1; less is no
 merit: a mouth that stands still has none."""
 
-GENERATOR_SYSTEMS: Final[tuple["SpeechSystem", ...]] = (
-    "paired audio",
-    "unpaired audio",
-    "silent audio",
-    "copy",
-    "ground truth",
-)
-"""Systems that are scored, the generator itself first."""
-
 TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
     "perceptual_lower": "less",
     "perceptual_heldout_lower": "less",
@@ -150,15 +75,6 @@ TRANSLATOR_DIRECTIONS: Final[Mapping[str, Direction]] = {
     "mouth_opening_std_ratio": "near one",
 }
 """Every score of a translator (model/evaluation/image_scores.py), and its direction."""
-
-TRANSLATOR_SYSTEMS: Final[tuple["PictureSystem", ...]] = (
-    "generated",
-    "copy",
-    "warp",
-    "nearest frame oracle",
-    "ground truth",
-)
-"""Systems that are scored, the translator itself first."""
 
 
 def _generators() -> EvaluatorModule:

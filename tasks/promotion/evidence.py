@@ -7,8 +7,8 @@ from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 from heterodub.tasks.tracking.ledger import Move
 from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
 
+from .candidates import ModelScores
 from .decision import PolicyCheck, PromotionDecision, check_rows
-from .evaluators import ModelScores
 from .gate import Comparison
 
 FOLDER: Final = "promotion"

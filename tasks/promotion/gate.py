@@ -24,7 +24,8 @@ from heterodub.tasks.tracking.models import Version, fetch_version
 from heterodub.tasks.training.clip_selection import find_release
 
 from . import decision
-from .evaluators import Candidates, ModelScores, StageEvaluator, evaluator_of, require_measured
+from .candidates import Candidates, ModelScores
+from .evaluators import StageEvaluator, evaluator_of, require_measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, TRUE_
 from heterodub.tasks.visualization.film import Side, compared_film
 from heterodub.tasks.visualization.sound import PlayableSound, clip_sound
 
-from .evaluators import GENERATOR_SYSTEMS, Candidates, ModelScores, Rendering, Renderings, film_bytes
+from .candidates import GENERATOR_SYSTEMS, Candidates, ModelScores, Rendering, Renderings, film_bytes
 
 _FIXED_FRAMES: Final = 250
 """Length of the fixed input: a clip of the longest kind, 10 s."""

@@ -24,7 +24,7 @@ from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.samples import columns
 from heterodub.tasks.visualization.sheets import contact_sheet, crop_film
 
-from .evaluators import TRANSLATOR_SYSTEMS, Candidates, ModelScores, Rendering, Renderings, film_bytes
+from .candidates import TRANSLATOR_SYSTEMS, Candidates, ModelScores, Rendering, Renderings, film_bytes
 
 _ROWS: Final = 3
 

@@ -7,9 +7,9 @@ from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.promotion import NOT_MOVED, REFUSED
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.promotion import evidence, gate
+from heterodub.tasks.promotion.candidates import ModelScores
 from heterodub.tasks.promotion.comparison_page import comparison_page
 from heterodub.tasks.promotion.decision import PromotionDecision, check_rows
-from heterodub.tasks.promotion.evaluators import ModelScores
 from heterodub.tasks.promotion.gate import Comparison
 from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.events import emit_kept, emit_promoted

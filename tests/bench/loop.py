@@ -21,8 +21,7 @@ from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
 from heterodub.tasks.faces.tracker import FaceTracker
 from heterodub.tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
 from heterodub.tasks.ingestion.process_file import _face_track
-from heterodub.tasks.media.decode import open_video
-from heterodub.tasks.media.interlace import with_combs
+from heterodub.tasks.media.decode import open_video, with_combs
 from heterodub.tasks.media.paths import fingerprint
 from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.shots import with_cuts

@@ -31,8 +31,8 @@ from heterodub.tasks.inspect.check_workspace import check_workspace
 from heterodub.tasks.inspect.doctor import check_tracking
 from heterodub.tasks.inspect.findings import Health
 from heterodub.tasks.lineage.erase import take_down
-from heterodub.tasks.lineage.plan import TakedownPlan, plan, preview, tracking_if_there
-from heterodub.tasks.lineage.trace import ModelTrace, trace
+from heterodub.tasks.lineage.plan import TakedownPlan, plan, tracking_if_there
+from heterodub.tasks.lineage.trace import ModelTrace, preview, trace
 from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.promotion.manual import roll_back
 from heterodub.tasks.releases import benchmarks, releases

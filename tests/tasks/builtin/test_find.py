@@ -1,4 +1,4 @@
-"""Models that ship: verified, readable, small, in the wheel; and the choice where no model is named."""
+"""Models that ship: verified, readable, small, in the wheel."""
 
 import shutil
 
@@ -6,13 +6,8 @@ import pytest
 
 from heterodub.model.io import load_discriminators, load_generator, load_translator
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR, WEIGHTS
-from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import ModelFileError, WorkspaceError
-from heterodub.tasks.builtin.find import MODEL_CARD, SHIPPED, STAND_INS, builtin_model, model_by_default
-from heterodub.tasks.stores.workspace import Workspace
-from tests.tasks.tracking.conftest import local, ws
-
-__all__ = ["local", "ws"]
+from heterodub.schemas.errors import ModelFileError
+from heterodub.tasks.builtin.find import MODEL_CARD, SHIPPED, builtin_model
 
 KINDS = (GENERATOR, TRANSLATOR)
 
@@ -51,34 +46,3 @@ def test_changed_byte_is_refused(tmp_path):
 def test_kind_that_does_not_ship_is_refused():
     with pytest.raises(ModelFileError, match="no wav2lip ships"):
         builtin_model("wav2lip")
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_default_without_a_workspace_ships(kind, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    name, why = model_by_default(Settings(), kind)
-    assert name == STAND_INS[kind]
-    assert "there is no workspace" in why
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_default_of_a_mistyped_workspace_is_an_error(tmp_path):
-    with pytest.raises(WorkspaceError):
-        model_by_default(Settings(workspace=str(tmp_path / "mistyped")), GENERATOR)
-
-
-def test_default_of_an_empty_workspace_ships(tmp_path):
-    empty = Workspace.open(str(tmp_path / "empty"), create=True)
-    name, why = model_by_default(Settings(workspace=empty.root), GENERATOR)
-    assert name == STAND_INS[GENERATOR]
-    assert f"has no champion of {GENERATOR}" in why
-
-
-def test_default_is_the_champion_where_there_is_one(local, ws):
-    settings = Settings(workspace=ws.root)
-    local.client.create_registered_model(GENERATOR)
-    version = local.client.create_model_version(GENERATOR, f"{ws.root}/mlflow/artifacts/none")
-    assert model_by_default(settings, GENERATOR)[0] == STAND_INS[GENERATOR]  # newer ones do not pass for the champion
-    local.client.set_registered_model_alias(GENERATOR, "champion", version.version)
-    assert model_by_default(settings, GENERATOR) == ("@champion", None)
-    assert model_by_default(settings, TRANSLATOR)[0] == STAND_INS[TRANSLATOR]

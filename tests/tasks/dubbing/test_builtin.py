@@ -4,9 +4,9 @@ import av
 
 from heterodub.flows.cli.render.ingest import show_dubbings
 from heterodub.schemas.config.dubbing import DubJob
-from heterodub.tasks.builtin.find import STAND_INS
 from heterodub.tasks.dubbing.batch import dub_jobs
 from heterodub.tasks.dubbing.jobs import summary_of
+from heterodub.tasks.dubbing.model_lookup import STAND_INS
 from heterodub.tasks.monitoring.progress import ProgressSink
 
 

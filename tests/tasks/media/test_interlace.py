@@ -11,9 +11,9 @@ import skimage.data
 from av.video.frame import VideoFrame
 
 from heterodub.schemas.config.sections import LimitSettings
-from heterodub.tasks.media.decode import Frame, open_video
+from heterodub.tasks.media.decode import Frame, open_video, with_combs
 from heterodub.tasks.media.deinterlacing import Deinterlacer, luma_of
-from heterodub.tasks.media.interlace import CombFinder, compare, sample, with_combs
+from heterodub.tasks.media.interlace import CombFinder, compare, sample
 from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.sniff import sniff
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.schemas.promotion import ModelRule, ResamplingRule
-from heterodub.tasks.promotion.evaluators import ModelScores
+from heterodub.tasks.promotion.candidates import ModelScores
 
 DIRECTIONS = {"error": "less", "correlation": "more", "mouth_opening_std_ratio": "near one", "jitter": "up to one"}
 

@@ -20,8 +20,9 @@ from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.promotion import PromotionPolicy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.promotion import decision, gate, translator_evaluator
+from heterodub.tasks.promotion.candidates import Candidates, ModelScores
 from heterodub.tasks.promotion.decision import decide
-from heterodub.tasks.promotion.evaluators import TRANSLATOR_DIRECTIONS, Candidates, ModelScores
+from heterodub.tasks.promotion.evaluators import TRANSLATOR_DIRECTIONS
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.stores.workspace import TRACKING, Workspace
 from heterodub.tasks.tracking.kinds import LANDMARK_TRANSLATOR

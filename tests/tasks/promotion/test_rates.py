@@ -9,8 +9,9 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.promotion import load_promotion_policy
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.promotion.candidates import Candidates, ModelScores
 from heterodub.tasks.promotion.decision import decide
-from heterodub.tasks.promotion.evaluators import GENERATOR_DIRECTIONS, Candidates, ModelScores
+from heterodub.tasks.promotion.evaluators import GENERATOR_DIRECTIONS
 from heterodub.tasks.promotion.generator_evaluator import evaluate
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.stores.workspace import Workspace

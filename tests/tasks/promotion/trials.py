@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.stats import binom
 
-from heterodub.tasks.promotion.evaluators import ModelScores
+from heterodub.tasks.promotion.candidates import ModelScores
 
 TRIALS = 100
 

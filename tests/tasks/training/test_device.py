@@ -27,7 +27,7 @@ from heterodub.tasks.evaluation import generator_scores, translator_scores
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.promotion import generator_evaluator, translator_evaluator
-from heterodub.tasks.promotion.evaluators import Candidates
+from heterodub.tasks.promotion.candidates import Candidates
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.reproduction import systems
 from heterodub.tasks.reproduction.footage import held_out
