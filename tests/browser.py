@@ -32,10 +32,12 @@ def opened(path: Path, size: tuple[int, int] = (1280, 800)) -> Iterator[Page]:
     assert not errors, errors
 
 
-def until(page: Page, expression: str) -> None:
-    """Wait until something is true of the page. Playwright's own wait is refused by the pages' security policy."""
+def until(page: Page, expression: str, argument: object = None) -> None:
+    """Wait until something is true of the page, or of a part of it. Playwright's own wait is refused by the pages'
+    security policy.
+    """
     end = time.monotonic() + 60
-    while not page.evaluate(expression):
+    while not page.evaluate(expression, argument):
         assert time.monotonic() < end, f"never true: {expression}"
         page.wait_for_timeout(50)
 

@@ -7,16 +7,15 @@ from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
-import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from numpy.typing import NDArray
 
 from heterodub.model.dubbing import blending
 from heterodub.model.dubbing.compositing import lay_in
 from heterodub.model.dubbing.timing import OutputTimeline
 from heterodub.model.features.arrays import Rgb
 from heterodub.model.stage2.translator import Appearance, Translator
+from heterodub.tasks.dubbing.overlay import Crops, composited_part
 from heterodub.tasks.dubbing.passes import PassMonitor, ahead
 from heterodub.tasks.dubbing.references import ReferenceFrames, in_crop
 from heterodub.tasks.dubbing.segments import Face, Segment
@@ -25,7 +24,6 @@ from heterodub.tasks.media.canvas import Canvas, PictureFormat, planes_of, squee
 from heterodub.tasks.media.source_video import SourcePicture, SourceVideo
 
 T = TypeVar("T")
-Crops = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +149,9 @@ class _Compositor:
 
     def _lay(self, cutout: _Cutout, crop: Crops, share: Crops) -> VideoFrame:
         """Copy the frame with a generated crop (S, S, 3; 0..1) composited in by `share` (Q, Q; 0..1)."""
-        left, top, side = cutout.window
-        rows, columns = (_extent(np.flatnonzero(share.any(axis=axis)), side / len(share), side) for axis in (1, 0))
-        generated = _enlarged(crop, side, rows, columns, cv2.BORDER_REPLICATE)
-        shown_in = _enlarged(share, side, rows, columns, cv2.BORDER_CONSTANT)
-        before = cutout.rgb[rows, columns]
-        change = self.canvas.change(before, before + (generated * 255 - before) * shown_in[..., None])
+        left, top, _ = cutout.window
+        rows, columns, after = composited_part(cutout.rgb, crop, share)
+        change = self.canvas.change(cutout.rgb[rows, columns], after)
         copy = self.canvas.copy(cutout.picture.frame, cutout.picture.geometry)
         place = left + columns.start, top + rows.start
         change, place = squeezed(change, place, self.look.geometry.stretch)
@@ -179,19 +174,3 @@ def _chunks(items: Iterator[T], size: int, context: int) -> Iterator[tuple[list[
         dropped = max(0, stop - context)
         del buffer[:dropped]
         done = stop - dropped
-
-
-def _extent(at: NDArray[np.intp], scale: float, side: int) -> slice:
-    """Rows or columns of the window, in source pixels, that contain rising places of a raster, each `scale` wide."""
-    return slice(max(0, int((at[0] - 1) * scale)), min(side, int((at[-1] + 2) * scale) + 1)) if len(at) else slice(0, 1)
-
-
-def _enlarged(values: Crops, side: int, rows: slice, columns: slice, edge: int) -> Crops:
-    """Scale a part of a crop or raster (n, n, ...) to its size at `side` x `side`: rows and columns of that."""
-    scale = len(values) / side
-    offsets = [(part.start + 0.5) * scale - 0.5 for part in (columns, rows)]
-    to_crop = np.array([[scale, 0, offsets[0]], [0, scale, offsets[1]]])
-    size = (columns.stop - columns.start, rows.stop - rows.start)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    enlarged: Crops = cv2.warpAffine(values, to_crop, size, flags=flags, borderMode=edge)
-    return enlarged

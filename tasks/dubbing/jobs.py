@@ -15,6 +15,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from heterodub.schemas.display import message_of
 from heterodub.schemas.endings import ending_of_jobs, with_ending
 from heterodub.schemas.errors import MediaRefusedError, SettingsError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
@@ -122,7 +123,7 @@ def read_jobs(manifest: Path) -> list[DubJob]:
         with manifest.open(encoding="utf-8-sig", newline="") as lines:
             rows = list(csv.DictReader(lines))
     except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"manifest {manifest}: {error}") from error
+        raise SourceError(f"manifest {manifest}: {message_of(error)}") from error
     jobs: list[DubJob] = []
     for number, row in enumerate(rows, start=1):
         values = {name: _placed(manifest, name, value) for name, value in row.items() if value not in ("", None)}

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 
 from heterodub.model.files import write_atomic
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.policy import REASON_OF, Stage1Limits, Stage2Limits
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.inspect.report.snippets import snippets
+from heterodub.tasks.inspect.report.snippets import FilmLook, snippets
 from heterodub.tasks.labelling.sampling import LabelDraw, draw_clips
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
@@ -27,8 +28,8 @@ PAGE: Final = "labels.html"
 FILMS_BYTES: Final = 120_000_000
 """Films of a page, as written into it, stay below this: some 300 kB a clip."""
 
-_LOOKS: Final = (640, 20)
-"""Longest side in px and rate factor of films: sharpness has to be seen, which a report's small films hide."""
+_LOOK: Final = FilmLook(640, 20)
+"""Sharpness has to be seen, which a report's small films hide."""
 
 _LIMITS_S: Final = (120.0, 1800.0)
 
@@ -62,7 +63,7 @@ def write_label_page(settings: Settings, count: int, folder: Path | None, seed: 
     require_own_page(path, "label")
     drawn = draw_clips(ws, policy_in_force(ws, settings), count, seed)
     catalog = {row["uri"]: row for row in tables.read_any(ws, "catalog").to_pylist()}
-    films = snippets([clip.row for clip in drawn.clips], catalog, settings, FILMS_BYTES, _LOOKS, _LIMITS_S)
+    films = snippets([clip.row for clip in drawn.clips], catalog, settings, FILMS_BYTES, _LOOK, _LIMITS_S)
     if not films:
         raise WorkspaceError("no drawn clip can be played: its file is away, changed, or on another machine")
     page = render(drawn, films).encode()
@@ -70,7 +71,7 @@ def write_label_page(settings: Settings, count: int, folder: Path | None, seed: 
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, page)
     except OSError as error:
-        raise WorkspaceError(f"the page cannot be written: {error}") from error
+        raise WorkspaceError(f"the page cannot be written: {message_of(error)}") from error
     return LabelPage(str(path), drawn.draw, len(drawn.clips), len(films), round(len(page) / 1e6, 1), drawn.strata)
 
 

@@ -38,10 +38,13 @@ TRANSLATOR_SYSTEMS: Final[tuple["PictureSystem", ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """Rendering of one clip. pictures: PNGs by version. film: MP4 of all versions and the truth side by side."""
+    """Rendering of one clip. pictures: PNGs by version. films: MP4s by title, the challenger's first. note: what the
+    films lack, and why; else nothing.
+    """
 
     pictures: Mapping[int, tuple[bytes, ...]]
-    film: bytes
+    films: Mapping[str, bytes]
+    note: str = ""
 
 
 Renderings = Mapping[str, Rendering]

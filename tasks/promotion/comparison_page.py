@@ -61,10 +61,12 @@ class DataDifference:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPage:
-    """The page as HTML, and its films (MP4) by clip: those the challenger does best on first, the worst last."""
+    """The page as HTML, and its films (MP4) by clip and title: those the challenger does best on first, the worst
+    last.
+    """
 
     html: str
-    films: Mapping[str, bytes]
+    films: Mapping[str, Mapping[str, bytes]]
 
 
 def comparison_page(
@@ -93,7 +95,7 @@ def comparison_page(
         curves=_curves(comparison),
         difference=_difference(comparison),
     )
-    return ComparisonPage(html, {clip: drawn[clip].film for clip in shown_clips})
+    return ComparisonPage(html, {clip: drawn[clip].films for clip in shown_clips})
 
 
 def _ranked(model_scores: Sequence[ModelScores], primary: str) -> list[tuple[str, float, float | None]]:

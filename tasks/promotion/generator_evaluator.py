@@ -106,7 +106,7 @@ def render(candidates: Candidates, clips: Sequence[str]) -> Renderings:
     return {
         clip: Rendering(
             {version: _stills(points, eval_clip, f"version {version}") for version, points in predicted[clip].items()},
-            _film(predicted[clip], eval_clip, sounds[clip]),
+            {"all and the truth": _film(predicted[clip], eval_clip, sounds[clip])},
         )
         for clip, eval_clip in eval_clips.items()
     }

@@ -1,6 +1,7 @@
 """Landmark translators on the benchmark's clips: scores beside their baselines, costs, and samples for people."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Final
 
@@ -16,15 +17,17 @@ from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.translator_scores import MOST_FRAMES, finder
+from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.releases.benchmarks import BenchmarkClip
 from heterodub.tasks.tracking.kinds import translator_example
-from heterodub.tasks.training.clip_store import ClipSource, StoredClips
+from heterodub.tasks.training.clip_store import ClipSource, PictureClip, StoredClips
 from heterodub.tasks.training.datasets import face_clip
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.samples import columns
-from heterodub.tasks.visualization.sheets import contact_sheet, crop_film
+from heterodub.tasks.visualization.sheets import contact_sheet
 
-from .candidates import TRANSLATOR_SYSTEMS, Candidates, ModelScores, Rendering, Renderings, film_bytes
+from .candidates import TRANSLATOR_SYSTEMS, Candidates, ModelScores, Rendering, Renderings
+from .translator_films import FILM_FRAMES, translator_films
 
 _ROWS: Final = 3
 
@@ -47,7 +50,7 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
     def score_window(eval_window: EvalWindow, system: System, translator: TranslatorInference) -> ClipScores:
         return clip_scores(eval_window, system, system_crops(eval_window, system, translator), lite0, find)
 
-    for eval_window in _eval_windows(candidates, candidates.benchmark.clips, first.side_px):
+    for _, eval_window in _eval_windows(candidates, candidates.benchmark.clips, first.side_px, MOST_FRAMES):
         beside = [score_window(eval_window, system, first) for system in TRANSLATOR_SYSTEMS[1:]]  # same for all
         for version, translator in loaded.items():
             scores_of[version] += [score_window(eval_window, TRANSLATOR_SYSTEMS[0], translator), *beside]
@@ -59,7 +62,8 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
 
 
 def render(candidates: Candidates, clips: Sequence[str]) -> Renderings:
-    """Render a contact sheet of each clip for each version, and a silent film of all.
+    """Render a contact sheet of each clip for each version, and films of each version and the source; without a
+    champion, of the untrained warp as well.
 
     Raises: ModelFileError - a translator cannot be read. NotFoundError, WorkspaceError - a clip cannot be read.
     """
@@ -67,13 +71,15 @@ def render(candidates: Candidates, clips: Sequence[str]) -> Renderings:
     translators = _loaded(candidates, device_of(candidates.settings.device))
     side_px = next(iter(translators.values())).side_px
     drawn = {}
-    for eval_window in _eval_windows(candidates, chosen, side_px):
-        version_columns = {version: columns(eval_window, translator) for version, translator in translators.items()}
-        sheets = {version: (contact_sheet(columns_of, _ROWS),) for version, columns_of in version_columns.items()}
-        beside = {f"version {version}": columns_of["generated"] for version, columns_of in version_columns.items()}
-        drawn[eval_window.clip.clip_id] = Rendering(
-            sheets, film_bytes(partial(crop_film, columns=beside | {"true": eval_window.crops}))
-        )
+    with closing(Decoder(candidates.settings.limits)) as decoder:
+        for stored, eval_window in _eval_windows(candidates, chosen, side_px, FILM_FRAMES):
+            version_columns = {version: columns(eval_window, translator) for version, translator in translators.items()}
+            sheets = {version: (contact_sheet(columns_of, _ROWS),) for version, columns_of in version_columns.items()}
+            generated = {f"version {version}": of["generated"] for version, of in version_columns.items()}
+            if len(translators) == 1:
+                generated["untrained warp"] = next(iter(version_columns.values()))["warped reference"]
+            films, note = translator_films(candidates, eval_window, stored, generated, decoder)
+            drawn[eval_window.clip.clip_id] = Rendering(sheets, films, note)
     return drawn
 
 
@@ -92,21 +98,23 @@ def _loaded(candidates: Candidates, device: torch.device) -> dict[int, Translato
     return loaded
 
 
-def _eval_windows(candidates: Candidates, clips: Sequence[BenchmarkClip], side_px: int) -> Iterator[EvalWindow]:
-    """Yield evaluation windows of the clips, at a crop size; clips that are too short are left out.
+def _eval_windows(
+    candidates: Candidates, clips: Sequence[BenchmarkClip], side_px: int, most_frames: int
+) -> Iterator[tuple[PictureClip, EvalWindow]]:
+    """Yield clips as stored, and their evaluation windows at a crop size; clips that are too short are left out.
 
     Raises: NotFoundError, WorkspaceError - one cannot be read.
     """
     version = candidates.release.versions[Stage.STAGE2.value]
     stored = StoredClips.of(candidates.workspace, Stage.STAGE2, version)
     for clip in clips:
-        read = face_clip(stored.pictures(ClipSource(clip.clip_id, clip.media_id)), side_px)
+        pictures = stored.pictures(ClipSource(clip.clip_id, clip.media_id))
+        eval_clip = TranslatorEvalClip(clip.clip_id, clip.speaker, face_clip(pictures, side_px))
         try:
-            yield make_eval_window(
-                TranslatorEvalClip(clip.clip_id, clip.speaker, read), candidates.rule.references, MOST_FRAMES
-            )
+            eval_window = make_eval_window(eval_clip, candidates.rule.references, most_frames)
         except ValueError:  # too short
             continue
+        yield pictures, eval_window
 
 
 def _translate_fixed(translator: TranslatorInference) -> None:

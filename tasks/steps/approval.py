@@ -101,11 +101,12 @@ def _description(comparison: Comparison, verdict: PromotionDecision, run: str, p
 
 
 def _films(page: ComparisonPage) -> Iterator[str]:
-    """Yield films of the challenger's best and worst clip as HTML, which Prefect's UI plays."""
+    """Yield films of both models on the challenger's best and worst clip as HTML, which Prefect's UI plays."""
     clips = list(page.films)
     for clip, what in dict.fromkeys([(clips[0], "best"), (clips[-1], "worst")]) if clips else ():
-        film = base64.b64encode(page.films[clip]).decode("ascii")
-        yield f"Clip `{clip[:12]}`, where it does {what}:"
-        yield ""
-        yield f'<video controls loop width="100%" src="data:video/mp4;base64,{film}"></video>'
-        yield ""
+        for title, film in list(page.films[clip].items())[:2]:
+            data = base64.b64encode(film).decode("ascii")
+            yield f"Clip `{clip[:12]}`, where it does {what}: {title}"
+            yield ""
+            yield f'<video controls loop width="100%" src="data:video/mp4;base64,{data}"></video>'
+            yield ""

@@ -170,7 +170,7 @@ def _spread(pictures: Pictures) -> Pictures:
 
 
 def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPlace:
-    """Locate the sound of a stage-1 clip of the release.
+    """Locate the sound of a clip of the release.
 
     Raises: NotFoundError - the release was erased.
     """
@@ -181,4 +181,5 @@ def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPla
     of_file = pc.field("uri") == clip["uri"]
     file_columns = ["offset_s", "picture_stream", "sound_stream"]
     files = tables.read(workspace, "catalog", file_columns, versions["catalog"], of_file).to_pylist()
-    return ClipPlace(**clip, sound_shift_frames=shifts[0]["sound_shift_frames"], **(files[0] if files else {}))
+    shift = shifts[0]["sound_shift_frames"] if shifts else 0  # of a silent clip, which is no clip of stage 1
+    return ClipPlace(**clip, sound_shift_frames=shift, **(files[0] if files else {}))

@@ -165,8 +165,9 @@ def test_better_translator_is_promoted_and_rendered(settings, trained):
         shown = comparison.evaluator.load().render(candidates, [clip])[clip]
     assert set(shown.pictures) == {bad, good}
     assert all(png.startswith(b"\x89PNG") for own in shown.pictures.values() for png in own)
-    with av.open(io.BytesIO(shown.film)) as film:
-        assert film.streams.video[0].width == 3 * 64  # either version, and the truth
+    (film,) = shown.films.values()  # of stored crops: no raw files here
+    with av.open(io.BytesIO(film)) as video:
+        assert video.streams.video[0].width == 3 * 64  # either version, and the truth
 
 
 def test_translators_of_different_sizes_are_not_compared(settings, trained):

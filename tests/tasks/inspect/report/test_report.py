@@ -144,7 +144,8 @@ def test_clips_are_cut_as_films_with_their_sound(tmp_path: Path):
     path = tmp_path / "talk.mp4"
     write_media(path, regular(50), tone(2.0))
     asked = [SnippetRequest("early", 0, 20), SnippetRequest("late", 15, 30), SnippetRequest("after", 90, 10)]
-    films = cut(str(path), asked, Settings().limits)
+    films, silent = cut(str(path), asked, Settings().limits)
+    assert silent == ""
     assert set(films) == {"early", "late"}
     for clip, frames in (("early", 20), ("late", 30)):
         with av.open(BytesIO(films[clip])) as file:
