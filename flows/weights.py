@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from heterodub.flows.cli.environment import configure_environment
+from heterodub.schemas.display import message_of
 from heterodub.tasks.monitoring.streams import complain, escape_output
 
 
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         for model in ship(settings, named, scored_on, notes):
             print(f"{model.origin}: {model.size_bytes / 1e6:.1f} MB in {model.folder}")
     except (HeterodubError, OSError) as error:
-        complain(f"error: {error}")
+        complain(f"error: {message_of(error)}")
         return 1
     return 0
 

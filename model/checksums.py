@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import ModelFileError
 
 CHECKSUMS: Final = "checksums.json"
@@ -67,7 +68,7 @@ def verify_checksums(folder: Path, expected: str | None = None) -> None:
         stated, actual = json.loads((folder / CHECKSUMS).read_bytes()), file_hashes(folder)
         is_other = expected is not None and file_hash(folder / CHECKSUMS) != expected
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelFileError(f"the checksums of {folder} cannot be verified: {error}") from error
+        raise ModelFileError(f"the checksums of {folder} cannot be verified: {message_of(error)}") from error
     if not isinstance(stated, dict):
         raise ModelFileError(f"{folder / CHECKSUMS} is no mapping of files to sha256")
     wrong = [name for name in sorted({*stated, *actual}) if stated.get(name) != actual.get(name)]

@@ -15,6 +15,7 @@ from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.discriminators import Discriminators
 from heterodub.model.stage2.network import LandmarkTranslator
 from heterodub.schemas.cards import CARD, DISCRIMINATORS, WEIGHTS, BaselineCard, Contract, GeneratorCard, TranslatorCard
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import ModelFileError
 
 CPU: Final = torch.device("cpu")
@@ -84,7 +85,7 @@ def _read_card(folder: Path, kind: type[Card], what: str) -> Card:
     try:
         card = kind.model_validate_json((folder / CARD).read_text())
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{folder} holds no {what} that can be read: {error}") from error
+        raise ModelFileError(f"{folder} holds no {what} that can be read: {message_of(error)}") from error
     if differs := card.contract.differences(Contract()):
         raise ModelFileError(f"{folder} was trained under another contract: {'; '.join(differs)}")
     return card
@@ -107,7 +108,7 @@ def _load_network(make: Callable[[], Network], path: Path) -> Network:
         network = make()
         network.load_state_dict(load_file(path))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelFileError(f"{path} does not hold what its card says: {error}") from error
+        raise ModelFileError(f"{path} does not hold what its card says: {message_of(error)}") from error
     return network
 
 

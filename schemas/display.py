@@ -1,6 +1,7 @@
 """Texts for people: file names, which are data and must be safe for terminals and not misleading; counts; durations."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from os.path import commonprefix
 from typing import Any, Final
@@ -21,6 +22,11 @@ def visible(text: str, but: str = "") -> str:
     Terminals would act on control characters, and direction marks would make a name read as another one.
     """
     return "".join(letter if letter.isprintable() or letter in but else _escape(letter) for letter in text)
+
+
+def message_of(error: BaseException) -> str:
+    """Return the text of an error without the system's number, as in "[Errno 2] No such file or directory: 'a'"."""
+    return re.sub(r"\[errno -?\d+\] ", "", str(error), flags=re.IGNORECASE)
 
 
 def _escape(letter: str) -> str:

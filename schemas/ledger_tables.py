@@ -87,7 +87,8 @@ METRICS: Final = pa.schema(
         field(
             "state",
             TEXT,
-            "started (runs alone), done, partial, dry_run or failed; a run with no more than started was killed",
+            "started (runs alone), done, partial, dry_run, stopped or failed; a run with no more than started was"
+            " stopped at once, or killed",
         ),
         field("at_utc", TEXT, "when, ISO 8601"),
         field("who", TEXT, "user and machine"),

@@ -1,5 +1,6 @@
 """Environment of the process, set before Prefect is imported: no telemetry, quiet logs; and its server."""
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -9,6 +10,8 @@ from typing import ParamSpec, TypeVar
 import typer
 
 from heterodub.schemas.errors import SettingsError
+from heterodub.tasks.ingestion.scratch import sweep
+from heterodub.tasks.monitoring.stopping import stop
 from heterodub.tasks.steps.own_server import await_own_server, start_own_server
 
 P = ParamSpec("P")
@@ -109,6 +112,9 @@ def prepare(check: Callable[[], object], training: bool = False) -> None:
         raise
 
 
+_WORKER_S = 2.0
+"""Seconds within which a killed worker is gone."""
+
 _STOPPED = "stopped; what is stored is stored, and the same command goes on from there"
 
 
@@ -121,9 +127,15 @@ def _stop(number: int, frame: object) -> None:
 def _leave(number: int, frame: object) -> None:
     """Exit at once: nobody will look at the run on a server that ends with it.
 
-    The server, workers and the processes below them end when this one does.
+    The server, workers and the processes below them end when this one does; workers before it, so that the folders of
+    theirs can be removed.
     """
     print(_STOPPED, file=sys.stderr, flush=True)
+    stop()
+    for worker in multiprocessing.active_children():
+        worker.kill()
+        worker.join(_WORKER_S)
+    sweep()
     os._exit(128 + number)
 
 

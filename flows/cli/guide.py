@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from heterodub.tasks.monitoring.streams import say
+
+_DRY: Final = ("dry_run", "clips")
+"""Options that only a dry run has."""
 
 
 class Guide(NamedTuple):
@@ -145,7 +148,8 @@ class GuidedCommand(TyperCommand):
         result = super().invoke(ctx)
         guide = GUIDES.get(_words(ctx.command_path))
         if guide is not None and not _read_by_a_program(ctx.params):
-            say(f"next: heterodub {next_words(guide, ctx.params)}", error=True)
+            words = wet_words(ctx) if ctx.params.get("dry_run") else next_words(guide, ctx.params)
+            say(f"next: heterodub {words}", error=True)
         return result
 
 
@@ -170,6 +174,17 @@ def next_words(guide: Guide, given: Mapping[str, Any]) -> str:
     if not then.startswith("study"):
         options = (("workspace", "-w"), ("config", "--config"))
         words += [f"{option} {quoted[name]}" for name, option in options if given.get(name) is not None]
+    return " ".join(words)
+
+
+def wet_words(ctx: Any) -> str:
+    """Return the words of a command that was a dry run, to do what it showed."""
+    words = [_words(ctx.command_path)]
+    for parameter in ctx.command.params:
+        value = ctx.params.get(parameter.name)
+        if parameter.name not in _DRY and value not in (None, False, parameter.get_default(ctx)):
+            words += parameter.opts[-1:] if isinstance(parameter, TyperOption) else []
+            words += [] if value is True else [shlex.quote(str(value))]
     return " ".join(words)
 
 

@@ -29,14 +29,16 @@ def register(app: typer.Typer) -> None:
 def add(
     clip: Annotated[str, typer.Argument(help="The clip, by the start of its id.")],
     stage: Annotated[StageName, typer.Option(help="Stage that is to have it, or not.")],
-    keep: Annotated[bool, typer.Option("--keep/--refuse", help="Whatever the policy says.")],
     reason: Annotated[str, typer.Option(help="Why; a reason code such as noisy counts for that reason's recall.")],
     by: Annotated[str, typer.Option(help="Your name.")],
+    keep: Annotated[bool | None, typer.Option("--keep/--refuse", help="Whatever the policy says.")] = None,
     workspace: WorkspaceOption = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Keep or refuse one clip for a stage."""
+    if keep is None:
+        raise typer.BadParameter("name one of --keep and --refuse")
     from heterodub.schemas.reasons import Stage
     from heterodub.tasks.labelling.label_file import add_label
 

@@ -41,7 +41,8 @@ Catalog = Mapping[str, Row]
 class IngestPlan:
     """Files that a run has to work on. `relabelled` are done, but have new labels now; `labelled` are the uris
     of files that are done and bear labels, with which labels of equal bytes must agree. speakers_lost: how many of
-    `relabelled` had a speaker and have none now.
+    `relabelled` had a speaker and have none now. taken_down: files that the source holds besides, of what a takedown
+    bars by name.
     """
 
     fresh: tuple[RawFile, ...]
@@ -49,6 +50,7 @@ class IngestPlan:
     unchanged: int
     labelled: frozenset[str] = frozenset()
     speakers_lost: int = 0
+    taken_down: int = 0
 
     @property
     def files(self) -> int:

@@ -24,6 +24,7 @@ from heterodub.tasks.ingestion.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, Ope
 from heterodub.tasks.ingestion.messages import MOST_FILES, MessageChannel, error_of, unpacked
 from heterodub.tasks.ingestion.sandbox import Sandbox, surroundings
 from heterodub.tasks.ingestion.scratch import Scratch, sweep
+from heterodub.tasks.monitoring.stopping import at_stop, forget
 
 _LAST_WORDS = 300
 """Characters of a dead child's stderr that are kept as the cause."""
@@ -144,6 +145,7 @@ class ChildProcess:
 
     def close(self) -> None:
         """Kill the child, if there is one."""
+        forget(self.close)
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -212,6 +214,7 @@ class ChildProcess:
             )
             theirs.close()
             self._channel = MessageChannel(ours)
+            at_stop(self.close)
             self._channel.send(pickle.dumps(self._confined(self._place.path)))
         return self._channel
 

@@ -45,13 +45,16 @@ _ROUTES = ("both", "stage1", "stage2", "rejected")
 
 @dataclass(slots=True)
 class Tally:
-    """Counts of a run so far, and the work ahead. reasons: "file: no_face", "stage1: noisy", ..."""
+    """Counts of a run so far, and the work ahead. reasons: "file: no_face", "stage1: noisy", ...; taken_down: files
+    that were left out, since a takedown bars their content.
+    """
 
     files: int = 0
     files_done: int = 0
     bytes: int = 0
     bytes_done: int = 0
     media_s: float = 0.0
+    taken_down: int = 0
     states: Counter[str] = field(default_factory=Counter)
     routes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -157,6 +160,7 @@ class _IngestRun:
     def analyse(self, files: Identified, part: Sequence[RawFile], catalog_rows: catalog.Catalog) -> None:
         """Analyse each content of a slice once, and store the outcome of all of its files."""
         originals, tally = files.resolution.originals, self.tally
+        tally.taken_down += files.taken_down
         tally.files -= len(part) - len(originals)
         tally.bytes -= sum(raw.size_bytes for raw in part) - sum(raw.size_bytes for raw in originals.values())
         known_media = KnownMedia(self.workspace)
@@ -191,6 +195,7 @@ class _IngestRun:
                 _LOG.warning("media %s is a copy of footage that was taken down (%s): left out", job.media_id, takedown)
                 _keep_out(self.workspace, done.analysis, raw, takedown, job.media_id)
                 self.tally.files, self.tally.bytes = self.tally.files - 1, self.tally.bytes - raw.size_bytes
+                self.tally.taken_down += 1
                 continue
             row = _row_of(raw, self.settings.extractor, done)
             pending.take(job.media_id, row, done.analysis)

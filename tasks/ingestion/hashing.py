@@ -33,10 +33,13 @@ _BUNDLES_PER_THREAD: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """Files by content: the one that stands for each, and those that could not or must not be read."""
+    """Files by content: the one that stands for each, and those that could not or must not be read. taken_down: number
+    of files left out, since a takedown bars their content.
+    """
 
     resolution: Resolution
     refused: tuple[tuple[RawFile, MediaRefusedError], ...]
+    taken_down: int = 0
 
 
 def identify_files(
@@ -63,18 +66,21 @@ def identify_files(
         else:
             readable.append(raw)
     contents: dict[str, list[RawFile]] = {}
+    taken_down = 0
     progress.phase("identify", len(readable))
     for raw, media_id in _contents(client, readable, settings):
         progress.advance()
         if isinstance(media_id, MediaRefusedError):
             refused.append((raw, media_id))
-        elif media_id not in barred:
+        elif media_id in barred:
+            taken_down += 1
+        else:
             contents.setdefault(media_id, []).append(raw)
     final = {raw.uri for raw, why in refused if why.reason not in catalog.RETRIED}
     looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
     is_gone = partial(gone, origins=settings.limits.web_origins)
     resolution = resolve(contents, catalog_rows, settings.extractor, labelled, looked_at, is_gone)
-    return Identified(resolution, tuple(refused))
+    return Identified(resolution, tuple(refused), taken_down)
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:

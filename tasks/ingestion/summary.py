@@ -43,6 +43,7 @@ def summarise(
         "new_files": len(plan.fresh),
         "relabelled_files": len(plan.relabelled),
         "unchanged_files": plan.unchanged,
+        "taken_down_files": plan.taken_down + tally.taken_down,
         "measured": states[FileState.MEASURED],
         "rejected_files": states[FileState.REJECTED],
         "duplicates": states[FileState.DUPLICATE],

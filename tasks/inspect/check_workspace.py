@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.display import SHORT_ID, base_name, counted
+from heterodub.schemas.display import SHORT_ID, base_name, counted, message_of
 from heterodub.schemas.errors import HeterodubError, WorkspaceError
 from heterodub.schemas.reasons import FileState, Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
@@ -94,7 +94,7 @@ def _table(ws: Workspace, table: str) -> Iterator[Finding]:
         if not lost and table not in ("stage1", "stage2"):
             tables.read_any(ws, table)  # small rows: every byte can be read, not only the first column
     except (HeterodubError, pa.ArrowException, OSError) as error:
-        yield _problem(what, f"cannot be read: {error}", _CHECKED_OUT)
+        yield _problem(what, f"cannot be read: {message_of(error)}", _CHECKED_OUT)
         return
     fault = f"{counted(len(lost), 'file')} missing or cut short: {_some(lost)}" if lost else ""
     yield _checked(what, fault, _CHECKED_OUT, f"{counted(rows, 'row')} in {counted(len(files), 'file')}")
@@ -208,7 +208,7 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         ]
         is_as_published = bool(lost) or releases.identity_of(ws, last) == last.release_id
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
-        yield _problem("last release", f"cannot be read: {error}", _CHECKED_OUT)
+        yield _problem("last release", f"cannot be read: {message_of(error)}", _CHECKED_OUT)
         return
     if lost:
         remedy = "publish a new release with `heterodub ingest`; do not train from this one"

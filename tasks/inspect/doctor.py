@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.display import counted
+from heterodub.schemas.display import counted, message_of
 from heterodub.schemas.errors import HeterodubError, ModelFileError, SettingsError, TrackingError, WorkspaceError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
@@ -180,7 +180,7 @@ def _champion(ws: Workspace, settings: Settings, model: str, model_moves: list[M
             return _problem(what, detail, f"promote from there, or take it over: {ADOPT}")
         alias, registered = _registered(ours)
     except (HeterodubError, OSError) as error:
-        return _problem(what, f"the registry cannot be read: {error}", "see the tracking store's finding")
+        return _problem(what, f"the registry cannot be read: {message_of(error)}", "see the tracking store's finding")
     takedowns = registered.get(last.to_version)
     if takedowns is None:
         detail = f"version {last.to_version} by the ledger, but it was deleted from the registry"

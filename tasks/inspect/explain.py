@@ -21,7 +21,7 @@ from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.labels import ClipLabel, Labels, read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
-from .lookup import find
+from .lookup import find_explained
 from .routes import route_of
 
 Row = Mapping[str, Any]
@@ -147,7 +147,7 @@ def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
     Raises: NotFoundError - nothing fits, or several things do. WorkspaceError - there is none, or it is unreadable.
     """
     ws = Workspace.open(settings.workspace)
-    match = find(ws, name)
+    match = find_explained(ws, name)
     policy, labels = policy_in_force(ws, settings), read_labels(ws)
     if match.clip_id is not None:
         (row,) = tables.read_any(ws, "clips", filter=pc.field("clip_id") == match.clip_id).to_pylist()

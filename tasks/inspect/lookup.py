@@ -11,10 +11,10 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from heterodub.schemas.display import SHORT_ID, base_name, counted, readable_path, visible
-from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.errors import MediaRefusedError, NotFoundError
 from heterodub.schemas.reasons import FileState
-from heterodub.tasks.media.paths import path_to_uri
-from heterodub.tasks.stores import tables
+from heterodub.tasks.media.paths import fingerprint, path_to_uri
+from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.workspace import Workspace
 
 _ID: Final = re.compile(r"[0-9a-f]{4,64}")
@@ -52,6 +52,31 @@ def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
     if uris or clips:
         raise NotFoundError(_several(name, uris, clips))
     raise NotFoundError(_nothing(name, files, ws.root))
+
+
+def find_explained(ws: Workspace, name: str) -> LookupResult:
+    """The same as `find`; where nothing fits, the text of the error says if a takedown bars what was named: a file of
+    this machine by its bytes, or a content by its id.
+
+    Raises: NotFoundError - as `find`.
+    """
+    try:
+        return find(ws, name)
+    except NotFoundError as error:
+        if bar := _barring(ws, name):
+            takedown, day = bar[0], bar[1][:10]
+            text = f"{visible(name)!r} was taken down on {day} (takedown {takedown}), so every ingest leaves it out"
+            raise NotFoundError(text) from error
+        raise
+
+
+def _barring(ws: Workspace, name: str) -> tuple[str, str] | None:
+    if _ID.fullmatch(name):
+        return tombstones.barring(ws, name)
+    try:
+        return tombstones.barring(ws, fingerprint(Path(name))) if Path(name).is_file() else None
+    except (MediaRefusedError, OSError, ValueError):
+        return None
 
 
 def _clips_starting(ws: Workspace, name: str) -> list[str]:

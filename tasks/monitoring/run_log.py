@@ -22,7 +22,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 import pyarrow as pa
 
 from heterodub.schemas.config.settings import Settings, load_settings
-from heterodub.schemas.endings import RunEnding, ending_of
+from heterodub.schemas.endings import RunEnding, ending_by, ending_of
 from heterodub.schemas.errors import SettingsError, WorkspaceError
 from heterodub.schemas.ledger_tables import METRICS
 from heterodub.tasks.stores import tables, vacuum
@@ -31,6 +31,7 @@ from heterodub.tasks.tracking.ledger import current_user
 
 from .heartbeat import HeartbeatFile
 from .logging import PAIRS, log_lines
+from .stopping import at_stop, forget
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -99,6 +100,11 @@ class RunLog:
         elif self._heartbeat is not None:
             self._guarded(self._heartbeat.end)
 
+    def stop(self) -> None:
+        """Keep in the heartbeat's file that the run was stopped: there is no time to write its rows."""
+        if self._heartbeat is not None:
+            self._guarded(self._heartbeat.end_here, "stopped", None)
+
     def _note(
         self,
         step: str | None,
@@ -165,15 +171,17 @@ def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
     with log_lines(settings.log), _step(outer, flow) as ending:
         ending.counts = Counts(facts={"run": run.run})  # its counts are in its own rows, once
         token = _RUN.set(run)
+        at_stop(run.stop)
         run.begin()
         try:
             yield ending
         except BaseException as error:  # also Ctrl-C and cancellation by Prefect
-            run.end("failed", type(error).__name__)
+            run.end(ending_by(error), type(error).__name__)
             raise
         else:
             run.end(ending.state)
         finally:
+            forget(run.stop)
             _RUN.reset(token)
 
 
@@ -235,7 +243,7 @@ def _step(run: RunLog | None, name: str) -> Iterator[StepOutcome]:
     try:
         yield ending
     except BaseException as error:
-        run.step_ends(name, "failed", time.monotonic() - started, ending.counts, type(error).__name__)
+        run.step_ends(name, ending_by(error), time.monotonic() - started, ending.counts, type(error).__name__)
         raise
     run.step_ends(name, ending.state, time.monotonic() - started, ending.counts)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from heterodub.schemas.config.dubbing import BUILTIN
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import ClusterError, NotFoundError, SettingsError, TrackingError, TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.builtin.find import builtin_model
@@ -90,7 +91,7 @@ def require_scheduler(address: str | None) -> None:
             raise ValueError("it names no port")
         socket.create_connection((parts.hostname or "", parts.port), _CONNECT_S).close()
     except (OSError, ValueError) as error:
-        raise ClusterError(f"no Dask scheduler answers at {address}: {error}") from error
+        raise ClusterError(f"no Dask scheduler answers at {address}: {message_of(error)}") from error
 
 
 def require_writable(folder: Path) -> None:

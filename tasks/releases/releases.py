@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile, snapshot
 from heterodub.tasks.stores.labels import read_labels
+from heterodub.tasks.stores.parquet import names_in_folder
 from heterodub.tasks.stores.workspace import Workspace
 
 PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels")
@@ -144,19 +146,46 @@ def every(ws: Workspace) -> list[Release]:
 
 
 def find(ws: Workspace, release_id: str) -> Release:
-    """Find the release of that id; of several with the same content, the newest.
+    """Find the release of that id, or of the one id that begins so; of several with the same content, the newest.
 
-    Raises: NotFoundError - there is none.
+    Raises: NotFoundError - there is none, or several ids begin so.
     """
-    release = _newest(tables.read_any(ws, "releases", filter=pc.field("release_id") == release_id))
-    if release is None:
-        ids = tables.read_any(ws, "releases", ["release_id"])["release_id"].to_pylist()
+    listed = every(ws)
+    ids = list(dict.fromkeys(release.release_id for release in listed))
+    begin_so = [each for each in ids if release_id and each.startswith(release_id)]
+    matches = [release_id] if release_id in ids else begin_so
+    if not matches:
         raise NotFoundError(f"no release {release_id} in {ws.root}; there are: {', '.join(ids[-10:]) or 'none yet'}")
-    return release
+    if len(matches) > 1:
+        raise NotFoundError(f"{release_id} is the start of several releases: {', '.join(matches)}")
+    return next(release for release in reversed(listed) if release.release_id == matches[0])
+
+
+def erased(ws: Workspace, listed: Iterable[Release]) -> tuple[int, ...]:
+    """Return the sequence numbers of releases of which files are gone, as a takedown leaves them.
+
+    Raises: WorkspaceError - a table cannot be read.
+    """
+    if not tables.size(ws, "tombstones").rows:
+        return ()
+    there = {table: names_in_folder(ws, table) for table in PINNED}
+
+    @cache
+    def is_whole(table: str, version: int) -> bool:
+        try:
+            return there[table].issuperset(file.name for file in snapshot(ws, table, version).files)
+        except NotFoundError:
+            return False
+
+    return tuple(
+        release.sequence
+        for release in listed
+        if not all(is_whole(table, version) for table, version in release.versions.items())
+    )
 
 
 def named(ws: Workspace, release_id: str | None) -> Release:
-    """Return the release of that id, else the newest.
+    """Return the release of that id, or of the one that begins so, else the newest.
 
     Raises: NotFoundError - there is none. WorkspaceError - the table cannot be read.
     """

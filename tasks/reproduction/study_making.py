@@ -23,6 +23,7 @@ from markupsafe import Markup
 from pydantic import ValidationError
 
 from heterodub.schemas.config.sections import LimitSettings
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import MediaRefusedError, SourceError, WorkspaceError
 from heterodub.schemas.study import LEAST, MOST, QUESTIONS, Grades, Item, StudyKey
 from heterodub.tasks.ingestion.decoder_process import Decoder
@@ -188,7 +189,7 @@ def _decoded(child: Decoder, work: Callable[..., bytes], video: Path, *more: str
     try:
         return bytes(child.run(work, video, *more, media=[str(video)], time_limit_s=_VIDEO_LIMIT_S, returns=bytes))
     except (MediaRefusedError, OSError, RuntimeError) as error:
-        raise SourceError(f"video {video}: {error}") from error
+        raise SourceError(f"video {video}: {message_of(error)}") from error
 
 
 def _require_own(folder: Path) -> None:
@@ -201,7 +202,7 @@ def _require_own(folder: Path) -> None:
     except ValidationError as error:
         raise WorkspaceError(f"{key} is there and is no key of a study: name another folder, or remove it") from error
     except OSError as error:
-        raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
+        raise WorkspaceError(f"the study cannot be written to {folder}: {message_of(error)}") from error
 
 
 def _written(folder: Path, page: bytes, key: StudyKey) -> StudyFiles:
@@ -211,7 +212,7 @@ def _written(folder: Path, page: bytes, key: StudyKey) -> StudyFiles:
         study.page.write_bytes(page)
         study.key.write_text(key.model_dump_json(indent=2) + "\n")
     except OSError as error:
-        raise WorkspaceError(f"the study cannot be written to {folder}: {error}") from error
+        raise WorkspaceError(f"the study cannot be written to {folder}: {message_of(error)}") from error
     return study
 
 

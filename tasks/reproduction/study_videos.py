@@ -22,6 +22,7 @@ from heterodub.model.features.arrays import Rgb
 from heterodub.schemas.addresses import trouble_with
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import FPS
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.media.audio_writer import sound_frames
@@ -65,7 +66,7 @@ def read_videos(listing: Path) -> list[StudyVideo]:
             reader = csv.DictReader(lines)
             rows, columns = list(reader), reader.fieldnames or []
     except (OSError, ValueError, csv.Error) as error:
-        raise SourceError(f"list of videos {listing}: {error}") from error
+        raise SourceError(f"list of videos {listing}: {message_of(error)}") from error
     if missing := [name for name in _COLUMNS if name not in columns]:
         raise SourceError(f"list of videos {listing}: it lacks {', '.join(missing)}; it needs {', '.join(_COLUMNS)}")
     videos = [_video(listing, number, row) for number, row in enumerate(rows, start=1)]

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from heterodub.model.metrics.clip_scores import SpeakerScores, difference
 from heterodub.model.metrics.intervals import Interval
-from heterodub.schemas.display import csv_line
+from heterodub.schemas.display import csv_line, message_of
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.tasks.stores.outputs import TABLE_ENDS, TABLE_HEADER, require_own_table
 from heterodub.tasks.visualization.charts import Panel, interval_panels
@@ -127,7 +127,7 @@ def write_table(table: Table, folder: Path) -> list[Path]:
         for path, data in zip(paths, contents.values(), strict=True):
             path.write_bytes(data)
     except OSError as error:
-        raise WorkspaceError(f"the table cannot be written to {folder}: {error}") from error
+        raise WorkspaceError(f"the table cannot be written to {folder}: {message_of(error)}") from error
     return paths
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.exports import MANIFEST, MEDIA, RECORD
 from heterodub.schemas.records import RawFile
@@ -23,7 +24,7 @@ def exported_files(folder: Path, corpus_name: str) -> Iterator[RawFile]:
         record = json.loads((folder / RECORD).read_bytes())
         release, media = str(record["release"]), int(record["media"])
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise SourceError(f"{folder / RECORD} is not the record of an export: {error}") from error
+        raise SourceError(f"{folder / RECORD} is not the record of an export: {message_of(error)}") from error
     if not media:
         raise SourceError(
             f"{folder} is an export of release {release[:20]} without raw files, so there is nothing to ingest: export "

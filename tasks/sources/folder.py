@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from heterodub.schemas.display import printable_bytes
+from heterodub.schemas.display import message_of, printable_bytes
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.members import member_of
 from heterodub.schemas.reasons import FileReason
@@ -168,7 +168,7 @@ def reached(uri: str, origins: Sequence[str]) -> Iterator[tuple[Any, str]]:
         with as_os_errors():
             yield open_store(uri, origins)
     except (OSError, ImportError, ValueError) as error:
-        raise SourceError(f"{uri}: {error}") from error
+        raise SourceError(f"{uri}: {message_of(error)}") from error
 
 
 def _remote(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Iterator[RawFile]:

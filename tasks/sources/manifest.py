@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from heterodub.schemas.addresses import trouble_with
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
@@ -144,7 +145,7 @@ def _find_file(origins: Sequence[str], stated: Mapping[str, Any]) -> RawFile | s
             raise  # of the store, not of the row
         return str(error)
     except (OSError, ValueError) as error:
-        return f"{root!r} is not the name of a file: {error}"
+        return f"{root!r} is not the name of a file: {message_of(error)}"
     if raw.refusal is FileReason.FOLDER:
         return f"{root} is a folder; a manifest lists files"
     return dataclasses.replace(raw, **labels)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from heterodub.schemas.display import printable_bytes
+from heterodub.schemas.display import message_of, printable_bytes
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.members import Member
 from heterodub.schemas.reasons import FileReason
@@ -56,7 +56,7 @@ def _inside(raw: RawFile, corpus: Corpus, origins: Sequence[str]) -> Iterator[Ra
         yield _refused(raw, refusal.reason, refusal.detail)
     except (OSError, ImportError, ValueError) as error:  # a server that cannot give a part of a file: ValueError
         if local_path(raw.uri) is None or not isinstance(error, OSError):
-            raise SourceError(f"{raw.uri}: {error}") from error
+            raise SourceError(f"{raw.uri}: {message_of(error)}") from error
         yield _refused(raw, unreadable(error).reason, unreadable(error).detail)
 
 

@@ -4,7 +4,8 @@ Tables in the Prefect UI (audit, routes, drift) are written in a Prefect run onl
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import counted
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileState
+from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog, deduplication, driver
 from heterodub.tasks.ingestion.dask_executor import open_client
 from heterodub.tasks.ingestion.driver import Tally
@@ -73,8 +75,18 @@ def find_files(
     known, barred = catalog.read_catalog(workspace), tombstones.standing(workspace)
     origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins, mapped_columns(columns))
-    allowed = (raw for raw in listed if not barred.bars(raw.speaker, raw.corpus, raw.licence))
-    return catalog.plan_run(allowed, known, settings.extractor, retry_quarantined, partial(gone, origins=origins))
+    kept_out: set[str] = set()
+
+    def allowed() -> Iterator[RawFile]:
+        for raw in listed:
+            if barred.bars(raw.speaker, raw.corpus, raw.licence):
+                kept_out.add(raw.uri)
+            else:
+                yield raw
+
+    is_gone = partial(gone, origins=origins)
+    plan = catalog.plan_run(allowed(), known, settings.extractor, retry_quarantined, is_gone)
+    return replace(plan, taken_down=len(kept_out))
 
 
 def _counted(tally: Tally) -> Counts:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from heterodub.schemas.contract import FPS
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.tables import TABLES
 
@@ -167,9 +168,9 @@ def read_files(
             return pa.concat_tables(_read_file(ws, table, file, selection) for file in files)
         return _scan(ws, table, files, selection, filter)
     except FileNotFoundError as error:
-        raise _erased(ws, table, error) from error
+        raise _erased(ws, table) from error
     except (OSError, pa.ArrowInvalid) as error:
-        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {error}") from error
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be read: {message_of(error)}") from error
 
 
 def _read_file(ws: Workspace, table: str, file: DataFile, selection: pa.Schema) -> pa.Table:
@@ -202,7 +203,7 @@ def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | 
     try:
         opened = open_file(ws, table, file.name)
     except FileNotFoundError as error:
-        raise _erased(ws, table, error) from error
+        raise _erased(ws, table) from error
     except (OSError, pa.ArrowInvalid) as error:
         raise _damaged(ws, table, file, error) from error
     with opened:
@@ -219,8 +220,8 @@ def _damaged(ws: Workspace, table: str, file: DataFile, error: Exception) -> Wor
     return WorkspaceError(f"{ws.path(table, file.name)} cannot be read, so its clips must be made anew: {error}")
 
 
-def _erased(ws: Workspace, table: str, error: FileNotFoundError) -> NotFoundError:
-    return NotFoundError(f"files of this version of {table} in {ws.root} are gone; a takedown erases them: {error}")
+def _erased(ws: Workspace, table: str) -> NotFoundError:
+    return NotFoundError(f"files of this version of {table} in {ws.root} are gone: a takedown erased them")
 
 
 def names_in_folder(ws: Workspace, table: str) -> set[str]:

@@ -16,6 +16,7 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.media.paths import open_to_write
@@ -137,7 +138,7 @@ def _clips_of(path: Path, table: str, media_id: str) -> list[str]:
                 raise ValueError(f"a part has other columns than {table}")
             rows = written.read(columns=["media_id", "clip_id"], use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise ValueError(f"a part cannot be read: {error}") from error
+        raise ValueError(f"a part cannot be read: {message_of(error)}") from error
     clips: list[str] = rows["clip_id"].to_pylist()
     if set(rows["media_id"].to_pylist()) != {media_id} or None in clips:
         raise ValueError(f"a part of media {media_id} has rows of others")

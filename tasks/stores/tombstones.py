@@ -80,6 +80,12 @@ def media_of(ws: Workspace, kind: Kind, value: str) -> frozenset[str]:
     return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in takedowns)
 
 
+def barring(ws: Workspace, media: str) -> tuple[str, str] | None:
+    """Return the takedown that bars a content, and when it did. media: its sha256, or the start of it."""
+    rows = tables.read_any(ws, "tombstones", ["takedown", "mark", "created_utc"], pc.field("kind") == MEDIA).to_pylist()
+    return next(((row["takedown"], row["created_utc"]) for row in rows if row["mark"].startswith(media)), None)
+
+
 def bar(
     ws: Workspace,
     kind: Kind,

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import WorkspaceError
 
 from . import tables
@@ -37,7 +38,8 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_
                         remove(ws, table, name)
                         gone.append(name)
     except OSError as error:
-        raise WorkspaceError(f"old files of table {table} of {ws.root} cannot be erased: {error}") from error
+        text = f"old files of table {table} of {ws.root} cannot be erased: {message_of(error)}"
+        raise WorkspaceError(text) from error
     return gone
 
 

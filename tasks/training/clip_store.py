@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from heterodub.model.features.arrays import Rgb
 from heterodub.model.features.timing import mel_columns
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.stores.delta import DataFile, snapshot
@@ -153,7 +154,8 @@ class StoredClips:
             except FileNotFoundError as error:
                 raise NotFoundError(f"{file.name} of {self.workspace.root} was erased while it was read") from error
             except (OSError, pa.ArrowInvalid) as error:
-                raise WorkspaceError(f"{file.name} of {self.workspace.root} cannot be read: {error}") from error
+                text = f"{file.name} of {self.workspace.root} cannot be read: {message_of(error)}"
+                raise WorkspaceError(text) from error
         raise NotFoundError(f"clip {place.clip_id} is not in this version of {self.stage.value}")
 
     def _files_of(self, media_id: str) -> Iterable[DataFile]:

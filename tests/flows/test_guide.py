@@ -102,6 +102,14 @@ def test_command_names_the_next_one_to_people(root: str, words: list[str], named
     assert "next: " not in ended.stdout
 
 
+def test_dry_run_is_followed_by_the_run_itself(tmp_path: Path):
+    root = footage.make(tmp_path / "ws").root
+    asked = ["takedown", "--file", footage.PLAIN, "--with-models", "--reason", "no consent"]
+    ended = CliRunner().invoke(app, [*asked, "--dry-run", "-w", root])
+    last = shlex.split(ended.stderr.splitlines()[-1])
+    assert sorted(last) == sorted(["next:", "heterodub", *asked, "-w", root])
+
+
 @pytest.mark.parametrize("program", [["-m", "heterodub"], ["-m", "heterodub.flows.cli.main"]])
 def test_version_is_that_of_the_distribution(program: list[str]):
     ran = subprocess.run([sys.executable, *program, "--version"], capture_output=True, text=True, check=True)

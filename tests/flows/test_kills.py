@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from heterodub.schemas.config.settings import load_settings
+from heterodub.tasks.monitoring.runs import runs
+from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions
 from tests.flows.plain_ingest import run
 from tests.flows.servers import start_prefect
@@ -221,6 +223,9 @@ def command(footage: Path, config: Path, workspace: Path, api: str, **more: str)
 def test_ctrl_c_ends_the_run_with_a_message(footage, config, complete, tmp_path, prefect_api, own_server):
     """A terminal sends it to the whole group, a server that the run started for itself included."""
     server = {"PREFECT_API_URL": "", "PREFECT_HOME": str(tmp_path / "prefect")} if own_server else {}
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    server |= {"TMPDIR": str(scratch)}
     process = command(footage, config, tmp_path / "workspace", prefect_api, **server)
     for line in process.stderr:
         if line.startswith("analyse: "):
@@ -231,6 +236,9 @@ def test_ctrl_c_ends_the_run_with_a_message(footage, config, complete, tmp_path,
     assert process.returncode == 130
     assert "stopped; what is stored is stored" in errors and "Traceback" not in errors, errors
     assert not psutil.wait_procs(family, timeout=100)[1]
+    (run,) = runs(Workspace.open(str(tmp_path / "workspace")))
+    assert run.state == "stopped"
+    assert not list(scratch.glob("heterodub-work-*"))
     if own_server:  # the harder end of the two
         complete(tmp_path / "workspace")
 

@@ -44,6 +44,11 @@ def test_label_is_added_listed_exported_and_removed(invoked, stdout_of, root, tm
     assert stdout_of("label", "list", "--json", "-w", root).split() == ["[]"]
 
 
+def test_label_that_neither_keeps_nor_refuses_names_both_options(invoked, root):
+    ended = invoked("label", "add", CLIP, "--stage", "stage2", "--reason", "blurred", "--by", "Ann", "-w", root)
+    assert ended.exit_code == 2 and "name one of --keep and --refuse" in ended.stderr
+
+
 def test_label_without_effect_is_warned_of(invoked, root):
     words = ("label", "add", SILENT, "--stage", "stage1", "--keep", "--reason", "fit", "--by", "Ann", "-w", root)
     ended = invoked(*words)

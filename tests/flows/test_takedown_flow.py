@@ -236,8 +236,9 @@ def test_ingest_after_a_takedown_stores_nothing_of_it(down, manifest, footage, c
     ws, _, before, _, _ = down
     files = tables.read(ws, "catalog").num_rows
     settings = load_settings(str(config), workspace=ws.root, run={"dask": cluster})
-    plan, _, published = run(manifest, settings)
+    plan, tally, published = run(manifest, settings)
     assert len(plan.fresh) == 1 and not published.is_new  # the copy without a label, stopped by its content
+    assert (plan.taken_down, tally.taken_down) == (2, 1)
     _, _, unlabelled = run(footage, settings)
     assert not unlabelled.is_new or unlabelled.release_id != before["release"]
     assert not before["media"] & set(tables.read(ws, "catalog", ["media_id"])["media_id"].to_pylist())

@@ -1,6 +1,6 @@
 import pytest
 
-from heterodub.schemas.display import base_name, readable_path, visible
+from heterodub.schemas.display import base_name, message_of, readable_path, visible
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,13 @@ def test_control_characters_are_escaped(raw: str, shown: str):
 
 def test_undecodable_path_shows_its_bytes():
     assert readable_path("file:///footage/caf%E9%20x.mp4") == r"/footage/caf\xe9 x.mp4"
+
+
+def test_message_of_an_error_has_no_number():
+    missing = FileNotFoundError(2, "No such file or directory", "a.csv")
+    assert message_of(missing) == "No such file or directory: 'a.csv'"
+    assert message_of(OSError("Failed. Detail: [errno 2] No such file")) == "Failed. Detail: No such file"
+    assert message_of(ValueError("[1] is no number")) == "[1] is no number"
 
 
 def test_last_part_of_paths_and_uris():

@@ -22,6 +22,7 @@ def show_summary(summary: dict[str, Any]) -> None:
     pairs(
         [
             *((name.replace("_", " "), summary[name]) for name in _COUNTS),
+            ("left out: taken down", summary["taken_down_files"] or None),
             ("media seconds", f"{summary['media_seconds']:.1f}"),
             ("seconds", f"{summary['seconds']:.1f}"),
             ("times real time", "-" if factor is None else f"{factor:.1f}"),

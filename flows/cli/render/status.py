@@ -1,6 +1,6 @@
 """Rendering of the status of a workspace on a terminal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from humanize import naturalsize
@@ -20,6 +20,7 @@ _RUN_STYLE: Final = {
     "done": "green",
     "partial": "yellow",
     "dry_run": "dim",
+    "stopped": "yellow",
     "failed": "red",
     "died": "bold red",
 }
@@ -46,7 +47,7 @@ def show_status(status: "Status") -> None:
     sizes = [(facts.name, facts.rows, facts.files, naturalsize(facts.bytes), facts.version) for facts in status.tables]
     show([TableColumn("table"), *numbers], sizes)
     console().print()
-    _releases(status.releases)
+    _releases(status.releases, status.erased)
     console().print()
     _runs(status.runs)
 
@@ -61,7 +62,7 @@ def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
     return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
 
 
-def _releases(releases: Sequence["Release"]) -> None:
+def _releases(releases: Sequence["Release"], erased: Collection[int]) -> None:
     out = console()
     if not releases:
         out.print("no release yet: `heterodub ingest` publishes one")
@@ -72,7 +73,7 @@ def _releases(releases: Sequence["Release"]) -> None:
             release.release_id,
             release.sequence,
             release.created_utc[:16].replace("T", " "),
-            *(_splits(release.counts.get(stage, {})) for stage in ("stage1", "stage2")),
+            *_stages(release, release.sequence in erased),
             release.code,
         )
         for release in releases[:_RELEASES_SHOWN]
@@ -82,6 +83,12 @@ def _releases(releases: Sequence["Release"]) -> None:
         out.print(f"and {len(releases) - _RELEASES_SHOWN} older ones; --json shows all")
     for note in releases[0].notes:
         out.print(cell(f"note: {note}"), soft_wrap=True)
+
+
+def _stages(release: "Release", is_erased: bool) -> tuple[Any, ...]:
+    if is_erased:
+        return cell("erased by a takedown", "red"), None
+    return tuple(_splits(release.counts.get(stage, {})) for stage in ("stage1", "stage2"))
 
 
 def _splits(splits: Mapping[str, Any]) -> str:
@@ -116,6 +123,9 @@ def _what(run: "RunRecord") -> str:
     if run.state == "died":
         last = run.step or (run.steps[-1].name if run.steps else "")
         return f"killed at {last}" if last else "killed"
+    if run.state == "stopped":
+        at = run.step or next((step.name for step in reversed(run.steps) if step.state == "stopped"), "")
+        return f"by a person or a signal, at {at}" if at else "by a person or a signal"
     if run.state == "failed" and run.error:
         at = next((step.name for step in reversed(run.steps) if step.state == "failed"), "")
         return f"{run.error} at {at}" if at else run.error

@@ -88,10 +88,16 @@ def changes_by_policy(ws: Workspace, policy: Policy, standing: Policy) -> RouteC
     rows = _rows(ws, ids, plan.clips_version)
     sides = (
         RouteSide("now", standing, plan.clips.num_rows),
-        RouteSide(f"policy {policy.name} {policy.version}", policy, plan.clips.num_rows),
+        RouteSide(_title(policy, standing), policy, plan.clips.num_rows),
     )
     stages = {stage.value: _count(plan.before[stage], plan.after[stage], plan.reason_changes(stage)) for stage in Stage}
     return RouteChanges(*sides, 0, 0, stages, _moved(sides, ids, (before, after), (rows, rows)))
+
+
+def _title(policy: Policy, standing: Policy) -> str:
+    """Name a policy, with its hash where the one in force has the same name and version."""
+    words = f"policy {policy.name} {policy.version}"
+    return f"{words} ({policy.hash})" if (policy.name, policy.version) == (standing.name, standing.version) else words
 
 
 def changes_since(ws: Workspace, release: Release, standing: Policy) -> RouteChanges:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from heterodub.model.files import write_atomic
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.display import SHORT_ID, base_name, readable_path, visible
+from heterodub.schemas.display import SHORT_ID, base_name, message_of, readable_path, visible
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.signals import SIGNALS
@@ -90,7 +90,7 @@ def _write(settings: Settings, page: str, name: str, output: Path | None) -> str
         with ws.filesystem().open(f"{ws.folder('reports')}/{name}", "wb") as file:
             file.write(page.encode())
     except OSError as error:
-        raise WorkspaceError(f"the report cannot be written: {error}") from error
+        raise WorkspaceError(f"the report cannot be written: {message_of(error)}") from error
     return f"{ws.root}/reports/{name}"
 
 

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from heterodub.schemas.errors import NotFoundError
-from heterodub.tasks.inspect.lookup import find
+from heterodub.tasks.inspect.lookup import find, find_explained
+from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.inspect import footage
 
@@ -77,6 +79,19 @@ def test_complaints_hold_no_control_characters(ws: Workspace):
 def test_unknown_name_error_suggests_a_command(ws: Workspace):
     with pytest.raises(NotFoundError, match="list --files"):
         find(ws, "zzzzzzzzzz")
+
+
+def test_taken_down_file_is_known_by_its_bytes_and_its_id(tmp_path: Path):
+    ws = footage.make(tmp_path / "ws")
+    path = tmp_path / "gone.mp4"
+    path.write_bytes(b"gone")
+    media = fingerprint(path)
+    with pytest.raises(NotFoundError, match="no file or clip"):
+        find_explained(ws, str(path))
+    takedown = tombstones.bar(ws, "file", str(path), [media], "asked")
+    for name in (str(path), media, media[:12]):
+        with pytest.raises(NotFoundError, match=rf"taken down on .* \(takedown {takedown}\)"):
+            find_explained(ws, name)
 
 
 def test_lookup_in_an_empty_workspace(tmp_path: Path):

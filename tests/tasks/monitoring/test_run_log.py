@@ -14,6 +14,7 @@ import pytest
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.monitoring.run_log import Counts, RunLog, as_step, recorded, recording
 from heterodub.tasks.monitoring.runs import runs, under_parents
+from heterodub.tasks.monitoring.stopping import stop
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -131,6 +132,35 @@ def test_killed_run_is_distinguished_from_a_live_one(ws: Workspace):
         process.wait()
     (run,) = runs(ws)
     assert (run.state, run.step, run.seconds) == ("died", "analyse", None)
+
+
+def test_run_that_is_stopped_is_neither_failed_nor_dead(ws: Workspace):
+    """By an exception, which leaves time for rows, or at once, which leaves the heartbeat's file alone."""
+
+    @as_step("analyse")
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), recording("ingest", Settings(workspace=ws.root)):
+        interrupt()
+    (first,) = runs(ws)
+    assert (first.state, [step.state for step in first.steps]) == ("stopped", ["stopped"])
+    process = multiprocessing.get_context("spawn").Process(target=_stop_at_once, args=(ws.root,))
+    process.start()
+    process.join()
+    second = runs(ws)[0]
+    assert (second.flow, second.state, second.step) == ("train", "stopped", "fit")
+    assert process.exitcode == 130
+
+
+def _stop_at_once(root: str) -> None:
+    @as_step("fit")
+    def fit() -> None:
+        stop()
+        os._exit(130)
+
+    with recording("train", Settings(workspace=root)):
+        fit()
 
 
 def test_missing_workspace_is_not_created_and_the_work_is_done(tmp_path: Path):

@@ -15,7 +15,7 @@ from heterodub.tasks.releases.releases import (
     read_release,
     release_clips,
 )
-from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores import tables, tombstones, vacuum
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
 from tests.tasks.stores import sample_rows as sample
@@ -140,6 +140,24 @@ def test_erased_release_is_reported_as_erased(ws):
     drop_media(ws, [sample.media_id(1)])
     for table in releases.PINNED:
         vacuum.erase(ws, table)
-    with pytest.raises(NotFoundError, match="takedown"):
+    with pytest.raises(NotFoundError, match=r"are gone: a takedown erased them$"):
         _clips_of(ws, release)
-    assert len(_clips_of(ws, _publish(ws).release)) == 4
+    tombstones.bar(ws, "file", "a", [sample.media_id(1)], "asked")
+    later = _publish(ws).release
+    assert len(_clips_of(ws, later)) == 4
+    assert releases.erased(ws, [release, later]) == (release.sequence,)
+
+
+def test_start_of_an_id_is_enough_where_it_is_the_only_one(ws):
+    ids = [_publish(ws, replace(ORIGIN, policy=str(number))).release.release_id for number in range(20)]
+    first = {id_[0] for id_ in ids}
+    assert len(first) < 20  # sixteen digits: some begin alike
+    for id_ in ids:
+        start = next(id_[:length] for length in range(1, 13) if sum(each.startswith(id_[:length]) for each in ids) == 1)
+        assert find(ws, start).release_id == id_
+    shared = next(digit for digit in first if sum(each.startswith(digit) for each in ids) > 1)
+    with pytest.raises(NotFoundError, match="start of several releases") as error:
+        find(ws, shared)
+    assert all(id_ in str(error.value) for id_ in ids if id_.startswith(shared))
+    with pytest.raises(NotFoundError, match="no release"):
+        find(ws, "")

@@ -70,6 +70,12 @@ def test_numbers_are_those_of_the_dry_run(ws):
     assert len(moved) == 2
 
 
+def test_policy_of_the_standing_name_and_version_is_named_by_its_hash(ws):
+    namesake = OTHER.model_copy(update={"name": footage.POLICY.name, "version": footage.POLICY.version})
+    assert changes_by_policy(ws, namesake, footage.POLICY).after.label == f"policy trial 3 ({namesake.hash})"
+    assert changes_by_policy(ws, OTHER, footage.POLICY).after.label == "policy other 4"
+
+
 def test_reasons_that_changed_bear_value_and_both_limits(ws):
     moved = {clip.clip_id: clip for clip in changes_by_policy(ws, OTHER, footage.POLICY).moved}
     assert moved[EVIL].changes == {
