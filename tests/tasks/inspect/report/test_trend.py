@@ -78,7 +78,16 @@ def test_workspace_without_runs_has_a_page(tmp_path: Path):
     assert write_trend(Settings(workspace=str(tmp_path / "ws")), out) == str(out)
     text = out.read_text("utf-8")
     assert "No run is on record" in text
-    assert "No clips have come in" in text
+    assert "No clips have come in" in text and "drift needs two" in text
+
+
+def test_first_ingest_alone_says_what_drift_needs(tmp_path: Path):
+    settings = Settings(workspace=Workspace.open(str(tmp_path / "ws"), create=True).root)
+    ingest(settings, {"films": (measured(100, 1), None)}, REASONS)
+    assert "Nothing could be compared yet" in Path(write_trend(settings)).read_text("utf-8")
+    ingest(settings, {"films": (measured(100, 2), measured(100, 1))}, REASONS)
+    text = Path(write_trend(settings)).read_text("utf-8")
+    assert "No corpus drifted beyond its limit" in text and "Nothing could be compared yet" not in text
 
 
 @pytest.mark.parametrize("values", [[], [None], [0.0, 0.0], [3.0], [1.0] * 30])
