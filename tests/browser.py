@@ -3,11 +3,11 @@
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _SWITCHES = ("--disable-gpu", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required")
@@ -17,18 +17,41 @@ needs_browser = pytest.mark.skipif(_EXECUTABLE is None, reason="no browser here:
 PHONE = (390, 780)
 
 
+class _Shared:
+    """The browser of a module's tests; starting one takes as long as looking at ten pages."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._browser: Browser | None = None
+
+    def browser(self) -> Browser:
+        """Return it; the first caller starts it."""
+        if self._browser is None:
+            driver = self._open.enter_context(sync_playwright())
+            given = {"executable_path": _EXECUTABLE, "args": list(_SWITCHES), "chromium_sandbox": False}
+            self._browser = driver.chromium.launch(**given)
+            self._open.callback(self._browser.close)
+        return self._browser
+
+    def close(self) -> None:
+        """End it, and the event loop that its driver runs in this thread, where others want one of their own."""
+        self._browser = None
+        self._open.close()
+
+
+shared = _Shared()
+
+
 @contextmanager
 def opened(path: Path, size: tuple[int, int] = (1280, 800)) -> Iterator[Page]:
-    """Open a page in a browser of its own; when it is closed, its console must hold no error."""
+    """Open a page as in a browser of its own; when it is closed, its console must hold no error."""
     errors: list[str] = []
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=_EXECUTABLE, args=list(_SWITCHES), chromium_sandbox=False)
-        page = browser.new_page(viewport={"width": size[0], "height": size[1]}, accept_downloads=True)
+    with shared.browser().new_context(viewport={"width": size[0], "height": size[1]}, accept_downloads=True) as context:
+        page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
         page.goto(path.as_uri())
         yield page
-        browser.close()
     assert not errors, errors
 
 

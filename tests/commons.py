@@ -74,6 +74,16 @@ class Commons:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    @contextlib.contextmanager
+    def first_alone(self, name: str) -> Iterator[None]:
+        """A block that the first process runs before all others, which then run it side by side."""
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                fcntl.flock(lock, fcntl.LOCK_SH)
+            yield
+
 
 def sample_media(commons: Commons, demo: Path | None, files: Collection[str]) -> Path:
     """Return the folder that holds these media of the sample, and may hold others; each is made once. Read only."""

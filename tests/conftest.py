@@ -3,8 +3,10 @@
 And a summary of the tests that a session did not run, above its closing line.
 """
 
+import contextlib
 import gc
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,12 +16,19 @@ import pytest
 
 from tests.commons import Commons, sample_media
 
+# as the command line sets it: threads of torch that wait for each other must not keep a busy machine from the tests
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 
 @pytest.fixture(scope="session")
 def commons(tmp_path_factory, request) -> Commons:
     """The folder that all processes of this session share."""
-    folder = tmp_path_factory.getbasetemp()
-    return Commons(folder.parent if hasattr(request.config, "workerinput") else folder)
+    return _commons_of(request.config) or Commons(tmp_path_factory.getbasetemp())
+
+
+def _commons_of(config: pytest.Config) -> Commons | None:
+    """Return the folder above that of a process of pytest-xdist, None outside of one."""
+    return Commons(Path(config.option.basetemp).parent) if hasattr(config, "workerinput") else None
 
 
 @pytest.fixture(scope="session")
@@ -37,10 +46,24 @@ def sample(commons, tested_demo) -> Path:
     return sample_media(commons, tested_demo, {row.file for row in KINDS}).parent
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection() -> None:
-    """Look for no garbage while the tests are imported: nothing of that becomes any."""
+@pytest.fixture(scope="module", autouse=True)
+def _close_browser() -> Iterator[None]:
+    """End the browser that tests of a module share, if one was started."""
+    yield
+    if browser := sys.modules.get("tests.browser"):
+        browser.shared.close()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """Look for no garbage while the tests are imported: nothing of that becomes any.
+
+    One process imports before the others: it keeps the rewritten asserts, which the others would rewrite as well.
+    """
     gc.disable()
+    commons = _commons_of(session.config)
+    with commons.first_alone("collection") if commons and not sys.dont_write_bytecode else contextlib.nullcontext():
+        return (yield)
 
 
 def pytest_collection_finish() -> None:

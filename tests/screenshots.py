@@ -19,7 +19,7 @@ from heterodub.flows.demo import SPEECH, VIDEO
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.labelling.page import write_label_page
 from heterodub.tasks.reproduction.study_making import make_study
-from tests.browser import opened, until
+from tests.browser import opened, shared, until
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 SIZE = (1000, 760)
@@ -49,6 +49,7 @@ def main() -> None:
                 tab.evaluate(_RENAME, [str(demo), "/data/demo"])
                 tab.wait_for_timeout(500)
                 _write(name, cv2.imdecode(np.frombuffer(tab.screenshot(), np.uint8), cv2.IMREAD_COLOR))
+        shared.close()
 
 
 def _pages(demo: Path, dub: Path, scratch: Path) -> dict[str, tuple[Path, Callable[[Page], None]]]:

@@ -19,7 +19,7 @@ from tests.flows.heads import voice, write_head
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media
 
-FRAMES = 50
+FRAMES = 30
 
 
 class Idle(WarpTranslator):
