@@ -66,8 +66,8 @@ def predict(
 
     Pieces overlap by the network's receptive field, so the result equals that of one pass.
     """
-    was_training = generator.training
-    generator.eval()
+    if was_training := generator.training:  # to visit all its layers takes as long as a short clip
+        generator.eval()
     device = next(generator.parameters()).device
     mel, pose, reference = (
         torch.as_tensor(values, device=device)[None] for values in (clip.mel_CM, clip.pose_TPXY, reference_RPXY)
@@ -80,7 +80,8 @@ def predict(
         low, high = max(0, start - reach), min(frames, stop + reach)
         columns = slice(mel_columns(low), mel_columns(high) + EXTRA_COLUMNS)
         pieces.append(generator(mel[:, columns], pose[:, low:high], reference, used)[0, start - low : stop - low])
-    generator.train(was_training)
+    if was_training:
+        generator.train()
     return amplified(torch.cat(pieces).cpu().double().numpy(), gain)
 
 

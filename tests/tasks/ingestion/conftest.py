@@ -69,7 +69,7 @@ def job(media) -> Callable[..., FileJob]:
 
 @pytest.fixture(scope="session")
 def rows() -> list[dict[str, Any]]:
-    """20,000 rows of `clips`. Read only."""
+    """4,000 rows of `clips`. Read only."""
     return clip_rows()
 
 

@@ -1,4 +1,4 @@
-"""A new policy over 20,000 stored clips of a real workspace, against the same worked out row by row."""
+"""A new policy over 4,000 stored clips of a real workspace, against the same worked out row by row."""
 
 from collections import Counter
 from pathlib import Path

@@ -21,10 +21,10 @@ def test_labels_overrule_every_policy_both_ways_until_they_are_removed(workspace
     good = [row for row in rows if row["stage1"] and row["stage2"]][:7]
     say(workspace, noisy, Stage.STAGE1, True)
     say(workspace, good, Stage.STAGE2, False)
-    ids = [row["clip_id"] for row in rows]
-    kept, refused = (np.isin(ids, [row["clip_id"] for row in some]) for some in (noisy, good))
     for by in (OLD, STRICTER, LOOSER):
         plan = plan_reroute(workspace, by)
+        ids = plan.clips["clip_id"].to_pylist()
+        kept, refused = (np.isin(ids, [row["clip_id"] for row in some]) for some in (noisy, good))
         assert plan.after[Stage.STAGE1][kept].all() and not plan.after[Stage.STAGE2][refused].any()
         assert plan.refusals[Stage.STAGE2][ClipReason.REFUSED_BY_PERSON].sum() == len(good)
     assert describe(plan_reroute(workspace, OLD))["labels"] == {
@@ -43,7 +43,7 @@ def test_labels_do_not_overrule_what_cannot_be_used(workspace, rows):
     silent = [row for row in rows if row["level_dbfs"] is None][:3]
     say(workspace, [*straddling, *silent], Stage.STAGE1, True)
     plan = plan_reroute(workspace, OLD)
-    ids = np.array([row["clip_id"] for row in rows])
+    ids = plan.clips["clip_id"].to_pylist()
     for some, reason in ((straddling, ClipReason.STRADDLES_SPLITS), (silent, ClipReason.NO_SOUND)):
         mask = np.isin(ids, [row["clip_id"] for row in some])
         assert mask.sum() == 3 and not plan.after[Stage.STAGE1][mask].any()

@@ -10,6 +10,7 @@ from heterodub.schemas.cards import GENERATOR
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.tasks.promotion import gate
+from heterodub.tasks.promotion.candidates import ModelScores
 from heterodub.tasks.promotion.comparison_page import comparison_page
 from heterodub.tasks.promotion.decision import PromotionDecision, figure
 from heterodub.tasks.stores.workspace import Workspace
@@ -39,14 +40,16 @@ def pages(talking, trained, policy, empty_database, tmp_path_factory) -> dict[st
     number = {name: register_generator(ws, settings, trained[name]) for name in ("deaf", "good")}
     champions = Champions(open_tracking(settings.tracking, ws), ws, GENERATOR)
 
+    scored: list[ModelScores] = []
+
     def compared(challenger: str, champion: str) -> Shown:
         move = ("promote", number[champion], champions.reconcile().champion, "a test", Evidence(run="r", benchmark="b"))
         champions.move(*move)
         comparison = gate.open_comparison(settings, "stage1", str(number[challenger]))
-        scores = gate.score(comparison)
-        verdict = gate.decide(comparison, scores)
+        scored[:] = scored[::-1] or gate.score(comparison)  # of the same models, the other way round
+        verdict = gate.decide(comparison, scored)
         path = folder / f"{challenger}.html"
-        path.write_text(comparison_page(comparison, scores, verdict).html)
+        path.write_text(comparison_page(comparison, scored, verdict).html)
         return Shown(path, verdict)
 
     return {"promoted": compared("good", "deaf"), "kept": compared("deaf", "good")}
