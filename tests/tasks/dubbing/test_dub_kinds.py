@@ -143,6 +143,7 @@ def test_bogus_frame_rate_does_not_reach_the_encoder(dubbed, tmp_path):
     with av.open(str(path), "w") as out:
         video = out.add_stream("libvpx", rate=1000)
         video.width, video.height, video.pix_fmt, video.bit_rate = 256, 256, "yuv420p", 1_000_000
+        video.codec_context.thread_count = 1
         for number, picture in enumerate(head_pictures(0, 10)):
             frame = VideoFrame.from_ndarray(picture, "rgb24")
             frame.pts, frame.time_base = number * 40, Fraction(1, 1000)

@@ -120,6 +120,7 @@ def _video_stream(out, codec, size, pix_fmt, options):
     video.pix_fmt = pix_fmt or ("rgb8" if codec == "gif" else "yuv420p")
     ticks = {"gif": 100} | dict.fromkeys(("mpeg1video", "mpeg2video", "mpeg4"), 25)
     video.codec_context.time_base = Fraction(1, ticks.get(codec, TICKS))
+    video.codec_context.thread_count = 1  # those of libvpx spin while they wait, for ten times the time a picture takes
     video.options = options or ({"preset": "ultrafast", "crf": "18"} if codec == "libx264" else {})
     if codec == "libvpx-vp9":
         video.options = {"deadline": "realtime", "cpu-used": "8"}
