@@ -72,6 +72,23 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+_TOGETHER = ("tests/tasks/dubbing/", "tests/tasks/quality/")
+"""Folders with fixtures of a session that each process would have to make for itself, such as a child that dubs."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a file to one process (`--dist loadfile`), and so a whole folder of `_TOGETHER`."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFolder(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return next((folder for folder in _TOGETHER if file.startswith(folder)), file)
+
+    return ByFolder(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
 _LONG = pytest.StashKey[int]()
 
 
