@@ -1,5 +1,6 @@
 """Environment of the process, set before Prefect is imported: no telemetry, quiet logs; and its server."""
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -121,6 +122,7 @@ _STOPPED = "stopped; what is stored is stored, and the same command goes on from
 def _stop(number: int, frame: object) -> None:
     """Report to the server that the run was stopped, which takes some seconds."""
     print(_STOPPED, file=sys.stderr, flush=True)
+    atexit.register(_end_workers)
     raise KeyboardInterrupt
 
 
@@ -132,11 +134,16 @@ def _leave(number: int, frame: object) -> None:
     """
     print(_STOPPED, file=sys.stderr, flush=True)
     stop()
+    _end_workers()
+    os._exit(128 + number)
+
+
+def _end_workers() -> None:
+    """Kill the workers of this process that are left, and remove the folders of those that are gone."""
     for worker in multiprocessing.active_children():
         worker.kill()
         worker.join(_WORKER_S)
     sweep()
-    os._exit(128 + number)
 
 
 def _require(api: str) -> None:

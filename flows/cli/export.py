@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    release: Annotated[str, typer.Argument(help="Id of the release, or newest.")],
+    release: Annotated[str, typer.Argument(help="Id of the release, or the start of it; or newest.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="New folder for the export.")],
     form: Annotated[
         Literal["webdataset", "hf", "croissant"],

@@ -20,7 +20,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Answer with JSON on st
 PresetOption = Annotated[
     Literal["tiny", "cpu", "paper"] | None, typer.Option(help="Size and length of the training; else the settings'.")
 ]
-ReleaseOption = Annotated[str | None, typer.Option(help="Release to use; else the newest.")]
+ReleaseOption = Annotated[str | None, typer.Option(help="Release to use, by the start of its id; else the newest.")]
 ModelOption = Annotated[str | None, typer.Option(help="Folder, version, @alias or run id; else the newest version.")]
 GeneratorOption = Annotated[
     str | None,

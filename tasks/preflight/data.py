@@ -7,7 +7,6 @@ from typing import Final
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import SettingsError, SourceError
 from heterodub.schemas.policy import load_policy
-from heterodub.tasks.lineage.plan import find_scope
 from heterodub.tasks.sources.columns import parse_columns
 from heterodub.tasks.sources.open import check_source
 from heterodub.tasks.stores.active_policy import chosen_policy, require_active_policy
@@ -109,6 +108,8 @@ def check_takedown(kind: Kind, value: str, workspace: str | None = None, config:
 
     Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
     """
+    from heterodub.tasks.lineage.plan import find_scope  # here, not above: it loads pandas, and ingest checks here too
+
     settings = load_settings(config, workspace=workspace)
     require_tracking(settings)
     find_scope(Workspace.open(settings.workspace), kind, value)
