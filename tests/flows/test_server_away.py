@@ -1,50 +1,167 @@
-"""A Prefect server that goes away in the midst of a run costs none of its work."""
+"""A Prefect server that goes away in the midst of an ingest, a training and a dub costs none of their work."""
 
+import hashlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from heterodub.flows.dub import dub
+from heterodub.flows.train import train
 from tests.flows.conftest import Finished
-from tests.flows.heads import contents
+from tests.flows.heads import contents, voice, write_head
 from tests.served import ServerProgram, free_port
+from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.training.talkers import talkers
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]  # the server is away for minutes
 
 AWAY_S = 300
 
+SHORT = """
+[dub]
+warp_px = 64
+preset = 'ultrafast'
+[stage1]
+preset = 'tiny'
+sync_steps = 20
+[stage1.schedule]
+max_steps = 200
+eval_interval = 100
+save_interval = 100
+sample_interval = 1000
+"""
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[ServerProgram, str]]:
+Begun = Callable[..., subprocess.Popen]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[tuple[ServerProgram, str]]:
     """A standing server that can be stopped and started again, and its address."""
-    port = free_port()
+    port, folder = free_port(), tmp_path_factory.mktemp("server")
     api = f"http://127.0.0.1:{port}/api"
-    surroundings = os.environ | {"PREFECT_HOME": str(tmp_path / "home"), "PREFECT_SERVER_UI_ENABLED": "false"}
+    surroundings = os.environ | {"PREFECT_HOME": str(folder / "home"), "PREFECT_SERVER_UI_ENABLED": "false"}
     words = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-services"]
-    program = ServerProgram(tmp_path, "server", words, surroundings, f"{api}/health")
+    program = ServerProgram(folder, "server", words, surroundings, f"{api}/health")
     program.start()
     yield program, api
     program.stop()
 
 
-def test_ingest_outlives_its_server(
-    server: tuple[ServerProgram, str], footage: Path, config: Path, finished: Finished, tmp_path: Path
-):
-    (program, api), log = server, tmp_path / "ingest.log"
-    words = ["ingest", str(footage), "-w", str(tmp_path / "ws"), "--config", str(config)]
-    with log.open("w") as output:
-        command = [sys.executable, "-m", "heterodub", *words]
-        run = subprocess.Popen(command, env=os.environ | {"PREFECT_API_URL": api}, stdout=output, stderr=output)
-    while "analyse" not in log.read_text():
-        assert run.poll() is None, log.read_text()
-        time.sleep(0.1)
+@pytest.fixture(scope="module")
+def short(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("settings") / "short.toml"
+    path.write_text(SHORT)
+    return path
+
+
+@pytest.fixture(scope="module")
+def speakers(tmp_path_factory) -> Path:
+    """A workspace that was not trained on yet; copy it."""
+    folder = tmp_path_factory.mktemp("talkers") / "workspace"
+    talkers(folder, speakers=8, clips=2, frames=60)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory) -> Callable[[str], Path]:
+    """Two jobs; named by the folder of their outputs."""
+    folder = tmp_path_factory.mktemp("dub")
+    write_head(folder / "head.mp4", 0, 50)
+    write_wav(folder / "speech.wav", voice(1, 2.0).samples)
+
+    def write(name: str) -> Path:
+        (folder / name).mkdir()
+        jobs = [f"{folder}/head.mp4,{folder}/speech.wav,{folder}/{name}/{number}.mp4" for number in range(2)]
+        (folder / f"{name}.csv").write_text("\n".join(["video,speech,out", *jobs]))
+        return folder / f"{name}.csv"
+
+    return write
+
+
+class Command:
+    """`heterodub WORDS`, and its outputs in files."""
+
+    def __init__(self, folder: Path, api: str, *words: object) -> None:
+        self._log, self._result = folder / f"{words[0]}.log", folder / f"{words[0]}.json"
+        command = [sys.executable, "-m", "heterodub", *map(str, words), "--json"]
+        with self._log.open("w") as log, self._result.open("w") as result:
+            self._process = subprocess.Popen(
+                command, env=os.environ | {"PREFECT_API_URL": api}, stdout=result, stderr=log
+            )
+
+    def await_line(self, text: str) -> None:
+        """Wait until the command has logged a text, and is not at its end yet."""
+        while text not in self._log.read_text():
+            assert self._process.poll() is None, self._log.read_text()
+            time.sleep(0.05)
+
+    def summary(self) -> dict:
+        """Its result, once it ended well."""
+        assert self._process.wait(900) == 0, self._log.read_text()
+        return json.loads(self._result.read_text())
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+
+@pytest.fixture(scope="module")
+def outlived(server, footage, config, short, speakers, manifest, tmp_path_factory) -> dict[str, Command]:
+    """Three commands, whose server is killed once all are in their midst and comes back minutes later."""
+    (program, api), folder = server, tmp_path_factory.mktemp("outlived")
+    shutil.copytree(speakers, folder / "speakers")
+    models = ("--generator", "builtin", "--translator", "warp")
+    commands = {
+        "ingest": Command(folder, api, "ingest", footage, "-w", folder / "ws", "--config", config),
+        "train": Command(folder, api, "train", "stage1", "-w", folder / "speakers", "--config", short),
+        "dub": Command(folder, api, "dub", "--manifest", manifest("outlived"), *models, "--config", short),
+    }
+    for name, line in (("ingest", "analyse"), ("train", "step=choose state=done"), ("dub", "step=read state=done")):
+        commands[name].await_line(line)
+    assert all(command.is_running for command in commands.values())
     program.stop(signal.SIGKILL)
     time.sleep(AWAY_S)
     program.start()
-    assert run.wait(600) == 0, log.read_text()
-    assert contents(tmp_path / "ws") == contents(finished.workspace)
+    return commands
+
+
+def test_ingest_outlives_its_server(outlived, finished: Finished, tmp_path_factory):
+    outlived["ingest"].summary()
+    (ended,) = tmp_path_factory.getbasetemp().glob("outlived*/ws")
+    assert contents(ended) == contents(finished.workspace)
+
+
+def test_training_outlives_its_server(outlived, speakers, short, prefect_api, tmp_path):
+    summary = outlived["train"].summary()
+    shutil.copytree(speakers, tmp_path / "speakers")
+    undisturbed = train(workspace=str(tmp_path / "speakers"), config=str(short))
+    assert (summary["version"], summary["step"]) == (undisturbed["version"], undisturbed["step"]) == (1, 200)
+    assert weights_of(summary) == weights_of(undisturbed)
+
+
+def test_dub_outlives_its_server(outlived, manifest, short, prefect_api):
+    summary = outlived["dub"].summary()
+    undisturbed = dub(str(manifest("undisturbed")), "builtin", "warp", config=str(short))
+    assert summary["dubbed"] == undisturbed["dubbed"] == 2
+    assert films_of(summary) == films_of(undisturbed)
+
+
+def weights_of(training: dict) -> dict[str, str]:
+    """Hashes of the weights that a training chose."""
+    return {path.name: digest(path) for path in Path(training["folder"]).rglob("*.safetensors")}
+
+
+def films_of(dubbed: dict) -> list[str]:
+    return [digest(Path(outcome["out"])) for outcome in dubbed["outcomes"]]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
