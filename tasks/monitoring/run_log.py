@@ -60,11 +60,12 @@ class Counts:
 class RunLog:
     """Log of one run of a flow, from `begin` to `end`: its rows in the table `metrics`, and its heartbeat.
 
-    No error here ends a run. The workspace may not exist yet (an ingest creates it), may be read-only, or unreachable.
+    run: its id; a new one without it. No error here ends a run. The workspace may not exist yet (an ingest creates it),
+    may be read-only, or unreachable.
     """
 
-    def __init__(self, flow: str, root: str, parent: str | None) -> None:
-        self.run = uuid.uuid4().hex[:12]
+    def __init__(self, flow: str, root: str, parent: str | None, run: str | None = None) -> None:
+        self.run = run or str(uuid.uuid4())
         self._flow, self._root, self._parent, self._who = flow, root, parent, current_user()
         self._started = time.monotonic()
         self._flushed: float | None = None
@@ -164,10 +165,12 @@ def current_run() -> RunLog | None:
 
 
 @contextmanager
-def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
-    """Record the block as a run of a flow. It may set its ending, if that is neither done nor an error."""
+def recording(flow: str, settings: Settings, run_id: str | None = None) -> Iterator["StepOutcome"]:
+    """Record the block as a run of a flow. It may set its ending, if that is neither done nor an error. run_id: of the
+    run where somebody else has named it; else it gets a new one.
+    """
     outer = _RUN.get()
-    run = RunLog(flow, settings.workspace, outer.run if outer else None)
+    run = RunLog(flow, settings.workspace, outer.run if outer else None, run_id)
     with log_lines(settings.log), _step(outer, flow) as ending:
         ending.counts = Counts(facts={"run": run.run})  # its counts are in its own rows, once
         token = _RUN.set(run)
@@ -185,8 +188,10 @@ def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
             _RUN.reset(token)
 
 
-def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Record each call as a run of the flow. The function takes `workspace` and `config`, as all our flows do."""
+def recorded(flow: str, run_id: Callable[[], str | None] = lambda: None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Record each call as a run of the flow. The function takes `workspace` and `config`, as all our flows do. run_id:
+    returns the id of the run that the call is, if it has one already.
+    """
 
     def decorate(work: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(work)
@@ -198,7 +203,7 @@ def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 settings = load_settings(arguments.get("config"), workspace=arguments.get("workspace"))
             except SettingsError:
                 return work(*args, **kwargs)  # which raises it itself
-            with recording(flow, settings) as outcome:
+            with recording(flow, settings, run_id()) as outcome:
                 result = work(*args, **kwargs)
                 outcome.state = ending_of(result)
                 return result

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from heterodub.schemas.addresses import without_password, without_passwords
 from heterodub.schemas.errors import TrackingError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.monitoring.run_log import current_run
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.code_version import code_version
 from heterodub.tasks.stores.workspace import Workspace
@@ -234,9 +235,18 @@ def release_input(ws: Workspace, release: Release, stage: Stage, split: str) -> 
     )
 
 
+FLOW_RUN: Final = "flow_run"
+"""Tag of a run: the run of a flow that made it, or resumed it last, by the id in `metrics` and in Prefect."""
+
+
+def _flow_run() -> dict[str, str]:
+    run = current_run()
+    return {} if run is None else {FLOW_RUN: run.run}
+
+
 def _begun(tracking: Tracking, name: str) -> TrackedRun:
     with tracking_errors(f"experiment {tracking.experiment_id} at {tracking.place}"):
-        run = tracking.client.create_run(tracking.experiment_id, run_name=name)
+        run = tracking.client.create_run(tracking.experiment_id, tags=_flow_run(), run_name=name)
     return TrackedRun(tracking, run.info.run_id, resumed=False)
 
 
@@ -250,7 +260,9 @@ def _resumed(tracking: Tracking, run_id: str) -> TrackedRun:
         if run.info.experiment_id != tracking.experiment_id:
             raise TrackingError(f"run {run_id} belongs to another experiment; set [tracking] experiment to that one")
         tracking.client.update_run(run_id, status="RUNNING")
-    return TrackedRun(tracking, run_id, resumed=True)
+    resumed = TrackedRun(tracking, run_id, resumed=True)
+    resumed.tags(_flow_run())
+    return resumed
 
 
 def _end(run: TrackedRun, status: str) -> None:

@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import torch
 from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
 
 from heterodub.flows.cli.environment import prepare
 from heterodub.flows.evaluate import ablate_data, evaluate
@@ -52,6 +54,19 @@ def test_train_run_holds_the_lineage(trained, mlflow):
     assert {"release", "seed", "environment"} <= set(run.data.tags)
     assert {one.dataset.name for one in run.inputs.dataset_inputs} == {trained["release"]}
     assert {"loss/l1", "fusion/sound", "val/loss"} <= set(run.data.metrics)
+
+
+def test_one_id_finds_flow_run_rows_and_mlflow_run(trained, workspace, mlflow, stdout_of):
+    flow_run = mlflow.get_run(trained["run"]).data.tags["flow_run"]
+    with get_client(sync_client=True) as client:
+        assert client.read_flow_run(UUID(flow_run)).name.startswith("train")
+    for name in (flow_run, flow_run[:8], trained["run"]):
+        details = json.loads(stdout_of("status", name, "-w", workspace, "--json"))
+        assert [run["run"] for run in details["runs"]] == [flow_run]
+        assert [run["run"] for run in details["logged"]] == [trained["run"]]
+    text = stdout_of("status", trained["run"], "-w", workspace)
+    assert all(word in text for word in (flow_run, trained["run"], "choose", "train"))
+    stdout_of("status", "ffff", "-w", workspace, code=1)
 
 
 def test_train_run_holds_pictures_and_a_film(trained, mlflow):
