@@ -39,8 +39,6 @@ save_interval = 100
 sample_interval = 1000
 """
 
-Begun = Callable[..., subprocess.Popen]
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[tuple[ServerProgram, str]]:
@@ -90,6 +88,7 @@ class Command:
     """`heterodub WORDS`, and its outputs in files."""
 
     def __init__(self, folder: Path, api: str, *words: object) -> None:
+        self.folder = folder
         self._log, self._result = folder / f"{words[0]}.log", folder / f"{words[0]}.json"
         command = [sys.executable, "-m", "heterodub", *map(str, words), "--json"]
         with self._log.open("w") as log, self._result.open("w") as result:
@@ -133,10 +132,9 @@ def outlived(server, footage, config, short, speakers, manifest, tmp_path_factor
     return commands
 
 
-def test_ingest_outlives_its_server(outlived, finished: Finished, tmp_path_factory):
+def test_ingest_outlives_its_server(outlived, finished: Finished):
     outlived["ingest"].summary()
-    (ended,) = tmp_path_factory.getbasetemp().glob("outlived*/ws")
-    assert contents(ended) == contents(finished.workspace)
+    assert contents(outlived["ingest"].folder / "ws") == contents(finished.workspace)
 
 
 def test_training_outlives_its_server(outlived, speakers, short, prefect_api, tmp_path):
