@@ -20,7 +20,7 @@ from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.stores.workspace import Workspace
 
 from .kinds import KINDS
-from .models import Version, fetch_version, version_of
+from .models import MODEL_ID, Version, fetch_version, version_of
 from .runs import TrackedRun
 from .store import Tracking, if_there, open_tracking, pages, tracking_errors
 
@@ -125,6 +125,7 @@ def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | 
     tracking = open_tracking(settings.tracking, workspace)
     version = usable_version(tracking, kind, name)
     tags = {"evaluated_model": version.name, "version": str(version.number), "model_run": version.run_id}
+    tags |= {} if version.model_id is None else {MODEL_ID: version.model_id}
     return NamedModel(fetch_version(tracking, version, scratch), str(version), tags)
 
 

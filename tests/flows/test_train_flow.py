@@ -69,6 +69,21 @@ def test_one_id_finds_flow_run_rows_and_mlflow_run(trained, workspace, mlflow, s
     stdout_of("status", "ffff", "-w", workspace, code=1)
 
 
+def test_model_holds_its_scores_by_data_set(trained, workspace, short, mlflow):
+    """Of the validation that chose its weights, and of an evaluation on the frozen benchmark."""
+    summary = evaluate(model=str(trained["version"]), workspace=str(workspace), config=short)
+    registered = mlflow.get_model_version(trained["model"], str(trained["version"]))
+    model = mlflow.get_logged_model(registered.tags["model_id"])
+    assert (str(model.status), model.model_type, model.source_run_id) == ("READY", "generator", trained["run"])
+    scores = {(metric.key, metric.dataset_name): metric.value for metric in model.metrics}
+    assert scores["val/loss", trained["release"]] == pytest.approx(trained["best_loss"])
+    nme = mlflow.get_run(summary["run"]).data.metrics["paired/nme_lips"]
+    assert scores["paired/nme_lips", summary["evaluated_on"].split()[1]] == nme
+    evaluation = mlflow.get_run(summary["run"])
+    assert [one.model_id for one in evaluation.inputs.model_inputs] == [model.model_id]
+    assert [one.tags[0].value for one in evaluation.inputs.dataset_inputs] == ["test"]
+
+
 def test_train_run_holds_pictures_and_a_film(trained, mlflow):
     names = [Path(one.path).name for one in mlflow.list_artifacts(trained["run"], "val")]
     assert any(name.startswith("landmarks_000003") for name in names)
