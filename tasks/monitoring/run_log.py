@@ -1,4 +1,4 @@
-"""Runs of flows and their steps, written to the table `metrics` and to the log as they happen.
+"""Runs of flows and their steps, written to the table `metrics`, to the log, and as spans, as they happen.
 
 `@recorded` makes a call a run of a flow, `@as_step` a step of the run under way, if any. A flow that another one calls
 is a run of its own, which names its parent, and a step of that parent. If the log cannot be written, the run
@@ -31,6 +31,7 @@ from heterodub.tasks.tracking.ledger import current_user
 
 from .heartbeat import HeartbeatFile
 from .logging import PAIRS, log_lines
+from .spans import span
 from .stopping import at_stop, forget
 
 P = ParamSpec("P")
@@ -177,7 +178,8 @@ def recording(flow: str, settings: Settings, run_id: str | None = None) -> Itera
         at_stop(run.stop)
         run.begin()
         try:
-            yield ending
+            with span(flow, run=run.run):
+                yield ending
         except BaseException as error:  # also Ctrl-C and cancellation by Prefect
             run.end(ending_by(error), type(error).__name__)
             raise
@@ -246,7 +248,8 @@ def _step(run: RunLog | None, name: str) -> Iterator[StepOutcome]:
         return
     run.step_begins(name)
     try:
-        yield ending
+        with span(name):
+            yield ending
     except BaseException as error:
         run.step_ends(name, ending_by(error), time.monotonic() - started, ending.counts, type(error).__name__)
         raise
