@@ -39,7 +39,7 @@ def test_lines_are_written_once_beside_another_handler_of_stderr(capsys: pytest.
     try:
         with log_lines(LogSettings()):
             LOG.info("one")
-            logging.getLogger("prefect.flow_runs").warning("two")
+            logging.getLogger("another").warning("two")
         LOG.warning("three")
     finally:
         logging.getLogger().removeHandler(other)
