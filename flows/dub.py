@@ -10,10 +10,10 @@ from heterodub.schemas.config.dubbing import DubJob, FaceRank, FinetuneSeconds
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import BatchError
 from heterodub.tasks.dubbing.jobs import job_of, summary_of
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.dubbing import check_dub
 from heterodub.tasks.steps.dub import dub_jobs, log_dubs, read_jobs, show_dubbings
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.states import shown_by_prefect
 
 

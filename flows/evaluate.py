@@ -8,7 +8,6 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from heterodub.schemas.config.settings import load_settings
 from heterodub.schemas.config.training import Preset
 from heterodub.schemas.errors import BatchError
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_ablate_finetuning, check_evaluate
 from heterodub.tasks.steps.evaluate import (
     compare_data,
@@ -22,6 +21,7 @@ from heterodub.tasks.steps.evaluate import (
     show_scores,
 )
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.states import shown_by_prefect
 from heterodub.tasks.stores.workspace import Workspace
 

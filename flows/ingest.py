@@ -7,7 +7,6 @@ from prefect import flow
 from pydantic import PositiveInt
 
 from heterodub.schemas.endings import with_ending
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.steps.arguments import unvisited
 from heterodub.tasks.steps.ingest import (
     check_drift,
@@ -19,6 +18,7 @@ from heterodub.tasks.steps.ingest import (
     work_on_files,
 )
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.states import shown_by_prefect
 from heterodub.tasks.stores.workspace import Workspace
 

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_promote
 from heterodub.tasks.promotion import manual
 from heterodub.tasks.promotion.evidence import promotion_summary
@@ -20,6 +19,7 @@ from heterodub.tasks.steps.promote import (
     open_comparison,
     score_candidates,
 )
+from heterodub.tasks.steps.recorded import recorded
 
 
 @flow(name="promote", flow_run_name=run_name("promote", "stage", "model", "override"))

@@ -4,9 +4,9 @@ from typing import Any, Literal
 
 from prefect import flow
 
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_reproduce
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.reproduce import measure_table, save_table
 from heterodub.tasks.stores.workspace import Workspace
 

@@ -12,10 +12,10 @@ from heterodub.flows.train import train
 from heterodub.schemas.config.sections import StageName
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import RetrainError
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_retrain
 from heterodub.tasks.promotion import retraining_summary as outcomes
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.retrain import decide_stage, log_training_scores, show_retraining
 
 

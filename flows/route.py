@@ -7,10 +7,10 @@ from pydantic import PositiveInt
 
 from heterodub.schemas.endings import with_ending
 from heterodub.tasks.ingestion.reroute import describe
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_route
 from heterodub.tasks.steps.ingest import publish_release
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.route import apply_route, plan_route
 from heterodub.tasks.steps.states import shown_by_prefect
 from heterodub.tasks.stores.active_policy import chosen_policy

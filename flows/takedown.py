@@ -6,10 +6,10 @@ from prefect import flow
 from pydantic import SecretStr
 
 from heterodub.schemas.endings import with_ending
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_takedown
 from heterodub.tasks.steps.arguments import unvisited
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.states import shown_by_prefect
 from heterodub.tasks.steps.takedown import erase, forget_name, plan_erasure
 

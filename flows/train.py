@@ -7,10 +7,10 @@ from pydantic import NonNegativeInt, PositiveFloat, PositiveInt
 
 from heterodub.schemas.config.baselines import BaselineName
 from heterodub.schemas.config.training import Preset
-from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.models import check_finetune, check_train
 from heterodub.tasks.steps.arguments import unvisited
 from heterodub.tasks.steps.names import run_name
+from heterodub.tasks.steps.recorded import recorded
 from heterodub.tasks.steps.train import baseline_training, finetuning_training, fit, show_training, stage_training
 
 

@@ -36,6 +36,8 @@ _DEFAULTS = {
 _STANDING_SERVER = {
     # requests are repeated for more than eight minutes (after 2, 4, 8 ... seconds), since servers are away for updates
     "PREFECT_CLIENT_MAX_RETRIES": "8",
+    "PREFECT_INTERNAL_LOGGING_LEVEL": "CRITICAL",  # a server that is away is said once, by us, not with each event
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # seconds; automations.yaml finds runs that stopped beating
 }
 """Further ones where the server is not this run's own."""
 

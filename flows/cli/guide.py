@@ -45,7 +45,9 @@ GUIDES: Final = {
         ),
         "status",
     ),
-    "status": Guide(("status -w WORKSPACE", "status -w WORKSPACE --json"), "list --clips"),
+    "status": Guide(
+        ("status -w WORKSPACE", "status 3f9a1c -w WORKSPACE", "status -w WORKSPACE --json"), "list --clips"
+    ),
     "list": Guide(
         (
             "list --files --state rejected -w WORKSPACE",

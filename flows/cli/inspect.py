@@ -33,13 +33,35 @@ def register(app: typer.Typer) -> None:
     app.command("report")(report)
 
 
-def status(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """Show where the workspace stands: files, clips, tables, releases."""
+def status(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="Only this run: its id in Prefect and here (or how it begins), or that of its MLflow run."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show where the workspace stands: files, clips, tables, releases, runs; or all about one run."""
+    if run is not None:
+        _show_run(run, workspace, config, as_json)
+        return
     from heterodub.flows.cli.render.status import show_status
     from heterodub.tasks.inspect.status import status as read_status
 
     answer = read_status(_settings(workspace, config))
     print_result(asdict(answer), as_json, lambda _: show_status(answer))
+
+
+def _show_run(name: str, workspace: str | None, config: Path | None, as_json: bool) -> None:
+    from heterodub.flows.cli.environment import configure_environment
+
+    configure_environment()
+    from heterodub.flows.cli.render.status import show_run
+    from heterodub.tasks.inspect.run_details import run_details
+
+    details = run_details(_settings(workspace, config), name)
+    print_result(asdict(details), as_json, lambda _: show_run(details))
 
 
 def list_rows(

@@ -121,6 +121,10 @@ class TrackingSettings(Section):
         description="MLflow experiment of trainings; evaluations, promotions and dubs have NAME-evaluation, "
         "NAME-promotion and NAME-dubbing",
     )
+    system_metrics: bool = Field(
+        True,
+        description="log the load of cores, memory, disk, network and GPUs to a training's run, once a minute",
+    )
 
 
 class Settings(Section):

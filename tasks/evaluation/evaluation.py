@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.metrics.intervals import Interval
@@ -14,6 +14,9 @@ from heterodub.schemas.errors import ModelFileError, TrackingError, TrainingErro
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection
+
+if TYPE_CHECKING:
+    from heterodub.tasks.tracking.runs import InputData
 
 Split = Literal["train", "val", "test"]
 
@@ -86,11 +89,14 @@ def log_evaluation(
     summary: Mapping[str, Any],
     rows: Sequence[ClipScores] = (),
     description: str = "",
+    data: "InputData | None" = None,
 ) -> str | None:
     """Log an evaluation to a new run and return its id; None, with a warning, if the store cannot be reached.
 
-    rows: scores of every clip and system; speakers are logged as a hash. description: for people, in Markdown.
+    rows: scores of every clip and system; speakers are logged as a hash. description: for people, in Markdown. data:
+    the data set of the clips, if they are one. The tag MODEL_ID names the model that the scores are of.
     """
+    from heterodub.tasks.tracking.models import MODEL_ID
     from heterodub.tasks.tracking.runs import tracked_run
     from heterodub.tasks.tracking.store import open_tracking
 
@@ -98,7 +104,8 @@ def log_evaluation(
         tracking = open_tracking(settings.tracking, ws)
         with tracked_run(tracking.of("evaluation"), name) as run:
             run.tags({"kind": "evaluation", **tags})
-            run.metrics(metrics)
+            run.inputs(tags.get(MODEL_ID), data)
+            run.metrics(metrics, 0, tags.get(MODEL_ID), data)
             run.describe(description)
             run.content(f"{FOLDER}/scores.json", summary)
             if rows:

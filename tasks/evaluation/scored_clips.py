@@ -1,13 +1,17 @@
 """The clips that a model is scored on."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final, get_args
 
+from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.evaluation.evaluation import Split
-from heterodub.tasks.releases import benchmarks
+from heterodub.tasks.evaluation.evaluation import Evaluation, Split
+from heterodub.tasks.releases import benchmarks, releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, candidates
+
+if TYPE_CHECKING:
+    from heterodub.tasks.tracking.runs import InputData
 
 BENCHMARK: Final = "benchmark "
 
@@ -25,3 +29,23 @@ def scored_clips(ws: Workspace, release: Release, stage: Stage, split: Split) ->
     benchmarks.verify(ws, frozen, release.versions[stage.value])
     frozen_ids = {clip.clip_id for clip in frozen.clips}
     return [clip for clip in clips if clip.facts.clip_id in frozen_ids], f"{BENCHMARK}{frozen.benchmark}"
+
+
+def scored_data(ws: Workspace, evaluation: Evaluation) -> "InputData | None":
+    """Describe the clips of an evaluation as a data set of MLflow; None of folds, and of a release that was erased.
+
+    The val split is the data set that trainings log as their input.
+    """
+    from heterodub.tasks.tracking.runs import InputData, benchmark_input, release_input
+
+    name = evaluation.evaluated_on
+    if name.startswith(BENCHMARK):
+        return InputData(benchmark_input(ws, name.removeprefix(BENCHMARK), evaluation.stage), "test")
+    split = next((split for split in get_args(Split) if name == f"the {split} split"), None)
+    if split is None:
+        return None
+    try:
+        release = releases.find(ws, evaluation.release)
+    except NotFoundError:
+        return None
+    return InputData(release_input(ws, release, evaluation.stage, split), split)

@@ -30,6 +30,7 @@ from heterodub.tasks.ingestion.job import Analysis, FileJob
 from heterodub.tasks.ingestion.sandbox import warn_of_missing
 from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.monitoring.spans import file_span
 from heterodub.tasks.releases.barred import Barred
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S, FileBatch, KnownMedia, commit_batch, drop_media, orphans
@@ -201,6 +202,8 @@ class _IngestRun:
             pending.take(job.media_id, row, done.analysis)
             count_states(self.tally, [row])
             _count(self.tally, raw, done)
+            if done.began_ns:
+                file_span(done.began_ns, done.ended_ns, media=job.media_id, state=row["state"], bytes=raw.size_bytes)
             self.progress.advance(self.tally.routes_text, self.tally.share)
             if len(pending.rows) >= limits.commit_files or time.monotonic() - pending.since > limits.commit_s:
                 self._store(pending, known_media)

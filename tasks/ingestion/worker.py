@@ -2,6 +2,7 @@
 
 import atexit
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -43,11 +44,13 @@ _LOAD = FunctionName("heterodub.tasks.ingestion.process_file:load")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FileResult:
-    """Result of one job, or why there is none."""
+    """Result of one job, or why there is none. began_ns, ended_ns: by the worker's clock, since 1970; 0: not known."""
 
     job: FileJob
     analysis: Analysis | None
     refusal: MediaRefusedError | None
+    began_ns: int = 0
+    ended_ns: int = 0
 
 
 @cache
@@ -95,11 +98,12 @@ def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
 
     Raises: HeterodubError - what goes wrong with the run, such as missing weights.
     """
+    began_ns = time.time_ns()
     try:
         analysis = _unless_killed(partial(_analysed, job, settings, policy), settings.limits.attempts)
     except MediaRefusedError as refusal:
-        return FileResult(job, None, refusal)
-    return FileResult(job, analysis, None)
+        return FileResult(job, None, refusal, began_ns, time.time_ns())
+    return FileResult(job, analysis, None, began_ns, time.time_ns())
 
 
 def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:

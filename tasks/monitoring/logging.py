@@ -23,20 +23,29 @@ _OURS: Final = "heterodub"
 
 @contextmanager
 def log_lines(settings: LogSettings) -> Iterator[None]:
-    """Write the records of our own loggers inside the block to stderr; a nested block adds nothing."""
+    """Write the records of our own loggers inside the block to stderr, once; a nested block adds nothing."""
     logger = logging.getLogger(_OURS)
     if any(isinstance(handler, _Stderr) for handler in logger.handlers):
         yield
         return
     level = settings.level or ("warning" if sys.stderr.isatty() else "info")
     handler, before = _Stderr(settings.format), logger.level
+    others = [other for other in logging.getLogger().handlers if getattr(other, "stream", None) is sys.stderr]
     logger.addHandler(handler)
     logger.setLevel(level.upper())
+    for other in others:  # Prefect's console, which would write each line a second time
+        other.addFilter(_is_not_ours)
     try:
         yield
     finally:
+        for other in others:
+            other.removeFilter(_is_not_ours)
         logger.removeHandler(handler)
         logger.setLevel(before)
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] != _OURS
 
 
 class _Stderr(logging.Handler):

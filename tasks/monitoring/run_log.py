@@ -1,4 +1,4 @@
-"""Runs of flows and their steps, written to the table `metrics` and to the log as they happen.
+"""Runs of flows and their steps, written to the table `metrics`, to the log, and as spans, as they happen.
 
 `@recorded` makes a call a run of a flow, `@as_step` a step of the run under way, if any. A flow that another one calls
 is a run of its own, which names its parent, and a step of that parent. If the log cannot be written, the run
@@ -31,6 +31,7 @@ from heterodub.tasks.tracking.ledger import current_user
 
 from .heartbeat import HeartbeatFile
 from .logging import PAIRS, log_lines
+from .spans import span
 from .stopping import at_stop, forget
 
 P = ParamSpec("P")
@@ -60,11 +61,12 @@ class Counts:
 class RunLog:
     """Log of one run of a flow, from `begin` to `end`: its rows in the table `metrics`, and its heartbeat.
 
-    No error here ends a run. The workspace may not exist yet (an ingest creates it), may be read-only, or unreachable.
+    run: its id; a new one without it. No error here ends a run. The workspace may not exist yet (an ingest creates it),
+    may be read-only, or unreachable.
     """
 
-    def __init__(self, flow: str, root: str, parent: str | None) -> None:
-        self.run = uuid.uuid4().hex[:12]
+    def __init__(self, flow: str, root: str, parent: str | None, run: str | None = None) -> None:
+        self.run = run or str(uuid.uuid4())
         self._flow, self._root, self._parent, self._who = flow, root, parent, current_user()
         self._started = time.monotonic()
         self._flushed: float | None = None
@@ -164,17 +166,20 @@ def current_run() -> RunLog | None:
 
 
 @contextmanager
-def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
-    """Record the block as a run of a flow. It may set its ending, if that is neither done nor an error."""
+def recording(flow: str, settings: Settings, run_id: str | None = None) -> Iterator["StepOutcome"]:
+    """Record the block as a run of a flow. It may set its ending, if that is neither done nor an error. run_id: of the
+    run where somebody else has named it; else it gets a new one.
+    """
     outer = _RUN.get()
-    run = RunLog(flow, settings.workspace, outer.run if outer else None)
+    run = RunLog(flow, settings.workspace, outer.run if outer else None, run_id)
     with log_lines(settings.log), _step(outer, flow) as ending:
         ending.counts = Counts(facts={"run": run.run})  # its counts are in its own rows, once
         token = _RUN.set(run)
         at_stop(run.stop)
         run.begin()
         try:
-            yield ending
+            with span(flow, run=run.run):
+                yield ending
         except BaseException as error:  # also Ctrl-C and cancellation by Prefect
             run.end(ending_by(error), type(error).__name__)
             raise
@@ -185,8 +190,10 @@ def recording(flow: str, settings: Settings) -> Iterator["StepOutcome"]:
             _RUN.reset(token)
 
 
-def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Record each call as a run of the flow. The function takes `workspace` and `config`, as all our flows do."""
+def recorded(flow: str, run_id: Callable[[], str | None] = lambda: None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Record each call as a run of the flow. The function takes `workspace` and `config`, as all our flows do. run_id:
+    returns the id of the run that the call is, if it has one already.
+    """
 
     def decorate(work: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(work)
@@ -198,7 +205,7 @@ def recorded(flow: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 settings = load_settings(arguments.get("config"), workspace=arguments.get("workspace"))
             except SettingsError:
                 return work(*args, **kwargs)  # which raises it itself
-            with recording(flow, settings) as outcome:
+            with recording(flow, settings, run_id()) as outcome:
                 result = work(*args, **kwargs)
                 outcome.state = ending_of(result)
                 return result
@@ -241,7 +248,8 @@ def _step(run: RunLog | None, name: str) -> Iterator[StepOutcome]:
         return
     run.step_begins(name)
     try:
-        yield ending
+        with span(name):
+            yield ending
     except BaseException as error:
         run.step_ends(name, ending_by(error), time.monotonic() - started, ending.counts, type(error).__name__)
         raise

@@ -95,6 +95,7 @@ def _rows(ws: Workspace) -> list[dict[str, Any]]:
 
 
 def _run(ws: Workspace, rows: list[Row]) -> RunRecord:
+    rows = _last_attempt(rows)
     first, whole = rows[0], [row for row in rows if row["step"] is None]
     ended = next((row for row in whole if row["state"] != "started"), None)
     at, error = None, None
@@ -114,6 +115,12 @@ def _run(ws: Workspace, rows: list[Row]) -> RunRecord:
         error=error,
         steps=tuple(_steps(rows)),
     )
+
+
+def _last_attempt(rows: list[Row]) -> list[Row]:
+    """Return the rows since a run's last start: Prefect may repeat a flow run, which keeps its id."""
+    starts = [number for number, row in enumerate(rows) if row["step"] is None and row["state"] == "started"]
+    return rows[starts[-1] if starts else 0 :]
 
 
 def _ending(state: str) -> RunState:

@@ -22,7 +22,7 @@ from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, l
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.evaluation.generator_scores import release_scorer
 from heterodub.tasks.evaluation.model_card import describe_scores, with_scores
-from heterodub.tasks.evaluation.scored_clips import BENCHMARK, scored_clips
+from heterodub.tasks.evaluation.scored_clips import BENCHMARK, scored_clips, scored_data
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress, training_callback
@@ -178,7 +178,10 @@ def log_scores(
     name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
     metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
     described = with_scores("", evaluation.evaluated_on, evaluation)
-    run = log_evaluation(workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows, described)
+    data = scored_data(workspace, evaluation)
+    run = log_evaluation(
+        workspace, settings, name, tags, metrics, evaluation.summary(), evaluation.rows, described, data
+    )
     if run is not None and what in tuple(Stage) and "evaluated_model" in evaluation.tags:
         describe_scores(workspace, settings, evaluation)
     return run

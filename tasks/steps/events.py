@@ -13,8 +13,11 @@ from prefect.events import emit_event
 from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import AuditFailedError
+from heterodub.tasks.monitoring import lineage_events
 from heterodub.tasks.monitoring.drift import CorpusDrift
+from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
     from heterodub.tasks.promotion.gate import Comparison
@@ -43,10 +46,13 @@ def audited(settings: Settings) -> Iterator[None]:
 
 
 def emit_published(settings: Settings, published: PublishResult) -> None:
-    """Emit an event for a release, if it is new."""
+    """Emit an event for a release, if it is new, and its lineage."""
     if published.is_new and published.release_id is not None:
         payload = {"release": published.release_id, "workspace": without_password(settings.workspace)}
         _emit("heterodub.release.published", f"release.{published.release_id}", **payload, notes=list(published.notes))
+        if lineage_events.is_wanted():
+            ws = Workspace.open(settings.workspace)
+            lineage_events.release_published(ws.root, releases.find(ws, published.release_id))
 
 
 def emit_drifted(settings: Settings, drifts: Sequence[CorpusDrift]) -> None:

@@ -9,6 +9,7 @@ from heterodub.schemas.config.baselines import BaselineName
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.model_card import describe_training
+from heterodub.tasks.monitoring.lineage_events import model_trained
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import training_callback
@@ -87,6 +88,8 @@ def fit(spec: AnySpec, settings: Settings, fresh: bool) -> Registered:
     """
     registered = train_and_register(spec, settings, training_callback(), fresh)
     describe_training(settings, spec, registered)
+    root = Workspace.open(settings.workspace).root
+    model_trained(root, registered.trained.card.release, registered.model, registered.version)
     return registered
 
 

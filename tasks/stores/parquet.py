@@ -59,13 +59,15 @@ class RowsFile:
 
 
 def _described(table: str) -> pa.Schema:
-    """Return a table's schema with what readers of its arrays must know: frame rate, landmarks by boundary in order."""
-    from heterodub.model.features.landmarks import BOUNDARIES  # only where files are written
+    """Return a table's schema with what readers must know: frame rate, where it counts frames; order of landmarks."""
+    schema, metadata = TABLES[table], {}
+    if any((column.metadata or {}).get(b"unit") == b"frames" for column in schema):
+        metadata["frames_per_second"] = str(FPS)
+    if "landmarks" in schema.names:
+        from heterodub.model.features.landmarks import BOUNDARIES  # only where such files are written
 
-    if table not in PAYLOAD:
-        return TABLES[table]
-    order = json.dumps({boundary.name: boundary.points for boundary in BOUNDARIES})
-    return TABLES[table].with_metadata({"frames_per_second": str(FPS), "landmark_order": order})
+        metadata["landmark_order"] = json.dumps({boundary.name: boundary.points for boundary in BOUNDARIES})
+    return schema.with_metadata(metadata)
 
 
 def unfinished_file(ws: Workspace) -> Path:

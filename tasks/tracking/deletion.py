@@ -62,12 +62,11 @@ def delete_version(tracking: Tracking, version: Version) -> None:
     """
     tracking.require_held(version.source, str(version))
     with tracking_errors(f"{version} at {tracking.place}"):
-        registered = tracking.client.get_model_version(version.name, str(version.number))
         files = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
         for entry in files.list_artifacts():
             files.delete_artifacts(entry.path)  # type: ignore[no-untyped-call]
-        if registered.model_id:
-            tracking.client.delete_logged_model(registered.model_id)
+        if version.model_id:
+            tracking.client.delete_logged_model(version.model_id)
         tracking.client.delete_model_version(version.name, str(version.number))
 
 

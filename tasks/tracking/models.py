@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 CHECKSUMS_TAG: Final = "checksums_sha256"
 """Tag of a version: the sha256 of the checksums of its whole logged folder."""
 
+MODEL_ID: Final = "model_id"
+"""Tag of a version, and of an evaluation's run: the LoggedModel that it is, or that was scored."""
+
 TAKEN_DOWN: Final = "taken_down"
 """Tag of versions that were trained on footage which was taken down since."""
 
@@ -62,6 +65,11 @@ class Version:
         if CHECKSUMS_TAG not in self.tags:
             raise ModelFileError(f"{self} has no tag {CHECKSUMS_TAG}, so its files cannot be verified")
         return self.tags[CHECKSUMS_TAG]
+
+    @property
+    def model_id(self) -> str | None:
+        """Id of the LoggedModel that it is; MLflow's own field for it is lost in a database."""
+        return self.tags.get(MODEL_ID)
 
     @property
     def release(self) -> str:
@@ -100,10 +108,10 @@ def _log(run: TrackedRun, inner: Path, whole: Path, card: Card, kind: ModelKind,
     from mlflow.models import Model  # which loads torch; queries of versions do without
 
     client, tags = run.tracking.client, _tags(run, card, kind, hashes)
-    logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags)
+    logged = client.create_logged_model(run.tracking.experiment_id, kind.name, run.run_id, tags, model_type=kind.inner)
     try:
         _save(inner, whole, card, kind, Model(run_id=run.run_id, model_id=logged.model_id, model_uuid=logged.model_id))
-        verified_by = {CHECKSUMS_TAG: write_checksums(whole)}
+        found_by = {CHECKSUMS_TAG: write_checksums(whole), MODEL_ID: logged.model_id}
         client.log_model_artifacts(logged.model_id, str(whole))
     except BaseException:
         client.finalize_logged_model(logged.model_id, "FAILED")
@@ -117,7 +125,7 @@ def _log(run: TrackedRun, inner: Path, whole: Path, card: Card, kind: ModelKind,
             raise
     # the place itself, not models:/<id>, which a local store looks up in whatever store is the process's default
     registered = client.create_model_version(
-        kind.name, logged.artifact_location, run.run_id, tags=tags | verified_by, model_id=logged.model_id
+        kind.name, logged.artifact_location, run.run_id, tags=tags | found_by, model_id=logged.model_id
     )
     return version_of(registered)
 
@@ -230,5 +238,9 @@ def _registered(run: TrackedRun, hashes: Mapping[str, str], kind: ModelKind) -> 
 def version_of(registered: Any) -> Version:
     """Convert MLflow's version to ours."""
     return Version(
-        registered.name, int(registered.version), registered.run_id, registered.source, dict(registered.tags)
+        registered.name,
+        int(registered.version),
+        registered.run_id,
+        registered.source,
+        dict(registered.tags),
     )

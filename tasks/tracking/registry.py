@@ -20,7 +20,7 @@ from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.stores.workspace import Workspace
 
 from .kinds import KINDS
-from .models import Version, fetch_version, version_of
+from .models import MODEL_ID, Version, fetch_version, version_of
 from .runs import TrackedRun
 from .store import Tracking, if_there, open_tracking, pages, tracking_errors
 
@@ -125,6 +125,7 @@ def find_model(settings: Settings, workspace: Workspace, kind: str, name: str | 
     tracking = open_tracking(settings.tracking, workspace)
     version = usable_version(tracking, kind, name)
     tags = {"evaluated_model": version.name, "version": str(version.number), "model_run": version.run_id}
+    tags |= {} if version.model_id is None else {MODEL_ID: version.model_id}
     return NamedModel(fetch_version(tracking, version, scratch), str(version), tags)
 
 
@@ -204,7 +205,7 @@ def finished_training(tracking: Tracking, model: str, training: str) -> TrainedV
     Raises: TrackingError - the store cannot be reached.
     """
     by_run = {version.run_id: version for version in versions(tracking, model)}
-    runs = _search(tracking, f"tags.{TRAINING} = '{training}' and attributes.status = 'FINISHED'")
+    runs = search_runs(tracking, f"tags.{TRAINING} = '{training}' and attributes.status = 'FINISHED'")
     done = [TrainedVersion(by_run[run.info.run_id], dict(run.data.tags)) for run in runs if run.info.run_id in by_run]
     return max(done, key=lambda trained: trained.version.number, default=None)
 
@@ -214,7 +215,7 @@ def trained_by(tracking: Tracking, model: str, settings: str) -> frozenset[int]:
 
     Raises: TrackingError - the store cannot be reached.
     """
-    runs = {run.info.run_id for run in _search(tracking, f"tags.{SETTINGS} = '{settings}'")}
+    runs = {run.info.run_id for run in search_runs(tracking, f"tags.{SETTINGS} = '{settings}'")}
     return frozenset(version.number for version in versions(tracking, model) if version.run_id in runs)
 
 
@@ -224,7 +225,7 @@ def kept_out(tracking: Tracking, model: str) -> dict[int, str]:
     Raises: TrackingError - the store cannot be reached.
     """
     condition = f"tags.model = '{model}' and tags.outcome != 'promote' and attributes.status = 'FINISHED'"
-    runs = sorted(_search(tracking.of("promotion"), condition), key=lambda run: int(run.info.start_time))
+    runs = sorted(search_runs(tracking.of("promotion"), condition), key=lambda run: int(run.info.start_time))
     return {int(run.data.tags["challenger"]): run.data.tags.get("reason", "") for run in runs}
 
 
@@ -248,7 +249,9 @@ def runs_of_benchmarks(tracking: Tracking, benchmarks: Collection[str]) -> set[s
     with tracking_errors(f"runs at {tracking.place}"):
         experiments = [experiment.experiment_id for experiment in tracking.client.search_experiments()]
         evidence = [
-            run for benchmark in benchmarks for run in _search(tracking, f"tags.benchmark = '{benchmark}'", experiments)
+            run
+            for benchmark in benchmarks
+            for run in search_runs(tracking, f"tags.benchmark = '{benchmark}'", experiments)
         ]
     return {run.info.run_id for run in evidence} | {run.data.tags.get("challenger_run", "") for run in evidence}
 
@@ -263,8 +266,11 @@ def curve(tracking: Tracking, version: Version, metric: str) -> list[tuple[int, 
     return sorted({point.step: point.value for point in points or ()}.items())
 
 
-def _search(tracking: Tracking, condition: str, experiments: Sequence[str] | None = None) -> list[Any]:
-    """Return the runs that match a filter, of any page. experiments: ids; else that of the tracking alone."""
+def search_runs(tracking: Tracking, condition: str, experiments: Sequence[str] | None = None) -> list[Any]:
+    """Return the runs that match a filter, of any page. experiments: ids; else that of the tracking alone.
+
+    Raises: TrackingError - the store cannot be reached.
+    """
     chosen = [tracking.experiment_id] if experiments is None else list(experiments)
     search = partial(tracking.client.search_runs, chosen, condition, max_results=_PAGE)
     with tracking_errors(f"runs at {tracking.place}"):

@@ -1,94 +1,30 @@
 """A run in MLflow: started or resumed, filled with results and provenance, and ended with its status."""
 
-import hashlib
 import json
 import logging
-import re
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 from pydantic import BaseModel
 
-from heterodub.schemas.addresses import without_password, without_passwords
+from heterodub.schemas.addresses import without_password
 from heterodub.schemas.errors import TrackingError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.monitoring.run_log import current_run
 from heterodub.tasks.releases.releases import Release
-from heterodub.tasks.stores.code_version import code_version
 from heterodub.tasks.stores.workspace import Workspace
 
+from .provenance import code_tags, environment_hash, flattened, installed, settings_tree
 from .store import Tracking, tracking_errors
 
 LONGEST_TAG: Final = 8000
 """Characters of a tag that MLflow keeps (mlflow.utils.validation.MAX_TAG_VAL_LENGTH)."""
-
-LONGEST_PARAM: Final = 6000
-"""Characters of a parameter that MLflow keeps (mlflow.utils.validation.MAX_PARAM_VAL_LENGTH)."""
-
-_CUT_MARK: Final = " ... (cut; whole in settings.json)"
-
-
-def settings_tree(settings: BaseModel | Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as plain JSON values, without passwords in addresses."""
-    plain = settings.model_dump(mode="json") if isinstance(settings, BaseModel) else json.loads(json.dumps(settings))
-    tree: dict[str, Any] = without_passwords(plain)
-    return tree
-
-
-def flattened(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Flatten a tree to parameters: {"clips": {"min_s": 1.0}} becomes {"clips.min_s": "1.0"}.
-
-    Lists stay whole, as JSON. A value that is too long for MLflow is cut, with a mark.
-    """
-    flat: dict[str, str] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= flattened(value, f"{above}{name}.")
-        else:
-            text = json.dumps(value) if isinstance(value, list) else str(value)
-            too_long = len(text) > LONGEST_PARAM
-            flat[above + name] = text[: LONGEST_PARAM - len(_CUT_MARK)] + _CUT_MARK if too_long else text
-    return flat
-
-
-def code_tags() -> dict[str, str]:
-    """Return tags that name the code: "code" as in releases, MLflow's own for the commit, and what is not committed."""
-    code = code_version()
-    tags = {"code": code}
-    if "+" in code:
-        tags |= {"mlflow.source.git.commit": code.partition("+")[2], "code.uncommitted_files": str(_uncommitted())}
-    return tags
-
-
-def installed() -> list[str]:
-    """List every installed distribution as "name==version", sorted; names as package indexes compare them."""
-    packages = {(re.sub(r"[-_.]+", "-", part.name).lower(), part.version) for part in distributions()}
-    return sorted(f"{name}=={version}" for name, version in packages)
-
-
-def environment_hash(packages: list[str]) -> str:
-    """Compute sha256 over the packages, one a line, in hex."""
-    return hashlib.sha256("\n".join(packages).encode()).hexdigest()
-
-
-def _uncommitted() -> int | None:
-    """Count files of the checkout that differ from its commit; None where git does not say."""
-    place = str(Path(__file__).parent)
-    try:
-        status = subprocess.run(
-            ["git", "-C", place, "status", "--porcelain"], capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return len(status.stdout.splitlines()) if status.returncode == 0 else None
-
 
 _log = logging.getLogger(__name__)
 
@@ -99,6 +35,17 @@ _METRICS_AT_ONCE: Final = 1000
 """Metrics in one request (mlflow.utils.validation.MAX_METRICS_PER_BATCH)."""
 
 _LONGEST_FAILURE: Final = 1000
+
+
+class InputData(NamedTuple):
+    """A data set that a run reads. context: its use, such as train or test."""
+
+    data: Dataset
+    context: str
+
+    def input(self) -> DatasetInput:
+        """Return it as MLflow logs it."""
+        return DatasetInput(self.data, [InputTag("mlflow.data.context", self.context)])
 
 
 class TrackedRun:
@@ -143,21 +90,42 @@ class TrackedRun:
     def data(self, ws: Workspace, release: Release, stage: Stage) -> None:
         """Log the release as input: one data set for each split that trainings read, whose context is the split."""
         self.tags({"release": release.release_id})
-        inputs = [
-            DatasetInput(release_input(ws, release, stage, split), [InputTag("mlflow.data.context", split)])
-            for split in ("train", "val")
-        ]
+        inputs = [InputData(release_input(ws, release, stage, split), split).input() for split in ("train", "val")]
         with tracking_errors(f"run {self.run_id}"):
             self.tracking.client.log_inputs(self.run_id, inputs)
 
-    def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
-        """Store scores at a step; None means that there is none, and is left out."""
-        now = time.time_ns() // 1_000_000
-        self.send([Metric(name, value, now, step) for name, value in values.items() if value is not None])
+    def metrics(
+        self,
+        values: Mapping[str, float | None],
+        step: int = 0,
+        model_id: str | None = None,
+        data: "InputData | None" = None,
+    ) -> None:
+        """Store scores at a step; None means that there is none, and is left out. model_id, data: what was scored, and
+        on which data set, by which MLflow shows the scores with the model too.
+        """
+        now, where = time.time_ns() // 1_000_000, (None, None) if data is None else (data.data.name, data.data.digest)
+        self.send(
+            [Metric(name, value, now, step, model_id, *where) for name, value in values.items() if value is not None]
+        )
 
     def send(self, metrics: Sequence[Metric]) -> None:
         """Store metrics with their own times and steps. Sending some again changes nothing."""
         self._batches("metrics", metrics, _METRICS_AT_ONCE)
+
+    def at_step(self, prefix: str, step: int) -> dict[str, float]:
+        """Return the values at a step of the metrics whose names begin so."""
+        names = [name for name in self._run().data.metrics if name.startswith(prefix)]
+        with tracking_errors(f"run {self.run_id}"):
+            histories = {name: self.tracking.client.get_metric_history(self.run_id, name) for name in names}
+        return {name: entry.value for name, history in histories.items() for entry in history if entry.step == step}
+
+    def inputs(self, model_id: str | None, data: "InputData | None") -> None:
+        """Log a model and a data set as inputs, for runs that score models."""
+        models = [] if model_id is None else [LoggedModelInput(model_id)]
+        data_sets = [] if data is None else [data.input()]
+        with tracking_errors(f"run {self.run_id}"):
+            self.tracking.client.log_inputs(self.run_id, data_sets, models)
 
     def steps_of(self, metric: str) -> set[int]:
         """Return the steps at which the run holds a value of this metric."""
@@ -215,7 +183,6 @@ def release_input(ws: Workspace, release: Release, stage: Stage, split: str) -> 
 
     MLflow takes two inputs of one name and digest for the same and drops one, so the digest ends in the split.
     """
-    root = without_password(ws.root)
     profile = {
         "stage": stage.value,
         "split": split,
@@ -225,18 +192,32 @@ def release_input(ws: Workspace, release: Release, stage: Stage, split: str) -> 
         "extractor": release.extractor,
         "counts": release.counts.get(stage.value, {}),
     }
-    return Dataset(
-        name=release.release_id,
-        digest=f"{release.release_id}-{split}",
-        source_type="local" if ws.is_local else root.partition("://")[0],
-        source=json.dumps({"uri": root}),
-        profile=json.dumps(profile),
-    )
+    return _data_set(ws, release.release_id, f"{release.release_id}-{split}", profile)
+
+
+def benchmark_input(ws: Workspace, benchmark: str, stage: Stage) -> Dataset:
+    """Describe a frozen benchmark as an MLflow data set, named and digested by its hash."""
+    return _data_set(ws, benchmark, benchmark, {"stage": stage.value, "benchmark": benchmark})
+
+
+def _data_set(ws: Workspace, name: str, digest: str, profile: Mapping[str, Any]) -> Dataset:
+    root = without_password(ws.root)
+    kind = "local" if ws.is_local else root.partition("://")[0]
+    return Dataset(name, digest, kind, source=json.dumps({"uri": root}), profile=json.dumps(profile))
+
+
+FLOW_RUN: Final = "flow_run"
+"""Tag of a run: the run of a flow that made it, or resumed it last, by the id in `metrics` and in Prefect."""
+
+
+def _flow_run() -> dict[str, str]:
+    run = current_run()
+    return {} if run is None else {FLOW_RUN: run.run}
 
 
 def _begun(tracking: Tracking, name: str) -> TrackedRun:
     with tracking_errors(f"experiment {tracking.experiment_id} at {tracking.place}"):
-        run = tracking.client.create_run(tracking.experiment_id, run_name=name)
+        run = tracking.client.create_run(tracking.experiment_id, tags=_flow_run(), run_name=name)
     return TrackedRun(tracking, run.info.run_id, resumed=False)
 
 
@@ -250,7 +231,9 @@ def _resumed(tracking: Tracking, run_id: str) -> TrackedRun:
         if run.info.experiment_id != tracking.experiment_id:
             raise TrackingError(f"run {run_id} belongs to another experiment; set [tracking] experiment to that one")
         tracking.client.update_run(run_id, status="RUNNING")
-    return TrackedRun(tracking, run_id, resumed=True)
+    resumed = TrackedRun(tracking, run_id, resumed=True)
+    resumed.tags(_flow_run())
+    return resumed
 
 
 def _end(run: TrackedRun, status: str) -> None:

@@ -61,6 +61,7 @@ def train_and_register(spec: AnySpec, settings: Settings, callback: Callback, fr
     from heterodub.tasks.tracking.models import log_model
     from heterodub.tasks.tracking.runs import tracked_run
     from heterodub.tasks.tracking.store import open_tracking
+    from heterodub.tasks.tracking.system_metrics import system_metrics
 
     assert isinstance(spec.clips, Selection)
     prefix = spec.name if spec.tuned_from is None else f"{spec.name}-{spec.tuned_from[:12]}"
@@ -69,10 +70,21 @@ def train_and_register(spec: AnySpec, settings: Settings, callback: Callback, fr
     with tracked_run(tracking, _run_name(spec), resume) as run:
         _log_identity(run, spec, spec.clips, folder)
         callbacks = CallbackList(callback, TrackedTraining(run), _RunRecorder(folder, run.run_id))
-        trained = run_training(spec, folder, callbacks, fresh, settings.device)
+        with system_metrics(run, settings.tracking.system_metrics):
+            trained = run_training(spec, folder, callbacks, fresh, settings.device)
         run.metrics({**_gain(trained), "parameters": float(trained.parameters)}, trained.fitted.step)
         version = log_model(run, trained.model, KINDS[spec.model])
+        _link_scores(run, version.model_id, trained.fitted.best_step, spec)
         return Registered(trained, run.run_id, version.name, version.number)
+
+
+def _link_scores(run: "TrackedRun", model_id: str | None, best_step: int, spec: AnySpec) -> None:
+    """Log the validation scores of the weights that were kept once more, as scores of the model on the val split."""
+    from heterodub.tasks.tracking.runs import InputData, release_input
+
+    assert isinstance(spec.clips, Selection)
+    data = InputData(release_input(spec.clips.workspace, spec.clips.release, spec.stage, "val"), "val")
+    run.metrics(run.at_step("val/", best_step), best_step, model_id, data)
 
 
 def _run_name(spec: AnySpec) -> str:

@@ -1,17 +1,10 @@
 """`prefect.yaml` for real: a server on loopback, every deployment, a worker, retraining that comes by schedule."""
 
-import json
-import os
 import re
-import subprocess
-import sys
-import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
@@ -35,16 +28,13 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.synthetic.make import make_sample
 from heterodub.tasks.tracking.ledger import moves
+from tests.flows.deployed import NAMES, ROOT, Served, asked_for, deployed, events, finished, until
 from tests.flows.heads import contents, versions, voice, write_head
 from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY
-from tests.served import ServerProgram, free_port
 from tests.tasks.dubbing.conftest import write_wav
 
 pytestmark = pytest.mark.long
-
-ROOT = Path(__file__).parents[2]
-NAMES = {"ingest", "route", "takedown", "retrain", "train", "evaluate", "promote", "dub", "dub-video"}
 
 FIRST = ("s01-clean.mp4", "s02-clean.mp4", "s06-clean.mp4", "s08-clean.webm", "s05-clean.mov", "s07-clean.avi")
 """With the shares below s08 is val, s05 and s07 are test, the others train."""
@@ -74,49 +64,10 @@ sample_interval = 1000
 """
 
 
-class Served(NamedTuple):
-    """A server to which everything in prefect.yaml was deployed, with a worker."""
-
-    api: str
-    worker: ServerProgram
-    folder: Path
-    prefect: Callable[..., str]
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Served]:
-    folder, port = tmp_path_factory.mktemp("served"), free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | {
-        "PREFECT_HOME": str(folder / "home"),
-        "PREFECT_API_URL": api,
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "PYTHONPATH": str(ROOT),
-        "DO_NOT_TRACK": "true",
-        "OMP_NUM_THREADS": "1",
-    }
-
-    def prefect(*words: str) -> str:
-        ended = subprocess.run(
-            [sys.executable, "-m", "prefect", *words],
-            cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
-
-    serve = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    server = ServerProgram(folder, "server", serve, surroundings, f"{api}/health")
-    worker = ServerProgram(folder, "worker", ["prefect", "worker", "start", "--pool", "heterodub"], surroundings, None)
-    server.start()
-    try:
-        prefect("work-pool", "create", "heterodub", "--type", "process")
-        prefect("--no-prompt", "deploy", "--all")
-        worker.start()
-        yield Served(api, worker, folder, prefect)
-    finally:
-        worker.stop()
-        server.stop()
+    with deployed(tmp_path_factory.mktemp("served")) as result:
+        yield result
 
 
 @pytest.fixture(scope="module")
@@ -135,25 +86,6 @@ def parameters(served) -> dict[str, Any]:
     return {"stage": "stage1", "workspace": workspace, "config": config}
 
 
-def finished(client: SyncPrefectClient, run: FlowRun, log: Path) -> FlowRun:
-    """The flow run once it has ended."""
-    end = time.monotonic() + 300
-    while not (run.state and run.state.is_final()):
-        assert time.monotonic() < end, log.read_text()[-3000:]
-        time.sleep(1)
-        run = client.read_flow_run(run.id)
-    return run
-
-
-def until(look: Callable[[], Any], holds: Callable[[Any], bool]) -> Any:
-    """Poll `look` until its result holds; servers do some things seconds later."""
-    end = time.monotonic() + 180
-    while not holds(result := look()):
-        assert time.monotonic() < end, result
-        time.sleep(0.5)
-    return result
-
-
 def scheduled(client: SyncPrefectClient, deployment: Any, workspace: str) -> FlowRun:
     """The deployment's next run on a workspace, as the server's scheduler makes it."""
     chosen = DeploymentFilter(id=DeploymentFilterId(any_=[deployment.id]))
@@ -163,12 +95,6 @@ def scheduled(client: SyncPrefectClient, deployment: Any, workspace: str) -> Flo
         return [run for run in runs if run.parameters.get("workspace") == workspace]
 
     return min(until(look, bool), key=lambda run: run.expected_start_time)
-
-
-def asked_for(client: SyncPrefectClient, name: str, parameters: dict[str, Any], log: Path) -> FlowRun:
-    """Start a run of a deployment; return it once it has ended."""
-    deployment = client.read_deployment_by_name(name)
-    return finished(client, client.create_flow_run_from_deployment(deployment.id, parameters=parameters), log)
 
 
 def summary_of(client: SyncPrefectClient, run: FlowRun) -> str:
@@ -186,12 +112,9 @@ def below(client: SyncPrefectClient, run: FlowRun) -> list[str]:
     return sorted(client.read_flow(one.flow_id).name for one in runs)
 
 
-def events(served: Served) -> Counter[str]:
+def our_events(served: Served) -> Counter[str]:
     """Our events that the server has, by name."""
-    asked = json.dumps({"filter": {"event": {"prefix": ["heterodub."]}}}).encode()
-    request = urllib.request.Request(f"{served.api}/events/filter", asked, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return Counter(one["event"] for one in json.load(answer)["events"])
+    return Counter(event["event"] for event in events(served.api, "heterodub."))
 
 
 def test_every_deployment_has_a_form_with_types_and_descriptions(client):
@@ -250,7 +173,7 @@ def test_scheduled_retraining_promotes_a_first_champion(served, client, paramete
     (move,) = moves(Workspace.open(parameters["workspace"]))
     assert (move.model, move.to_version) == ("landmark-generator", 1)
     result = {"heterodub.release.published": 1, "heterodub.model.promoted": 1}
-    until(lambda: events(served), lambda actual: actual == result)
+    until(lambda: our_events(served), lambda actual: actual == result)
 
 
 def test_new_files_lead_to_another_promotion(served, client, parameters):
@@ -262,7 +185,7 @@ def test_new_files_lead_to_another_promotion(served, client, parameters):
     assert re.search(rf"version 2 {outcome}, champion \d \| \w+", summary), summary  # and why
     expected = Counter({"heterodub.release.published": 2, "heterodub.model.promoted": 1})
     expected[f"heterodub.model.{outcome}"] += 1
-    until(lambda: events(served), lambda result: result == expected)
+    until(lambda: our_events(served), lambda result: result == expected)
     assert "1 new clips" in summary and "1 new speakers since version 1 (the champion)" in summary
 
 

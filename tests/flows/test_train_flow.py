@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import torch
 from mlflow import MlflowClient
+from prefect.client.orchestration import get_client
 
 from heterodub.flows.cli.environment import prepare
 from heterodub.flows.evaluate import ablate_data, evaluate
@@ -52,6 +54,34 @@ def test_train_run_holds_the_lineage(trained, mlflow):
     assert {"release", "seed", "environment"} <= set(run.data.tags)
     assert {one.dataset.name for one in run.inputs.dataset_inputs} == {trained["release"]}
     assert {"loss/l1", "fusion/sound", "val/loss"} <= set(run.data.metrics)
+
+
+def test_one_id_finds_flow_run_rows_and_mlflow_run(trained, workspace, mlflow, stdout_of):
+    flow_run = mlflow.get_run(trained["run"]).data.tags["flow_run"]
+    with get_client(sync_client=True) as client:
+        assert client.read_flow_run(UUID(flow_run)).name.startswith("train")
+    for name in (flow_run, flow_run[:8], trained["run"]):
+        details = json.loads(stdout_of("status", name, "-w", workspace, "--json"))
+        assert [run["run"] for run in details["runs"]] == [flow_run]
+        assert [run["run"] for run in details["logged"]] == [trained["run"]]
+    text = stdout_of("status", trained["run"], "-w", workspace)
+    assert all(word in text for word in (flow_run, trained["run"], "choose", "train"))
+    stdout_of("status", "ffff", "-w", workspace, code=1)
+
+
+def test_model_holds_its_scores_by_data_set(trained, workspace, short, mlflow):
+    """Of the validation that chose its weights, and of an evaluation on the frozen benchmark."""
+    summary = evaluate(model=str(trained["version"]), workspace=str(workspace), config=short)
+    registered = mlflow.get_model_version(trained["model"], str(trained["version"]))
+    model = mlflow.get_logged_model(registered.tags["model_id"])
+    assert (str(model.status), model.model_type, model.source_run_id) == ("READY", "generator", trained["run"])
+    scores = {(metric.key, metric.dataset_name): metric.value for metric in model.metrics}
+    assert scores["val/loss", trained["release"]] == pytest.approx(trained["best_loss"])
+    nme = mlflow.get_run(summary["run"]).data.metrics["paired/nme_lips"]
+    assert scores["paired/nme_lips", summary["evaluated_on"].split()[1]] == nme
+    evaluation = mlflow.get_run(summary["run"])
+    assert [one.model_id for one in evaluation.inputs.model_inputs] == [model.model_id]
+    assert [one.tags[0].value for one in evaluation.inputs.dataset_inputs] == ["test"]
 
 
 def test_train_run_holds_pictures_and_a_film(trained, mlflow):

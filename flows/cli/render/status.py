@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 from humanize import naturalsize
 
 from heterodub.flows.cli.render.tables import TableColumn, cell, console, pairs, show
-from heterodub.schemas.display import counted, duration, readable_path
+from heterodub.schemas.display import SHORT_ID, counted, duration, readable_path
 
 if TYPE_CHECKING:
+    from heterodub.tasks.inspect.run_details import RunDetails
     from heterodub.tasks.inspect.status import Status
     from heterodub.tasks.monitoring.runs import RunRecord
     from heterodub.tasks.releases.releases import Release
@@ -50,6 +51,36 @@ def show_status(status: "Status") -> None:
     _releases(status.releases, status.erased)
     console().print()
     _runs(status.runs)
+
+
+def show_run(details: "RunDetails") -> None:
+    """Print a run with its steps, the runs that it started, and their runs in MLflow."""
+    run = details.runs[0]
+    pairs([("run", run.run), ("heterodub", run.code), ("by", run.who)])
+    console().print()
+    _runs(details.runs)
+    console().print()
+    columns = [TableColumn("flow"), TableColumn("step"), TableColumn("corpus"), TableColumn("state")]
+    numbers = [TableColumn(name, right=True) for name in ("took", "files", "clips", "errors")]
+    show(
+        [*columns, *numbers, TableColumn("error")],
+        [
+            (
+                record.flow,
+                step.name,
+                step.corpus,
+                step.state,
+                None if step.seconds is None else duration(step.seconds),
+                *(step.files, step.clips, step.errors, step.error),
+            )
+            for record in details.runs
+            for step in record.steps
+        ],
+    )
+    if details.logged:
+        console().print()
+        logged = [(one.run, one.experiment, one.name, one.status.lower()) for one in details.logged]
+        show([TableColumn(name) for name in ("MLflow run", "experiment", "name", "state")], logged)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -103,7 +134,7 @@ def _runs(runs: Sequence["RunRecord"]) -> None:
     columns += [TableColumn("started (UTC)"), TableColumn("took", right=True), TableColumn("what", 24, folds=True)]
     rows = [
         [
-            cell(run.run, "dim"),
+            cell(run.run[:SHORT_ID], "dim"),
             run.flow if run.parent is None else f"  {run.flow}",
             cell(run.state.replace("_", " "), _RUN_STYLE[run.state]),
             run.started_utc[:16].replace("T", " "),

@@ -1,6 +1,7 @@
 import json
 import logging
 import shlex
+import sys
 from datetime import datetime
 
 import pytest
@@ -29,6 +30,21 @@ def test_pairs_stay_on_one_line_and_read_back(capsys: pytest.CaptureFixture[str]
     pairs = dict(word.split("=", 1) for word in shlex.split(line.replace("\\n", "/").replace("\\u001b", "/")))
     assert pairs["run"] == "ab12"
     assert "none" not in pairs
+
+
+def test_lines_are_written_once_beside_another_handler_of_stderr(capsys: pytest.CaptureFixture[str]):
+    """Such as Prefect's console, which a worker's output is made of."""
+    other = logging.StreamHandler(sys.stderr)
+    logging.getLogger().addHandler(other)
+    try:
+        with log_lines(LogSettings()):
+            LOG.info("one")
+            logging.getLogger("another").warning("two")
+        LOG.warning("three")
+    finally:
+        logging.getLogger().removeHandler(other)
+    first, *rest = stderr_lines(capsys)
+    assert "message=one" in first and rest == ["two", "three"]
 
 
 def test_json_is_an_object_a_line(capsys: pytest.CaptureFixture[str]):

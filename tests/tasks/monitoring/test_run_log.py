@@ -76,6 +76,18 @@ def test_failure_row_holds_only_the_error_kind(ws: Workspace):
     assert "secret" not in str(tables.read(ws, "metrics").to_pylist())
 
 
+def test_repeated_flow_run_shows_its_last_attempt(ws: Workspace):
+    """Prefect repeats a flow run under the id that it had."""
+    with pytest.raises(ValueError, match="odd"), recording("train", Settings(workspace=ws.root), "3f9a"):
+        fail()
+    with recording("train", Settings(workspace=ws.root), "3f9a"):
+        (running,) = runs(ws)
+        find(1)
+    (run,) = runs(ws)
+    assert (running.state, run.run, run.state, run.error) == ("running", "3f9a", "done", None)
+    assert [step.name for step in run.steps] == ["find"]
+
+
 def test_subflow_names_its_parent(ws: Workspace):
     with recording("retrain", Settings(workspace=ws.root)):
         ingest(1, workspace=ws.root)

@@ -52,10 +52,16 @@ def test_numbers_are_the_stored_ones(ws: Workspace):
     assert np.array_equal(landmarks(np.vstack(cells[sample.clip_id(1)])), expected)
 
 
-def test_files_tell_the_frame_rate_and_the_order_of_the_landmarks(ws: Workspace):
-    file = DeltaTable(ws.path("stage1")).file_uris()[0]
-    schema = parquet.read_schema(file)
-    order = json.loads(schema.metadata[b"landmark_order"])
+@pytest.mark.parametrize("table", ["clips", "stage1", "stage2"])
+def test_files_tell_the_frame_rate_of_what_they_count_in_frames(ws: Workspace, table: str):
+    schema = parquet.read_schema(DeltaTable(ws.path(table)).file_uris()[0])
     assert schema.metadata[b"frames_per_second"] == b"25"
+    assert schema.field("frames").metadata[b"unit"] == b"frames"
+
+
+@pytest.mark.parametrize("table", ["stage1", "stage2"])
+def test_files_tell_unit_and_order_of_the_landmarks(ws: Workspace, table: str):
+    schema = parquet.read_schema(DeltaTable(ws.path(table)).file_uris()[0])
+    order = json.loads(schema.metadata[b"landmark_order"])
     assert (sum(order.values()), next(iter(order.items()))) == (LANDMARK_POINTS, ("outline", 40))
     assert schema.field("landmarks").metadata[b"unit"] == b"px"

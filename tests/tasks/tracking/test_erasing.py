@@ -55,10 +55,17 @@ def test_version_is_deleted_with_its_files(tracking, tmp_path):
     set_aliases(tracking, version.name, {PREVIOUS: version.number})
     repository = get_artifact_repository(version.source, tracking_uri=tracking.place.uri)
     assert repository.list_artifacts()
+    assert version.model_id in models_of(tracking)
     delete_version(tracking, version)
     assert repository.list_artifacts() == []
     assert version not in versions(tracking, version.name)
     assert aliased(tracking, version.name, PREVIOUS) is None
+    assert version.model_id not in models_of(tracking)  # none that MLflow shows as READY is without files
+
+
+def models_of(tracking) -> set[str]:
+    """Ids of the LoggedModels of the experiment, without deleted ones."""
+    return {model.model_id for model in tracking.client.search_logged_models([tracking.experiment_id])}
 
 
 def test_lineage_round_trip_and_missing_lineage(tracking):

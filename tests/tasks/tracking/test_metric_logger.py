@@ -1,6 +1,7 @@
 """Curves of a training in its run; also when the store goes away, and when a killed training is taken up again."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from heterodub.schemas.config.settings import TrackingSettings
 from heterodub.tasks.tracking.metric_logger import TrackedTraining
 from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
 from heterodub.tasks.tracking.store import Tracking, open_tracking
+from heterodub.tasks.tracking.system_metrics import system_metrics
 from tests.tasks.tracking.served import Server
 
 
@@ -50,6 +52,22 @@ def test_points_are_means_over_steps(tracking):
     assert curve(tracking, run, "learning_rate")[0] == (10, 1e-3)
     assert curve(tracking, run, "data_wait_frac")[0][1] == pytest.approx(0.25)
     assert curve(tracking, run, "steps_per_s")[0][1] == pytest.approx(5.0)
+
+
+def test_load_of_the_machine_is_logged_unless_it_is_switched_off(local, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", "1")
+    load = ("system/cpu_utilization_percentage", "system/system_memory_usage_percentage")
+    with tracked_run(local, "load") as run:
+        threads = threading.active_count()
+        with system_metrics(run, wanted=False):
+            assert threading.active_count() == threads
+        with system_metrics(run):
+            end = time.monotonic() + 120
+            while not curve(local, run, load[0]):
+                assert time.monotonic() < end
+                time.sleep(0.2)
+    assert all(curve(local, run, name) for name in load)
 
 
 def test_metrics_are_batched_and_flushed_at_the_end(local):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.tracking.runs import (
+from heterodub.tasks.tracking.provenance import (
     LONGEST_PARAM,
     code_tags,
     environment_hash,
@@ -57,7 +57,7 @@ def test_environment_hash_covers_all_packages_in_any_process():
     packages = installed()
     assert {"mlflow==3.17.2", "lightning-fabric==2.6.6"} <= set(packages)
     assert packages == sorted(set(packages))
-    code = "from heterodub.tasks.tracking.runs import *; print(environment_hash(installed()))"
+    code = "from heterodub.tasks.tracking.provenance import *; print(environment_hash(installed()))"
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert elsewhere == environment_hash(packages)
     assert environment_hash([*packages, "one-more==1"]) != elsewhere
