@@ -24,6 +24,24 @@ RELEASES: Final = pa.schema(
         field("counts", TEXT, "JSON: clips and speakers per stage and split"),
         field("audit", TEXT, "JSON: expectations checked, all met"),
         field("notes", pa.list_(TEXT), "what a reader should know, such as a small split"),
+        field("file_lists", pa.list_(TEXT), "lists of release_files that together are all of its files"),
+        field("takedowns", pa.list_(TEXT), "takedowns that took clips out of it since"),
+    ]
+)
+
+RELEASE_FILES: Final = pa.schema(
+    [
+        field("file_list", TEXT, "the list; releases name lists, and share those of which nothing changed"),
+        field("created_utc", TEXT, "when the list was written, ISO 8601"),
+        field("table", TEXT, "the table that the file belongs to"),
+        field("name", TEXT, "name of the file in the table's folder; a row is one file of one list"),
+        field("size_bytes", INT, "size of the file", unit="B"),
+        field("rows", INT, "rows in it"),
+        field("first_media", TEXT, "smallest media_id in it", null=True),
+        field("last_media", TEXT, "largest media_id in it", null=True),
+        field("first_clip", TEXT, "smallest clip_id in it", null=True),
+        field("last_clip", TEXT, "largest clip_id in it", null=True),
+        field("clips", pa.list_(TEXT), "payload of several media: clip_id of each row group, in order", null=True),
     ]
 )
 

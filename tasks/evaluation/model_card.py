@@ -19,7 +19,7 @@ from heterodub.schemas.display import counted
 from heterodub.schemas.errors import HeterodubError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation
-from heterodub.tasks.stores import tables
+from heterodub.tasks.releases import releases
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.registry import LONGEST_DESCRIPTION, describe_version, named_version, version_called
 from heterodub.tasks.tracking.runs import TrackedRun
@@ -68,8 +68,7 @@ class Footage:
 def footage_of(workspace: Workspace, selection: Selection, labels: Sequence[str] = _TERMS) -> list[Footage]:
     """List the footage of a training, train and val clips, by terms; the most first."""
     clips = (*selection.train, *selection.val)
-    version = selection.release.catalog_version
-    rows = tables.read(workspace, "catalog", ["media_id", *labels], version).to_pylist()
+    rows = releases.read_table(workspace, selection.release, "catalog", ["media_id", *labels]).to_pylist()
     terms = {row["media_id"]: tuple((label, row[label] or "not stated") for label in labels) for row in rows}
     parts: dict[tuple[tuple[str, str], ...], list[ClipRef]] = {}
     for clip in clips:

@@ -6,7 +6,7 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation, Split
 from heterodub.tasks.releases import benchmarks, releases
-from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.releases.releases import Release, table_files
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, candidates
 
@@ -26,7 +26,7 @@ def scored_clips(ws: Workspace, release: Release, stage: Stage, split: Split) ->
     if split != "test":
         return [clip for clip in clips if clip.split == split], f"the {split} split"
     frozen = benchmarks.freeze(ws, release, stage, "first evaluated")
-    benchmarks.verify(ws, frozen, release.versions[stage.value])
+    benchmarks.verify(ws, frozen, table_files(ws, release, stage.value))
     frozen_ids = {clip.clip_id for clip in frozen.clips}
     return [clip for clip in clips if clip.facts.clip_id in frozen_ids], f"{BENCHMARK}{frozen.benchmark}"
 

@@ -54,7 +54,7 @@ def check_export(release: ReleaseReader, request: ExportRequest) -> None:
 def export_release(release: ReleaseReader, request: ExportRequest, limits: LimitSettings) -> dict[str, Any]:
     """Write a release into a folder that is not there yet, and return a summary. Complete or not there at all.
 
-    Raises: as check_export. NotFoundError - the release was erased by a takedown. WorkspaceError - a file of it is
+    Raises: as check_export. NotFoundError - a file of the release is gone. WorkspaceError - a file of it is
     damaged. OSError - the folder cannot be written to.
     """
     check_export(release, request)

@@ -19,8 +19,8 @@ from heterodub.schemas.exports import MANIFEST, MEDIA
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.media.paths import fingerprint, localise, open_regular
+from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.visualization.sound import ClipPlace, raw_sound
 
@@ -49,7 +49,7 @@ def copy_media(
         except MediaRefusedError as error:
             (folder / name).unlink(missing_ok=True)
             left_out[uri] = str(error.reason)
-    labels = tables.read(workspace, "catalog", None, release.catalog_version, pc.field("uri").isin(list(uris.values())))
+    labels = releases.read_table(workspace, release, "catalog", filter=pc.field("uri").isin(list(uris.values())))
     with (folder / MANIFEST).open("w", newline="") as file:
         rows = csv.DictWriter(file, _COLUMNS, extrasaction="ignore", lineterminator="\n")
         rows.writeheader()

@@ -76,7 +76,7 @@ def export_rows(
 ) -> Iterator[ExportRow]:
     """Yield the clips of a data set, in its order. videos: paths in the export by media id.
 
-    Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - a file is damaged.
+    Raises: NotFoundError - a file of the release is gone. WorkspaceError - a file is damaged.
     """
     labelled = dataset.labelled()
     narrow = labelled.select([one.name for one in labelled.schema if not pa.types.is_binary(one.type)])  # no hashes

@@ -202,11 +202,11 @@ def _release(ws: Workspace) -> Iterator[Finding]:
             yield _good("last release", "none yet")
             return
         lost = [
-            f"{table} version {version}: {name}"
-            for table, version in last.versions.items()
-            for name in _lost(ws, table, delta.snapshot(ws, table, version).files)
+            f"{table}: {name}"
+            for table in releases.PINNED
+            for name in _lost(ws, table, releases.table_files(ws, last, table))
         ]
-        is_as_published = bool(lost) or releases.identity_of(ws, last) == last.release_id
+        is_as_published = bool(lost or last.takedowns) or releases.identity_of(ws, last) == last.release_id
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
         yield _problem("last release", f"cannot be read: {message_of(error)}", _CHECKED_OUT)
         return

@@ -1,9 +1,9 @@
 """Takedown of footage. Every step is idempotent, so an interrupted takedown is finished by doing it again,
 or by the next one of anything.
 
-The order: tombstones, so that nothing comes back meanwhile; tags on models while their lineage is still known; rows of
-all tables; a new release; old versions on the disk, since they hold deleted rows; pictures of the footage; and, if
-requested, the models.
+The order: tombstones, so that nothing comes back meanwhile; tags on models while their lineage is still known; marks on
+releases that lose clips; rows of all tables; rows of releases, whose files are replaced by copies without them; a new
+release; the files that nobody names any more; pictures of the footage; and, if requested, the models.
 """
 
 import logging
@@ -20,7 +20,10 @@ from heterodub.schemas.errors import PromotionError
 from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.promotion.evidence import PAGE
 from heterodub.tasks.releases.barred import prints_of
+from heterodub.tasks.releases.erasure import mark_releases, take_out
 from heterodub.tasks.releases.publishing import PublishResult, publish
+from heterodub.tasks.releases.release_files import all_listed
+from heterodub.tasks.releases.releases import PINNED
 from heterodub.tasks.stores import tables, tombstones, vacuum
 from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.batches import drop_media
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _TABLES: Final = ("catalog", "clips", "stage1", "stage2", "labels", "draws", "benchmarks")
-"""Tables that hold footage or refer to it."""
+"""Tables that hold footage or refer to it, by media."""
 
 _PAGES: Final = ("audit", "reports")
 """Folders of pages about footage. They can be written again; for `reports/reproduction` that takes hours."""
@@ -98,11 +101,14 @@ def _carry_out(
     """All that follows the tombstones. Every step may be done twice."""
     scope = plan.scope
     tagged = _tag_models(tracking, plan, takedown) if tracking else []
+    mark_releases(ws, plan.releases, takedown)
     _delete_rows(ws, plan)
     pages = _delete_pages(ws)
     unfinished = _delete_unfinished(ws)
+    _take_out_of_releases(ws, scope)
     published = _publish(ws, settings)
     erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
+    erased += len(vacuum.erase(ws, "release_files"))
     if scope.kind == "corpus":
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     pictures = _erase_pictures(tracking, plan) if tracking else 0
@@ -118,6 +124,11 @@ def _carry_out(
         "unfinished_left": unfinished,
         **deleted,
     }
+
+
+def _take_out_of_releases(ws: Workspace, scope: Scope) -> None:
+    for table in PINNED:
+        take_out(ws, table, scope.media, scope.unread if table == "catalog" else ())
 
 
 def _prints(ws: Workspace, scope: Scope) -> list[tombstones.Print]:
@@ -178,8 +189,8 @@ def _publish(ws: Workspace, settings: Settings) -> PublishResult:
 
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
-    """Delete the files of old versions, and files of this footage that killed writers left."""
-    gone = vacuum.erase(ws, table)
+    """Delete files that only old versions name, and files of this footage that killed writers left."""
+    gone = vacuum.erase(ws, table, all_listed(ws, table).keys())
     left = vacuum.strays(ws, table, key, values)
     for name in left:
         remove(ws, table, name)

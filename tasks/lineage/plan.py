@@ -1,11 +1,12 @@
 """Plan of a takedown: files and clips of a speaker, corpus, licence or file, and everything that holds them."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings
@@ -14,8 +15,8 @@ from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.monitoring.run_log import as_step
-from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.barred import copies_of
+from heterodub.tasks.releases.erasure import older_files, releases_with
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.labels import ClipLabel, read_labels
 from heterodub.tasks.stores.tombstones import Kind, Unfinished
@@ -45,6 +46,13 @@ class Scope:
     with_copies: bool = False
     labels: tuple[ClipLabel, ...] = ()
     """Labels of people on the clips; they go as well."""
+    older: tuple[dict[str, Any], ...] = ()
+    """Files of it that only older releases know."""
+
+    @property
+    def unread(self) -> frozenset[str]:
+        """Addresses of files of which no content is known."""
+        return frozenset(str(row["uri"]) for row in (*self.files, *self.older) if row["media_id"] is None)
 
     @property
     def speakers(self) -> frozenset[str]:
@@ -58,7 +66,6 @@ class TakedownPlan:
 
     scope: Scope
     releases: tuple[str, ...]
-    unreadable: tuple[str, ...]
     benchmarks: dict[str, int]
     models: "tuple[TouchedVersion, ...]"
     trainings: tuple[TrainingFolder, ...]
@@ -79,7 +86,6 @@ class TakedownPlan:
             "seconds": round(sum(clip["frames"] for clip in clips) / FPS, 2),
             "speakers": sorted(self.scope.speakers),
             "releases": list(self.releases),
-            "releases_erased_before": list(self.unreadable),
             "benchmarks": dict(self.benchmarks),
             "models": [_model_row(touched) for touched in self.models],
             "trainings": [training.row() for training in self.trainings],
@@ -127,14 +133,12 @@ def plan_takedown(ws: Workspace, tracking: "Tracking | None", scope: Scope) -> T
 
     Raises: TrackingError - the registry cannot be read. WorkspaceError - a table cannot be read.
     """
-    holding, unreadable = _releases_with(ws, scope.media)
     rows = tables.read_any(ws, "benchmarks", ["benchmark", "media_id"]).to_pylist()
     lost = dict(Counter(row["benchmark"] for row in rows if row["media_id"] in scope.media))
     models = _models(tracking, ws, scope) if tracking else []
     return TakedownPlan(
         scope,
-        tuple(holding),
-        tuple(unreadable),
+        tuple(releases_with(ws, scope.media)),
         lost,
         tuple(models),
         training_folders(ws, scope.media, models),
@@ -147,70 +151,81 @@ def _models(tracking: "Tracking", ws: Workspace, scope: Scope) -> "list[TouchedV
     return models_trained_on(tracking, ws, scope.media)
 
 
-def _releases_with(ws: Workspace, media: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Return the ids of releases whose clips hold one of the contents, and of those that can no longer be read."""
-    holding, unreadable = [], []
-    for release in releases.every(ws):
-        try:
-            clips = tables.read(ws, "clips", ["media_id"], release.clips_version)
-        except NotFoundError:
-            unreadable.append(release.release_id)
-            continue
-        if not media.isdisjoint(clips["media_id"].to_pylist()):
-            holding.append(release.release_id)
-    return holding, unreadable
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Rows of the catalog and of clips: those of now, and of media that only older releases hold (`older`, `clips`)."""
+
+    files: list[dict[str, Any]]
+    older: list[dict[str, Any]]
+    clips: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, ws: Workspace) -> "_Known":
+        """Read them."""
+        files, clips = tables.read(ws, "catalog", _FILE_COLUMNS), tables.read(ws, "clips", _CLIP_COLUMNS)
+        now = pa.chunked_array([*files["media_id"].chunks, *clips["media_id"].chunks], pa.string()).combine_chunks()
+        older, older_clips = (
+            tables.read(ws, table, columns, older_files(ws, table), ~pc.field("media_id").isin(now)).to_pylist()
+            for table, columns in (("catalog", _FILE_COLUMNS), ("clips", _CLIP_COLUMNS))
+        )
+        by_id = {row["clip_id"]: row for row in (*older_clips, *clips.to_pylist())}
+        return cls(files.to_pylist(), [dict(row) for row in {tuple(row.items()) for row in older}], [*by_id.values()])
+
+    def media(self, files: list[dict[str, Any]], is_speaker: Callable[[str], bool] | None) -> frozenset[str]:
+        """Return the contents of some files, and of the clips of a speaker."""
+        clips = [clip["media_id"] for clip in self.clips if is_speaker and is_speaker(clip["speaker"])]
+        return frozenset([*clips, *(row["media_id"] for row in files if row["media_id"])])
+
+    def scope(self, kind: Kind, value: str, media: frozenset[str], named: Collection[str]) -> Scope:
+        """Return the scope of some contents, and of files that are named."""
+        return Scope(
+            kind,
+            value,
+            media,
+            tuple(row for row in self.files if row["uri"] in named or row["media_id"] in media),
+            tuple(clip for clip in self.clips if clip["media_id"] in media),
+            older=tuple(row for row in self.older if row["uri"] in named or row["media_id"] in media),
+        )
 
 
 def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False) -> Scope:
-    """Find all of a speaker, corpus, licence or file that the workspace holds, or held at its first taken down; and
-    the files that are near-copies of it.
+    """Find all of a speaker, corpus, licence or file that the workspace or a release holds, or held at its first taken
+    down; and the files that are near-copies of it.
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
-    files = tables.read(ws, "catalog", _FILE_COLUMNS).to_pylist()
-    clips = tables.read(ws, "clips", _CLIP_COLUMNS).to_pylist()
-    earlier = tombstones.media_of(ws, kind, value)
-    named = {str(uri) for uri in _uris(ws, files, kind, value, required=not earlier)}
-    media = {row["media_id"] for row in files if row["uri"] in named and row["media_id"]} | earlier
-    if kind == "speaker":
-        media |= {clip["media_id"] for clip in clips if clip["speaker"] == value}
-    if not (named or media):
-        raise NotFoundError(_nothing(files, clips, kind, value))
-    copied = copies_of(ws, frozenset(media))
-    media |= copied if with_copies else set()
-    return Scope(
-        kind,
-        value,
-        frozenset(media),
-        tuple(row for row in files if row["uri"] in named or row["media_id"] in media),
-        tuple(clip for clip in clips if clip["media_id"] in media),
-        tuple(row for row in files if row["media_id"] in copied),
-        with_copies,
-        tuple(label for label in read_labels(ws).values() if label.media_id in media),
+    known, earlier = _Known.of(ws), tombstones.media_of(ws, kind, value)
+    names = ("uri", "media_id") if kind == "file" else (kind,)
+    older = [row for row in known.older if value in {row[name] for name in names}]
+    named = {str(uri) for uri in _uris(ws, known.files, kind, value, required=not (earlier or older))}
+    files = [*older, *(row for row in known.files if row["uri"] in named)]
+    media = earlier | known.media(files, (lambda speaker: speaker == value) if kind == "speaker" else None)
+    if not (files or media):
+        raise NotFoundError(_nothing(known.files, [*known.clips], kind, value))
+    copied = copies_of(ws, media)
+    named |= {row["uri"] for row in older}
+    scope = known.scope(kind, value, media | copied if with_copies else media, named)
+    return replace(
+        scope,
+        copies=tuple(row for row in known.files if row["media_id"] in copied),
+        with_copies=with_copies,
+        labels=tuple(label for label in read_labels(ws).values() if label.media_id in scope.media),
     )
 
 
 def scope_left(ws: Workspace, left: Unfinished) -> Scope:
     """Scope of a takedown that was not finished. Its name is not known any more, only the hash of it."""
-    files = tables.read(ws, "catalog", _FILE_COLUMNS).to_pylist()
-    clips = tables.read(ws, "clips", _CLIP_COLUMNS).to_pylist()
+    known = _Known.of(ws)
 
     def is_meant(value: str | None) -> bool:
         return value is not None and tombstones.mark(value) == left.mark
 
     column = "uri" if left.kind == "file" else left.kind
-    named = {row["uri"] for row in files if is_meant(row[column])}
-    media = left.media | {row["media_id"] for row in files if row["uri"] in named and row["media_id"]}
-    if left.kind == "speaker":
-        media |= {clip["media_id"] for clip in clips if is_meant(clip["speaker"])}
+    files = [row for row in (*known.files, *known.older) if is_meant(row[column])]
+    media = left.media | known.media(files, is_meant if left.kind == "speaker" else None)
     corpora = tables.read_any(ws, "metrics", ["corpus"])["corpus"].to_pylist() if left.kind == "corpus" else []
-    return Scope(
-        left.kind,
-        next(filter(is_meant, corpora), None) or left.takedown,
-        media,
-        tuple(row for row in files if row["uri"] in named or row["media_id"] in media),
-        tuple(clip for clip in clips if clip["media_id"] in media),
-    )
+    value = next(filter(is_meant, corpora), None) or left.takedown
+    return known.scope(left.kind, value, media, {row["uri"] for row in files if is_meant(row[column])})
 
 
 def _uris(ws: Workspace, files: list[dict[str, Any]], kind: Kind, value: str, required: bool) -> Iterator[str]:

@@ -118,7 +118,7 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
 def _kept(ws: Workspace, version: "Version", stage: Stage, clips: Collection[str]) -> tuple[dict[str, Any], ...]:
     """Return the labels, as of its release, that keep clips of a model for its stage; none once they were erased."""
     try:
-        labels = read_labels(ws, releases.find(ws, version.release).labels_version)
+        labels = read_labels(ws, releases.table_files(ws, releases.find(ws, version.release), "labels"))
     except NotFoundError:
         return ()
     kept = [label for label in labels.values() if label.keep and label.stage is stage and label.clip_id in clips]

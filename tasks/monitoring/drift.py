@@ -234,12 +234,12 @@ def arrivals(ws: Workspace, columns: Sequence[str]) -> Iterator[Arrivals]:
 
     Nothing but ids is read where nothing came in.
 
-    Raises: WorkspaceError - a table cannot be read. NotFoundError - the last release was erased by a takedown.
+    Raises: WorkspaceError - a table cannot be read. NotFoundError - a file of the last release is gone.
     """
     last = releases.latest(ws)
     ids = tables.read_any(ws, "clips", ["clip_id"])["clip_id"]
     if last is not None:
-        released_ids = tables.read(ws, "clips", ["clip_id"], last.clips_version)["clip_id"].combine_chunks()
+        released_ids = releases.read_table(ws, last, "clips", ["clip_id"])["clip_id"].combine_chunks()
         ids = ids.filter(pc.invert(pc.is_in(ids, value_set=released_ids)))
     if not len(ids):
         return
@@ -250,8 +250,8 @@ def arrivals(ws: Workspace, columns: Sequence[str]) -> Iterator[Arrivals]:
         if last is None:
             yield Arrivals(corpus, now, None, None)
             continue
-        released = tables.read(ws, "clips", list(columns), last.clips_version, pc.field("corpus") == corpus)
+        released = releases.read_table(ws, last, "clips", list(columns), pc.field("corpus") == corpus)
         if released.num_rows:
             yield Arrivals(corpus, now, released, "corpus")
         else:
-            yield Arrivals(corpus, now, tables.read(ws, "clips", list(columns), last.clips_version), "release")
+            yield Arrivals(corpus, now, releases.read_table(ws, last, "clips", list(columns)), "release")

@@ -15,7 +15,6 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.registry import curve
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
@@ -208,7 +207,7 @@ def _training(ws: Workspace, release: Release, stage: Stage) -> dict[str, str]:
 def _reasons(ws: Workspace, release: Release, stage: Stage) -> dict[str, str]:
     """Return why the stage refused each clip of a release; empty for admitted ones."""
     name = f"{stage.value}_reasons"
-    rows = tables.read(ws, "clips", ["clip_id", name], release.clips_version).to_pylist()
+    rows = releases.read_table(ws, release, "clips", ["clip_id", name]).to_pylist()
     return {row["clip_id"]: ", ".join(row[name]) for row in rows}
 
 

@@ -105,8 +105,7 @@ def _eval_windows(
 
     Raises: NotFoundError, WorkspaceError - one cannot be read.
     """
-    version = candidates.release.versions[Stage.STAGE2.value]
-    stored = StoredClips.of(candidates.workspace, Stage.STAGE2, version)
+    stored = StoredClips.of(candidates.workspace, candidates.release, Stage.STAGE2)
     for clip in clips:
         pictures = stored.pictures(ClipSource(clip.clip_id, clip.media_id))
         eval_clip = TranslatorEvalClip(clip.clip_id, clip.speaker, face_clip(pictures, side_px))

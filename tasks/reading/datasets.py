@@ -78,7 +78,7 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
 
     @cached_property
     def _stored(self) -> StoredClips:
-        return StoredClips.of(self.workspace, self.stage, self.release.versions[self.stage.value])
+        return StoredClips.of(self.workspace, self.release, self.stage)
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -88,7 +88,7 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
     def __getitem__(self, number: int) -> Sample:
         """Read a clip.
 
-        Raises: IndexError - no clip has this number. NotFoundError - the release was erased by a takedown.
+        Raises: IndexError - no clip has this number. NotFoundError - a file of the release is gone.
         WorkspaceError - a file is damaged. ValueError - a picture cannot be decoded.
         """
 
@@ -110,14 +110,14 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
     def labelled(self) -> pa.Table:
         """Return what `clips` returns as an Arrow table.
 
-        Raises: NotFoundError - the release was erased by a takedown.
+        Raises: NotFoundError - a file of the release is gone.
         """
         return labelled_clips(self.workspace, self.release, self.stage, self.split)
 
     def clips(self) -> pd.DataFrame:
         """Return the row of `clips` for each clip, in this order, as published: signals, route, labels of its file.
 
-        Raises: NotFoundError - the release was erased by a takedown.
+        Raises: NotFoundError - a file of the release is gone.
         """
         frame: pd.DataFrame = self.labelled().to_pandas()
         return frame
@@ -127,7 +127,7 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
 
         columns: those to read; None: all. schemas/tables.py and the fields' metadata say what they hold.
 
-        Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - a file is damaged.
+        Raises: NotFoundError - a file of the release is gone. WorkspaceError - a file is damaged.
         """
         names = None if columns is None else sorted({"clip_id"}.union(columns))
         batches = list(releases.read_release(self.workspace, self.release, self.stage, self.split, names))
@@ -145,7 +145,7 @@ class StageDataset(Dataset[Sample], ABC, Generic[Sample]):
     def to_pandas(self) -> pd.DataFrame:
         """Read all clips into memory, a row each with the fields of its sample; pictures stay encoded, as `crops`.
 
-        Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - a file is damaged.
+        Raises: NotFoundError - a file of the release is gone. WorkspaceError - a file is damaged.
         """
         return pd.DataFrame([self._cells(number) for number in range(len(self))], columns=list(self._columns))
 

@@ -101,6 +101,11 @@ class ReleaseReader:
         """Id of the release."""
         return self.info.release_id
 
+    @property
+    def takedowns(self) -> tuple[str, ...]:
+        """Ids of takedowns that took clips out of it since it was published; its other clips are as they were."""
+        return self.info.takedowns
+
     @overload
     def dataset(self, stage: Literal["stage1"], split: Split | None = None) -> SpeechDataset: ...
     @overload
@@ -110,7 +115,7 @@ class ReleaseReader:
 
         Speakers of the test split are in no other; benchmarks are made of them.
 
-        Raises: NotFoundError - no such stage or split, or the release was erased by a takedown.
+        Raises: NotFoundError - no such stage or split, or a file of the release is gone.
         """
         if stage not in get_args(StageName):
             raise NotFoundError(f"there is no stage {stage!r}: name stage1 or stage2")

@@ -134,8 +134,8 @@ def freeze(ws: Workspace, release: Release, stage: Stage, reason: str, refreeze:
     return stored
 
 
-def verify(ws: Workspace, benchmark: Benchmark, version: int) -> None:
-    """Compare the benchmark's clips in a version of the stage's table with what was frozen.
+def verify(ws: Workspace, benchmark: Benchmark, version: tables.TableVersion) -> None:
+    """Compare the benchmark's clips in a version of the stage's table, or files of a release, with what was frozen.
 
     Raises: PromotionError - a clip is gone, or its content is another.
     """

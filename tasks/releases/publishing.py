@@ -16,12 +16,13 @@ from heterodub.schemas.display import counted
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
 from heterodub.tasks.labelling.applied import LabelEffect, label_effects
-from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
 from heterodub.tasks.stores.code_version import code_version
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import releases
+from .erasure import erase_unnamed
 from .near_duplicates import NearCopies, find_near_copies
 from .splits import assign_splits
 
@@ -94,7 +95,7 @@ def publish(
     )
     notes = (*assignment.notes, *_of_labels(workspace, policy))
     published = releases.publish(workspace, versions, origin, result.summary(), notes)
-    _erase_dead(workspace, settings.stores.retention_days)
+    erase_unnamed(workspace, settings.stores.retention_days)
     return PublishResult(published.release.release_id, published.changed, published.release.notes)
 
 
@@ -111,13 +112,6 @@ def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:
 def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:
     """Return True if these versions, published by these settings and policy, would be the last release."""
     return last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
-
-
-def _erase_dead(workspace: Workspace, retention_days: int) -> None:
-    """Remove files from disk that no release and no newest version has named for so many days."""
-    all_releases = releases.every(workspace)
-    for table in releases.PINNED:
-        vacuum.erase(workspace, table, {release.versions[table] for release in all_releases}, retention_days)
 
 
 @contextmanager

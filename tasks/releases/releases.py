@@ -1,11 +1,10 @@
-"""Releases: audited states of the tables, pinned by version. Training reads these and nothing else."""
+"""Releases: audited states of the tables, pinned by their files. Training reads these and nothing else."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, Final
 
 import pyarrow as pa
@@ -16,13 +15,15 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.ledger_tables import RELEASES
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.stores import tables
-from heterodub.tasks.stores.delta import DataFile, snapshot
+from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.labels import read_labels
-from heterodub.tasks.stores.parquet import names_in_folder
 from heterodub.tasks.stores.workspace import Workspace
+
+from . import release_files
 
 PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels")
 _CLIP_COLUMNS: Final = ["clip_id", "speaker", "frames", "stage1", "stage2", "split"]
+_LISTS: Final = ("notes", "file_lists", "takedowns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,14 @@ class Release:
     counts: dict[str, Any]
     audit: dict[str, Any]
     notes: tuple[str, ...]
+    file_lists: tuple[str, ...]
+    takedowns: tuple[str, ...]
 
     @property
     def versions(self) -> dict[str, int]:
-        """Pinned version of each table."""
+        """Version of each table when it was published; its files are those of `table_files`, also once the table's log
+        is shortened.
+        """
         return {table: getattr(self, f"{table}_version") for table in PINNED}
 
 
@@ -72,12 +77,31 @@ class PublishedRelease:
 
 
 def identity_of(ws: Workspace, release: Release) -> str:
-    """The id that a release would have by what its versions hold today.
+    """The id that a release would have by what its files hold today; another one, once a takedown took clips out.
 
-    Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - a table cannot be read.
+    Raises: NotFoundError - a file is gone. WorkspaceError - a table cannot be read.
     """
     origin = ReleaseProvenance(**{field.name: getattr(release, field.name) for field in fields(ReleaseProvenance)})
-    return _identity(ws, release.versions, origin, tables.read(ws, "clips", _CLIP_COLUMNS, release.clips_version))
+    files = {table: table_files(ws, release, table) for table in PINNED}
+    return _identity(ws, files, origin, tables.read(ws, "clips", _CLIP_COLUMNS, files["clips"]))
+
+
+def table_files(ws: Workspace, release: Release, table: str) -> tuple[DataFile, ...]:
+    """Return the files of a table that a release reads, by name.
+
+    Raises: WorkspaceError - the table of files cannot be read.
+    """
+    return release_files.listed_files(ws, release.file_lists, table)
+
+
+def read_table(
+    ws: Workspace, release: Release, table: str, columns: list[str] | None = None, filter: pc.Expression | None = None
+) -> pa.Table:
+    """Read rows of a table as they were when the release was published, without what was taken down since.
+
+    Raises: NotFoundError - a file is gone. WorkspaceError - one is damaged.
+    """
+    return tables.read(ws, table, columns, table_files(ws, release, table), filter)
 
 
 def current_versions(ws: Workspace) -> dict[str, int]:
@@ -98,9 +122,10 @@ def publish(
 
     Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be written.
     """
-    clips = tables.read(ws, "clips", _CLIP_COLUMNS, versions["clips"])
+    files = {table: tables.files_of(ws, table, versions[table]) for table in PINNED}
+    clips = tables.read(ws, "clips", _CLIP_COLUMNS, files["clips"])
     release = Release(
-        release_id=_identity(ws, versions, origin, clips),
+        release_id=_identity(ws, files, origin, clips),
         sequence=0,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         catalog_version=versions["catalog"],
@@ -112,6 +137,8 @@ def publish(
         counts=_counts(clips),
         audit=dict(audit),
         notes=notes,
+        file_lists=(),
+        takedowns=(),
     )
     result = PublishedRelease(release, changed=True)
 
@@ -121,7 +148,8 @@ def publish(
         if last and last.release_id == release.release_id:
             result = PublishedRelease(last, changed=False)
             return RELEASES.empty_table()
-        numbered = replace(release, sequence=last.sequence + 1 if last else 1)
+        lists = release_files.write_lists(ws, last.file_lists if last else (), files)
+        numbered = replace(release, sequence=last.sequence + 1 if last else 1, file_lists=lists)
         result = PublishedRelease(numbered, changed=True)
         return _row(numbered)
 
@@ -161,29 +189,6 @@ def find(ws: Workspace, release_id: str) -> Release:
     return next(release for release in reversed(listed) if release.release_id == matches[0])
 
 
-def erased(ws: Workspace, listed: Iterable[Release]) -> tuple[int, ...]:
-    """Return the sequence numbers of releases of which files are gone, as a takedown leaves them.
-
-    Raises: WorkspaceError - a table cannot be read.
-    """
-    if not tables.size(ws, "tombstones").rows:
-        return ()
-    there = {table: names_in_folder(ws, table) for table in PINNED}
-
-    @cache
-    def is_whole(table: str, version: int) -> bool:
-        try:
-            return there[table].issuperset(file.name for file in snapshot(ws, table, version).files)
-        except NotFoundError:
-            return False
-
-    return tuple(
-        release.sequence
-        for release in listed
-        if not all(is_whole(table, version) for table, version in release.versions.items())
-    )
-
-
 def named(ws: Workspace, release_id: str | None) -> Release:
     """Return the release of that id, or of the one that begins so, else the newest.
 
@@ -200,10 +205,12 @@ def release_clips(
 ) -> pa.Table:
     """Read rows of `clips` that belong to a stage and split of a release, as they were when it was published.
 
-    Raises: NotFoundError - the release was erased by a takedown.
+    Clips that were taken down since are missing.
+
+    Raises: NotFoundError - a file is gone.
     """
     chosen = pc.field(stage.value) & (pc.field("split").is_valid() if split is None else pc.field("split") == split)
-    return tables.read(ws, "clips", columns, release.clips_version, chosen)
+    return read_table(ws, release, "clips", columns, chosen)
 
 
 def read_release(
@@ -213,7 +220,7 @@ def read_release(
 
     columns: those to read, clip_id among them; None: all.
 
-    Raises: NotFoundError - the release was erased by a takedown.
+    Raises: NotFoundError - a file is gone.
     """
     clips = release_clips(ws, release, stage, split, ["clip_id", "media_id"])
     media, clip_ids = frozenset(clips["media_id"].to_pylist()), clips["clip_id"].combine_chunks()
@@ -222,16 +229,16 @@ def read_release(
         low, high = file.bounds.get("media_id", ("", "~"))
         return low != high or low in media
 
-    for batch in tables.batches(ws, stage.value, release.versions[stage.value], columns, holds):
+    for batch in tables.batches(ws, stage.value, table_files(ws, release, stage.value), columns, holds):
         rows = batch.filter(pc.is_in(batch["clip_id"], value_set=clip_ids))
         if rows.num_rows:
             yield rows
 
 
-def _identity(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvenance, clips: pa.Table) -> str:
-    """Hash a release; changes with every clip, its speaker, flags, split, label and payload file; not when rows only
-    move.
-    """
+def _identity(
+    ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: ReleaseProvenance, clips: pa.Table
+) -> str:
+    """Hash a release; changes with each clip, its speaker, flags, split, label, payload; not when rows only move."""
     digest = hashlib.sha256()
     origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(origin_parts).encode())
@@ -239,9 +246,8 @@ def _identity(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvena
     for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
         digest.update(json.dumps(row).encode())
     for stage in Stage:
-        for file in snapshot(ws, stage.value, versions[stage.value]).files:
-            digest.update(json.dumps((stage.value, file.name, file.size_bytes)).encode())
-    for label in read_labels(ws, versions["labels"]).values():
+        digest.update(json.dumps((stage.value, sum(file.rows for file in files[stage.value]))).encode())
+    for label in read_labels(ws, files["labels"]).values():
         digest.update(json.dumps((label.clip_id, label.stage, label.keep, label.reason, label.by)).encode())
     return "r" + digest.hexdigest()[:12]
 
@@ -267,7 +273,7 @@ def _counts(clips: pa.Table) -> dict[str, Any]:
 
 def _row(release: Release) -> pa.Table:
     values = {**asdict(release), "counts": json.dumps(release.counts), "audit": json.dumps(release.audit)}
-    values["notes"] = list(release.notes)
+    values |= {name: list(getattr(release, name)) for name in _LISTS}
     return pa.Table.from_pylist([values], schema=RELEASES)
 
 
@@ -278,5 +284,6 @@ def _newest(rows: pa.Table) -> Release | None:
 
 
 def _release(row: dict[str, Any]) -> Release:
-    row |= {name: tables.json_cell(row, name) for name in ("counts", "audit")} | {"notes": tuple(row["notes"])}
+    row |= {name: tables.json_cell(row, name) for name in ("counts", "audit")}
+    row |= {name: tuple(row[name]) for name in _LISTS}
     return Release(**{field.name: row[field.name] for field in fields(Release)})

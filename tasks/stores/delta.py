@@ -17,7 +17,7 @@ import random
 import re
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -215,19 +215,19 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], TableChange |
     raise WorkspaceError(f"table {table} of {ws.root}: other processes changed it {_ATTEMPTS} times in a row")
 
 
-def dead_files(ws: Workspace, table: str, keep_versions: Collection[int], hours: int) -> set[str]:
-    """Return names of files that were removed so many hours ago, and that no version of `keep_versions` names.
+def dead_files(ws: Workspace, table: str, hours: int) -> set[str]:
+    """Return names of files that were removed from the table so many hours ago.
 
     Delta only lists them, and deletes nothing itself: it would write two versions of the table each time, and go
     through every file that was ever erased.
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    failures, versions = 0, sorted(keep_versions)
+    failures = 0
     while True:
         delta = load(ws, table)
         try:
-            listed = delta.vacuum(hours, True, enforce_retention_duration=False, keep_versions=versions)
+            listed = delta.vacuum(hours, True, enforce_retention_duration=False)
         except (DeltaError, OSError) as error:  # a list that was cut off comes as either
             failures += 1
             _back_off(ws, table, "read", error, failures)

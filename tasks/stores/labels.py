@@ -59,8 +59,8 @@ Labels = Mapping[tuple[str, Stage], ClipLabel]
 """Standing labels by clip id and stage."""
 
 
-def label_rows(ws: Workspace, version: int | None = None) -> list[dict[str, Any]]:
-    """Return all rows of the table, oldest first. version: as a release names it; else the newest.
+def label_rows(ws: Workspace, version: tables.TableVersion | None = None) -> list[dict[str, Any]]:
+    """Return all rows of the table, oldest first. version: its number, or files of a release; else the newest.
 
     Raises: WorkspaceError - the table cannot be read, or holds what is no label. NotFoundError - there is no such
     version.
@@ -72,8 +72,8 @@ def label_rows(ws: Workspace, version: int | None = None) -> list[dict[str, Any]
     return sorted(rows, key=lambda row: int(row["sequence"]))
 
 
-def read_labels(ws: Workspace, version: int | None = None) -> dict[tuple[str, Stage], ClipLabel]:
-    """Return the standing labels. version: as a release names it; else the newest.
+def read_labels(ws: Workspace, version: tables.TableVersion | None = None) -> dict[tuple[str, Stage], ClipLabel]:
+    """Return the standing labels. version: its number, or files of a release; else the newest.
 
     Raises: WorkspaceError - the table cannot be read. NotFoundError - there is no such version.
     """

@@ -1,7 +1,7 @@
 """Rows in and out of the Delta tables. Every change is one transaction; an unchanged table keeps its version."""
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -16,6 +16,9 @@ from . import delta
 from .delta import DataFile, Snapshot, TableChange, snapshot, transact
 from .parquet import PAYLOAD, read_files, stream_file, write_file
 from .workspace import Workspace
+
+TableVersion = int | Sequence[DataFile]
+"""Number of a version in the table's log, or the files that a release names, which the log may know no more."""
 
 COMPACT_ABOVE_FILES: Final = 32
 
@@ -85,15 +88,22 @@ def read(
     ws: Workspace,
     table: str,
     columns: list[str] | None = None,
-    version: int | None = None,
+    version: TableVersion | None = None,
     filter: pc.Expression | None = None,
 ) -> pa.Table:
     """Read rows of a table into memory: for `catalog`, `clips` and `releases`, or for narrow columns.
 
     Raises: NotFoundError - there is no such version, or its files were erased.
     """
-    files = snapshot(ws, table, version).files
-    return read_files(ws, table, files, columns, filter)
+    return read_files(ws, table, files_of(ws, table, version), columns, filter)
+
+
+def files_of(ws: Workspace, table: str, version: TableVersion | None = None) -> Sequence[DataFile]:
+    """Return the files of a version, by name; without one, of the newest.
+
+    Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be read.
+    """
+    return snapshot(ws, table, version).files if version is None or isinstance(version, int) else version
 
 
 def read_any(
@@ -112,7 +122,7 @@ def read_any(
 def batches(
     ws: Workspace,
     table: str,
-    version: int | None = None,
+    version: TableVersion | None = None,
     columns: list[str] | None = None,
     keep: Callable[[DataFile], bool] | None = None,
 ) -> Iterator[pa.RecordBatch]:
@@ -122,7 +132,7 @@ def batches(
 
     Raises: NotFoundError - there is no such version, or its files were erased. WorkspaceError - a file is damaged.
     """
-    for file in snapshot(ws, table, version).files:
+    for file in files_of(ws, table, version):
         if keep is None or keep(file):
             for rows in stream_file(ws, table, file, columns):
                 yield from rows.to_batches()
@@ -173,7 +183,7 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Coll
             and _same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh)
         ):
             return None
-        rewritten = [_rewrite(ws, table, file, lambda piece: _without(piece, key, keys)) for file in hit]
+        rewritten = [rewrite(ws, table, file, lambda piece: without(piece, key, keys)) for file in hit]
         return TableChange((*_written(ws, table, before, fresh), *(file for file in rewritten if file)), tuple(hit))
 
     return transact(ws, table, plan)
@@ -201,12 +211,25 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
     if len(set(keys)) != len(keys):
         raise ValueError(f"update of {table}: a {key} stands twice")
 
+    return change_rows(ws, table, lambda rows: _updated(rows, changes, key), key, keys)
+
+
+def change_rows(
+    ws: Workspace, table: str, change: Callable[[pa.Table], pa.Table], key: str, values: Collection[str]
+) -> int:
+    """Change the files that hold a row whose `key` is one of the values, in one transaction; return the version.
+
+    `change` gets all rows of such a file; a file whose rows stay as they are is not written anew.
+
+    Raises: pyarrow.ArrowInvalid - rows do not fit the schema. WorkspaceError - the table cannot be written.
+    """
+
     def plan(before: Snapshot) -> TableChange:
         added: list[DataFile] = []
         removed: list[DataFile] = []
-        for file in _files_with(ws, table, before, key, set(keys)):
+        for file in _files_with(ws, table, before, key, set(values)):
             old = read_files(ws, table, (file,), None, None)
-            new = _updated(old, changes, key)
+            new = change(old)
             if not _same_rows(old, new):
                 added += _written(ws, table, before, new)
                 removed.append(file)
@@ -259,13 +282,19 @@ def _written(ws: Workspace, table: str, before: Snapshot, rows: pa.Table) -> tup
     return (file,) if file else ()
 
 
-def _rewrite(ws: Workspace, table: str, file: DataFile, keep: Callable[[pa.Table], pa.Table]) -> DataFile | None:
+def rewrite(ws: Workspace, table: str, file: DataFile, change: Callable[[pa.Table], pa.Table]) -> DataFile | None:
+    """Write a changed copy of a file, which no transaction names yet; None if no row is left. Equal changes give the
+    same file.
+
+    Raises: NotFoundError - the file was erased. WorkspaceError - it is damaged, or the copy cannot be written.
+    """
     stem = file.name.removesuffix(".parquet").split("~")[0]
-    pieces = (keep(piece) for piece in stream_file(ws, table, file, None))
+    pieces = (change(piece) for piece in stream_file(ws, table, file, None))
     return write_file(ws, table, f"{stem}~{{content}}.parquet", pieces)
 
 
-def _without(rows: pa.Table, key: str, values: set[str]) -> pa.Table:
+def without(rows: pa.Table, key: str, values: set[str]) -> pa.Table:
+    """Return the rows whose `key` is none of the values."""
     return rows.filter(pc.invert(pc.is_in(rows[key], value_set=_texts(values))))
 
 

@@ -19,9 +19,9 @@ from .removal import remove
 from .workspace import Workspace
 
 
-def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_than_days: int = 0) -> list[str]:
-    """Delete from disk the files that neither the newest version nor `keep_versions` name, and that were removed from
-    the table so many days ago; return their names.
+def erase(ws: Workspace, table: str, keep: Collection[str] = (), older_than_days: int = 0) -> list[str]:
+    """Delete from disk the files that the newest version does not name, that are not among the names `keep`, and that
+    were removed from the table so many days ago; return their names.
 
     With 0 days this completes a takedown. All other old versions become unreadable. Files that workers wrote
     and no transaction has named yet are left alone.
@@ -32,7 +32,8 @@ def erase(ws: Workspace, table: str, keep_versions: Collection[int] = (), older_
     gone = []
     try:
         with as_os_errors():
-            for name in sorted(dead_files(ws, table, keep_versions, 24 * older_than_days) & names_in_folder(ws, table)):
+            dead = dead_files(ws, table, 24 * older_than_days) - set(keep)
+            for name in sorted(dead & names_in_folder(ws, table)):
                 with suppress(FileNotFoundError):  # another process erases, too
                     if not older_than_days or _age(files, ws.path(table, name)) > timedelta(older_than_days):
                         remove(ws, table, name)

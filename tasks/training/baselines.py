@@ -77,7 +77,7 @@ def paired(selection: Selection) -> PairedSelection:
                 f"release {release.release_id} has no clip in its {split} split that is good for both stages (of "
                 f"{len(getattr(selection, split))} stage2 clips): baselines need picture and sound of the same clip"
             )
-    stored = {stage: StoredClips.of(selection.workspace, stage, release.versions[stage.value]) for stage in Stage}
+    stored = {stage: StoredClips.of(selection.workspace, release, stage) for stage in Stage}
     both = BothStages(stored[Stage.STAGE1], stored[Stage.STAGE2])
     return PairedSelection(release, stored[Stage.STAGE2], splits["train"], splits["val"], both)
 

@@ -121,7 +121,7 @@ def find_release(workspace: Workspace, release_id: str | None) -> Release:
 def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[ClipRef]:
     """Return all clips of the stage in the release, by id.
 
-    Raises: NotFoundError - the release was erased by a takedown.
+    Raises: NotFoundError - a file of the release is gone.
     """
     rows = releases.release_clips(workspace, release, stage, None, _COLUMNS).sort_by("clip_id").to_pylist()
     return [
@@ -166,7 +166,7 @@ def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
                 f"release {release.release_id} has no {stage.value} clip in its {split} split to {purpose}: "
                 f"{_counts(clips)}; ingest more speakers"
             )
-    stored = StoredClips.of(workspace, stage, release.versions[stage.value])
+    stored = StoredClips.of(workspace, release, stage)
     return Selection(release, stored, splits["train"], splits["val"])
 
 

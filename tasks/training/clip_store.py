@@ -17,7 +17,8 @@ from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.stores.delta import DataFile, snapshot
+from heterodub.tasks.releases.releases import Release, table_files
+from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.parquet import open_file
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -100,17 +101,17 @@ class StoredClips:
         self._mixed = [file for (low, high), file in bounds if low != high]
 
     @classmethod
-    def of(cls, workspace: Workspace, stage: Stage, version: int) -> "StoredClips":
-        """Open the clips of a version of the stage's table.
+    def of(cls, workspace: Workspace, release: Release, stage: Stage) -> "StoredClips":
+        """Open the clips of a stage of a release.
 
-        Raises: NotFoundError - there is no such version, or files of it were erased.
+        Raises: NotFoundError - files of it are gone.
         """
-        files = snapshot(workspace, stage.value, version).files
+        files = table_files(workspace, release, stage.value)
         existing = _names(workspace, stage)
         if erased := [file.name for file in files if file.name not in existing]:
             raise NotFoundError(
-                f"{len(erased)} of {len(files)} files of {stage.value} version {version} in {workspace.root} are gone "
-                f"(a takedown erases them), such as {erased[0]}; train on a newer release"
+                f"{len(erased)} of {len(files)} {stage.value} files of release {release.release_id} of "
+                f"{workspace.root} are gone, such as {erased[0]}; train on another release"
             )
         return cls(workspace, stage, files)
 

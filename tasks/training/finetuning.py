@@ -33,7 +33,7 @@ def finetuning_clip(workspace: Workspace, release: Release, clip_id: str, second
     Raises: NotFoundError - the release has no such stage-2 clip, or several.
     """
     clip = clip_named(workspace, release, clip_id)
-    stored = StoredClips.of(workspace, Stage.STAGE2, release.versions[Stage.STAGE2.value])
+    stored = StoredClips.of(workspace, release, Stage.STAGE2)
     frames = clip.facts.frames if seconds is None else min(clip.facts.frames, max(2, seconds_to_frames(seconds)))
     return Selection(release, stored, *held_back([_beginning(clip, frames)]))
 

@@ -20,8 +20,8 @@ from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.training import ScheduleSettings
 from heterodub.tasks.ingestion.decoder_process import Decoder
+from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.visualization.charts import landmarks_over_truth, opening_chart
 from heterodub.tasks.visualization.film import landmark_film
@@ -174,12 +174,12 @@ def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPla
 
     Raises: NotFoundError - the release was erased.
     """
-    versions, of_clip = release.versions, pc.field("clip_id") == clip_id
+    of_clip = pc.field("clip_id") == clip_id
     columns = ["uri", "media_id", "start_frame", "frames"]
-    clip = tables.read(workspace, "clips", columns, versions["clips"], of_clip).to_pylist()[0]
-    shifts = tables.read(workspace, "stage1", ["sound_shift_frames"], versions["stage1"], of_clip).to_pylist()
+    clip = releases.read_table(workspace, release, "clips", columns, of_clip).to_pylist()[0]
+    shifts = releases.read_table(workspace, release, "stage1", ["sound_shift_frames"], of_clip).to_pylist()
     of_file = pc.field("uri") == clip["uri"]
     file_columns = ["offset_s", "picture_stream", "sound_stream"]
-    files = tables.read(workspace, "catalog", file_columns, versions["catalog"], of_file).to_pylist()
+    files = releases.read_table(workspace, release, "catalog", file_columns, of_file).to_pylist()
     shift = shifts[0]["sound_shift_frames"] if shifts else 0  # of a silent clip, which is no clip of stage 1
     return ClipPlace(**clip, sound_shift_frames=shift, **(files[0] if files else {}))

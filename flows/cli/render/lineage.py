@@ -26,6 +26,7 @@ def show_model(trace: Mapping[str, Any]) -> None:
             ("TAKEN DOWN", trace["taken_down"]),
             ("release", f"{release['release_id']}, number {release['sequence']}" if release else "unknown here"),
             ("published", release.get("created_utc")),
+            ("clips taken down since by", ", ".join(release.get("takedowns", ()))),
             ("table versions", tables),
             ("code", release.get("code")),
             ("clips", "unknown" if clips is None else ", ".join(f"{len(ids)} {split}" for split, ids in clips.items())),

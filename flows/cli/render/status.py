@@ -101,7 +101,7 @@ def _releases(releases: Sequence["Release"], erased: Collection[int]) -> None:
     headings = ("release", "no.", "published (UTC)", "stage 1 train/val/test", "stage 2 train/val/test", "code")
     rows = [
         (
-            release.release_id,
+            release.release_id + ("*" if release.takedowns else ""),
             release.sequence,
             release.created_utc[:16].replace("T", " "),
             *_stages(release, release.sequence in erased),
@@ -112,6 +112,8 @@ def _releases(releases: Sequence["Release"], erased: Collection[int]) -> None:
     show([TableColumn(name, optional=name == "code") for name in headings], rows)
     if len(releases) > _RELEASES_SHOWN:
         out.print(f"and {len(releases) - _RELEASES_SHOWN} older ones; --json shows all")
+    if any(release.takedowns for release in releases[:_RELEASES_SHOWN]):
+        out.print("* clips of it were taken down since; its other clips are as they were")
     for note in releases[0].notes:
         out.print(cell(f"note: {note}"), soft_wrap=True)
 

@@ -15,6 +15,7 @@ from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.ingestion.reroute import Reroute, plan_reroute
 from heterodub.tasks.inspect.routes import route_of
+from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import kept_policy
@@ -103,9 +104,10 @@ def _title(policy: Policy, standing: Policy) -> str:
 def changes_since(ws: Workspace, release: Release, standing: Policy) -> RouteChanges:
     """Compare the routes of a release with those that stand now. standing: the policy in force.
 
-    Raises: NotFoundError - the release was erased by a takedown. WorkspaceError - the workspace cannot be read.
+    Raises: NotFoundError - a file of the release is gone. WorkspaceError - the workspace cannot be read.
     """
-    versions = release.clips_version, tables.version(ws, "clips")  # an ingest may write while this reads
+    # an ingest may write while this reads
+    versions = releases.table_files(ws, release, "clips"), tables.files_of(ws, "clips")
     then, now = (tables.read(ws, "clips", _DECIDED, version) for version in versions)
     both = pa.concat_tables([now, then.filter(pc.invert(pc.is_in(then["clip_id"], now["clip_id"].combine_chunks())))])
     places = [pc.index_in(both["clip_id"], table["clip_id"].combine_chunks()) for table in (then, now)]
@@ -163,7 +165,7 @@ def _reason_counts(then: pa.Table, now: pa.Table, stage: Stage) -> dict[str, tup
     return {reason: (old[reason], new[reason]) for reason in sorted({*old, *new}) if old[reason] != new[reason]}
 
 
-def _rows(ws: Workspace, ids: Sequence[str], version: int) -> dict[str, Row]:
+def _rows(ws: Workspace, ids: Sequence[str], version: tables.TableVersion) -> dict[str, Row]:
     wanted = pc.field("clip_id").isin(pa.array(ids, pa.string()))
     table = tables.read(ws, "clips", None, version, wanted)
     return {row["clip_id"]: row for row in table.to_pylist()}

@@ -12,8 +12,7 @@ from heterodub.schemas.config.settings import ClipSettings
 from heterodub.schemas.errors import AuditFailedError
 from heterodub.schemas.expectations import suites
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.releases.releases import Release
-from heterodub.tasks.stores.delta import snapshot
+from heterodub.tasks.releases.releases import Release, table_files
 from heterodub.tasks.stores.outputs import AUDIT_PAGE
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -98,7 +97,7 @@ def audit(
 
 
 def _payload_files(ws: Workspace, release: Release) -> dict[str, set[tuple[str, int]]]:
-    files = {stage.value: snapshot(ws, stage.value, release.versions[stage.value]).files for stage in Stage}
+    files = {stage.value: table_files(ws, release, stage.value) for stage in Stage}
     return {table: {(file.name, file.size_bytes) for file in data_files} for table, data_files in files.items()}
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from heterodub.schemas.config.settings import Settings
@@ -18,7 +19,9 @@ from heterodub.tasks.inspect.findings import Finding, Health
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.release_files import replace_files
 from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.labels import NewLabel, label_rows, store_labels
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
@@ -53,12 +56,14 @@ for step in steps:
 """
 """A takedown of the workspace FOLDER/STEP for each step, killed after it; one process has loaded all that they need."""
 
-STEPS = ("_prints", "_delete_rows", "_delete_pages", "_erase")
+STEPS = ("_prints", "mark_releases", "_delete_rows", "_take_out_of_releases", "_delete_pages", "_erase")
 
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory) -> Path:
-    """Three files, of each a clip with a label. No policy stands, so nothing is published, which would take long."""
+    """Three files, of each a clip with a label, in two releases. No policy stands: a takedown publishes nothing, which
+    would take long.
+    """
     ws = new_workspace(tmp_path_factory.mktemp("filled"))
     fill(ws, range(3))
     for media in range(3):
@@ -67,6 +72,9 @@ def filled(tmp_path_factory) -> Path:
         row = {"draw": "d", "frame": "f", "created_utc": "x", "policy": "p", "stratum": "s", "population": 1}
         rows = [row | {"frame_clips": 3, "clip_id": clip, "media_id": media_id}]
         tables.append_rows(ws, "draws", pa.Table.from_pylist(rows, schema=DRAWS))
+    release(ws)
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(1)], "speaker": ["Eve"]}))
+    release(ws)
     Path(ws.folder("reports"), "page.html").write_text("somebody's face")
     return Path(ws.root)
 
@@ -117,6 +125,54 @@ def test_interrupted_takedown_is_reported_until_finished(interrupted, step):
     assert problems(ws) == []
     assert not [path for path in Path(ws.root).rglob("*.parquet") if path.parent.name != "tombstones" and _holds(path)]
     assert not Path(ws.root, "reports").exists()
+    for one in releases.every(ws):
+        assert held_by(ws, one) == {sample.media_id(0)} and len(one.takedowns) == 2
+
+
+def held_by(ws: Workspace, one: releases.Release) -> set[str]:
+    """Media of a release, which all its tables agree on."""
+    clips = set(releases.read_table(ws, one, "clips", ["media_id"])["media_id"].to_pylist())
+    for table in ("catalog", "labels"):
+        assert set(releases.read_table(ws, one, table, ["media_id"])["media_id"].to_pylist()) == clips
+    for stage in Stage:
+        rows = list(releases.read_release(ws, one, stage))
+        assert {media for batch in rows for media in batch["media_id"].to_pylist()} == clips
+    return clips
+
+
+def test_takedown_leaves_the_rest_of_older_releases_as_it_was(ws):
+    first, second = releases.every(ws)
+    others = pc.field("media_id") != GONE
+    tables.update_columns(
+        ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "speaker": ["Eve"]})
+    )  # what they hold is not what is stored now
+    before = [releases.read_table(ws, one, "clips", filter=others) for one in (first, second)]
+    rows = [batch.to_pylist() for batch in releases.read_release(ws, first, Stage.STAGE2)]
+    take(ws, GONE)
+    takedown = tombstones.takedown_id("file", GONE)
+    for one, clips in zip(releases.every(ws), before, strict=True):
+        assert releases.read_table(ws, one, "clips").sort_by("clip_id").equals(clips.sort_by("clip_id"))
+        assert one.takedowns == (takedown,)
+    first = releases.find(ws, first.release_id)
+    left = [row for batch in rows for row in batch if row["media_id"] != GONE]
+    assert [row for batch in releases.read_release(ws, first, Stage.STAGE2) for row in batch.to_pylist()] == left
+    assert problems(ws) == []
+
+
+def test_takedown_reaches_what_only_an_older_release_holds(ws):
+    """Footage whose file was deleted or replaced since: its rows are in no newest version."""
+    drop_media(ws, [GONE])
+    (uri,) = tables.read(ws, "catalog", ["uri"], filter=pc.field("media_id") == GONE)["uri"].to_pylist()
+    tables.delete_rows(ws, "catalog", "uri", [uri])
+    before = [held_by_clips(ws, one) for one in releases.every(ws)]
+    assert all(GONE in media for media in before)
+    take(ws, uri)
+    assert [held_by_clips(ws, one) for one in releases.every(ws)] == [media - {GONE} for media in before]
+    assert not [path for path in Path(ws.root).rglob("*.parquet") if path.parent.name != "tombstones" and _holds(path)]
+
+
+def held_by_clips(ws: Workspace, one: releases.Release) -> set[str]:
+    return set(releases.read_table(ws, one, "clips", ["media_id"])["media_id"].to_pylist())
 
 
 def test_takedown_erases_what_people_said_of_it_and_nothing_else(ws):
@@ -168,10 +224,8 @@ def test_newest_commit_that_is_empty_or_cut_short_is_a_problem(ws, table, size):
 
 def test_release_that_holds_something_else_than_was_published_is_a_problem(ws):
     release(ws)
-    log = Path(ws.root, "clips", "_delta_log")
-    released = tables.version(ws, "clips")
-    batch = batch_of(ws, 5)
-    tables.append_rows(ws, "clips", batch.clips)
-    newest = max(log.glob("*.json"))
-    newest.replace(log / f"{released:020d}.json")
+    (*_, old) = released = tables.files_of(ws, "clips")
+    tables.append_rows(ws, "clips", batch_of(ws, 5).clips)
+    (new,) = {file.name: file for file in tables.files_of(ws, "clips") if file not in released}.values()
+    replace_files(ws, "clips", {old.name: new})
     assert "last release" in {one.what for one in problems(ws)}

@@ -18,7 +18,7 @@ def test_rows_about_a_corpus_go_with_it(tmp_path: Path):
     for _ in range(2):
         ingest(Settings(workspace=ws.root), clips)
     scope = Scope("corpus", "films of A. B.", frozenset(), (), ())
-    _delete_rows(ws, TakedownPlan(scope, (), (), {}, (), ()))
+    _delete_rows(ws, TakedownPlan(scope, (), {}, (), ()))
     _erase(ws, "metrics", "corpus", [scope.value])
     assert [[step.corpus for step in run.corpora("drift")] for run in runs(ws)] == [["web"], ["web"]]
     assert [run.state for run in runs(ws)] == ["done", "done"]

@@ -103,9 +103,7 @@ def test_tampered_row_is_detected(ws, how):
 
 def test_missing_test_split_cannot_be_frozen(ws):
     with pytest.raises(PromotionError, match=r"no stage1 clip in its test split"):
-        benchmarks.freeze(
-            ws, replace(releases.latest(ws), clips_version=0, extractor="9-other"), Stage.STAGE1, "a test"
-        )
+        benchmarks.freeze(ws, replace(releases.latest(ws), file_lists=(), extractor="9-other"), Stage.STAGE1, "a test")
 
 
 def test_benchmark_speakers_are_held_out_of_training(ws):

@@ -12,7 +12,6 @@ from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.publishing import audit_pages, publish
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.batches import KnownMedia, commit_batch
-from heterodub.tasks.stores.delta import snapshot
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace, taken_out_before, written_before
@@ -65,7 +64,7 @@ def test_release_is_stable_and_old_versions_are_vacuumed(tmp_path: Path):
     fill(ws, [99])
     tables.compact(ws, "clips", above=1)
     assert publish(ws, Settings(), load_policy()).is_new
-    kept = {name for row in releases.every(ws) for name in _files(ws, row.versions["clips"])}
+    kept = {file.name for row in releases.every(ws) for file in releases.table_files(ws, row, "clips")}
     assert held in kept < _parquet(ws) and len(_parquet(ws)) == 3  # the third is of today
     assert tables.read(ws, "clips", version=versions["clips"]).num_rows == 6
 
@@ -105,7 +104,3 @@ def test_damage_without_a_writer_fails_the_audit(tmp_path: Path, monkeypatch):
 
 def _parquet(ws: Workspace) -> set[str]:
     return {path.name for path in Path(ws.path("clips")).glob("*.parquet")}
-
-
-def _files(ws: Workspace, version: int) -> set[str]:
-    return {file.name for file in snapshot(ws, "clips", version).files}

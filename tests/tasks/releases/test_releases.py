@@ -14,6 +14,7 @@ from heterodub.tasks.releases.releases import (
     publish,
     read_release,
     release_clips,
+    table_files,
 )
 from heterodub.tasks.stores import tables, tombstones, vacuum
 from heterodub.tasks.stores.batches import drop_media
@@ -101,8 +102,8 @@ def test_release_pins_the_labels_it_was_published_with(ws):
     store_labels(ws, [replace(clip, keep=False)])
     other = _publish(ws)
     assert other.changed
-    assert read_labels(ws, labelled.release.labels_version)[clip.clip_id, Stage.STAGE1].keep
-    assert read_labels(ws, without.labels_version) == {}
+    assert read_labels(ws, table_files(ws, labelled.release, "labels"))[clip.clip_id, Stage.STAGE1].keep
+    assert read_labels(ws, table_files(ws, without, "labels")) == {}
     assert releases.identity_of(ws, labelled.release) == labelled.release.release_id
 
 

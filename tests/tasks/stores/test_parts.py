@@ -90,7 +90,7 @@ def test_reading_a_clip_touches_no_other(ws):
             begins = column.dictionary_page_offset or column.data_page_offset
             data[begins : begins + column.total_compressed_size] = bytes(column.total_compressed_size)
     path.write_bytes(data)
-    stored = StoredClips.of(ws, Stage.STAGE2, tables.version(ws, "stage2"))
+    stored = StoredClips(ws, Stage.STAGE2, tuple(tables.files_of(ws, "stage2")))
     wanted = sample.stage2_row(1, 4)
     result = stored.pictures(ClipSource(wanted["clip_id"], sample.media_id(1)))
     assert result.crops == tuple(wanted["crops"])

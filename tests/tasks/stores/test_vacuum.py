@@ -6,6 +6,7 @@ import pytest
 
 from heterodub.schemas.errors import NotFoundError
 from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores.delta import snapshot
 
 from . import sample_rows as sample
 from .sample_store import new_workspace, taken_out_before, written_before
@@ -28,7 +29,7 @@ def test_vacuum_deletes_files_and_keeps_named_versions(ws):
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(1)))
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(2), sample.catalog_row(3)))
     tables.delete_rows(ws, "catalog", "uri", ["/footage/2.mp4"])
-    (gone,) = vacuum.erase(ws, "catalog", keep_versions=[1])
+    (gone,) = vacuum.erase(ws, "catalog", keep=[file.name for file in snapshot(ws, "catalog", 1).files])
     assert not (ws.filesystem().exists(ws.path("catalog", gone)))
     assert _uris(ws, 1) == ["/footage/1.mp4"]
     assert _uris(ws) == ["/footage/1.mp4", "/footage/3.mp4"]

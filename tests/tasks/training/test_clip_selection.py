@@ -60,7 +60,7 @@ def test_version_that_was_erased(own_workspace):
         own_workspace, "stage1", "media_id", [candidates(own_workspace, release, Stage.STAGE1)[0].place.media_id]
     )
     vacuum.erase(own_workspace, "stage1")
-    with pytest.raises(NotFoundError, match=r"are gone.*newer release"):
+    with pytest.raises(NotFoundError, match=r"are gone.*another release"):
         select(own_workspace, release, Stage.STAGE1)
 
 

@@ -102,7 +102,7 @@ def _with_another_end(workspace, frames: int, turn: int) -> PictureClip:
     """A clip of the release over and over, from a frame on in the opposite colours."""
     release = find_release(workspace, None)
     place = select(workspace, release, Stage.STAGE2).train[0].place
-    clip = StoredClips.of(workspace, Stage.STAGE2, release.versions["stage2"]).pictures(place)
+    clip = StoredClips.of(workspace, release, Stage.STAGE2).pictures(place)
     order = np.resize(np.arange(len(clip.crops)), frames)
     crops = [clip.crops[row] for row in order]
     crops[turn:] = [_opposite(crop) for crop in crops[turn:]]

@@ -1,0 +1,115 @@
+"""Erasure around releases: files that no release names any more, and footage that must leave every release."""
+
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heterodub.tasks.stores import tables, vacuum
+from heterodub.tasks.stores.delta import DataFile
+from heterodub.tasks.stores.workspace import Workspace
+
+from .release_files import all_listed, drop_lists, lists_naming, replace_files
+from .releases import PINNED, every
+
+_COLUMNS: Final = {"catalog": ["uri", "media_id"], "clips": ["media_id", "speaker", "split_group"]}
+
+
+def erase_unnamed(ws: Workspace, retention_days: int) -> None:
+    """Delete files from disk that no release and no newest version has named for so many days.
+
+    Raises: WorkspaceError - a table cannot be read, or a file cannot be deleted.
+    """
+    named = {name for release in every(ws) for name in release.file_lists}
+    oldest = datetime.now(UTC) - timedelta(retention_days)
+    drop_lists(ws, named, oldest.isoformat(timespec="seconds"))
+    for table in PINNED:
+        vacuum.erase(ws, table, all_listed(ws, table).keys(), retention_days)
+    vacuum.erase(ws, "release_files", (), retention_days)
+
+
+def older_files(ws: Workspace, table: str) -> list[DataFile]:
+    """Return the files of a table that a release names and the newest version does not.
+
+    Raises: WorkspaceError - the table of files cannot be read.
+    """
+    newest = {file.name for file in tables.files_of(ws, table)}
+    return [file for name, file in all_listed(ws, table).items() if name not in newest]
+
+
+def releases_with(ws: Workspace, media: Collection[str]) -> list[str]:
+    """Return the ids of the releases whose clips hold one of the contents, oldest first.
+
+    Raises: NotFoundError - a file of a release is gone. WorkspaceError - one is damaged.
+    """
+    ordered, values = sorted(media), pa.array(sorted(media), pa.string())
+    holding = [
+        name
+        for name, file in all_listed(ws, "clips").items()
+        if file.may_hold("media_id", ordered)
+        and pc.any(pc.is_in(tables.read(ws, "clips", ["media_id"], (file,))["media_id"], value_set=values)).as_py()
+    ]
+    lists = lists_naming(ws, "clips", holding)
+    return list(dict.fromkeys(one.release_id for one in every(ws) if not lists.isdisjoint(one.file_lists)))
+
+
+def mark_releases(ws: Workspace, release_ids: Collection[str], takedown: str) -> None:
+    """Note on releases that a takedown takes clips out of them. A second call changes nothing.
+
+    Raises: WorkspaceError - the table cannot be written.
+    """
+    marks = {one.release_id: sorted({*one.takedowns, takedown}) for one in every(ws) if one.release_id in release_ids}
+    if marks:
+        takedowns = pa.array([*marks.values()], pa.list_(pa.string()))
+        changes = pa.table({"release_id": [*marks], "takedowns": takedowns})
+        tables.update_columns(ws, "releases", changes, key="release_id")
+
+
+def take_out(ws: Workspace, table: str, media: Collection[str], uris: Collection[str] = ()) -> None:
+    """Let releases name, in place of each file with rows of these media, a copy without them.
+
+    uris: of files that could not be read, so that the catalog knows no media of them. Groups named after a speaker
+    whose last clip goes are named after another one. The old files stay on the disk until they are erased. A second
+    call changes nothing.
+
+    Raises: NotFoundError - a file of a release is gone. WorkspaceError - one is damaged, or cannot be written.
+    """
+    files = all_listed(ws, table).values()
+    names = _new_group_names(ws, files, media) if table == "clips" else {}
+    ordered = sorted(media)
+    changes: dict[str, DataFile | None] = {}
+    for file in files:
+        if not (uris or names or file.may_hold("media_id", ordered)):
+            continue
+        rows = tables.read(ws, table, _COLUMNS.get(table, ["media_id"]), (file,))
+        if not _cleaned(rows, media, uris, names).equals(rows):
+            changes[file.name] = tables.rewrite(ws, table, file, lambda piece: _cleaned(piece, media, uris, names))
+    replace_files(ws, table, changes)
+
+
+def _cleaned(rows: pa.Table, media: Collection[str], uris: Collection[str], names: dict[str, str]) -> pa.Table:
+    rows = tables.without(rows, "media_id", set(media))
+    if uris:
+        unread = pc.and_(pc.is_null(rows["media_id"]), pc.is_in(rows["uri"], value_set=pa.array(sorted(uris))))
+        rows = rows.filter(pc.invert(unread))
+    if names:
+        place = rows.schema.get_field_index("split_group")
+        groups: list[Any] = [names.get(group, group) for group in rows["split_group"].to_pylist()]
+        rows = rows.set_column(place, rows.schema.field(place), pa.array(groups, pa.string()))
+    return rows
+
+
+def _new_group_names(ws: Workspace, files: Collection[DataFile], media: Collection[str]) -> dict[str, str]:
+    """Return a new name for each group that is named after a speaker of whom no clip will be left."""
+    if not files:
+        return {}
+    rows = tables.read(ws, "clips", _COLUMNS["clips"], sorted(files, key=lambda file: file.name))
+    left = tables.without(rows, "media_id", set(media))
+    gone = set(rows["speaker"].to_pylist()) - set(left["speaker"].to_pylist())
+    names: dict[str, str] = {}
+    for group, speaker in zip(left["split_group"].to_pylist(), left["speaker"].to_pylist(), strict=True):
+        if group in gone:
+            names[group] = min(names.get(group, speaker), speaker)
+    return names

@@ -1,0 +1,135 @@
+"""Files of releases: the table `release_files` names them, so a release does not need the tables' logs.
+
+A release names lists of files. A list is written once, and every later release of which all its files are still part
+names it again: a release costs rows for files that are new, and for lists that lost one. Files that a list names stay
+on the disk.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heterodub.schemas.ledger_tables import RELEASE_FILES
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.delta import DataFile
+from heterodub.tasks.stores.workspace import Workspace
+
+_TABLE: Final = "release_files"
+_LIST_FILES: Final = 4096
+"""Files of a list at most: what one lost file makes to be written anew."""
+_SMALL_LISTS: Final = 8
+"""Small lists, of less than half as many, that a release shares; more are written anew as one."""
+_BOUNDS: Final = {"media_id": ("first_media", "last_media"), "clip_id": ("first_clip", "last_clip")}
+_FILE: Final = ["name", "size_bytes", "rows", *(name for pair in _BOUNDS.values() for name in pair)]
+
+FileKey = tuple[str, str, int]
+"""Table, name and size of a file."""
+
+
+def listed_files(ws: Workspace, file_lists: Collection[str], table: str) -> tuple[DataFile, ...]:
+    """Return the files of a table that some lists name, by name.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    named = pc.field("file_list").isin(sorted(file_lists)) & (pc.field("table") == table)
+    rows = tables.read_any(ws, _TABLE, _FILE, named).to_pylist() if file_lists else []
+    return tuple(sorted(map(_data_file, rows), key=lambda file: file.name))
+
+
+def all_listed(ws: Workspace, table: str) -> dict[str, DataFile]:
+    """Return the files of a table that any list names, by name.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    rows = tables.read_any(ws, _TABLE, _FILE, pc.field("table") == table).to_pylist()
+    return {row["name"]: _data_file(row) for row in rows}
+
+
+def lists_naming(ws: Workspace, table: str, names: Collection[str]) -> set[str]:
+    """Return the lists that name one of some files of a table.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    held = (pc.field("table") == table) & pc.field("name").isin(sorted(names))
+    return set(tables.read_any(ws, _TABLE, ["file_list"], held)["file_list"].to_pylist()) if names else set()
+
+
+def write_lists(ws: Workspace, previous: Collection[str], files: Mapping[str, Sequence[DataFile]]) -> tuple[str, ...]:
+    """Return lists that together name exactly `files`, by table: those of `previous` that still hold, and new ones.
+
+    Raises: WorkspaceError - the table cannot be written.
+    """
+    now = {(table, file.name, file.size_bytes): file for table, of_table in files.items() for file in of_table}
+    shared = _shared_lists(ws, previous, now.keys())
+    covered = {key for keys in shared.values() for key in keys}
+    fresh = sorted(now.keys() - covered)
+    chunks = [fresh[start : start + _LIST_FILES] for start in range(0, len(fresh), _LIST_FILES)]
+    written = {uuid4().hex[:12]: chunk for chunk in chunks}
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    rows = [
+        {"file_list": name, "created_utc": created, "table": key[0], **file_row(now[key])}
+        for name, chunk in written.items()
+        for key in chunk
+    ]
+    tables.append_rows(ws, _TABLE, pa.Table.from_pylist(rows, schema=RELEASE_FILES))
+    tables.compact(ws, _TABLE)
+    return (*sorted(shared), *written)
+
+
+def _shared_lists(ws: Workspace, previous: Collection[str], now: Collection[FileKey]) -> dict[str, set[FileKey]]:
+    named = pc.field("file_list").isin(sorted(previous))
+    columns = ["file_list", "table", "name", "size_bytes"]
+    lists: dict[str, set[FileKey]] = {}
+    for row in tables.read_any(ws, _TABLE, columns, named).to_pylist() if previous else []:
+        lists.setdefault(row["file_list"], set()).add((row["table"], row["name"], row["size_bytes"]))
+    whole = {name: keys for name, keys in lists.items() if keys <= set(now)}
+    small = [name for name, keys in whole.items() if len(keys) < _LIST_FILES // 2]
+    return whole if len(small) <= _SMALL_LISTS else {name: whole[name] for name in whole.keys() - set(small)}
+
+
+def replace_files(ws: Workspace, table: str, changes: Mapping[str, DataFile | None]) -> None:
+    """Let every list name other files of a table, by the old file's name; None: no file.
+
+    Raises: WorkspaceError - the table cannot be written.
+    """
+
+    def change(rows: pa.Table) -> pa.Table:
+        named = [
+            row if row["table"] != table or row["name"] not in changes else _renamed(row, changes[row["name"]])
+            for row in rows.to_pylist()
+        ]
+        return pa.Table.from_pylist([row for row in named if row is not None], schema=RELEASE_FILES)
+
+    if changes:
+        tables.change_rows(ws, _TABLE, change, key="name", values=changes.keys())
+
+
+def _renamed(row: dict[str, Any], file: DataFile | None) -> dict[str, Any] | None:
+    return None if file is None else row | file_row(file)
+
+
+def drop_lists(ws: Workspace, keep: Collection[str], before_utc: str) -> None:
+    """Delete lists that are not among `keep` and are older than that: of a publish that was killed.
+
+    Raises: WorkspaceError - the table cannot be written.
+    """
+    rows = tables.read_any(ws, _TABLE, ["file_list"], pc.field("created_utc") < before_utc)
+    if unnamed := set(rows["file_list"].to_pylist()) - set(keep):
+        tables.delete_rows(ws, _TABLE, "file_list", unnamed)
+
+
+def file_row(file: DataFile) -> dict[str, Any]:
+    """Return the cells that describe a file."""
+    cells: dict[str, Any] = {"name": file.name, "size_bytes": file.size_bytes, "rows": file.rows, "clips": None}
+    for column, pair in _BOUNDS.items():
+        cells |= dict(zip(pair, file.bounds.get(column, (None, None)), strict=True))
+    return cells
+
+
+def _data_file(row: Mapping[str, Any]) -> DataFile:
+    bounds = {column: (row[low], row[high]) for column, (low, high) in _BOUNDS.items() if row[low] is not None}
+    return DataFile(row["name"], row["size_bytes"], row["rows"], bounds)
