@@ -73,10 +73,13 @@ class RunSettings(Section):
 
 
 class StoreSettings(Section):
-    """Retention of table files that nobody needs."""
+    """Retention of old versions of the tables, beside releases."""
 
     retention_days: int = Field(
-        7, ge=1, description="days for which files that no release and no newest version names stay on the disk"
+        7,
+        ge=1,
+        description="days for which entries of the tables' logs, and files that no release and no newest version names, "
+        "stay on the disk",
     )
 
 

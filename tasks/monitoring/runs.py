@@ -8,6 +8,7 @@ from typing import Any, Literal
 from heterodub.schemas.endings import ENDINGS, RunEnding
 from heterodub.schemas.errors import NotFoundError
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.json_cells import json_cell
 from heterodub.tasks.stores.workspace import Workspace
 
 from .heartbeat import read_heartbeat
@@ -131,7 +132,7 @@ def _steps(rows: Iterable[Row]) -> Iterable[Step]:
     fields = ("corpus", "state", "seconds", "files", "clips", "bytes", "media_s", "errors", "error")
     for row in rows:
         if row["step"] is not None:
-            yield Step(name=row["step"], **{name: row[name] for name in fields}, facts=tables.json_cell(row, "facts"))
+            yield Step(name=row["step"], **{name: row[name] for name in fields}, facts=json_cell(row, "facts"))
 
 
 def _since(utc: str) -> float:

@@ -7,7 +7,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.tasks.stores import tables, vacuum
+from heterodub.schemas.tables import TABLES
+from heterodub.tasks.stores import delta, tables, vacuum
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -18,7 +19,7 @@ _COLUMNS: Final = {"catalog": ["uri", "media_id"], "clips": ["media_id", "speake
 
 
 def erase_unnamed(ws: Workspace, retention_days: int) -> None:
-    """Delete files from disk that no release and no newest version has named for so many days.
+    """Delete files that no release and no newest version has named for so many days, and log entries as old.
 
     Raises: WorkspaceError - a table cannot be read, or a file cannot be deleted.
     """
@@ -28,6 +29,9 @@ def erase_unnamed(ws: Workspace, retention_days: int) -> None:
     for table in PINNED:
         vacuum.erase(ws, table, all_listed(ws, table).keys(), retention_days)
     vacuum.erase(ws, "release_files", (), retention_days)
+    for table in TABLES:
+        if delta.exists(ws, table):
+            vacuum.shorten_log(ws, table, retention_days)
 
 
 def older_files(ws: Workspace, table: str) -> list[DataFile]:

@@ -16,6 +16,7 @@ from heterodub.schemas.ledger_tables import RELEASES
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
+from heterodub.tasks.stores.json_cells import json_cell
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -284,6 +285,6 @@ def _newest(rows: pa.Table) -> Release | None:
 
 
 def _release(row: dict[str, Any]) -> Release:
-    row |= {name: tables.json_cell(row, name) for name in ("counts", "audit")}
+    row |= {name: json_cell(row, name) for name in ("counts", "audit")}
     row |= {name: tuple(row[name]) for name in _LISTS}
     return Release(**{field.name: row[field.name] for field in fields(Release)})

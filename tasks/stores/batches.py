@@ -17,7 +17,7 @@ from heterodub.schemas.reasons import FileState
 from . import tables
 from .delta import Snapshot, snapshot
 from .parquet import read_files
-from .parts import PartFile, commit_parts
+from .parts import PartFile, commit_parts, media_in_files
 from .workspace import Workspace
 
 BATCH_IS_STORED_S: Final = 2.0
@@ -48,7 +48,7 @@ class KnownMedia:
     def __init__(self, ws: Workspace) -> None:
         self._ws = ws
         self._seen: set[str] = set()
-        self.media = tables.media_in_files(ws, "stage1") | tables.media_in_files(ws, "stage2")
+        self.media = media_in_files(ws, "stage1") | media_in_files(ws, "stage2")
         self.look(snapshot(ws, "clips"))
 
     def look(self, clips: Snapshot) -> frozenset[str]:

@@ -48,13 +48,10 @@ _ACTION_COLUMNS: Final = (
     *(f"{side}.{column}" for column in _BOUNDED for side in ("min", "max")),
 )
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
-# Releases refer to old versions for good: neither their log entries nor their files may age away. What no release
-# refers to is erased by name of the versions that stay (vacuum.erase).
-_KEEP_FOR_EVER: Final = {
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
-}
+
+
+_RETENTION_DAYS: Final = 7
+"""Of a new table, until vacuum.shorten_log sets that of the settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +142,16 @@ def _create(ws: Workspace, table: str) -> DeltaTable:
     uri, options = ws.table_uri(table), ws.storage_options
     try:
         return DeltaTable.create(
-            uri, schema=TABLES[table], mode="ignore", configuration=_KEEP_FOR_EVER, storage_options=options
+            uri, schema=TABLES[table], mode="ignore", configuration=retention(_RETENTION_DAYS), storage_options=options
         )
     except DeltaError:
         return DeltaTable(uri, storage_options=options)  # another process made it in between
+
+
+def retention(days: int) -> dict[str, str]:
+    """Return a table's properties. Log entries and files go by vacuum.py, not by themselves with a checkpoint."""
+    durations = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
+    return {"delta.enableExpiredLogCleanup": "false", **dict.fromkeys(durations, f"interval {days} days")}
 
 
 def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
@@ -216,7 +219,8 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], TableChange |
 
 
 def dead_files(ws: Workspace, table: str, hours: int) -> set[str]:
-    """Return names of files that were removed from the table so many hours ago.
+    """Return names of files that were removed from the table so many hours ago; of more than none, also of files that
+    the log does not know, or knows no more, and that are so old.
 
     Delta only lists them, and deletes nothing itself: it would write two versions of the table each time, and go
     through every file that was ever erased.
@@ -227,7 +231,7 @@ def dead_files(ws: Workspace, table: str, hours: int) -> set[str]:
     while True:
         delta = load(ws, table)
         try:
-            listed = delta.vacuum(hours, True, enforce_retention_duration=False)
+            listed = delta.vacuum(hours, True, enforce_retention_duration=False, full=hours > 0)
         except (DeltaError, OSError) as error:  # a list that was cut off comes as either
             failures += 1
             _back_off(ws, table, "read", error, failures)

@@ -21,7 +21,7 @@ from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.media.paths import open_to_write
 
-from .delta import DataFile, Snapshot, TableChange, transact
+from .delta import DataFile, Snapshot, TableChange, snapshot, transact
 from .parquet import PAYLOAD, RowsFile, open_file, put_in_place, unfinished_file
 from .workspace import Workspace
 
@@ -162,6 +162,17 @@ def commit_parts(ws: Workspace, table: str, parts: Sequence[PartFile], replacing
         return TableChange(tuple(file for file in files if sizes.get(file.name) != file.size_bytes), stale)
 
     return transact(ws, table, plan)
+
+
+def media_in_files(ws: Workspace, table: str) -> set[str]:
+    """Media whose payload a table holds, by its log.
+
+    Raises: WorkspaceError - it does not say of a file whose it is: damaged, or written by others.
+    """
+    files = snapshot(ws, table).files
+    if unknown := [file.name for file in files if "media_id" not in file.bounds]:
+        raise WorkspaceError(f"the log of {ws.path(table)} does not say whose file {unknown[0]} is: damaged")
+    return {file.bounds["media_id"][0] for file in files}
 
 
 def _data_file(ws: Workspace, table: str, part: PartFile) -> DataFile:

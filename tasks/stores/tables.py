@@ -1,7 +1,6 @@
 """Rows in and out of the Delta tables. Every change is one transaction; an unchanged table keeps its version."""
 
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Final
@@ -9,7 +8,6 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.tables import TABLES
 
 from . import delta
@@ -54,34 +52,9 @@ def size(ws: Workspace, table: str) -> TableSize:
     return TableSize(table, rows, len(newest.files), size, newest.version)
 
 
-def json_cell(row: Mapping[str, Any], column: str) -> dict[str, Any]:
-    """Return the content of a JSON cell: all of ours hold names and values.
-
-    Raises: WorkspaceError - it holds something else: the table was damaged, or others wrote it.
-    """
-    try:
-        content = json.loads(row[column])
-    except (ValueError, TypeError, RecursionError) as error:
-        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be: {error}") from error
-    if not isinstance(content, dict):
-        raise WorkspaceError(f"column {column} of a table is not the JSON that it should be, but {content!r:.80}")
-    return content
-
-
 def file_names(ws: Workspace, table: str) -> list[str]:
     """Return names of the files that a table holds, sorted."""
     return [file.name for file in snapshot(ws, table).files]
-
-
-def media_in_files(ws: Workspace, table: str) -> set[str]:
-    """Media whose payload a table holds, by its log.
-
-    Raises: WorkspaceError - it does not say of a file whose it is: damaged, or written by others.
-    """
-    files = snapshot(ws, table).files
-    if unknown := [file.name for file in files if "media_id" not in file.bounds]:
-        raise WorkspaceError(f"the log of {ws.path(table)} does not say whose file {unknown[0]} is: damaged")
-    return {file.bounds["media_id"][0] for file in files}
 
 
 def read(

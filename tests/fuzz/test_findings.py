@@ -32,7 +32,7 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.reproduction.study_scoring import read_key
 from heterodub.tasks.reproduction.study_videos import read_videos
 from heterodub.tasks.sources.corpus import load_corpus
-from heterodub.tasks.stores import tables
+from heterodub.tasks.stores import parts, tables
 from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.kinds import generator_example
@@ -146,7 +146,7 @@ def test_delta_log_without_row_counts_is_read(ws):
 def test_delta_log_without_payload_owner_is_refused(ws):
     _in_log(ws, "stage1", lambda add: add.update(stats='{"numRecords": 1}'))
     with pytest.raises(WorkspaceError, match="whose file"):
-        tables.media_in_files(ws, "stage1")
+        parts.media_in_files(ws, "stage1")
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.releases import releases
+from heterodub.tasks.releases import release_files, releases
 from heterodub.tasks.releases.releases import (
     ReleaseProvenance,
     current_versions,
@@ -18,6 +19,7 @@ from heterodub.tasks.releases.releases import (
 )
 from heterodub.tasks.stores import tables, tombstones, vacuum
 from heterodub.tasks.stores.batches import drop_media
+from heterodub.tasks.stores.delta import load
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import fill, new_workspace
@@ -143,10 +145,7 @@ def test_erased_release_is_reported_as_erased(ws):
         vacuum.erase(ws, table)
     with pytest.raises(NotFoundError, match=r"are gone: a takedown erased them$"):
         _clips_of(ws, release)
-    tombstones.bar(ws, "file", "a", [sample.media_id(1)], "asked")
-    later = _publish(ws).release
-    assert len(_clips_of(ws, later)) == 4
-    assert releases.erased(ws, [release, later]) == (release.sequence,)
+    assert len(_clips_of(ws, _publish(ws).release)) == 4
 
 
 def test_start_of_an_id_is_enough_where_it_is_the_only_one(ws):
@@ -162,3 +161,41 @@ def test_start_of_an_id_is_enough_where_it_is_the_only_one(ws):
     assert all(id_ in str(error.value) for id_ in ids if id_.startswith(shared))
     with pytest.raises(NotFoundError, match="no release"):
         find(ws, "")
+
+
+def test_release_is_read_without_the_log_of_its_versions(ws):
+    release = _publish(ws).release
+    before = _clips_of(ws, release)
+    fill(ws, range(3, 6))
+    for table in ("catalog", "clips", "stage1", "stage2"):
+        load(ws, table).create_checkpoint()
+        for entry in Path(ws.path(table, "_delta_log")).glob("0*.json"):
+            if int(entry.stem) <= release.versions[table]:
+                entry.unlink()
+        with pytest.raises(NotFoundError):
+            tables.read(ws, table, version=release.versions[table])
+    assert _clips_of(ws, find(ws, release.release_id)) == before
+    assert releases.identity_of(ws, release) == release.release_id
+
+
+def test_next_release_shares_the_lists_that_still_hold(ws, monkeypatch):
+    monkeypatch.setattr(release_files, "_LIST_FILES", 8)
+    fill(ws, range(3, 20))
+    first = _publish(ws).release
+    rows = tables.size(ws, "release_files").rows
+    fill(ws, range(20, 21))
+    second = _publish(ws).release
+    assert set(first.file_lists) & set(second.file_lists)
+    assert tables.size(ws, "release_files").rows - rows < rows / 2
+    for table in releases.PINNED:
+        assert list(table_files(ws, second, table)) == list(tables.files_of(ws, table))
+    drop_media(ws, [sample.media_id(4)])
+    third = _publish(ws).release
+    assert set(second.file_lists) & set(third.file_lists) < set(second.file_lists)
+    assert list(table_files(ws, third, "stage1")) == list(tables.files_of(ws, "stage1"))
+
+
+def test_many_small_lists_become_one(ws):
+    for media in range(3, 14):
+        fill(ws, range(media, media + 1))
+        assert len(_publish(ws).release.file_lists) <= 10
