@@ -78,8 +78,7 @@ class StoreSettings(Section):
     retention_days: int = Field(
         7,
         ge=1,
-        description="days for which entries of the tables' logs, and files that no release and no newest version names, "
-        "stay on the disk",
+        description="days for which log entries, and files that no release or newest version names, stay on the disk",
     )
 
 

@@ -19,6 +19,8 @@ from heterodub.tasks.labelling.applied import LabelEffect, label_effects
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
 from heterodub.tasks.stores.code_version import code_version
+from heterodub.tasks.stores.merging import merge_parts
+from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import releases
@@ -86,6 +88,7 @@ def publish(
     if show is not None:
         show(result)
     result.require()
+    versions |= {table: merge_parts(workspace, table, versions[table]) for table in PAYLOAD}
     origin = releases.ReleaseProvenance(
         backend=clips["backend"][0].as_py(),
         extractor=clips["extractor"][0].as_py(),

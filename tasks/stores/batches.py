@@ -5,7 +5,7 @@ stopped half way is simply committed again, and so may be one that another inges
 hold of its media is replaced.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,8 +16,8 @@ from heterodub.schemas.reasons import FileState
 
 from . import tables
 from .delta import Snapshot, snapshot
-from .parquet import read_files
-from .parts import PartFile, commit_parts, media_in_files
+from .parquet import PAYLOAD, read_files
+from .parts import PartFile, commit_parts, media_in_parts
 from .workspace import Workspace
 
 BATCH_IS_STORED_S: Final = 2.0
@@ -48,8 +48,18 @@ class KnownMedia:
     def __init__(self, ws: Workspace) -> None:
         self._ws = ws
         self._seen: set[str] = set()
-        self.media = media_in_files(ws, "stage1") | media_in_files(ws, "stage2")
+        self._merged: set[str] = set()
+        self.media: set[str] = set()
+        for table in PAYLOAD:
+            media, merged = media_in_parts(ws, table)
+            self.media |= media
+            self._merged |= merged
         self.look(snapshot(ws, "clips"))
+
+    def absent_from(self, batch: frozenset[str]) -> Callable[[str], frozenset[str]]:
+        """Return a function that returns the media of a batch of which a merged file of a name has no rows for sure."""
+        unknown = batch - self.media
+        return lambda name: unknown if name in self._merged else frozenset()
 
     def look(self, clips: Snapshot) -> frozenset[str]:
         """Add what is new in `clips`; return all media that are held."""
@@ -72,8 +82,9 @@ def commit_batch(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> No
 
     Raises: WorkspaceError - a table cannot be written.
     """
-    commit_parts(ws, "stage1", batch.stage1, replacing=batch.media)
-    commit_parts(ws, "stage2", batch.stage2, replacing=batch.media)
+    absent = known_media.absent_from(batch.media)
+    commit_parts(ws, "stage1", batch.stage1, batch.media, absent)
+    commit_parts(ws, "stage2", batch.stage2, batch.media, absent)
     _commit_clips(ws, batch, known_media)
     tables.replace_rows(ws, "catalog", batch.catalog, "uri")
 

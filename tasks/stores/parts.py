@@ -6,9 +6,10 @@ more, and a part that the log already names is not added twice.
 
 import re
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +22,7 @@ from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.media.paths import open_to_write
 
+from . import tables
 from .delta import DataFile, Snapshot, TableChange, snapshot, transact
 from .parquet import PAYLOAD, RowsFile, open_file, put_in_place, unfinished_file
 from .workspace import Workspace
@@ -145,34 +147,63 @@ def _clips_of(path: Path, table: str, media_id: str) -> list[str]:
     return clips
 
 
-def commit_parts(ws: Workspace, table: str, parts: Sequence[PartFile], replacing: Collection[str] = ()) -> int:
+def commit_parts(
+    ws: Workspace,
+    table: str,
+    parts: Sequence[PartFile],
+    replacing: Collection[str] = (),
+    absent: Callable[[str], Collection[str]] = lambda name: (),
+) -> int:
     """Driver side: add parts to the table in one transaction, and return the table's version.
 
-    A part that is there already, with the same size, is left alone. `replacing` names media whose other parts go
-    in the same transaction, because they were extracted anew.
+    A part that is there already, with the same size, is left alone. `replacing` names media whose other rows go
+    in the same transaction, because they were extracted anew; a file of several media is copied without them. `absent`
+    returns those of which a file of that name is known to have none.
 
     Raises: WorkspaceError - a part's file is missing, or the log cannot be written.
     """
     files = [_data_file(ws, table, part) for part in parts]
-    names, gone = {file.name for file in files}, frozenset(replacing)
+    names, gone = {file.name for file in files}, set(replacing)
 
     def plan(before: Snapshot) -> TableChange:
         sizes = {file.name: file.size_bytes for file in before.files}
-        stale = tuple(file for file in before.files if file.name not in names and _media(file) in gone)
-        return TableChange(tuple(file for file in files if sizes.get(file.name) != file.size_bytes), stale)
+        others = [file for file in before.files if file.name not in names]
+        stale = [file for file in others if _media(file) in gone]
+        mixed = [file for file in others if _holds(ws, table, file, gone.difference(absent(file.name)))]
+        copies = [
+            tables.rewrite(ws, table, file, lambda rows: tables.without(rows, "media_id", gone)) for file in mixed
+        ]
+        fresh = [file for file in files if sizes.get(file.name) != file.size_bytes]
+        return TableChange((*fresh, *(file for file in copies if file)), (*stale, *mixed))
 
     return transact(ws, table, plan)
 
 
-def media_in_files(ws: Workspace, table: str) -> set[str]:
-    """Media whose payload a table holds, by its log.
+def media_in_parts(ws: Workspace, table: str) -> tuple[set[str], set[str]]:
+    """Return the media of which a table has files of their own, by its log, and the names of its merged files, whose
+    media are all in `clips` (merging.py).
 
     Raises: WorkspaceError - it does not say of a file whose it is: damaged, or written by others.
     """
     files = snapshot(ws, table).files
     if unknown := [file.name for file in files if "media_id" not in file.bounds]:
         raise WorkspaceError(f"the log of {ws.path(table)} does not say whose file {unknown[0]} is: damaged")
-    return {file.bounds["media_id"][0] for file in files}
+    merged = {file.name for file in files if _media(file) is None}
+    return {file.bounds["media_id"][0] for file in files if file.name not in merged}, merged
+
+
+def _holds(ws: Workspace, table: str, file: DataFile, media: Collection[str]) -> bool:
+    """Return True if a merged file has rows of one of the media."""
+    if _media(file) is not None or not file.may_hold("media_id", sorted(media)):
+        return False
+    return not _media_of(ws, table, file.name).isdisjoint(media)
+
+
+@lru_cache(maxsize=8192)
+def _media_of(ws: Workspace, table: str, name: str) -> frozenset[str]:
+    """Return the media of a merged file, which never changes: its name has a hash of its bytes."""
+    with open_file(ws, table, name) as opened:
+        return frozenset(opened.read(columns=["media_id"])["media_id"].to_pylist())
 
 
 def _data_file(ws: Workspace, table: str, part: PartFile) -> DataFile:

@@ -146,7 +146,7 @@ def test_delta_log_without_row_counts_is_read(ws):
 def test_delta_log_without_payload_owner_is_refused(ws):
     _in_log(ws, "stage1", lambda add: add.update(stats='{"numRecords": 1}'))
     with pytest.raises(WorkspaceError, match="whose file"):
-        parts.media_in_files(ws, "stage1")
+        parts.media_in_parts(ws, "stage1")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import STAGE2
 from heterodub.tasks.stores import tables
-from heterodub.tasks.stores.parts import commit_parts, media_in_files, part_name
+from heterodub.tasks.stores.parts import commit_parts, media_in_parts, part_name
 from heterodub.tasks.training.clip_store import ClipSource, StoredClips
 
 from . import sample_rows as sample
@@ -59,7 +59,7 @@ def test_replacing_drops_the_parts_of_another_extractor(ws):
     old = write_part(ws, "stage1", sample.media_id(1), "0-old", sample.stage1(sample.stage1_row(1)))
     commit_parts(ws, "stage1", [old, _write(ws, media=2)])
     commit_parts(ws, "stage1", [_write(ws)], replacing=[sample.media_id(1)])
-    assert media_in_files(ws, "stage1") == {sample.media_id(1), sample.media_id(2)}
+    assert media_in_parts(ws, "stage1") == ({sample.media_id(1), sample.media_id(2)}, set())
     assert tables.size(ws, "stage1").rows == 4
 
 

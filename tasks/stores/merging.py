@@ -1,0 +1,73 @@
+"""Merging of payload parts: workers write a file per media, which the driver gathers into files of many media.
+
+A row group stays one clip, so whoever reads a clip reads no other. Rows are copied one row group after the other, so
+memory does not grow with the parts. Readers see the merged file when the transaction names it, and the parts stay on
+the disk as long as a release names them; a merge that is killed leaves a file that nobody names.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import pyarrow as pa
+
+from .delta import DataFile, Snapshot, TableChange, transact
+from .parquet import stream_file, write_file
+from .workspace import Workspace
+
+PART_BYTES: Final = 512 << 20
+"""Size of a merged file at most."""
+
+SMALL_PART_BYTES: Final = 128 << 20
+"""A file this large is not merged any more, so that a byte is copied a few times at most."""
+
+MERGE_ABOVE_FILES: Final = 32
+"""Small files of a table that may stay."""
+
+
+def merge_parts(ws: Workspace, table: str, version: int, above: int = MERGE_ABOVE_FILES) -> int:
+    """Merge the small files of a payload table if there are more than `above`; return the version with the same rows.
+
+    Nothing is merged where the table has changed since `version`, which was audited: what others store meanwhile may
+    be half of a batch.
+
+    Raises: NotFoundError, WorkspaceError - a part is gone or damaged, or the table cannot be written.
+    """
+    gathered: list[DataFile] = []
+    merged: list[DataFile] = []
+
+    def plan(before: Snapshot) -> TableChange | None:
+        small = [file for file in before.files if file.size_bytes < SMALL_PART_BYTES]
+        if before.version != version or len(small) <= above:
+            return None
+        for group in () if merged else _groups(small):  # once, however often the store refuses the commit
+            if file := _merge(ws, table, group):
+                merged.append(file)
+                gathered.extend(group)
+        return TableChange(tuple(merged), tuple(gathered), same_rows=True)
+
+    made = transact(ws, table, plan)
+    return made if merged and made == version + 1 else version
+
+
+def _groups(files: Sequence[DataFile]) -> Iterator[tuple[DataFile, ...]]:
+    """Divide files by media, so that the bounds of a merged file say which media it may hold."""
+    group: list[DataFile] = []
+    for file in sorted(files, key=_first_media):
+        if group and sum(one.size_bytes for one in group) + file.size_bytes > PART_BYTES:
+            yield tuple(group)
+            group = []
+        group.append(file)
+    if len(group) > 1:
+        yield tuple(group)
+
+
+def _first_media(file: DataFile) -> tuple[str, str]:
+    return file.bounds.get("media_id", ("", ""))[0], file.name
+
+
+def _merge(ws: Workspace, table: str, group: Sequence[DataFile]) -> DataFile | None:
+    def rows() -> Iterator[pa.Table]:
+        for file in group:
+            yield from stream_file(ws, table, file, None)
+
+    return write_file(ws, table, "merged-{content}.parquet", rows())
