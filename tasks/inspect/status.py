@@ -49,8 +49,6 @@ class Status:
     policies: dict[str, int]
     """Clips by the hash of the policy that decided."""
     releases: tuple[Release, ...]
-    erased: tuple[int, ...]
-    """Sequence numbers of releases that cannot be read any more, since a takedown erased files of theirs."""
     runs: tuple[RunRecord, ...]
     """Runs of flows: the newest, and all that are under way, each below its parent.
 
@@ -68,7 +66,6 @@ def status(settings: Settings) -> Status:
     catalog = tables.read_any(ws, "catalog", ["state", "extractor"])
     clips = tables.read_any(ws, "clips", ["stage1", "stage2", "policy"])
     states = _counts(catalog["state"])
-    published = tuple(reversed(releases.every(ws)))
     return Status(
         workspace=ws.root,
         layout_version=LAYOUT_VERSION,
@@ -80,8 +77,7 @@ def status(settings: Settings) -> Status:
         clips=count_routes(clips),
         extractors=_counts(catalog["extractor"]),
         policies=_counts(clips["policy"]),
-        releases=published,
-        erased=releases.erased(ws, published),
+        releases=tuple(reversed(releases.every(ws))),
         runs=_recent(runs(ws)),
     )
 

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.ledger_tables import RELEASE_FILES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
+from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
 _TABLE: Final = "release_files"
@@ -35,9 +36,19 @@ def listed_files(ws: Workspace, file_lists: Collection[str], table: str) -> tupl
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    named = pc.field("file_list").isin(sorted(file_lists)) & (pc.field("table") == table)
-    rows = tables.read_any(ws, _TABLE, _FILE, named).to_pylist() if file_lists else []
+    rows = read_listed(ws, file_lists, table, _FILE).to_pylist()
     return tuple(sorted(map(_data_file, rows), key=lambda file: file.name))
+
+
+def read_listed(
+    ws: Workspace, file_lists: Collection[str], table: str, columns: list[str], also: pc.Expression | None = None
+) -> pa.Table:
+    """Return rows of `release_files` of some lists and a table. also: a condition on them.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    named = pc.field("file_list").isin(pa.array(sorted(file_lists), pa.string())) & (pc.field("table") == table)
+    return tables.read_any(ws, _TABLE, columns, named if also is None else named & also)
 
 
 def all_listed(ws: Workspace, table: str) -> dict[str, DataFile]:
@@ -71,7 +82,7 @@ def write_lists(ws: Workspace, previous: Collection[str], files: Mapping[str, Se
     written = {uuid4().hex[:12]: chunk for chunk in chunks}
     created = datetime.now(UTC).isoformat(timespec="seconds")
     rows = [
-        {"file_list": name, "created_utc": created, "table": key[0], **file_row(now[key])}
+        {"file_list": name, "created_utc": created, "table": key[0], **_cells(ws, key[0], now[key])}
         for name, chunk in written.items()
         for key in chunk
     ]
@@ -96,20 +107,18 @@ def replace_files(ws: Workspace, table: str, changes: Mapping[str, DataFile | No
 
     Raises: WorkspaceError - the table cannot be written.
     """
+    cells = {old: None if file is None else _cells(ws, table, file) for old, file in changes.items()}
 
     def change(rows: pa.Table) -> pa.Table:
-        named = [
-            row if row["table"] != table or row["name"] not in changes else _renamed(row, changes[row["name"]])
-            for row in rows.to_pylist()
-        ]
-        return pa.Table.from_pylist([row for row in named if row is not None], schema=RELEASE_FILES)
+        listed = []
+        for row in rows.to_pylist():
+            new = cells[row["name"]] if row["table"] == table and row["name"] in cells else {}
+            if new is not None:
+                listed.append(row | new)
+        return pa.Table.from_pylist(listed, schema=RELEASE_FILES)
 
     if changes:
         tables.change_rows(ws, _TABLE, change, key="name", values=changes.keys())
-
-
-def _renamed(row: dict[str, Any], file: DataFile | None) -> dict[str, Any] | None:
-    return None if file is None else row | file_row(file)
 
 
 def drop_lists(ws: Workspace, keep: Collection[str], before_utc: str) -> None:
@@ -122,11 +131,13 @@ def drop_lists(ws: Workspace, keep: Collection[str], before_utc: str) -> None:
         tables.delete_rows(ws, _TABLE, "file_list", unnamed)
 
 
-def file_row(file: DataFile) -> dict[str, Any]:
-    """Return the cells that describe a file."""
+def _cells(ws: Workspace, table: str, file: DataFile) -> dict[str, Any]:
+    low, high = file.bounds.get("media_id", ("", ""))
     cells: dict[str, Any] = {"name": file.name, "size_bytes": file.size_bytes, "rows": file.rows, "clips": None}
     for column, pair in _BOUNDS.items():
         cells |= dict(zip(pair, file.bounds.get(column, (None, None)), strict=True))
+    if table in PAYLOAD and low != high:  # merged: a clip a row group, in this order
+        cells["clips"] = tables.read(ws, table, ["clip_id"], (file,))["clip_id"].to_pylist()
     return cells
 
 

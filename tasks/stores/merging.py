@@ -24,8 +24,8 @@ MERGE_ABOVE_FILES: Final = 32
 """Small files of a table that may stay."""
 
 
-def merge_parts(ws: Workspace, table: str, version: int, above: int = MERGE_ABOVE_FILES) -> int:
-    """Merge the small files of a payload table if there are more than `above`; return the version with the same rows.
+def merge_parts(ws: Workspace, table: str, version: int) -> int:
+    """Merge the small files of a payload table, if there are many; return the version that holds the same rows.
 
     Nothing is merged where the table has changed since `version`, which was audited: what others store meanwhile may
     be half of a batch.
@@ -37,7 +37,7 @@ def merge_parts(ws: Workspace, table: str, version: int, above: int = MERGE_ABOV
 
     def plan(before: Snapshot) -> TableChange | None:
         small = [file for file in before.files if file.size_bytes < SMALL_PART_BYTES]
-        if before.version != version or len(small) <= above:
+        if before.version != version or len(small) <= MERGE_ABOVE_FILES:
             return None
         for group in () if merged else _groups(small):  # once, however often the store refuses the commit
             if file := _merge(ws, table, group):

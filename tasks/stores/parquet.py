@@ -48,6 +48,8 @@ class RowsFile:
 
     def add(self, rows: pa.Table) -> None:
         """Write rows behind those that are there."""
+        if not rows.num_rows:  # would be a row group without rows
+            return
         fitting = rows.select(self._schema.names).cast(self._schema)
         self._writer.write_table(fitting, row_group_size=self._group)
         self.rows += fitting.num_rows
@@ -223,7 +225,9 @@ def _damaged(ws: Workspace, table: str, file: DataFile, error: Exception) -> Wor
 
 
 def _erased(ws: Workspace, table: str) -> NotFoundError:
-    return NotFoundError(f"files of this version of {table} in {ws.root} are gone: a takedown erased them")
+    return NotFoundError(
+        f"files of this version of {table} in {ws.root} are gone: no release named them, or they were lost"
+    )
 
 
 def names_in_folder(ws: Workspace, table: str) -> set[str]:

@@ -17,6 +17,7 @@ from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.clip_index import ClipIndex
 from heterodub.tasks.releases.releases import Release, table_files
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.parquet import open_file
@@ -91,6 +92,8 @@ class StoredClips:
     workspace: Workspace
     stage: Stage
     files: tuple[DataFile, ...]
+    index: ClipIndex | None = None
+    """Places in merged files; without it they are searched by their footers."""
     _single: list[tuple[str, DataFile]] = field(init=False)
     _mixed: list[DataFile] = field(init=False)
 
@@ -113,7 +116,7 @@ class StoredClips:
                 f"{len(erased)} of {len(files)} {stage.value} files of release {release.release_id} of "
                 f"{workspace.root} are gone, such as {erased[0]}; train on another release"
             )
-        return cls(workspace, stage, files)
+        return cls(workspace, stage, files, ClipIndex.of(workspace, release.file_lists, stage.value))
 
     def speech(self, place: ClipSource) -> SpeechClip:
         """Read a clip of stage 1.
@@ -144,18 +147,19 @@ class StoredClips:
         )
 
     def _row(self, place: ClipSource, columns: list[str]) -> pa.Table:
-        for file in self._files_of(place.media_id):
+        known = self.index.find(place.clip_id) if self.index else None
+        for name in [known[0]] if known else (file.name for file in self._files_of(place.media_id)):
             try:
-                opened = _opened(self.workspace, self.stage.value, file.name)
-                for group in _groups_with(opened, place.clip_id):
+                opened = _opened(self.workspace, self.stage.value, name)
+                for group in [known[1]] if known else _groups_with(opened, place.clip_id):
                     rows = opened.read_row_group(group, columns=columns, use_threads=False)
                     for number, clip_id in enumerate(rows["clip_id"].to_pylist()):
                         if clip_id == place.clip_id:
                             return rows.slice(number, 1)
             except FileNotFoundError as error:
-                raise NotFoundError(f"{file.name} of {self.workspace.root} was erased while it was read") from error
+                raise NotFoundError(f"{name} of {self.workspace.root} was erased while it was read") from error
             except (OSError, pa.ArrowInvalid) as error:
-                text = f"{file.name} of {self.workspace.root} cannot be read: {message_of(error)}"
+                text = f"{name} of {self.workspace.root} cannot be read: {message_of(error)}"
                 raise WorkspaceError(text) from error
         raise NotFoundError(f"clip {place.clip_id} is not in this version of {self.stage.value}")
 

@@ -1,6 +1,6 @@
 """Rendering of the status of a workspace on a terminal."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from humanize import naturalsize
@@ -48,7 +48,7 @@ def show_status(status: "Status") -> None:
     sizes = [(facts.name, facts.rows, facts.files, naturalsize(facts.bytes), facts.version) for facts in status.tables]
     show([TableColumn("table"), *numbers], sizes)
     console().print()
-    _releases(status.releases, status.erased)
+    _releases(status.releases)
     console().print()
     _runs(status.runs)
 
@@ -93,7 +93,7 @@ def _counted(current: str, counts: Mapping[str, int], what: str) -> str:
     return f"{current} ({counted(counts.get(current, 0), what)})" + ("; " + ", ".join(others) if others else "")
 
 
-def _releases(releases: Sequence["Release"], erased: Collection[int]) -> None:
+def _releases(releases: Sequence["Release"]) -> None:
     out = console()
     if not releases:
         out.print("no release yet: `heterodub ingest` publishes one")
@@ -104,7 +104,7 @@ def _releases(releases: Sequence["Release"], erased: Collection[int]) -> None:
             release.release_id + ("*" if release.takedowns else ""),
             release.sequence,
             release.created_utc[:16].replace("T", " "),
-            *_stages(release, release.sequence in erased),
+            *(_splits(release.counts.get(stage, {})) for stage in ("stage1", "stage2")),
             release.code,
         )
         for release in releases[:_RELEASES_SHOWN]
@@ -116,12 +116,6 @@ def _releases(releases: Sequence["Release"], erased: Collection[int]) -> None:
         out.print("* clips of it were taken down since; its other clips are as they were")
     for note in releases[0].notes:
         out.print(cell(f"note: {note}"), soft_wrap=True)
-
-
-def _stages(release: "Release", is_erased: bool) -> tuple[Any, ...]:
-    if is_erased:
-        return cell("erased by a takedown", "red"), None
-    return tuple(_splits(release.counts.get(stage, {})) for stage in ("stage1", "stage2"))
 
 
 def _splits(splits: Mapping[str, Any]) -> str:

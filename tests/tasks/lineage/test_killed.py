@@ -20,7 +20,7 @@ from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.release_files import replace_files
-from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores import merging, tables, tombstones
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.labels import NewLabel, label_rows, store_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -73,6 +73,9 @@ def filled(tmp_path_factory) -> Path:
         rows = [row | {"frame_clips": 3, "clip_id": clip, "media_id": media_id}]
         tables.append_rows(ws, "draws", pa.Table.from_pylist(rows, schema=DRAWS))
     release(ws)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(merging, "MERGE_ABOVE_FILES", 1)
+        merging.merge_parts(ws, "stage2", tables.version(ws, "stage2"))
     tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(1)], "speaker": ["Eve"]}))
     release(ws)
     Path(ws.folder("reports"), "page.html").write_text("somebody's face")

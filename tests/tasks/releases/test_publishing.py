@@ -10,7 +10,7 @@ from heterodub.schemas.policy import load_policy
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.publishing import audit_pages, publish
-from heterodub.tasks.stores import tables
+from heterodub.tasks.stores import merging, tables
 from heterodub.tasks.stores.batches import KnownMedia, commit_batch
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import Workspace
@@ -44,13 +44,15 @@ def test_those_of_a_local_workspace_are_made_in_place(tmp_path: Path):
         assert folder == tmp_path / "ws" / "audit"
 
 
-def test_release_is_stable_and_old_versions_are_vacuumed(tmp_path: Path):
+def test_release_is_stable_and_old_versions_are_vacuumed(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
     ws = new_workspace(tmp_path)
     fill(ws, range(3))
     tables.compact(ws, "clips", above=1)
     published = publish(ws, Settings(), load_policy())
     versions, (held,) = releases.current_versions(ws), tables.file_names(ws, "clips")
     assert published.is_new and releases.latest(ws).versions == versions
+    assert [len(tables.files_of(ws, stage)) for stage in ("stage1", "stage2")] == [1, 1]
     assert len(_parquet(ws)) == 4  # whoever began to read a minute ago may go on
 
     away = Path(ws.path("clips", held)).rename(tmp_path / held)  # whoever looked for near-copies now would miss it

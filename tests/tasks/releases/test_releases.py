@@ -7,6 +7,7 @@ import pytest
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases import release_files, releases
+from heterodub.tasks.releases.erasure import take_out
 from heterodub.tasks.releases.releases import (
     ReleaseProvenance,
     current_versions,
@@ -17,10 +18,11 @@ from heterodub.tasks.releases.releases import (
     release_clips,
     table_files,
 )
-from heterodub.tasks.stores import tables, tombstones, vacuum
+from heterodub.tasks.stores import merging, tables, vacuum
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.delta import load
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
+from heterodub.tasks.training import clip_store
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import fill, new_workspace
 
@@ -199,3 +201,25 @@ def test_many_small_lists_become_one(ws):
     for media in range(3, 14):
         fill(ws, range(media, media + 1))
         assert len(_publish(ws).release.file_lists) <= 10
+
+
+def test_clips_of_merged_files_are_found_by_the_release(ws, monkeypatch):
+    """Not by the files' footers; also once a takedown has copied a file without one of its media."""
+    monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
+    merging.merge_parts(ws, "stage2", tables.version(ws, "stage2"))
+    fill(ws, range(3, 5))
+    release = _publish(ws).release
+    monkeypatch.setattr(clip_store, "_groups_with", lambda file, clip_id: [])
+    rows = [row for batch in read_release(ws, release, Stage.STAGE2) for row in batch.to_pylist()]
+    before = {row["clip_id"]: row["crops"] for row in rows}
+    for gone in ([], [sample.media_id(1)]):
+        take_out(ws, "stage2", gone)
+        stored = clip_store.StoredClips.of(ws, release, Stage.STAGE2)
+        for media in {0, 2} if gone else {0, 1, 2}:
+            for number in range(2):
+                clip_id = sample.clip_id(media, number)
+                assert stored.index.find(clip_id)[0] == next(one.name for one in stored.files if "merged" in one.name)
+                place = clip_store.ClipSource(clip_id, sample.media_id(media))
+                assert list(stored.pictures(place).crops) == before[clip_id]
+        assert stored.index.find(sample.clip_id(3)) is None
+        assert (stored.index.find(sample.clip_id(1)) is None) == bool(gone)

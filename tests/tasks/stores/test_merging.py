@@ -20,7 +20,8 @@ from .sample_store import batch_of, fill, new_workspace
 
 
 @pytest.fixture
-def ws(tmp_path):
+def ws(tmp_path, monkeypatch):
+    monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 4)
     ws = new_workspace(tmp_path)
     fill(ws, range(6))
     return ws
@@ -31,12 +32,11 @@ def rows(ws, table="stage1"):
 
 
 def merge(ws, table="stage1"):
-    return merge_parts(ws, table, tables.version(ws, table), above=4)
+    return merge_parts(ws, table, tables.version(ws, table))
 
 
 def test_merged_parts_hold_the_same_rows_a_clip_a_row_group(ws):
     before, version = rows(ws), tables.version(ws, "stage1")
-    assert merge_parts(ws, "stage1", version) == version  # six files may stay
     assert merge(ws) == version + 1
     (file,) = tables.files_of(ws, "stage1")
     assert rows(ws).equals(before)
@@ -70,7 +70,7 @@ def test_clips_of_merged_parts_are_read_alone(ws):
 def test_table_that_changed_since_the_audit_is_not_merged(ws):
     version = tables.version(ws, "stage1")
     fill(ws, range(6, 7))
-    assert merge_parts(ws, "stage1", version, above=4) == version
+    assert merge_parts(ws, "stage1", version) == version
     assert len(tables.files_of(ws, "stage1")) == 7
 
 
@@ -101,8 +101,9 @@ from heterodub.tasks.stores import merging, tables
 from heterodub.tasks.stores.workspace import Workspace
 
 ws, write = Workspace.open(sys.argv[1]), merging.write_file
+merging.MERGE_ABOVE_FILES = 4
 merging.write_file = lambda *given: (write(*given), os.kill(os.getpid(), signal.SIGKILL))
-merging.merge_parts(ws, "stage1", tables.version(ws, "stage1"), above=4)
+merging.merge_parts(ws, "stage1", tables.version(ws, "stage1"))
 """
 
 
