@@ -225,9 +225,7 @@ def _damaged(ws: Workspace, table: str, file: DataFile, error: Exception) -> Wor
 
 
 def _erased(ws: Workspace, table: str) -> NotFoundError:
-    return NotFoundError(
-        f"files of this version of {table} in {ws.root} are gone: no release named them, or they were lost"
-    )
+    return NotFoundError(f"files of this version of {table} in {ws.root} are gone: too old, or lost")
 
 
 def names_in_folder(ws: Workspace, table: str) -> set[str]:

@@ -35,7 +35,7 @@ def test_vacuum_deletes_files_and_keeps_named_versions(ws):
     assert not (ws.filesystem().exists(ws.path("catalog", gone)))
     assert _uris(ws, 1) == ["/footage/1.mp4"]
     assert _uris(ws) == ["/footage/1.mp4", "/footage/3.mp4"]
-    with pytest.raises(NotFoundError, match="takedown"):
+    with pytest.raises(NotFoundError, match="are gone"):
         _uris(ws, 2)
 
 
