@@ -31,7 +31,7 @@ def erase_unnamed(ws: Workspace, retention_days: int) -> None:
     vacuum.erase(ws, "release_files", (), retention_days)
     for table in TABLES:
         if delta.exists(ws, table):
-            vacuum.shorten_log(ws, table, retention_days)
+            delta.shorten_log(ws, table, retention_days)
 
 
 def older_files(ws: Workspace, table: str) -> list[DataFile]:

@@ -42,16 +42,15 @@ _BROKEN_OFF: Final = ("error reading a body", "request or response body error")
 _COMMITTER: Final = "heterodub.commit"
 """Key under which each commit stores a random id, by which it is recognised: a commit that was made, and whose
 answer was lost, is refused as another writer's when Delta makes it once more."""
-_BOUNDED: Final = ("media_id", "clip_id")
+ID_COLUMNS: Final = ("media_id", "clip_id")
 _ACTION_COLUMNS: Final = (
     *("path", "size_bytes", "num_records"),
-    *(f"{side}.{column}" for column in _BOUNDED for side in ("min", "max")),
+    *(f"{side}.{column}" for column in ID_COLUMNS for side in ("min", "max")),
 )
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
 
 
-_RETENTION_DAYS: Final = 7
-"""Of a new table, until vacuum.shorten_log sets that of the settings."""
+_RETENTION_DAYS: Final = 7  # of a new table, until shorten_log sets that of the settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +89,6 @@ class TableChange:
     add: tuple[DataFile, ...] = ()
     remove: tuple[DataFile, ...] = ()
     same_rows: bool = False
-
-
-def bounds_of(rows: pa.Table) -> dict[str, tuple[str, str]]:
-    """Return the smallest and largest value of the id columns that `rows` has."""
-    bounds = {}
-    for column in _BOUNDED:
-        values = [value for value in rows[column].to_pylist() if value] if column in rows.column_names else []
-        if values:
-            bounds[column] = (min(values), max(values))
-    return bounds
 
 
 def load(ws: Workspace, table: str, version: int | None = None) -> DeltaTable:
@@ -142,16 +131,30 @@ def _create(ws: Workspace, table: str) -> DeltaTable:
     uri, options = ws.table_uri(table), ws.storage_options
     try:
         return DeltaTable.create(
-            uri, schema=TABLES[table], mode="ignore", configuration=retention(_RETENTION_DAYS), storage_options=options
+            uri, schema=TABLES[table], mode="ignore", configuration=_retention(_RETENTION_DAYS), storage_options=options
         )
     except DeltaError:
         return DeltaTable(uri, storage_options=options)  # another process made it in between
 
 
-def retention(days: int) -> dict[str, str]:
-    """Return a table's properties. Log entries and files go by vacuum.py, not by themselves with a checkpoint."""
+def _retention(days: int) -> dict[str, str]:
+    """Return a table's properties. Log entries and files go by our word, not by themselves with a checkpoint."""
     durations = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
     return {"delta.enableExpiredLogCleanup": "false", **dict.fromkeys(durations, f"interval {days} days")}
+
+
+def shorten_log(ws: Workspace, table: str, days: int) -> None:
+    """Delete log entries older than so many days and than the last checkpoint before; versions of then are gone.
+
+    Raises: WorkspaceError - the log cannot be read or written.
+    """
+    delta, wanted = load(ws, table), _retention(days)
+    try:
+        if not wanted.items() <= delta.metadata().configuration.items():
+            delta.alter.set_table_properties(wanted)
+        delta.cleanup_metadata()
+    except (DeltaError, OSError) as error:
+        raise WorkspaceError(f"the log of table {table} of {ws.root} cannot be shortened: {_words(error)}") from error
 
 
 def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
@@ -171,7 +174,7 @@ def _snapshot(delta: DeltaTable) -> Snapshot:
 
 def _data_file(uri: str, action: Mapping[str, Any]) -> DataFile:
     bounds = {}
-    for column in _BOUNDED:
+    for column in ID_COLUMNS:
         low, high = action.get(f"min.{column}"), action.get(f"max.{column}")
         if low is not None and high is not None:
             bounds[column] = (low, high)

@@ -16,7 +16,7 @@ from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.tables import TABLES
 
-from .delta import DataFile, bounds_of
+from .delta import ID_COLUMNS, DataFile
 from .remote import as_os_errors
 from .workspace import Workspace, new_file
 
@@ -53,11 +53,21 @@ class RowsFile:
         fitting = rows.select(self._schema.names).cast(self._schema)
         self._writer.write_table(fitting, row_group_size=self._group)
         self.rows += fitting.num_rows
-        self.bounds = _wider(self.bounds, bounds_of(fitting))
+        self.bounds = _wider(self.bounds, _bounds_of(fitting))
 
     def close(self) -> None:
         """Write the end of the file."""
         self._writer.close()
+
+
+def _bounds_of(rows: pa.Table) -> dict[str, tuple[str, str]]:
+    """Return the smallest and largest value of the id columns that `rows` has."""
+    bounds = {}
+    for column in ID_COLUMNS:
+        values = [value for value in rows[column].to_pylist() if value] if column in rows.column_names else []
+        if values:
+            bounds[column] = (min(values), max(values))
+    return bounds
 
 
 def _described(table: str) -> pa.Schema:

@@ -7,13 +7,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake.exceptions import DeltaError
 
 from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import WorkspaceError
 
 from . import tables
-from .delta import dead_files, load, retention
+from .delta import dead_files
 from .parquet import PAYLOAD, names_in_folder, open_file
 from .remote import as_os_errors
 from .removal import remove
@@ -43,21 +42,6 @@ def erase(ws: Workspace, table: str, keep: Collection[str] = (), older_than_days
         text = f"old files of table {table} of {ws.root} cannot be erased: {message_of(error)}"
         raise WorkspaceError(text) from error
     return gone
-
-
-def shorten_log(ws: Workspace, table: str, days: int) -> None:
-    """Delete entries of a table's log that are older than so many days and than the last checkpoint before that. Older
-    versions cannot be read any more; releases name their files themselves.
-
-    Raises: WorkspaceError - the log cannot be read or written.
-    """
-    delta, wanted = load(ws, table), retention(days)
-    try:
-        if not wanted.items() <= delta.metadata().configuration.items():
-            delta.alter.set_table_properties(wanted)
-        delta.cleanup_metadata()
-    except (DeltaError, OSError) as error:
-        raise WorkspaceError(f"the log of table {table} of {ws.root} cannot be shortened: {error}") from error
 
 
 def _age(files: Any, path: str) -> timedelta:
