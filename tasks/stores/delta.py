@@ -243,8 +243,7 @@ def dead_files(ws: Workspace, table: str, hours: int) -> set[str]:
 
 
 def _commit(delta: DeltaTable, change: TableChange, commit_id: str) -> None:
-    # 0 retries: refuse instead of rebasing
-    properties = CommitProperties(max_commit_retries=0, custom_metadata={_COMMITTER: commit_id})
+    properties = CommitProperties(max_commit_retries=0, custom_metadata={_COMMITTER: commit_id})  # refuse, not rebase
     delta.create_write_transaction(_actions(change), "append", delta.schema(), commit_properties=properties)
 
 
