@@ -224,11 +224,10 @@ def read_release(
     Raises: NotFoundError - a file is gone.
     """
     clips = release_clips(ws, release, stage, split, ["clip_id", "media_id"])
-    media, clip_ids = frozenset(clips["media_id"].to_pylist()), clips["clip_id"].combine_chunks()
+    media, clip_ids = sorted(set(clips["media_id"].to_pylist())), clips["clip_id"].combine_chunks()
 
     def holds(file: DataFile) -> bool:
-        low, high = file.bounds.get("media_id", ("", "~"))
-        return low != high or low in media
+        return file.may_hold("media_id", media)
 
     for batch in tables.batches(ws, stage.value, table_files(ws, release, stage.value), columns, holds):
         rows = batch.filter(pc.is_in(batch["clip_id"], value_set=clip_ids))

@@ -90,9 +90,7 @@ def _publish(ws: Workspace, media: int) -> Prepared:
 
 
 def _merge(ws: Workspace, media: int) -> Prepared:
-    merging.SMALL_PART_BYTES = min(
-        file.size_bytes for file in tables.files_of(ws, "stage2")
-    )  # those of above are large
+    merging.PART_CLIPS = 4 * _MEDIA_A_FILE  # those of above are large
     fill(ws, range(media, media + _NEW))
     return lambda: merging.merge_parts(ws, "stage2", tables.version(ws, "stage2"))
 

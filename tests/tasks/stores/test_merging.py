@@ -48,14 +48,20 @@ def test_merged_parts_hold_the_same_rows_a_clip_a_row_group(ws):
 
 def test_merged_files_are_bounded_and_hold_neighbouring_media(ws, monkeypatch):
     sizes = [file.size_bytes for file in tables.files_of(ws, "stage1")]
+    monkeypatch.setattr(merging, "_FULL", 1)
     monkeypatch.setattr(merging, "PART_BYTES", 3 * max(sizes))
     merge(ws)
     first, second = sorted(tables.files_of(ws, "stage1"), key=lambda file: file.bounds["media_id"])
     assert first.bounds["media_id"][1] < second.bounds["media_id"][0] and first.rows == second.rows == 6
-    monkeypatch.setattr(merging, "SMALL_PART_BYTES", 1)
+    monkeypatch.setattr(merging, "PART_CLIPS", 2)
     fill(ws, range(6, 12))
     version = tables.version(ws, "stage1")
-    assert merge(ws) == version  # none of them is small
+    assert merge(ws) == version  # two clips are the most
+    monkeypatch.setattr(merging, "PART_CLIPS", 6)
+    merge(ws)
+    files = tables.files_of(ws, "stage1")
+    assert {first.name, second.name} < {file.name for file in files}
+    assert sorted(file.rows for file in files) == [6, 6, 6, 6]
 
 
 def test_clips_of_merged_parts_are_read_alone(ws):
