@@ -39,6 +39,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 # not mkdocs --quiet: its strict mode would count no warnings then
 docs: $(READY) # the documentation as pages, in build/site; a dead link, or one to another host's files, is an error

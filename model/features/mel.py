@@ -29,13 +29,13 @@ def log_mel(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
         raise ValueError(f"{frames} frames need {frames * SAMPLES_PER_FRAME} samples, got shape {samples.shape}")
     padded = np.pad(samples, MEL_WINDOW_SAMPLES // 2)
     windows = np.lib.stride_tricks.sliding_window_view(padded, MEL_WINDOW_SAMPLES)[::MEL_HOP_SAMPLES]
-    spectrum = np.abs(scipy.fft.rfft(windows[: mel_columns(frames)] * hann()))  # (4 * frames, 321)
+    spectrum = np.abs(scipy.fft.rfft(windows[: mel_columns(frames)] * _hann()))  # (4 * frames, 321)
     logs: NDArray[np.float32] = np.log(np.maximum(spectrum @ mel_bank(), FLOOR))
     return np.ascontiguousarray(logs, np.float32)
 
 
 @cache
-def hann() -> NDArray[np.float32]:
+def _hann() -> NDArray[np.float32]:
     """Return the periodic Hann window, (640,)."""
     phase = 2 * np.pi * np.arange(MEL_WINDOW_SAMPLES) / MEL_WINDOW_SAMPLES
     return (0.5 - 0.5 * np.cos(phase)).astype(np.float32)

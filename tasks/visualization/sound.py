@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.features.mel import hann, mel_bank
+from heterodub.model.features.mel import mel_bank
 from heterodub.model.features.timing import frame_to_sample, frame_to_second, mel_columns
 from heterodub.schemas.config.sections import LimitSettings
-from heterodub.schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES
+from heterodub.schemas.contract import MEL_BANDS, MEL_HOP_SAMPLES, MEL_WINDOW_SAMPLES, SAMPLE_RATE_HZ
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.ingestion.decoder_process import Decoder
@@ -29,9 +29,6 @@ _ROUNDS: Final = 32
 
 _MOMENTUM: Final = 0.99
 """Momentum of Griffin-Lim, as its authors recommend."""
-
-_HANN_POWER: Final = 1.5
-"""Sum of the squares of Hann windows that follow each other by a quarter of their length, at any sample."""
 
 _TINY: Final = 1e-12
 """Far below any audible magnitude; keeps quotients finite."""
@@ -115,38 +112,21 @@ def from_mel(mel: NDArray[np.floating]) -> NDArray[np.float32]:
     Griffin-Lim with momentum (Perraudin, Balazs, Sondergaard 2013) from random phases of a fixed seed. Not librosa's,
     which compiles for a quarter of a minute on first use.
     """
-    # columns that reach over an end of the sound: one before it, two behind
-    magnitudes = np.pad(_spectrum(np.exp(mel.astype(np.float64))), ((1, 2), (0, 0)), "edge")
+    import scipy.signal  # here, not above: it takes a second, which the child that reads a file saves
+
+    samples = len(mel) * MEL_HOP_SAMPLES
+    window = scipy.signal.get_window("hann", MEL_WINDOW_SAMPLES)
+    transform = scipy.signal.ShortTimeFFT(window, MEL_HOP_SAMPLES, SAMPLE_RATE_HZ)
+    at_ends = (-transform.p_min, transform.p_max(samples) - len(mel))  # columns that reach over an end of the sound
+    magnitudes = np.pad(_spectrum(np.exp(mel.astype(np.float64))).T, ((0, 0), at_ends), "edge")
     phases = np.exp(2j * np.pi * np.random.default_rng(0).random(magnitudes.shape))
     before = np.zeros_like(phases)
     for _ in range(_ROUNDS):
-        rebuilt = _stft(_istft(magnitudes * phases))
+        rebuilt = transform.stft(transform.istft(magnitudes * phases, k1=samples))
         ahead = rebuilt + _MOMENTUM * (rebuilt - before)
         phases, before = ahead / np.maximum(np.abs(ahead), _TINY), rebuilt
-    sound = _istft(magnitudes * phases)
+    sound = transform.istft(magnitudes * phases, k1=samples)
     return np.asarray(sound / max(np.abs(sound).max(initial=0.0), 1.0), np.float32)
-
-
-def _stft(sound: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Transform sound (K * 160,) to spectra (K + 3, 321), the first and the last of which hold 160 samples of it."""
-    padded = np.pad(sound, MEL_WINDOW_SAMPLES - MEL_HOP_SAMPLES)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, MEL_WINDOW_SAMPLES)[::MEL_HOP_SAMPLES]
-    return np.fft.rfft(windows * hann())
-
-
-def _istft(spectra_CF: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """Invert `_stft`, by least squares where spectra (K + 3, 321) are of no sound (Griffin and Lim 1984).
-
-    All columns at once: the sum of shifted windows is that of their quarters.
-    """
-    parts = (np.fft.irfft(spectra_CF, MEL_WINDOW_SAMPLES) * (hann() / _HANN_POWER)).reshape(
-        len(spectra_CF), -1, MEL_HOP_SAMPLES
-    )
-    shifts = parts.shape[1]
-    sums = np.zeros((len(parts) + shifts - 1, MEL_HOP_SAMPLES))
-    for shift in range(shifts):
-        sums[shift : shift + len(parts)] += parts[:, shift]
-    return sums[shifts - 1 : 1 - shifts].ravel()
 
 
 def _spectrum(mel: NDArray[np.float64]) -> NDArray[np.float64]:
