@@ -2,10 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from heterodub.model.features.landmarks import box as box_of
 
 Picture = NDArray[np.uint8]
 """An RGB picture (height, width, 3)."""
@@ -50,7 +53,7 @@ class Detection:
     roll: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class FaceLandmarks:
     """Landmarks of one face in one picture, with their score and its pose.
 
@@ -66,6 +69,12 @@ class FaceLandmarks:
     pitch: float
     roll: float
     next_region: Region
+
+    @cached_property
+    def box(self) -> Box:
+        """Bounding box of the points."""
+        left, top, right, bottom = box_of(self.points).tolist()
+        return left, top, right, bottom
 
 
 def region_of_box(box: Box, roll: float, scale: float) -> Region:

@@ -1,5 +1,6 @@
 """Tracking of faces from frame to frame: their identity, their points, and when they were lost."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Pictures
-from heterodub.model.features.landmarks import box as box_of
 from heterodub.model.features.landmarks import interocular
 from heterodub.model.features.timing import seconds_to_frames
 from heterodub.schemas.config.settings import ClipSettings
@@ -70,7 +70,7 @@ class _Track:
 
     @property
     def box(self) -> Box:
-        return _box(self.face)
+        return self.face.box
 
     def update(self, face: FaceLandmarks) -> None:
         self.face, self.score, self.lost_frames = face, face.score, 0
@@ -132,9 +132,9 @@ class FaceTracker:
         self._frames_since_search = 0
         for detection in self._unclaimed(self._backend.detect(rgb)):
             face = self._confirm(rgb, detection)
-            if face is None or self._covered(_box(face)):
+            if face is None or self._covered(face.box):
                 continue
-            track = self._lost_near(_box(face))
+            track = self._lost_near(face.box)
             if track is not None:
                 track.update(face)
             elif len(self._tracks) < self._clips.max_faces:
@@ -156,10 +156,10 @@ class FaceTracker:
         """
         face = self._backend.landmarks(rgb, self._backend.first_region(detection))
         for _ in range(LOOKS):
-            if not _like_a_face(face, rgb) or not _same(_box(face), detection.box):
+            if not _like_a_face(face, rgb) or not _same(face.box, detection.box):
                 return None
             face = self._backend.landmarks(rgb, face.next_region)
-            if self._good(rgb, face) and _same(_box(face), detection.box):
+            if self._good(rgb, face) and _same(face.box, detection.box):
                 return face
         return None
 
@@ -187,11 +187,6 @@ class FaceTracker:
         self._tracks = tracks
 
 
-def _box(face: FaceLandmarks | FaceObservation) -> Box:
-    left, top, right, bottom = (float(side) for side in box_of(face.points))
-    return left, top, right, bottom
-
-
 def _same(first: Box, second: Box) -> bool:
     near = distance(first, second) < SAME_DISTANCE and _growth(first, second) < 2.5
     return near or overlap(first, second) > SAME_OVERLAP
@@ -204,17 +199,20 @@ def _growth(first: Box, second: Box) -> float:
 
 def _like_a_face(face: FaceLandmarks, rgb: Picture) -> bool:
     """Return True if points are finite, not collapsed, and mostly inside the picture: a mouth alone is not a face."""
-    points = face.points
-    if not np.isfinite(points).all():
+    points, (left, top, right, bottom) = face.points, face.box
+    height, width = rgb.shape[:2]
+    if not all(map(math.isfinite, face.box)):
         return False
-    inside = ((points >= 0) & (points < (rgb.shape[1], rgb.shape[0]))).all(axis=1).mean()
-    large = longer_side(_box(face)) >= MIN_SIDE_PX and float(interocular(points)) >= MIN_INTEROCULAR_PX
-    return bool(inside >= MIN_INSIDE and large)
+    if min(left, top) < 0 or right >= width or bottom >= height:
+        inside = ((points >= 0) & (points < (width, height))).all(axis=1).mean()
+        if inside < MIN_INSIDE:
+            return False
+    return longer_side(face.box) >= MIN_SIDE_PX and float(interocular(points)) >= MIN_INTEROCULAR_PX
 
 
 def _follows(before: FaceLandmarks, face: FaceLandmarks) -> bool:
     """Return True if the face is where, and as large as, it can be one frame later."""
-    return distance(_box(before), _box(face)) < MAX_JUMP and _growth(_box(before), _box(face)) < MAX_GROWTH
+    return distance(before.box, face.box) < MAX_JUMP and _growth(before.box, face.box) < MAX_GROWTH
 
 
 _SEARCHED_PX = 256
@@ -236,6 +234,6 @@ def find_landmarks(
         large = cv2.resize(crop, (_SEARCHED_PX, _SEARCHED_PX), interpolation=cv2.INTER_CUBIC)
         faces = [face for face in tracker.step(large, cut=number == 0) if face.tracked]
         if faces:
-            largest = max(faces, key=lambda face: longer_side(_box(face)))
+            largest = max(faces, key=lambda face: float(np.ptp(face.points, axis=0).max()))
             landmarks[number], has_face[number] = largest.points * scale, True
     return landmarks, has_face

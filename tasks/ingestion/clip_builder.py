@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Rgb
 from heterodub.model.features.landmarks import box as box_of
@@ -40,7 +41,8 @@ class FrameContext:
     """Not a repeat of the picture before."""
     is_still: bool
     """A new source picture that nevertheless equals the one before."""
-    fingerprint: bytes
+    grey: NDArray[np.uint8]
+    """The whole picture, small."""
     is_combed: bool = False
     """Still shows two moments, after whatever was done against it."""
 
@@ -56,7 +58,7 @@ class DraftFrame:
     is_new: bool
     is_still: bool
     is_combed: bool
-    fingerprint: bytes
+    grey: NDArray[np.uint8]
     look: FacePicture | None
     """Picture measures, every MEASURE_EVERY_FRAMES."""
     is_occluded: bool = False
@@ -192,7 +194,7 @@ class ClipBuilder:
         self.dropped_frames += rest.frames
 
     def _append(self, draft: Draft, picture: FrameContext, face: FaceObservation, faces: list[FaceObservation]) -> None:
-        left, top, right, bottom = (float(side) for side in box_of(face.points))
+        left, top, right, bottom = box_of(face.points).tolist()
         last = draft.content[-1].box if draft.content else None
         window = next_window(last, (left, top, right, bottom), self._clips.crop_margin)
         if not draft.crop_px:
@@ -206,12 +208,14 @@ class ClipBuilder:
         draft.content.append(
             DraftFrame(
                 face, crop, window, is_crowded, picture.is_new, picture.is_still, picture.is_combed,
-                picture.fingerprint, look,
+                picture.grey, look,
             )
         )  # fmt: skip
 
 
 def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:
+    if len(faces) == 1:
+        return False
     height = np.ptp(face.points[:, 1])
     return any(
         other.track != face.track and other.tracked and np.ptp(other.points[:, 1]) >= _COMPARABLE * height

@@ -41,7 +41,7 @@ from heterodub.tasks.media.streams import other_films, used_streams
 from heterodub.tasks.media.timeline import Timeline
 from heterodub.tasks.media.transitions import TransitionFinder
 from heterodub.tasks.quality.av_sync import AvSync, correction_frames, measure_av_sync
-from heterodub.tasks.quality.fingerprints import clip_picture_hash, face_motion, picture_hash, sound_hash
+from heterodub.tasks.quality.fingerprints import clip_picture_hash, face_motion, sound_hash
 from heterodub.tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from heterodub.tasks.quality.picture import is_still
 from heterodub.tasks.quality.routing import route_clip
@@ -181,7 +181,8 @@ class _Analyst:
 
     def _drafts(self, video: Video) -> Iterator[Draft]:
         tracker = FaceTracker(self.backend, self.settings.clips)
-        shot, before = 0, None
+        shot = 0
+        before: NDArray[np.uint8] | None = None
         for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
             shot += starts_shot
             self.frames += 1
@@ -189,12 +190,10 @@ class _Analyst:
                 self.transitions.add(frame.index, frame.source_s, small)
             faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
             self.faces_seen |= bool(faces)
-            still = not frame.repeated and is_still(before, small)
-            grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-            picture = FrameContext(
-                frame.index, frame.rgb, shot, not frame.repeated, still, picture_hash(grey), frame.is_combed
-            )
-            before = small
+            grey = before if frame.repeated and before is not None else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+            still = not frame.repeated and is_still(before, grey)
+            picture = FrameContext(frame.index, frame.rgb, shot, not frame.repeated, still, grey, frame.is_combed)
+            before = grey
             yield from self.builder.add(picture, faces)
         self.transitions.end()
         yield from self.builder.end()
@@ -206,7 +205,7 @@ class _Analyst:
         labels = self.job.labels.get(rows.clip_id(self.origin, draft))
         decision = route_clip(measured.values, self.policy, labels)
         fingerprints = {
-            "picture_hash": clip_picture_hash([frame.fingerprint for frame in draft.content]),
+            "picture_hash": clip_picture_hash([frame.grey for frame in draft.content]),
             "sound_hash": b"" if sound.mel is None else sound_hash(sound.mel),
             "face_motion": face_motion(face.points),
         }

@@ -105,6 +105,8 @@ class Retimer:
         return max(_frame_after(chosen.since_first_s + (lasts_s if lasts_s <= _longest_s(usual_s) else usual_s)), 1)
 
     def _usual_s(self, nearby_s: Fraction) -> Fraction:
+        if all(interval == nearby_s for interval in self._intervals):  # as in most films: fractions are slow to sort
+            return nearby_s
         return median_low([*self._intervals, nearby_s])
 
 

@@ -149,6 +149,8 @@ class PixelAspect:
         return Geometry(frame.width, frame.height, self.now(), Orientation.of(frame))
 
     def _believed(self, stated: Fraction) -> Fraction:
+        if stated == _SQUARE:
+            return _SQUARE
         if stated > 0 and 1 / Fraction(MOST_ANAMORPHIC) <= stated <= MOST_ANAMORPHIC:
             return Fraction(stated)
         self.refused = stated

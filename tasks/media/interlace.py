@@ -12,8 +12,10 @@ Shape suffix legend: R = rows, C = sampled columns.
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,7 +48,7 @@ ONE_ORDER: Final = 0.75
 _BLOCKS, _BLOCK = 8, 8
 """Samples are taken in so many groups of so many neighbouring columns."""
 
-Luma = NDArray[np.int16]
+Luma = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,13 @@ def sample(plane: NDArray[Any], bits: int = 8) -> Luma:
     if width <= _BLOCKS * _BLOCK:
         columns = plane
     else:
-        starts = np.linspace(width // 16, width - _BLOCK - width // 16, _BLOCKS).astype(int)
-        columns = np.concatenate([plane[:, start : start + _BLOCK] for start in starts], axis=1)
-    return np.asarray(columns >> (bits - 8) if bits > 8 else columns, np.int16)
+        columns = np.concatenate([plane[:, start : start + _BLOCK] for start in _block_starts(width)], axis=1)
+    return np.ascontiguousarray(columns >> (bits - 8) if bits > 8 else columns, np.uint8)
+
+
+@cache
+def _block_starts(width: int) -> list[int]:
+    return [int(start) for start in np.linspace(width // 16, width - _BLOCK - width // 16, _BLOCKS)]
 
 
 def compare(before: Luma, now: Luma) -> Comb:
@@ -86,8 +92,8 @@ def _near_movement(neighbour: Luma, now: Luma) -> NDArray[np.bool_] | None:
     """Samples (R - 2, C) where two pictures differ, and their neighbours; None where too few do."""
     if neighbour.shape != now.shape or now.shape[0] < 8:
         return None
-    moving = np.abs(now - neighbour) > COMB_STEP
-    near = moving[1:-1] | moving[:-2] | moving[2:]
+    moving = cv2.absdiff(now, neighbour) > COMB_STEP
+    near: NDArray[np.bool_] = moving[1:-1] | moving[:-2] | moving[2:]
     return near if np.count_nonzero(near) >= LEAST_MOVING else None
 
 
@@ -108,16 +114,19 @@ def _compare(before: Luma, now: Luma, near: NDArray[np.bool_] | None, combs: NDA
 
 def _combs(rows: Luma) -> NDArray[np.bool_]:
     """Samples (R - 2, C) that stand out from both lines around them to the same side, which agree with each other."""
-    up, down = rows[:-2] - rows[1:-1], rows[2:] - rows[1:-1]
-    least = np.minimum(np.abs(up), np.abs(down))
-    combs: NDArray[np.bool_] = (np.sign(up) == np.sign(down)) & (least > COMB_STEP) & (np.abs(up - down) < least)
+    above, line, below = rows[:-2], rows[1:-1], rows[2:]
+    higher = np.minimum(cv2.subtract(line, above), cv2.subtract(line, below))  # 0 where it is lower than either
+    lower = np.minimum(cv2.subtract(above, line), cv2.subtract(below, line))
+    least = np.maximum(higher, lower)
+    combs: NDArray[np.bool_] = least > np.maximum(cv2.absdiff(above, below), np.uint8(COMB_STEP))
     return combs
 
 
 def _roughness(rows: Luma, where: NDArray[np.bool_]) -> float:
     """Mean difference of lines from the middle of those around them."""
-    off = np.abs(2 * rows[1:-1] - rows[:-2] - rows[2:])
-    return float(off[where].mean())
+    lines = rows.astype(np.int16)
+    off = np.abs(2 * lines[1:-1] - lines[:-2] - lines[2:])
+    return float((off * where).sum(dtype=np.int64) / np.count_nonzero(where))
 
 
 class CombFinder:

@@ -58,7 +58,7 @@ def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Fr
     Repeated pictures are not shown to the detector, which would take the repeats of a 10-fps GIF for stillness
     and every change for a cut. Four source pictures are held back, so memory stays bounded.
     """
-    detector = _detector(threshold)
+    detector = _Detector(threshold)
     pending: deque[tuple[Frame, NDArray[np.uint8]]] = deque()
     cuts = _Cuts()
     picture = -1
@@ -68,7 +68,7 @@ def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Fr
         if before is not None and _differ(before, frame):
             while pending:
                 yield _release(pending, numbers, cuts)
-            detector = _detector(threshold)
+            detector = _Detector(threshold)
             cuts = _Cuts(first=picture + 1)
         before = frame
         if frame.repeated and pending:
@@ -77,8 +77,7 @@ def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Fr
             picture += 1
             small = small_picture(frame.rgb)
             timecode = FrameTimecode(picture, float(FPS))
-            bgr = np.ascontiguousarray(small[..., ::-1])
-            cuts.add(small, [cut.frame_num for cut in detector.process_frame(timecode, bgr)])
+            cuts.add(small, [cut.frame_num for cut in detector.process_frame(timecode, small)])
         pending.append((frame, small))
         numbers.append(picture)
         while numbers and (numbers[0] <= picture - _FLASH or len(pending) > _MOST_HELD):
@@ -87,8 +86,22 @@ def with_cuts(frames: "Iterator[Frame]", threshold: float) -> "Iterator[tuple[Fr
         yield _release(pending, numbers, cuts)
 
 
-def _detector(threshold: float) -> AdaptiveDetector:
-    return AdaptiveDetector(adaptive_threshold=threshold, min_scene_len=1, window_width=_WINDOW)
+class _Detector(AdaptiveDetector):
+    """The library's detector over RGB pictures. Its scores are the library's to the last bit, but cost a fifth: one
+    difference of three channels in bytes stands for three in 32 bits.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__(adaptive_threshold=threshold, min_scene_len=1, window_width=_WINDOW)
+        self._last_hsv: NDArray[np.uint8] | None = None
+
+    def _calculate_frame_score(self, _: FrameTimecode, frame_img: NDArray[np.uint8]) -> float:
+        hsv, before = cv2.cvtColor(frame_img, cv2.COLOR_RGB2HSV), self._last_hsv
+        self._last_hsv = hsv
+        if before is None:
+            return 0.0
+        pixels = hsv.shape[0] * hsv.shape[1]
+        return sum(channel / pixels for channel in cv2.sumElems(cv2.absdiff(hsv, before))[:3]) / 3
 
 
 def _differ(before: "Frame", frame: "Frame") -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import av.error
+import cv2
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -190,9 +191,10 @@ class _StreamSample:
             scale = min(1.0, _LOOK_PX / max(frame.width, frame.height))
             size = max(2, int(frame.width * scale)), max(2, int(frame.height * scale))
             small = self.reformatter.reformat(frame, *size, "rgb24", threads=1).to_ndarray().astype(np.uint8)
+            grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
             self.pictures += 1
-            self.changes += self.before is not None and not is_still(self.before, small)
-            self.before = small
+            self.changes += self.before is not None and not is_still(self.before, grey)
+            self.before = grey
 
 
 def _sample_streams(source: InputContainer, numbers: Sequence[int]) -> dict[int, _StreamSample]:

@@ -265,8 +265,11 @@ def without_strays(timed: Iterable[tuple[Fraction | None, T]]) -> Iterator[tuple
     previous: tuple[Fraction | None, T] | None = None
     for now in timed:
         if previous is not None:
-            yield (None, previous[1]) if _is_stray(before, previous[0], now[0]) else previous
-            before = before if _is_stray(before, previous[0], now[0]) else previous[0]
+            if _is_stray(before, previous[0], now[0]):
+                yield None, previous[1]
+            else:
+                yield previous
+                before = previous[0]
         previous = now
     if previous is not None:
         yield previous
@@ -275,4 +278,8 @@ def without_strays(timed: Iterable[tuple[Fraction | None, T]]) -> Iterator[tuple
 def _is_stray(before: Fraction | None, stated: Fraction | None, after: Fraction | None) -> bool:
     if before is None or stated is None or after is None:
         return False
-    return abs(after - before) <= RESET_S and min(abs(stated - before), abs(stated - after)) > RESET_S
+    return (
+        abs(stated - before) > RESET_S  # first, since it is seldom so: fractions are slow
+        and abs(stated - after) > RESET_S
+        and abs(after - before) <= RESET_S
+    )

@@ -121,7 +121,6 @@ class _Seen:
     index: int
     time_s: float
     rgb_HWC: Tiny
-    structure_HW: Tiny
 
 
 class TransitionFinder:
@@ -144,7 +143,7 @@ class TransitionFinder:
         rgb = tiny(small)
         if self._seen and self._seen[-1].rgb_HWC.shape != rgb.shape:
             self._seen.clear()
-        self._seen.append(_Seen(index, time_s, rgb, structure(rgb)))
+        self._seen.append(_Seen(index, time_s, rgb))
         if rgb.mean() < _BLACK_MEAN and rgb.std() < _BLACK_SPREAD:
             self._take(Transition(index, index + 1))
         for half in _HALVES:
@@ -184,19 +183,19 @@ def _shares_of_a_transition(window: list[_Seen]) -> NDArray[np.float64] | None:
     power = _mean_product(change, change)
     if power < _LEAST_CHANGE**2:
         return None
-    changed = (over_colours(np.abs(change)) > _CHANGED_LEVELS).astype(np.float32)
-    area = changed.mean()
-    if area < _LEAST_MIXED_AREA:
-        return None
     half = len(window) // 2
     middle = [window[at].rgb_HWC - first.rgb_HWC for at in (half // 2, half, half + half // 2)]
     early, at_half, late = (_mean_product(moved, change) / power for moved in middle)
     if abs(at_half - 0.5) > 0.15 or abs(early + late - 1) > 0.2 or min(at_half - early, late - at_half) < 0.08:
         return None  # the later shot does not come in evenly
+    changed = (over_colours(np.abs(change)) > _CHANGED_LEVELS).astype(np.float32)
+    area = changed.mean()
+    if area < _LEAST_MIXED_AREA:
+        return None
     is_mixed = _unmixed(middle, change, power) <= _MOST_MIXED
     if not is_mixed and (area < _LEAST_SPLIT_AREA or _unsplit(middle, change, power) > _MOST_SPLIT):
         return None
-    if alike(first.structure_HW, last.structure_HW, changed) > _MOST_ALIKE:
+    if alike(structure(first.rgb_HWC), structure(last.rgb_HWC), changed) > _MOST_ALIKE:
         return None
     return np.array([_mean_product(seen.rgb_HWC - first.rgb_HWC, change) / power for seen in window])
 

@@ -3,6 +3,8 @@
 They are only computed here; tasks/releases/near_duplicates.py compares them.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +27,10 @@ def picture_hash(grey: NDArray[np.uint8]) -> bytes:
     return np.packbits(low > np.median(low[1:])).tobytes()
 
 
-def clip_picture_hash(frame_hashes: list[bytes]) -> bytes:
-    """Join the hashes at five fixed positions of a clip, 40 bytes."""
-    last = len(frame_hashes) - 1
-    return b"".join(frame_hashes[round(position * last)] for position in POSITIONS)
+def clip_picture_hash(greys: Sequence[NDArray[np.uint8]]) -> bytes:
+    """Join the hashes of the pictures at five fixed positions of a clip, 40 bytes. greys: (h, w) of each frame."""
+    last = len(greys) - 1
+    return b"".join(picture_hash(greys[round(position * last)]) for position in POSITIONS)
 
 
 def sound_hash(mel: NDArray[np.float32]) -> bytes:

@@ -49,8 +49,8 @@ def sharpness(face: Grey) -> float:
     # enlarged by area, pixels become squares, whose edges are finer than anything in the face
     method = cv2.INTER_AREA if min(face.shape) >= MEASURED_FACE_PX else cv2.INTER_LINEAR
     scaled = cv2.resize(face, (MEASURED_FACE_PX, MEASURED_FACE_PX), interpolation=method).astype(np.float32)
-    fine = scaled - cv2.GaussianBlur(scaled, (0, 0), 1.0)
-    coarse = cv2.GaussianBlur(scaled, (0, 0), 1.0) - cv2.GaussianBlur(scaled, (0, 0), 4.0)
+    smooth = cv2.GaussianBlur(scaled, (0, 0), 1.0)
+    fine, coarse = scaled - smooth, smooth - cv2.GaussianBlur(scaled, (0, 0), 4.0)
     return float(fine.std() / (coarse.std() + 1.0))
 
 
@@ -112,14 +112,14 @@ _STILL_BLOCK = 4
 """Pixels (of the small picture) per block: a moving mouth in a wide shot fills one."""
 
 
-def is_still(before: Rgb | None, now: Rgb) -> bool:
-    """Return True if two successive (small) pictures show the same.
+def is_still(before: Grey | None, now: Grey) -> bool:
+    """Return True if two successive pictures (h, w), grey and small, show the same.
 
     The block that differs most counts, not the mean: in a wide shot only a mouth may move.
     """
     if before is None or before.shape != now.shape:
         return False
-    difference = cv2.absdiff(cv2.cvtColor(before, cv2.COLOR_RGB2GRAY), cv2.cvtColor(now, cv2.COLOR_RGB2GRAY))
+    difference = cv2.absdiff(before, now)
     height, width = difference.shape
     size = max(1, width // _STILL_BLOCK), max(1, height // _STILL_BLOCK)
     blocks = cv2.resize(difference.astype(np.float32), size, interpolation=cv2.INTER_AREA)

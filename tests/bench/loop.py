@@ -29,7 +29,6 @@ from heterodub.tasks.media.sniff import sniff
 from heterodub.tasks.media.sound import Sound, open_sound
 from heterodub.tasks.media.transitions import TransitionFinder
 from heterodub.tasks.quality.av_sync import measure_av_sync
-from heterodub.tasks.quality.fingerprints import picture_hash
 from heterodub.tasks.quality.measure import ClipSound, measure_clip
 from heterodub.tasks.quality.picture import is_still
 from heterodub.tasks.quality.sound import measure_sound
@@ -101,10 +100,10 @@ class Loop:
                 with self._clock("faces: detect, mesh, track"):
                     faces = tracker.step(frame.rgb, cut, frame.repeated)
                 with self._clock("fingerprint, stillness"):
-                    still = not frame.repeated and is_still(before, small)
-                    mark = picture_hash(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY))
-                before = small
-                picture = FrameContext(frame.index, frame.rgb, shot, not frame.repeated, still, mark, frame.is_combed)
+                    grey = before if frame.repeated else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+                    still = not frame.repeated and is_still(before, grey)
+                before = grey
+                picture = FrameContext(frame.index, frame.rgb, shot, not frame.repeated, still, grey, frame.is_combed)
                 for draft in self._timed(builder.add(picture, faces), "crops, picture measures"):
                     self._clip(draft, sound)
             transitions.end()

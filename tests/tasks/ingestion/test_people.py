@@ -65,7 +65,7 @@ def spans(pictures: list[np.ndarray], look: bool = True) -> list[tuple[int, int,
         shot += cut
         if look:
             finder.add(frame.index, frame.source_s, small)
-        picture = FrameContext(frame.index, frame.rgb, shot, True, False, b"")
+        picture = FrameContext(frame.index, frame.rgb, shot, True, False, small[..., 1])
         drafts += builder.add(picture, tracker.step(frame.rgb, cut))
     finder.end()
     drafts += builder.end()

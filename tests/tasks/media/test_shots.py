@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scenedetect import FrameTimecode
+from scenedetect.detectors import AdaptiveDetector
 
 from heterodub.tasks.media.decode import Frame
-from heterodub.tasks.media.shots import SMALL_PX, small_picture, with_cuts
+from heterodub.tasks.media.shots import SMALL_PX, _Detector, small_picture, with_cuts
 
 THRESHOLD = 3.0
 
@@ -115,3 +117,15 @@ def test_each_frame_comes_with_its_own_small_picture():
     shown = frames([scene(1, number, (192, 320)) for number in range(10)], repeats=2)
     for frame, small, _ in with_cuts(iter(shown), THRESHOLD):
         np.testing.assert_array_equal(small, small_picture(frame.rgb))
+
+
+def test_detector_scores_as_the_library_does():
+    """The same cuts follow from the same scores, on noise that reaches every hue."""
+    pictures = np.random.default_rng(0).integers(0, 256, (12, 45, 80, 3), np.uint8)
+    pictures[4:8] = pictures[4] // 2 + np.arange(4, dtype=np.uint8)[:, None, None, None]
+    fast, plain = _Detector(THRESHOLD), AdaptiveDetector(THRESHOLD, min_scene_len=1, window_width=2)
+    for number, rgb in enumerate(pictures):
+        timecode = FrameTimecode(number, 25.0)
+        called = fast.process_frame(timecode, rgb)
+        assert called == plain.process_frame(timecode, np.ascontiguousarray(rgb[..., ::-1]))
+        assert fast._frame_score == plain._frame_score
