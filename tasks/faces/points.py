@@ -146,9 +146,11 @@ def pose_from_mesh(vertices: Floats) -> Pose:
     A rotation and a scale are fitted to the canonical face by least squares (Kabsch).
     """
     seen = vertices[_RIGID_INDEX] * _TO_UP_AND_NEAR
-    u, _, vt = np.linalg.svd((seen - seen.mean(axis=0)).T @ _RIGID_CENTRED)
-    mirrored = np.sign(np.linalg.det(u) * np.linalg.det(vt))
-    return angles(u @ np.diag([1.0, 1.0, mirrored]) @ vt)
+    products = (seen - seen.mean(axis=0)).T @ _RIGID_CENTRED
+    u, _, vt = np.linalg.svd(products)
+    if np.linalg.det(products) < 0:  # a mirror would fit best
+        u[:, 2] *= -1
+    return angles(u @ vt)
 
 
 def pose_from_ibug68(points: Floats) -> Pose:

@@ -18,7 +18,7 @@ import av
 
 from heterodub.flows.cli.environment import configure_environment
 from heterodub.tasks.ingestion.child import LEAN
-from tests.bench import catalogue, sandbox
+from tests.bench import catalogue, facemesh, sandbox
 
 _TALKS = ("s01-clean.mp4", "s02-clean.mp4", "s03-clean.mp4", "s06-clean.mp4")
 _FILES_PER_TALK = 2
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="folder of talking-head videos; else the embedded sample")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=_MINUTES, help="length of the sample's footage")
+    parser.add_argument("--facemesh-python", type=Path, default=facemesh.PYTHON, help="environment of the usual loop")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="heterodub-bench-") as place, _prefect_server(Path(place)):
         folder = Path(place)
@@ -43,6 +44,7 @@ def main() -> None:
         _answers(folder / "w-1-0", min(path.name for path in media.iterdir()), arguments.rounds)
         _nothing_new(media, folder / "w-1-0", arguments.rounds)
         sandbox.bench(sorted(media.iterdir()), 1)
+        facemesh.bench(sorted(media.iterdir()), arguments.facemesh_python, 1)
         catalogue.bench(folder / "million", 1_000_000)
 
 
