@@ -33,14 +33,26 @@ def next_window(last: Window | None, box: tuple[float, float, float, float], mar
 
 def cut_window(rgb: Rgb, window: Window, side_px: int) -> Rgb:
     """Cut the square (left, top, side; source pixels) out at side_px x side_px; edges are repeated outside."""
+    return scale_square(square_of(rgb, window), side_px)
+
+
+def square_of(rgb: Rgb, window: Window) -> Rgb:
+    """Return the square (left, top, side; source pixels) of a picture, a view where it can be; edges are repeated
+    outside. Of a square beside the picture, one black pixel.
+    """
     left, top, side = window
     height, width = rgb.shape[:2]
     inside = rgb[max(0, top) : max(0, top + side), max(0, left) : max(0, left + side)]
     if inside.shape[:2] != (side, side):
         if inside.size == 0:
-            return np.zeros((side_px, side_px, 3), np.uint8)
+            return np.zeros((1, 1, 3), np.uint8)
         right, bottom = max(0, left + side - width), max(0, top + side - height)
         inside = cv2.copyMakeBorder(inside, max(0, -top), bottom, max(0, -left), right, cv2.BORDER_REPLICATE)
-    method = cv2.INTER_AREA if side >= side_px else cv2.INTER_CUBIC
-    crop: Rgb = cv2.resize(inside, (side_px, side_px), interpolation=method)
+    return np.asarray(inside)
+
+
+def scale_square(square: Rgb, side_px: int) -> Rgb:
+    """Scale a square to side_px x side_px."""
+    method = cv2.INTER_AREA if len(square) >= side_px else cv2.INTER_CUBIC
+    crop: Rgb = cv2.resize(square, (side_px, side_px), interpolation=method)
     return crop

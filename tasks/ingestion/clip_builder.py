@@ -19,7 +19,7 @@ from heterodub.tasks.faces.breaks import Frames, between, breaks
 from heterodub.tasks.faces.occlusion import mouth_occluded
 from heterodub.tasks.faces.patches import FacePatches
 from heterodub.tasks.faces.tracker import FaceObservation
-from heterodub.tasks.faces.window import Window, cut_window, next_window
+from heterodub.tasks.faces.window import Window, next_window, scale_square, square_of
 from heterodub.tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
 from heterodub.tasks.quality.picture import FacePicture, measure_face
 
@@ -28,6 +28,12 @@ MEASURE_EVERY_FRAMES = 5
 
 _COMPARABLE = 0.5
 """Another face counts when it is at least this share of this face's height."""
+
+
+_MOST_HELD = 1.25
+"""Side of a square over its crop's, up to which it is held as it is: scaling costs more than all else that a frame of
+a small film does beside the landmarks, and many clips are refused.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +58,9 @@ class DraftFrame:
     """One frame of a draft."""
 
     face: FaceObservation
-    crop: Rgb
+    square: Rgb
+    """Pixels of the box, scaled to `crop_px` already where that is far smaller."""
+    crop_px: int
     box: Window
     is_crowded: bool
     is_new: bool
@@ -63,6 +71,11 @@ class DraftFrame:
     """Picture measures, every MEASURE_EVERY_FRAMES."""
     is_occluded: bool = False
     """Something lies over the mouth; known when the track, or a clip's length of it, is over."""
+
+    @property
+    def crop(self) -> Rgb:
+        """(crop_px, crop_px, 3): the crop that is stored; made anew each time."""
+        return scale_square(self.square, self.crop_px)
 
 
 @dataclass(slots=True)
@@ -204,13 +217,18 @@ class ClipBuilder:
             look = measure_face(picture.rgb, (int(left), int(top), int(right), int(bottom)))
         if picture.is_new:
             draft.patches.add(draft.frames, frame_to_second(picture.index), picture.rgb, face)
-        crop, is_crowded = cut_window(picture.rgb, window, draft.crop_px), _crowded(face, faces)
+        square, is_crowded = _held(picture.rgb, window, draft.crop_px), _crowded(face, faces)
         draft.content.append(
             DraftFrame(
-                face, crop, window, is_crowded, picture.is_new, picture.is_still, picture.is_combed,
+                face, square, draft.crop_px, window, is_crowded, picture.is_new, picture.is_still, picture.is_combed,
                 picture.grey, look,
             )
         )  # fmt: skip
+
+
+def _held(rgb: Rgb, window: Window, crop_px: int) -> Rgb:
+    square = square_of(rgb, window)
+    return scale_square(square, crop_px) if len(square) > _MOST_HELD * crop_px else square.copy()
 
 
 def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:

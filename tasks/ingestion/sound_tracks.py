@@ -168,7 +168,7 @@ class SoundTracks:
         evidence = list(self._evidence.values())
         if is_clear(evidence) or max(len(sound.scores) for sound in evidence) >= _MOST_MEASURED:
             return True
-        return sum(frame.crop.nbytes for draft in drafts for frame in draft.content) >= _MOST_HELD_BYTES
+        return sum(frame.square.nbytes for draft in drafts for frame in draft.content) >= _MOST_HELD_BYTES
 
     def _choose(self) -> None:
         numbers = list(self._tracks)

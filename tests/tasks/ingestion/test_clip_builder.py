@@ -184,6 +184,15 @@ def test_crops_are_not_blown_up_beyond_the_source(scale, side):
     assert draft.content[0].crop.shape == (side, side, 3)
 
 
+@pytest.mark.parametrize(("scale", "is_held"), [(0.9, True), (2.0, False)])
+def test_crop_is_that_of_its_window_however_it_is_held(scale, is_held):
+    (draft,), _ = build([(picture(i), [face(scale=scale)]) for i in range(30)])
+    frame = draft.content[0]
+    assert (len(frame.square) == frame.box[2]) == is_held
+    assert len(frame.square) <= 1.25 * draft.crop_px
+    np.testing.assert_array_equal(frame.crop, cut_window(FRAME, frame.box, draft.crop_px))
+
+
 def test_window_inside_the_picture_is_the_picture():
     np.testing.assert_array_equal(cut_window(FRAME, (10, 20, 64), 64), FRAME[20:84, 10:74])
 
