@@ -54,7 +54,7 @@ def work_through(
     schedule = Schedule(slices(files, catalog.known_uris(workspace)), threads)
     run = IngestRun(workspace, settings, policy, progress, tally, schedule, set(labelled))
     work = partial(do, settings=settings, policy=policy)
-    progress.phase("identify", len(files))
+    progress.phase("identify", sum(raw.refusal is None and raw.size_bytes > 0 for raw in files))
     while True:
         for task, result in spread(client, work, schedule, key=name_of):
             run.finish(task, result)

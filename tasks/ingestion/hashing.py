@@ -23,13 +23,10 @@ _BUNDLES_PER_THREAD: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class FilesByContent:
-    """Files by the sha256 of their bytes, and those that could not or must not be read. taken_down: number of files
-    left out, since a takedown bars their content.
-    """
+    """Files by the sha256 of their bytes, and those that could not or must not be read."""
 
     contents: dict[str, list[RawFile]]
     refused: tuple[tuple[RawFile, MediaRefusedError], ...]
-    taken_down: int = 0
 
     @property
     def looked_at(self) -> frozenset[str]:
@@ -38,12 +35,8 @@ class FilesByContent:
         return frozenset(final.union(*({raw.uri for raw in same} for same in self.contents.values())))
 
 
-def by_content(
-    files: Iterable[RawFile], answers: Iterable[tuple[RawFile, str | MediaRefusedError]], barred: frozenset[str]
-) -> FilesByContent:
-    """Sort files by content. answers: of those that were to be read. barred: contents that were taken down; files that
-    hold one are left out, under whatever name they come back.
-    """
+def by_content(files: Iterable[RawFile], answers: Iterable[tuple[RawFile, str | MediaRefusedError]]) -> FilesByContent:
+    """Sort files by content. answers: of those that were to be read."""
     refused: list[tuple[RawFile, MediaRefusedError]] = []
     for raw in files:
         if raw.refusal is not None:
@@ -51,15 +44,12 @@ def by_content(
         elif not raw.size_bytes:
             refused.append((raw, MediaRefusedError(FileReason.EMPTY_FILE)))
     contents: dict[str, list[RawFile]] = {}
-    taken_down = 0
     for raw, media_id in answers:
         if isinstance(media_id, MediaRefusedError):
             refused.append((raw, media_id))
-        elif media_id in barred:
-            taken_down += 1
         else:
             contents.setdefault(media_id, []).append(raw)
-    return FilesByContent(contents, tuple(refused), taken_down)
+    return FilesByContent(contents, tuple(refused))
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 
 import pyarrow as pa
 
@@ -120,23 +121,17 @@ class IngestRun:
 
     def _decide(self, identified: ListedSlice) -> None:
         """Decide which file stands for each content of a slice; have those analysed that are new."""
-        barred = tombstones.standing(self._workspace).media
-        files = by_content(identified.files, identified.answers, barred)
-        self._tally.taken_down += files.taken_down
-        fresh = self._not_running(files)
+        files = by_content(identified.files, identified.answers)
+        fresh, taken_down = self._to_decide(files)
+        decided = [*taken_down, *(raw for raw, _ in files.refused), *chain.from_iterable(fresh.values())]
         self._store()
         merge_twins(self._workspace, self._settings)
-        named = [*(raw.uri for raw, _ in files.refused), *(raw.uri for same in fresh.values() for raw in same)]
-        catalog_rows = catalog.rows_about(self._workspace, named, fresh)
-        origins, extractor = self._settings.limits.web_origins, self._settings.extractor
+        catalog_rows = catalog.rows_about(self._workspace, [raw.uri for raw in decided], fresh)
+        extractor, is_gone = self._settings.extractor, partial(gone, origins=self._settings.limits.web_origins)
         looked_at = files.looked_at | {raw.uri for raw in self._running.values()}
-        is_gone = partial(gone, origins=origins)
         resolution = resolve(fresh, catalog_rows, extractor, self._named, looked_at, is_gone)
-        decided = [*(raw for raw, _ in files.refused), *(raw for same in fresh.values() for raw in same)]
         self._named.update(raw.uri for raw in decided)
-        self._tally.files -= len(decided) - len(resolution.originals)
-        self._tally.bytes -= sum(raw.size_bytes for raw in decided)
-        self._tally.bytes += sum(raw.size_bytes for raw in resolution.originals.values())
+        self._tally.replace(decided, resolution.originals.values())
         unread = [
             catalog.refused_row(raw, extractor, refusal)
             for raw, refusal in files.refused
@@ -147,13 +142,18 @@ class IngestRun:
         count_states(self._tally, [*unread, *copies])
         self._start(resolution.originals)
 
-    def _not_running(self, files: FilesByContent) -> dict[str, list[RawFile]]:
-        """Contents to decide on now, with those that were waiting and are stored; the others are left waiting."""
+    def _to_decide(self, files: FilesByContent) -> tuple[dict[str, list[RawFile]], list[RawFile]]:
+        """Contents to decide on now, with those that were waiting and are stored, and files whose content was taken
+        down, under whatever name they come back. Those whose content is being analysed are left waiting.
+        """
         for media, same in files.contents.items():
             self._waiting.setdefault(media, []).extend(same)
         ready = {media: same for media, same in self._waiting.items() if media not in self._running}
         self._waiting = {media: same for media, same in self._waiting.items() if media in self._running}
-        return ready
+        barred = tombstones.standing(self._workspace).media
+        taken_down = list(chain.from_iterable(same for media, same in ready.items() if media in barred))
+        self._tally.taken_down += len(taken_down)
+        return {media: same for media, same in ready.items() if media not in barred}, taken_down
 
     def _start(self, originals: Mapping[str, RawFile]) -> None:
         """Have contents analysed, each by the file that stands for it."""

@@ -1,7 +1,7 @@
 """Counts of an ingest while it runs."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import pyarrow.compute as pc
@@ -28,6 +28,11 @@ class Tally:
     states: Counter[str] = field(default_factory=Counter)
     routes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+
+    def replace(self, decided: Collection[RawFile], originals: Collection[RawFile]) -> None:
+        """Count files that were decided on no longer as work ahead, but for those that stand for a content."""
+        self.files -= len(decided) - len(originals)
+        self.bytes -= sum(raw.size_bytes for raw in decided) - sum(raw.size_bytes for raw in originals)
 
     @property
     def share(self) -> float:

@@ -30,6 +30,7 @@ PICTURES_S = 0.26
 SOUND_S = 0.0086
 """Processor time for a second of footage: 193.6 s for twelve minutes, of which sound is 6.3 s."""
 CLIP_S, FILM_S = 10.0, 7200.0
+_ANALYSIS = Analysis(FileOutcome(FileState.MEASURED), None, CLIPS.empty_table(), 0.0, 0.0)
 
 
 @dataclass
@@ -119,8 +120,7 @@ def _bring(schedule: Schedule, task: Task, outcome: Outcome) -> None:
             outcome.segments += len(segments)
             schedule.cut(task.job, segments)
         case FileJob():
-            analysis = Analysis(FileOutcome(FileState.MEASURED), None, CLIPS.empty_table(), 0.0, 0.0)
-            schedule.analysed(task, FileResult(task, analysis, None))
+            schedule.analysed(task, FileResult(task, _ANALYSIS, None))
 
 
 def _segments(task: Cutting) -> tuple[FilmSegment, ...]:
