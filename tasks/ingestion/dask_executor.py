@@ -78,17 +78,22 @@ def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:
 
 
 def spread(
-    client: "Client", work: Callable[[Item], Result], items: Iterator[Item], key: Callable[[Item], str]
+    client: "Client",
+    work: Callable[[Item], Result],
+    items: Iterator[Item],
+    key: Callable[[Item], str],
+    urgency: Callable[[Item], float] = lambda _: 0.0,
 ) -> Iterator[tuple[Item, Result | MediaRefusedError]]:
     """Call work(item) for each item somewhere on the cluster; yield (item, result) as they finish.
 
     A worker lost each time it held an item gives a MediaRefusedError in place of that item's result. `key` names an
-    item uniquely, so that Dask does not take two calls for one. `items` is asked again after each result: an iterator
+    item uniquely, so that Dask does not take two calls for one. Of the calls that no worker has begun, those of the
+    highest `urgency` are begun first. `items` is asked again after each result: an iterator
     that ran dry may have more by then. A caller that leaves early, or dies, ends the calls that run within seconds.
 
     Raises: ClusterError - the scheduler is lost, or code changed meanwhile. Whatever `work` raises. Each ends the run.
     """
-    crowd, outstanding = _Crowd(client), _Outstanding(client, work, key)
+    crowd, outstanding = _Crowd(client), _Outstanding(client, work, key, urgency)
     try:
         while True:
             for item in islice(items, max(0, IN_FLIGHT_PER_THREAD * crowd.threads() - len(outstanding))):
@@ -110,8 +115,14 @@ def spread(
 class _Outstanding(Generic[Item]):
     """The calls that the cluster holds."""
 
-    def __init__(self, client: "Client", work: Callable[[Item], Any], key: Callable[[Item], str]) -> None:
-        self._client, self._work, self._key = client, pickle.dumps(work), key
+    def __init__(
+        self,
+        client: "Client",
+        work: Callable[[Item], Any],
+        key: Callable[[Item], str],
+        urgency: Callable[[Item], float],
+    ) -> None:
+        self._client, self._work, self._key, self._urgency = client, pickle.dumps(work), key, urgency
         self._wanted = dict(versions_here().found)
         self._held: dict[str, tuple[Any, Item]] = {}
         self._finished: SimpleQueue[Any] = SimpleQueue()
@@ -125,7 +136,9 @@ class _Outstanding(Generic[Item]):
         # numbered, for an item that was sent away with its worker is handed in once more. No "-" behind the name of
         # ours: Dask keeps statistics for ever of every word that stands before one
         name = f"heterodub-{next(self._numbers)}:{self._key(item)}"
-        future = self._client.submit(_checked, self._wanted, self._work, pickle.dumps(item), key=name, pure=False)
+        future = self._client.submit(
+            _checked, self._wanted, self._work, pickle.dumps(item), key=name, pure=False, priority=self._urgency(item)
+        )
         self._held[name] = future, item
         future.add_done_callback(self._finished.put)
 

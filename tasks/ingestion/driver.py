@@ -17,7 +17,7 @@ from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.hashing import batched
 from heterodub.tasks.ingestion.ingest_run import IngestRun
 from heterodub.tasks.ingestion.sandbox import warn_of_missing
-from heterodub.tasks.ingestion.schedule import Schedule, name_of
+from heterodub.tasks.ingestion.schedule import Schedule, name_of, urgency
 from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.ingestion.worker import do
 from heterodub.tasks.monitoring.progress import ProgressSink
@@ -56,7 +56,7 @@ def work_through(
     work = partial(do, settings=settings, policy=policy)
     progress.phase("identify", sum(raw.refusal is None and raw.size_bytes > 0 for raw in files))
     while True:
-        for task, result in spread(client, work, schedule, key=name_of):
+        for task, result in spread(client, work, schedule, name_of, urgency):
             run.finish(task, result)
         if not run.go_on():
             return tally

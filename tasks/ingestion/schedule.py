@@ -20,8 +20,13 @@ from heterodub.tasks.ingestion.worker import FileResult, Task
 
 AHEAD_FILES: Final = 8192
 AHEAD_BYTES: Final = 64 * 2**30
-"""So much waits to be analysed at most before more is identified: enough to find the largest among, little enough that
-a run over terabytes has clips soon, and one that is killed has not read everything for nothing."""
+"""So much waits to be analysed at most before more is identified, on few threads: little enough that a run over
+terabytes has clips soon, and one that is killed has not read everything for nothing."""
+
+AHEAD_FILES_PER_THREAD: Final = 64
+AHEAD_BYTES_PER_THREAD: Final = 256 * 2**20
+"""The same on many threads: clips of ten seconds for four minutes, as long as a segment of a film takes that is found
+last."""
 
 CUT_ABOVE_BYTES: Final = 16 * 2**20
 """Smaller files are not looked at for whether they are worth cutting: some minutes at the usual rates."""
@@ -143,7 +148,9 @@ class Schedule(Iterator[Task]):
         return _whole(film)
 
     def _has_room(self) -> bool:
-        return len(self._waiting) < AHEAD_FILES and self._waiting_bytes < AHEAD_BYTES
+        most_files = max(AHEAD_FILES, AHEAD_FILES_PER_THREAD * self._threads)
+        most_bytes = max(AHEAD_BYTES, AHEAD_BYTES_PER_THREAD * self._threads)
+        return len(self._waiting) < most_files and self._waiting_bytes < most_bytes
 
     def _open_slice(self) -> None:
         """Open the next slice, with those behind it as long as nothing is to be read."""
@@ -176,6 +183,19 @@ def name_of(task: Task) -> str:
             return f"cut-{task.job.media_id}"
         case FileJob():
             return f"{task.media_id}-{task.segment.first}"
+
+
+def urgency(task: Task) -> float:
+    """Urgency of a task among those that are given out: identifying comes first, since all else follows from it; then
+    the largest files.
+    """
+    match task:
+        case Identification():
+            return float(2**62)
+        case Cutting():
+            return float(task.job.size_bytes)
+        case FileJob():
+            return float(task.size_bytes)
 
 
 def _whole(film: _Film) -> FilmResult:

@@ -7,7 +7,6 @@ share that is any work; their difference is what is done again for segments.
 """
 
 import argparse
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -20,7 +19,7 @@ from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion.dask_executor import IN_FLIGHT_PER_THREAD
 from heterodub.tasks.ingestion.driver import slices
 from heterodub.tasks.ingestion.job import Analysis, Cutting, FileJob, Identification
-from heterodub.tasks.ingestion.schedule import Schedule
+from heterodub.tasks.ingestion.schedule import Schedule, urgency
 from heterodub.tasks.ingestion.worker import FileResult, Task
 
 BYTES_PER_S = 125_000
@@ -64,23 +63,22 @@ def main() -> None:
 def simulate(units: int, cores: int) -> Outcome:
     """Run the schedule with simulated cores; each result is brought back at once."""
     schedule, outcome = Schedule(slices(list(_listing(units)), {}), cores), Outcome()
-    idle, queue, running, numbers = cores, deque[Task](), list[tuple[float, int, Task]](), count()
+    queue, running, numbers = list[tuple[float, int, Task]](), list[tuple[float, int, Task]](), count()
     now = 0.0
     while True:
         outcome.most_waiting = max(outcome.most_waiting, schedule.waiting)
         room = IN_FLIGHT_PER_THREAD * cores - len(queue) - len(running)
-        queue.extend(islice(schedule, room))
-        while idle and queue:
-            task = queue.popleft()
+        for task in islice(schedule, room):
+            heappush(queue, (-urgency(task), next(numbers), task))
+        while queue and len(running) < cores:
+            task = heappop(queue)[-1]
             seconds = _duration_s(task)
             outcome.work += seconds
-            idle -= 1
             heappush(running, (now + seconds, next(numbers), task))
         if not running:
             outcome.seconds = now
             return outcome
         now, _, task = heappop(running)
-        idle += 1
         _bring(schedule, task, outcome)
 
 

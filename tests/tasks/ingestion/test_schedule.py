@@ -47,6 +47,7 @@ def test_more_is_identified_while_files_are_analysed():
 
 def test_no_more_is_identified_than_may_wait(monkeypatch):
     monkeypatch.setattr(scheduling, "AHEAD_FILES", 2)
+    monkeypatch.setattr(scheduling, "AHEAD_FILES_PER_THREAD", 2)
     schedule = Schedule([listing(3), listing(3, first=3)], 1)
     for task in [next(schedule) for _ in range(3)]:
         identify(schedule, task)
