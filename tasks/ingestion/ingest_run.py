@@ -24,6 +24,7 @@ from heterodub.tasks.ingestion.schedule import FilmResult, ListedSlice, Schedule
 from heterodub.tasks.ingestion.tally import Tally, count_file, count_states
 from heterodub.tasks.ingestion.worker import FileResult, Task, TaskResult
 from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.monitoring.spans import file_span
 from heterodub.tasks.releases.barred import Barred
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables, tombstones
@@ -180,6 +181,8 @@ class IngestRun:
         self._pending.add(row, film)
         count_states(tally, [row])
         count_file(tally, raw, film.result)
+        if began_ns := film.result.began_ns:
+            file_span(began_ns, film.result.ended_ns, media=job.media_id, state=row["state"], bytes=raw.size_bytes)
         self._progress.advance(tally.routes_text, tally.share)
         if len(self._pending.rows) >= limits.commit_files or time.monotonic() - self._pending.since > limits.commit_s:
             self._store()

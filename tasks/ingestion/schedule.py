@@ -200,12 +200,14 @@ def urgency(task: Task) -> float:
 
 def _whole(film: _Film) -> FilmResult:
     """Join the results of a film's segments. A film ends where it is damaged: what comes behind is not looked at."""
+    began_ns = min(result.began_ns for result in film.results.values())
+    ended_ns = max(result.ended_ns for result in film.results.values())
     analyses: list[Analysis] = []
     for segment in film.segments:
         result = film.results[segment.first]
         if result.analysis is None:
-            return FilmResult(FileResult(film.job, None, result.refusal), ())
+            return FilmResult(FileResult(film.job, None, result.refusal, began_ns, ended_ns), ())
         analyses.append(result.analysis)
         if result.analysis.outcome.error:
             break
-    return FilmResult(FileResult(film.job, joined(analyses), None), tuple(analyses))
+    return FilmResult(FileResult(film.job, joined(analyses), None, began_ns, ended_ns), tuple(analyses))
