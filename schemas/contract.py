@@ -6,11 +6,16 @@ version are measured again, and a release never mixes two.
 
 from typing import Final
 
-EXTRACTOR_VERSION: Final = "4"
+EXTRACTOR_VERSION: Final = "5"
 """Version of everything between a file's bytes and a stored row (decoding, landmarks, measures, features)."""
 
 FPS: Final = 25
 """Frames per second of every stored clip; the paper's corpora LRS2 and LRW run at this rate (section 4.1)."""
+
+SECTION_FRAMES: Final = 60 * FPS
+"""Frames of a section of a film. Tracks and clips end with it, and nothing that was measured in it is remembered in the
+next, so that a long film gives the same rows whether it is analysed in one pass or in several at once. A multiple of
+the longest clips, so that a talk that goes on loses no footage at its end."""
 
 SAMPLE_RATE_HZ: Final = 16_000
 """Sampling rate of all speech, mono."""

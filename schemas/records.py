@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from .reasons import ClipReason, FileReason, FileState, MissingCause
 
@@ -79,6 +80,28 @@ class MediaFacts:
     streams: tuple[StreamFacts, ...]
     sound_channel: str | None = None
     """The one channel that is used, such as FL; None: all of them, mixed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilmSegment:
+    """Part of a film that is analysed by itself: the frames from `first` to before `stop` (25 fps); None: to its end.
+
+    resume_packet: number of the pictures' key packet with which decoding goes on after the film's first picture.
+    settled_packet: number of a later one, from which on the pictures are those of the film, whatever the decoder missed
+    before. 0: from the start.
+    """
+
+    first: int = 0
+    stop: int | None = None
+    resume_packet: int = 0
+    settled_packet: int = 0
+
+    def __contains__(self, frame: int) -> bool:
+        """Return True if a frame lies in the segment; what comes before the film's first belongs to the first one."""
+        return (frame >= self.first or self.first == 0) and (self.stop is None or frame < self.stop)
+
+
+WHOLE_FILM: Final = FilmSegment()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import math
 
-from heterodub.schemas.contract import FPS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS, SAMPLE_RATE_HZ
+from heterodub.schemas.contract import FPS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS, SAMPLE_RATE_HZ, SECTION_FRAMES
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // FPS
 """Sound samples that belong to one video frame: 640."""
@@ -21,6 +21,16 @@ def frame_to_second(frame: int) -> float:
 def seconds_to_frames(seconds: float) -> int:
     """Return the nearest whole number of video frames in a length of time."""
     return round(seconds * FPS)
+
+
+def section_of(frame: int) -> int:
+    """Return the number of the section of a film in which a video frame lies."""
+    return frame // SECTION_FRAMES
+
+
+def section_start(section: int) -> int:
+    """Return the first video frame of a section of a film."""
+    return section * SECTION_FRAMES
 
 
 def frames_around(first_s: float, last_s: float) -> tuple[int, int]:

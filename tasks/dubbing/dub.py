@@ -24,6 +24,7 @@ from heterodub.tasks.dubbing.references import ReferenceFrames, collect_referenc
 from heterodub.tasks.dubbing.segments import Face, Segment, covered_frames, speak
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.canvas import Canvas, PictureFormat
+from heterodub.tasks.media.counted_notes import note_lines
 from heterodub.tasks.media.paths import fingerprint, localise
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource
@@ -248,7 +249,7 @@ def _notes(inputs: DubInputs, plan: DubPlan) -> Iterator[str]:
     if plan.covered:
         yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
     yield from (f"the video is damaged, what follows is lost: {words}" for words in inputs.film.damage)
-    yield from inputs.film.seen.lines()
+    yield from note_lines(inputs.film.seen.counted())
     yield from plan.look.notes
 
 

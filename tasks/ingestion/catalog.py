@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
@@ -61,6 +62,29 @@ class IngestPlan:
 def read_catalog(workspace: Workspace) -> dict[str, Row]:
     """Read the catalog by uri."""
     return {row["uri"]: row for row in tables.read(workspace, "catalog").to_pylist()}
+
+
+def rows_about(workspace: Workspace, uris: Iterable[str], media: Iterable[str]) -> dict[str, Row]:
+    """Read the catalog's rows of some files and some contents, by uri."""
+    about = pc.field("uri").isin(pa.array(list(uris), pa.string()))
+    about |= pc.field("media_id").isin(pa.array(list(media), pa.string()))
+    return {row["uri"]: row for row in tables.read(workspace, "catalog", filter=about).to_pylist()}
+
+
+def known_uris(workspace: Workspace) -> frozenset[str]:
+    """Read the uris of all files of the catalog."""
+    return frozenset(tables.read(workspace, "catalog", ["uri"])["uri"].to_pylist())
+
+
+def twin_rows(workspace: Workspace) -> dict[str, Row]:
+    """Read the rows of measured files whose content another measured file has, too; by uri."""
+    measured = pc.field("state") == FileState.MEASURED.value
+    counts = pc.value_counts(tables.read(workspace, "catalog", ["media_id"], filter=measured)["media_id"])
+    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if not len(twice):
+        return {}
+    rows = tables.read(workspace, "catalog", filter=measured & pc.field("media_id").isin(twice))
+    return {row["uri"]: row for row in rows.to_pylist()}
 
 
 def plan_run(

@@ -13,12 +13,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Final
 
-from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.errors import HeterodubError, MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion.child import ERROR, NEWS, OUT_OF_MEMORY_EXIT, OpenFiles, says_no_memory
 from heterodub.tasks.ingestion.messages import MOST_FILES, MessageChannel, error_of, unpacked
@@ -53,6 +54,20 @@ _ROOT: Final = str(Path(__file__).parents[3])
 
 class KilledFromOutsideError(MediaRefusedError):
     """Error of a child that was killed while it worked on a file, which may not be the cause: worth another attempt."""
+
+
+class AbandonedError(HeterodubError):
+    """Error of work whose result nobody waits for any more: its child was killed."""
+
+
+_RUNNING: Final[dict[int, "ChildProcess"]] = {}
+"""Children at work, by the thread that waits for them."""
+
+
+def abandon(thread: int) -> None:
+    """Kill the child for which a thread waits, if it waits for one; the thread raises AbandonedError."""
+    if (child := _RUNNING.get(thread)) is not None:
+        child.abandon()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +108,7 @@ class ChildProcess:
         self._channel: MessageChannel | None = None
         self._stderr: IO[bytes] | None = None
         self._unanswered = 0
+        self._is_abandoned = False
         self._place: Scratch | None = None
 
     def prepare(self, work: Work, *arguments: Any) -> None:
@@ -121,9 +137,12 @@ class ChildProcess:
         time begins anew, with the seconds that `on_message` returns, if any, in the place of those before.
 
         Raises: MediaRefusedError - the work refused the file, or the child crashed, ran out of time or of memory, or
-        gave an answer of another kind; any other exception of the work is raised here as it was there.
+        gave an answer of another kind; AbandonedError - see `abandon`; any other exception of the work is raised here
+        as it was there.
         """
         channel, open_files = self._ready(), files or OpenFiles()
+        self._is_abandoned = False
+        _RUNNING[threading.get_ident()] = self
         try:
             channel.send(pickle.dumps((work, arguments, open_files.counts)), open_files.handles)
             while self._unanswered:
@@ -133,15 +152,26 @@ class ChildProcess:
                 channel, time_limit_s, on_message, message_type, MOST_FILES * (returns is OpenFiles)
             )
         except (EOFError, BrokenPipeError, ConnectionResetError):
+            if self._is_abandoned:
+                self.close()
+                raise AbandonedError("nobody waits for it any more") from None
             raise self._autopsy() from None
         except BaseException:  # of on_message, or Ctrl-C: what the child says next would be taken for another answer
             self.close()
             raise
+        finally:
+            del _RUNNING[threading.get_ident()]
         if failed:
             raise error_of(self._read(data, dict[str, Any]))
         if returns is OpenFiles:
             return OpenFiles.of(self._read(data, dict[str, tuple[str | None, int]]), handles)
         return self._read(data, returns)
+
+    def abandon(self) -> None:
+        """Kill the child from another thread than that which waits for it."""
+        self._is_abandoned = True
+        if (process := self._process) is not None:
+            process.kill()
 
     def close(self) -> None:
         """Kill the child, if there is one."""

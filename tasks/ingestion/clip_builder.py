@@ -43,6 +43,7 @@ class FrameContext:
     index: int
     rgb: Rgb
     shot: int
+    """Frame at which its shot begins, or the section in which the shot goes on."""
     is_new: bool
     """Not a repeat of the picture before."""
     is_still: bool
@@ -144,6 +145,11 @@ class ClipBuilder:
                 yield from self._overflow(draft)
         yield from self._release()
 
+    @property
+    def is_empty(self) -> bool:
+        """True if no face is followed, and no draft waits to be handed on."""
+        return not (self._open or self._ended)
+
     def end(self) -> Iterator[Draft]:
         """End the footage; yield what is still open."""
         self._ended += self._open.values()
@@ -184,7 +190,7 @@ class ClipBuilder:
             for number in np.flatnonzero(mouth_occluded(piece.patches, piece.frames, piece.earlier)):
                 piece.content[number].is_occluded = True
             if self._transitions is not None:
-                piece.shot += self._transitions.shots_before(piece.start_frame)
+                piece.shot = max(piece.shot, self._transitions.shot_start(piece.start_frame))
             while piece.frames >= self._most + self._least:
                 rest = piece.split(self._most)
                 yield piece

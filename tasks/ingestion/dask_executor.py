@@ -1,173 +1,69 @@
-"""Distribution of work on files over Dask workers. The only module that imports Dask, and only when there is work.
+"""Distribution of work on files over Dask workers.
 
 At most a few items per thread are in flight, so a million files flood neither the scheduler nor memory. A worker that
 dies is replaced, and what it held is tried again; an item that loses its worker every time is reported as such. Workers
 of a cluster may come and go meanwhile. One that runs other code than the driver is sent away before it is given work.
 """
 
-import asyncio
 import logging
 import pickle
-import signal
+import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from itertools import count, islice
-from multiprocessing import resource_tracker
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from heterodub.schemas.errors import ClusterError, MediaRefusedError
 from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion import dask_client
+from heterodub.tasks.ingestion.child_process import abandon
 from heterodub.tasks.ingestion.code_versions import Misfit, unlike_words, versions_here
+from heterodub.tasks.ingestion.dask_client import GONE, scheduler_there
 
 if TYPE_CHECKING:
-    from distributed import Client, LocalCluster
-
-__all__ = ["Client", "open_client", "spread"]
+    from distributed import Client
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_IN_FLIGHT_PER_THREAD: Final = 4
+IN_FLIGHT_PER_THREAD: Final = 4
 """Enough that a worker never waits for the driver, which answers within milliseconds."""
 
 _LOOK_EVERY_S: Final = 5.0
 """Seconds between two counts of the workers: so long may a new one wait for its share."""
 
-_CONNECT_S: Final = 10
-_ANSWER_S: Final = 120
-"""Seconds that a scheduler may take to greet, and to answer: a stopped one keeps its connections, and is silent."""
-
-_GONE: Final = "the Dask {} went away; what is stored is stored, run it again"
+_WANTED_EVERY_S: Final = 2.0
+"""Seconds between two looks of a worker at whether its driver still wants what it works on."""
 
 _LOG = logging.getLogger(__name__)
 
 
 @contextmanager
-def open_client(dask_address: str | None, workers: int, scratch: Path, attempts: int) -> "Iterator[Client]":
-    """A Dask client: of the running scheduler at `dask_address`, else of a local cluster that ends with the block.
+def _while_wanted() -> Iterator[None]:
+    """On a worker: kill the child that works on the task of this thread when its driver has let go of it, or is gone.
 
-    Local workers are processes with one thread each. `attempts`: times an item may lose its worker.
-
-    Raises: ClusterError - the scheduler cannot be reached, has no workers, or one of them runs other versions.
+    Dask interrupts no thread, so a film would be decoded to its end for nobody.
     """
-    import dask
-    from distributed import Client
+    from distributed import get_worker
 
-    settings = {
-        "distributed.scheduler.allowed-failures": attempts - 1,
-        # a worker holds what it works on and nothing else: what waits beside a file that kills would be blamed with it
-        "distributed.scheduler.worker-saturation": 1.0,
-        "distributed.worker.daemon": False,
-        # a nanny restarts its worker; on a busy machine that takes longer than the 15 s after which the cluster
-        # would give the nanny up, and a run without workers waits for ever
-        "distributed.deploy.lost-worker-timeout": "1 day",
-        "distributed.admin.large-graph-warning-threshold": "1GB",
-        "logging.distributed": "error",
-        "distributed.comm.timeouts.connect": "10s",
-        # looks at every thread a hundred times a second: time in every process; how much of a busy one was not measured
-        "distributed.worker.profile.enabled": False,
-    }
-    with dask.config.set(settings):
-        if dask_address is None:
-            with _local_cluster(workers, scratch) as cluster, Client(cluster) as client:
-                yield client
-        else:
-            with _connect(dask_address) as client:
-                _require_same_code(client, dask_address)
-                yield client
+    worker, thread, is_over = get_worker(), threading.get_ident(), threading.Event()
+    key = worker.get_current_task()
 
+    def watch() -> None:
+        while not is_over.wait(_WANTED_EVERY_S):
+            task = worker.state.tasks.get(key)
+            if task is None or task.state in ("cancelled", "released", "forgotten"):
+                abandon(thread)
 
-def _local_cluster(workers: int, scratch: Path) -> "LocalCluster":
-    from distributed import LocalCluster
-    from distributed.security import Security
-
-    # a terminal's Ctrl-C reaches every process of the run; workers would each print a traceback. The cluster's own
-    # threads start here and keep the mask, and so do the processes they start, the later replacements too
-    resource_tracker.ensure_running()  # which the first such process starts otherwise, and takes the mask off
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",  # None means port 8787 on every address
-            memory_limit=0,  # the process that decodes has a limit of its own, see child_process.py
-            local_directory=str(scratch),
-            silence_logs=logging.CRITICAL,
-            # whoever reaches a scheduler runs code as its user, and every user of a machine reaches its ports
-            security=Security.temporary(),
-        )
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _connect(address: str) -> "Client":
-    from distributed import Client
-    from distributed.comm.addressing import parse_address, parse_host_port
-    from distributed.comm.registry import get_backend
-
-    try:
-        scheme, location = parse_address(address)
-        get_backend(scheme)  # first: a client that could not be built keeps the process from ending for 20 s
-        parse_host_port(location)
-        asyncio.run(_greet(address))
-        return Client(address, timeout=_CONNECT_S)
-    except (OSError, TimeoutError, ValueError) as error:
-        silent = f"silent for {_CONNECT_S} s" if isinstance(error, TimeoutError) else error
-        raise ClusterError(f"no Dask scheduler answers at {address}: {silent}") from error
-    except TypeError as error:  # how Dask says that a tls:// address needs certificates
-        raise ClusterError(
-            f"no certificate for the Dask scheduler at {address}: see distributed.comm.tls in Dask's configuration"
-        ) from error
-
-
-async def _greet(address: str) -> None:
-    """Connect once within the deadline: Dask's own client waits for ever for a greeting that does not come."""
-    from distributed.comm.core import connect
-    from distributed.security import Security
-
-    security = Security().get_connection_args("client")
-    comm = await asyncio.wait_for(connect(address, timeout=_CONNECT_S, **security), _CONNECT_S)
-    comm.abort()
-
-
-def _require_same_code(client: "Client", address: str) -> None:
-    """Compare scheduler and workers with this process. Dask's own check only warns, and knows none of our packages."""
-    with _scheduler_there(address):
-        by_name = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=_ANSWER_S))}
-        answers = client.run(versions_here, on_error="return", callback_timeout=_ANSWER_S)
-        by_name |= {f"worker {name}": versions for name, versions in answers.items()}
-    if len(by_name) == 1:
-        raise ClusterError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
-    expected = versions_here().found
-    if unlike := [words for name, versions in by_name.items() if (words := unlike_words(name, versions, expected))]:
-        raise ClusterError(
-            f"the Dask cluster at {address} runs other code than this process ({versions_here().place}): "
-            f"{'; '.join(unlike)}. Install the same on every machine and start scheduler and workers anew"
-        )
-
-
-def _asked(ask: Callable[[], Any]) -> Any:
-    try:
-        return ask()
-    except (ImportError, AttributeError) as error:
-        return error
-
-
-@contextmanager
-def _scheduler_there(address: str) -> Iterator[None]:
-    """Turn the ways in which Dask reports that its scheduler is gone into one error.
-
-    Raises: ClusterError - in place of them; every other error as it is.
-    """
+    watcher = threading.Thread(target=watch, daemon=True, name=f"watch {key}")
+    watcher.start()
     try:
         yield
-    except (CancelledError, OSError, TimeoutError) as error:
-        raise ClusterError(_GONE.format(f"scheduler at {address} ({error})")) from error
+    finally:
+        is_over.set()
 
 
 def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:
@@ -177,23 +73,30 @@ def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:
     address = str(get_worker().address)
     if words := unlike_words(f"worker {address}", versions_here(), expected):
         return Misfit(address, words)
-    return pickle.loads(work)(pickle.loads(item))
+    with _while_wanted():
+        return pickle.loads(work)(pickle.loads(item))
 
 
 def spread(
-    client: "Client", work: Callable[[Item], Result], items: Iterable[Item], key: Callable[[Item], str]
+    client: "Client",
+    work: Callable[[Item], Result],
+    items: Iterator[Item],
+    key: Callable[[Item], str],
+    urgency: Callable[[Item], float] = lambda _: 0.0,
 ) -> Iterator[tuple[Item, Result | MediaRefusedError]]:
     """Call work(item) for each item somewhere on the cluster; yield (item, result) as they finish.
 
     A worker lost each time it held an item gives a MediaRefusedError in place of that item's result. `key` names an
-    item uniquely, so that Dask does not take two calls for one.
+    item uniquely, so that Dask does not take two calls for one. Of the calls that no worker has begun, those of the
+    highest `urgency` are begun first. `items` is asked again after each result: an iterator
+    that ran dry may have more by then. A caller that leaves early, or dies, ends the calls that run within seconds.
 
     Raises: ClusterError - the scheduler is lost, or code changed meanwhile. Whatever `work` raises. Each ends the run.
     """
-    waiting, crowd, outstanding = iter(items), _Crowd(client), _Outstanding(client, work, key)
+    crowd, outstanding = _Crowd(client), _Outstanding(client, work, key, urgency)
     try:
         while True:
-            for item in islice(waiting, max(0, _IN_FLIGHT_PER_THREAD * crowd.threads() - len(outstanding))):
+            for item in islice(items, max(0, IN_FLIGHT_PER_THREAD * crowd.threads() - len(outstanding))):
                 outstanding.submit(item)
             if not outstanding:
                 return
@@ -212,8 +115,14 @@ def spread(
 class _Outstanding(Generic[Item]):
     """The calls that the cluster holds."""
 
-    def __init__(self, client: "Client", work: Callable[[Item], Any], key: Callable[[Item], str]) -> None:
-        self._client, self._work, self._key = client, pickle.dumps(work), key
+    def __init__(
+        self,
+        client: "Client",
+        work: Callable[[Item], Any],
+        key: Callable[[Item], str],
+        urgency: Callable[[Item], float],
+    ) -> None:
+        self._client, self._work, self._key, self._urgency = client, pickle.dumps(work), key, urgency
         self._wanted = dict(versions_here().found)
         self._held: dict[str, tuple[Any, Item]] = {}
         self._finished: SimpleQueue[Any] = SimpleQueue()
@@ -227,7 +136,9 @@ class _Outstanding(Generic[Item]):
         # numbered, for an item that was sent away with its worker is handed in once more. No "-" behind the name of
         # ours: Dask keeps statistics for ever of every word that stands before one
         name = f"heterodub-{next(self._numbers)}:{self._key(item)}"
-        future = self._client.submit(_checked, self._wanted, self._work, pickle.dumps(item), key=name, pure=False)
+        future = self._client.submit(
+            _checked, self._wanted, self._work, pickle.dumps(item), key=name, pure=False, priority=self._urgency(item)
+        )
         self._held[name] = future, item
         future.add_done_callback(self._finished.put)
 
@@ -260,8 +171,8 @@ class _Crowd:
     def threads(self) -> int:
         """Threads of all workers, at least 1."""
         if time.monotonic() >= self._look_at:
-            with _scheduler_there(self._address):
-                self._threads = sum(self._client.nthreads(callback_timeout=_ANSWER_S).values())
+            with scheduler_there(self._address):
+                self._threads = sum(self._client.nthreads(callback_timeout=dask_client.ANSWER_S).values())
             self._look_at = time.monotonic() + _LOOK_EVERY_S
             if (self._threads == 0) != self._alone:
                 self._alone = not self._alone
@@ -286,12 +197,12 @@ def _result(future: Any) -> Any:
     from distributed.comm.core import CommClosedError
 
     try:
-        return future.result(timeout=_ANSWER_S)
+        return future.result(timeout=dask_client.ANSWER_S)
     except KilledWorker as lost:
         _LOG.warning("a worker was lost each time it held %s", lost.task)
         return MediaRefusedError(FileReason.WORKER_LOST, str(lost.last_worker))
     except (CancelledError, CommClosedError, TimeoutError) as lost:
-        raise ClusterError(_GONE.format(f"scheduler ({lost})")) from lost
+        raise ClusterError(GONE.format(f"scheduler ({lost})")) from lost
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] != "heterodub":
             raise

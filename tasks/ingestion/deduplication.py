@@ -191,11 +191,10 @@ def merge_twins(workspace: Workspace, settings: Settings) -> None:
     Whoever looks comes to the same: the file that is there, then the one of this extractor, then one whose speaker is
     known, then the first by name.
     """
-    catalog_rows, names = catalog.read_catalog(workspace), dict[str, list[str]]()
+    catalog_rows, names = catalog.twin_rows(workspace), dict[str, list[str]]()
     for uri, row in catalog_rows.items():
-        if row["state"] == FileState.MEASURED:
-            names.setdefault(row["media_id"], []).append(uri)
-    twins = [uris for uris in names.values() if len(uris) > 1]
+        names.setdefault(row["media_id"], []).append(uri)
+    twins = list(names.values())
     lost = gone((uri for uris in twins for uri in uris), settings.limits.web_origins)
 
     def rank(uri: str) -> tuple[bool, bool, bool, str]:

@@ -1,27 +1,17 @@
-"""Hashing: every new file is read once for its sha256, and compared with the others and with the catalog.
+"""Hashing: every new file is read once for its sha256.
 
 Small files go to the workers in bundles: a call costs the driver and the scheduler milliseconds, more than the reading
 of a small file takes, and a backlog may have millions of them.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.dask_executor import spread
-from heterodub.tasks.ingestion.deduplication import Resolution, resolve
-from heterodub.tasks.ingestion.worker import identify, identify_each
-from heterodub.tasks.monitoring.progress import ProgressSink
-from heterodub.tasks.sources.folder import gone
-
-if TYPE_CHECKING:
-    from heterodub.tasks.ingestion.dask_executor import Client
 
 _BUNDLE_FILES: Final = 32
 _BUNDLE_BYTES: Final = 64 * 2**20
@@ -32,55 +22,34 @@ _BUNDLES_PER_THREAD: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Identified:
-    """Files by content: the one that stands for each, and those that could not or must not be read. taken_down: number
-    of files left out, since a takedown bars their content.
-    """
+class FilesByContent:
+    """Files by the sha256 of their bytes, and those that could not or must not be read."""
 
-    resolution: Resolution
+    contents: dict[str, list[RawFile]]
     refused: tuple[tuple[RawFile, MediaRefusedError], ...]
-    taken_down: int = 0
+
+    @property
+    def looked_at(self) -> frozenset[str]:
+        """Uris whose bytes are known by now, or can never be: what the catalog says of their content is out of date."""
+        final = {raw.uri for raw, why in self.refused if why.reason not in catalog.RETRIED}
+        return frozenset(final.union(*({raw.uri for raw in same} for same in self.contents.values())))
 
 
-def identify_files(
-    client: "Client",
-    files: Collection[RawFile],
-    catalog_rows: catalog.Catalog,
-    settings: Settings,
-    progress: ProgressSink,
-    barred: frozenset[str] = frozenset(),
-    labelled: Collection[str] = frozenset(),
-) -> Identified:
-    """Read every file once for its sha256, and find files of the same bytes, among them and in the catalog.
-
-    barred: contents that were taken down; files that hold one are left out, under whatever name they come back.
-    labelled: uris that the same listing names besides, with labels that the catalog knows.
-    """
+def by_content(files: Iterable[RawFile], answers: Iterable[tuple[RawFile, str | MediaRefusedError]]) -> FilesByContent:
+    """Sort files by content. answers: of those that were to be read."""
     refused: list[tuple[RawFile, MediaRefusedError]] = []
-    readable: list[RawFile] = []
     for raw in files:
         if raw.refusal is not None:
             refused.append((raw, MediaRefusedError(raw.refusal, raw.refusal_detail)))
         elif not raw.size_bytes:
             refused.append((raw, MediaRefusedError(FileReason.EMPTY_FILE)))
-        else:
-            readable.append(raw)
     contents: dict[str, list[RawFile]] = {}
-    taken_down = 0
-    progress.phase("identify", len(readable))
-    for raw, media_id in _contents(client, readable, settings):
-        progress.advance()
+    for raw, media_id in answers:
         if isinstance(media_id, MediaRefusedError):
             refused.append((raw, media_id))
-        elif media_id in barred:
-            taken_down += 1
         else:
             contents.setdefault(media_id, []).append(raw)
-    final = {raw.uri for raw, why in refused if why.reason not in catalog.RETRIED}
-    looked_at = final.union(*({raw.uri for raw in same} for same in contents.values()))
-    is_gone = partial(gone, origins=settings.limits.web_origins)
-    resolution = resolve(contents, catalog_rows, settings.extractor, labelled, looked_at, is_gone)
-    return Identified(resolution, tuple(refused), taken_down)
+    return FilesByContent(contents, tuple(refused))
 
 
 def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, ...]]:
@@ -103,21 +72,3 @@ def batched(
         size += raw.size_bytes
     if batch:
         yield batch
-
-
-def _contents(
-    client: "Client", files: Sequence[RawFile], settings: Settings
-) -> Iterator[tuple[RawFile, str | MediaRefusedError]]:
-    """Yield each file with its sha256, or why it cannot be read, as they come."""
-    doubtful: list[RawFile] = []
-    look = partial(identify_each, settings=settings)
-    pieces = bundles(files, max(1, sum(client.nthreads().values())))
-    for bundle, answers in spread(client, look, pieces, key=lambda bundle: f"identify-{bundle[0].uri}"):
-        if not isinstance(answers, MediaRefusedError):
-            yield from zip(bundle, answers, strict=True)
-        elif len(bundle) == 1:
-            yield bundle[0], answers
-        else:
-            doubtful += bundle  # it lost its worker each time; by which of them is not known
-    alone = partial(identify, settings=settings)
-    yield from spread(client, alone, doubtful, key=lambda raw: f"identify-alone-{raw.uri}")

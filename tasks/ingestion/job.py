@@ -1,6 +1,6 @@
 """Messages to a worker and back. Light: drivers and workers import this, not the decoders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import PlainValidator
 
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.records import FileOutcome, MediaFacts
+from heterodub.schemas.records import WHOLE_FILM, FileOutcome, FilmSegment, MediaFacts, RawFile
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion.messages import plain
 from heterodub.tasks.stores.parts import PartFile
@@ -39,8 +39,26 @@ class FileJob:
     suffix: str = ""
     streams: tuple[int, int | None] | None = None
     """Numbers of the picture and sound streams that its clips came from; None: they are chosen."""
+    segment: FilmSegment = WHOLE_FILM
+    """Part of the film to work on."""
     labels: Mapping[str, Mapping[Stage, bool]] = field(default_factory=dict)
     """Labels of people on its clips, by clip id: a file that is measured anew keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Files to be read for the sha256 of their bytes, one after the other."""
+
+    files: tuple[RawFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Cutting:
+    """A film to be cut into segments, at most so many, of at least so many seconds each."""
+
+    job: FileJob
+    most: int
+    least_s: float
 
 
 @plain.register
@@ -68,8 +86,8 @@ def _clips(value: Any) -> pa.Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """Result of one file. `clips` are rows of the clips table; `parts` are in the store's folder, and are added
-    by who put them there.
+    """Result of one file, or of one segment of a film. `clips` are rows of the clips table; `parts` are in the store's
+    folder, and are added by who put them there.
     """
 
     outcome: FileOutcome
@@ -77,6 +95,8 @@ class Analysis:
     clips: Annotated[pa.Table, PlainValidator(_clips)]
     media_s: float
     dropped_s: float
+    picture_notes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    """Notes of the outcome with numbers that are added up over segments; see heterodub.tasks.media.frame_converter."""
     parts: Mapping[str, PartFile] = field(default_factory=dict)
 
 

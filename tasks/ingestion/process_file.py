@@ -17,19 +17,21 @@ from numpy.typing import NDArray
 
 from heterodub.model.features.landmarks import bridged
 from heterodub.model.features.mel import log_mel
-from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
+from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second, section_of
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
-from heterodub.schemas.records import FileOutcome, MediaFacts
+from heterodub.schemas.records import WHOLE_FILM, FileOutcome, MediaFacts
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
 from heterodub.tasks.faces.tracker import FaceTracker
 from heterodub.tasks.ingestion import rows
 from heterodub.tasks.ingestion.child import announce
 from heterodub.tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
+from heterodub.tasks.ingestion.cutting import sound_until_s, work_s
 from heterodub.tasks.ingestion.job import Admission, Analysis, FileJob
+from heterodub.tasks.ingestion.segments import joined
 from heterodub.tasks.ingestion.sound_tracks import SoundTracks, candidates
 from heterodub.tasks.media.decode import Video, open_video, with_combs
 from heterodub.tasks.media.paths import fingerprint, localise, unreadable
@@ -84,13 +86,13 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
         of_stream = partial(_of_stream, job, settings, policy, outgoing, path, container, Path(folder))
         facts = probe(path, container, settings.limits, job.streams[0] if job.streams else None)
         analysis = of_stream(facts)
-        for number in other_films(facts) if job.admit is None else ():
+        for number in other_films(facts) if job.admit is None and job.segment == WHOLE_FILM else ():
             if _worth(analysis) == _ADMITTED:
                 break
             analysis = max(analysis, of_stream(probe(path, container, settings.limits, number)), key=_worth)
         if _stamp(path) != before:  # decoding opens the path several times, over minutes
             raise MediaRefusedError(FileReason.CHANGED)
-    return analysis
+    return joined([analysis]) if job.segment == WHOLE_FILM else analysis
 
 
 def _of_stream(
@@ -104,11 +106,12 @@ def _of_stream(
     facts: MediaFacts,
 ) -> Analysis:
     """Process the video stream that `facts` names."""
-    announce(facts.duration_s or 0.0)
+    announce(work_s(facts, job.segment))
     limits, timeline = settings.limits, Timeline.read(path, container, used_streams(facts))
-    with open_video(path, container, facts, limits, timeline) as video:
+    with open_video(path, container, facts, limits, timeline, job.segment) as video:
+        sound_s = sound_until_s(facts, job.segment, limits)
         open_stream = partial(
-            open_sound, path, container, facts, video.origin_s, job.offset_s, scratch, limits.max_duration_s, timeline
+            open_sound, path, container, facts, video.origin_s, job.offset_s, scratch, sound_s, timeline
         )
         numbers, default_alone = candidates(path, container, facts)
         if job.streams:
@@ -155,6 +158,7 @@ class _Analyst:
         self.clips: list[dict[str, Any]] = []
         self.frames = 0
         self.faces_seen = False
+        self.reached_stop = False
         self._last_mel: tuple[int, int, NDArray[np.float32]] | None = None
 
     def work(self, video: Video, facts: MediaFacts) -> Analysis:
@@ -177,24 +181,33 @@ class _Analyst:
             pa.Table.from_pylist(self.clips, schema=CLIPS),
             frame_to_second(self.frames),
             frame_to_second(self.builder.dropped_frames),
+            video.counted_notes,
         )
 
     def _drafts(self, video: Video) -> Iterator[Draft]:
+        shot, section, segment = 0, -1, self.job.segment
         tracker = FaceTracker(self.backend, self.settings.clips)
-        shot = 0
         before: NDArray[np.uint8] | None = None
         for frame, small, starts_shot in with_cuts(with_combs(video.frames()), self.settings.clips.cut_threshold):
-            shot += starts_shot
-            self.frames += 1
+            self.reached_stop = segment.stop is not None and frame.index >= segment.stop
             if not frame.repeated:
                 self.transitions.add(frame.index, frame.source_s, small)
-            faces = tracker.step(frame.rgb, starts_shot, frame.repeated)
-            self.faces_seen |= bool(faces)
             grey = before if frame.repeated and before is not None else cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+            if not (frame.index in segment or self.reached_stop):
+                before = grey
+                continue
+            if section != (section := section_of(frame.index)):
+                tracker, starts_shot = FaceTracker(self.backend, self.settings.clips), True
+            shot = frame.index if starts_shot else shot
+            self.frames += not self.reached_stop
+            faces = [] if self.reached_stop else tracker.step(frame.rgb, starts_shot, frame.repeated)
+            self.faces_seen |= bool(faces)
             still = not frame.repeated and is_still(before, grey)
             picture = FrameContext(frame.index, frame.rgb, shot, not frame.repeated, still, grey, frame.is_combed)
             before = grey
             yield from self.builder.add(picture, faces)
+            if self.reached_stop and self.builder.is_empty:
+                return
         self.transitions.end()
         yield from self.builder.end()
 
@@ -241,10 +254,11 @@ class _Analyst:
         return self._last_mel[2]
 
     def _outcome(self, video: Video) -> FileOutcome:
+        notes, truncated = self.sounds.notes, "" if self.reached_stop else video.truncated or ""
         if self.clips or self.job.admit is not None:
-            return FileOutcome(FileState.MEASURED, None, video.truncated or "", (*video.notes, *self.sounds.notes))
+            return FileOutcome(FileState.MEASURED, None, truncated, notes)
         reason = FileReason.TOO_SHORT if self.faces_seen else FileReason.NO_FACE
-        return FileOutcome(FileState.REJECTED, reason, video.truncated or "", (*video.notes, *self.sounds.notes))
+        return FileOutcome(FileState.REJECTED, reason, truncated, notes)
 
 
 def _face_track(draft: Draft) -> FaceTrack:

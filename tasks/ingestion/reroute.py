@@ -34,7 +34,7 @@ from heterodub.tasks.stores.parts import PartFile, commit_parts, find_part, part
 from heterodub.tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
-    from heterodub.tasks.ingestion.dask_executor import Client
+    from heterodub.tasks.ingestion.dask_client import Client
 
 Mask = NDArray[np.bool_]
 
@@ -141,7 +141,7 @@ def apply_reroute(
     left = [job for job in jobs if not _take_up(workspace, job, settings.extractor, ready, parts)]
     progress.phase("extract", len(left))
     work = partial(work_on, settings=settings.rooted(), policy=plan.policy)
-    answers = spread(client, work, left, key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
+    answers = spread(client, work, iter(left), key=lambda job: f"{job.media_id}-{job.suffix}") if client else ()
     for job, result in answers:
         progress.advance()
         done = result if isinstance(result, FileResult) else FileResult(job, None, result)

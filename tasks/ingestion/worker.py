@@ -15,12 +15,12 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, MediaRefusedError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason
-from heterodub.schemas.records import RawFile
+from heterodub.schemas.records import WHOLE_FILM, FilmSegment, RawFile
 from heterodub.tasks.ingestion.catalog import RETRIED
 from heterodub.tasks.ingestion.child import OpenFiles
 from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName, KilledFromOutsideError
 from heterodub.tasks.ingestion.decoder_process import OPEN, handed_to_write
-from heterodub.tasks.ingestion.job import Analysis, FileJob, require_own
+from heterodub.tasks.ingestion.job import Analysis, Cutting, FileJob, Identification, require_own
 from heterodub.tasks.ingestion.sandbox import Sandbox, require
 from heterodub.tasks.media.paths import disk_trouble
 from heterodub.tasks.stores.parts import PartFile, keep_part, unfinished_parts
@@ -39,6 +39,7 @@ _MOST_MESSAGES = 1000
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
 _ANALYSE = FunctionName("heterodub.tasks.ingestion.process_file:analyse")
 _CONTENT_OF = FunctionName("heterodub.tasks.media.paths:content_of")
+_CUT = FunctionName("heterodub.tasks.ingestion.cutting:cut_into_segments")
 _LOAD = FunctionName("heterodub.tasks.ingestion.process_file:load")
 
 
@@ -51,6 +52,10 @@ class FileResult:
     refusal: MediaRefusedError | None
     began_ns: int = 0
     ended_ns: int = 0
+
+
+Task = Identification | Cutting | FileJob
+TaskResult = list[str | MediaRefusedError] | tuple[FilmSegment, ...] | FileResult
 
 
 @cache
@@ -106,6 +111,43 @@ def work_on(job: FileJob, settings: Settings, policy: Policy) -> FileResult:
     return FileResult(job, analysis, None, began_ns, time.time_ns())
 
 
+def do(task: Task, settings: Settings, policy: Policy) -> TaskResult:
+    """Do a task of an ingest: identify files, cut a film, or analyse a file or a segment of one.
+
+    Raises: as work_on.
+    """
+    match task:
+        case Identification():
+            return identify_each(task.files, settings)
+        case Cutting():
+            return cut(task, settings)
+        case FileJob():
+            return work_on(task, settings, policy)
+
+
+def cut(task: Cutting, settings: Settings) -> tuple[FilmSegment, ...]:
+    """Cut a film into segments. One that is refused is left whole: its analysis says why."""
+    try:
+        return _unless_killed(partial(_segments, task, settings), settings.limits.attempts)
+    except MediaRefusedError:
+        return (WHOLE_FILM,)
+
+
+def _segments(task: Cutting, settings: Settings) -> tuple[FilmSegment, ...]:
+    with _opened(task.job, settings) as (decoder, media, patience), _as_refusal():
+        segments: tuple[FilmSegment, ...] = decoder.run(
+            _CUT,
+            task,
+            settings,
+            files=media,
+            time_limit_s=patience.fetch_s,
+            on_message=patience.extend,
+            message_type=float | None,
+            returns=tuple[FilmSegment, ...],
+        )
+        return segments
+
+
 def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     """The sha256 of a file's bytes, or why it cannot be read. Meanwhile another child loads what it will need."""
     limits = settings.limits
@@ -127,16 +169,8 @@ def identify_each(bundle: Sequence[RawFile], settings: Settings) -> list[str | M
 
 
 def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
-    decoder, reader = _children(settings)
-    patience, workspace = _Patience(job.size_bytes, settings.limits), Workspace.open(settings.workspace)
-    try:
-        with _as_refusal():
-            media: OpenFiles = reader.run(
-                OPEN, [job.uri], False, settings.limits.web_origins, time_limit_s=patience.fetch_s, returns=OpenFiles
-            )
-    except MediaRefusedError as refusal:
-        raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
-    with closing(media), _as_refusal(), unfinished_parts(workspace) as outgoing:
+    workspace, opened = Workspace.open(settings.workspace), _opened(job, settings)
+    with opened as (decoder, media, patience), _as_refusal(), unfinished_parts(workspace) as outgoing:
         with closing(handed_to_write(outgoing.values())) as targets:
             analysis: Analysis = decoder.run(
                 _ANALYSE,
@@ -152,6 +186,25 @@ def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
             )
         require_own(analysis, job)
         return replace(analysis, parts=keep_parts(job, settings, workspace, outgoing))
+
+
+@contextmanager
+def _opened(job: FileJob, settings: Settings) -> Iterator[tuple[ChildProcess, OpenFiles, _Patience]]:
+    """The child that decodes, the job's file opened for it, and the time that it may take.
+
+    Raises: MediaRefusedError - the file cannot be opened.
+    """
+    decoder, reader = _children(settings)
+    patience = _Patience(job.size_bytes, settings.limits)
+    try:
+        with _as_refusal():
+            media: OpenFiles = reader.run(
+                OPEN, [job.uri], False, settings.limits.web_origins, time_limit_s=patience.fetch_s, returns=OpenFiles
+            )
+    except MediaRefusedError as refusal:
+        raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
+    with closing(media):
+        yield decoder, media, patience
 
 
 def keep_parts(

@@ -12,16 +12,18 @@ from typing import Final
 import av.error
 import numpy as np
 
+from heterodub.model.features.timing import section_of
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
-from heterodub.schemas.records import MediaFacts
+from heterodub.schemas.records import WHOLE_FILM, FilmSegment, MediaFacts
 
 from .containers import open_input, set_up, words
+from .counted_notes import CountedNotes, note_lines
 from .decord_pictures import can_use_decord, read_whole
 from .frame_rate import Retimer
 from .geometry import Geometry
-from .interlace import CombFinder, Luma, sample
+from .interlace import MEMORY, CombFinder, Luma, sample
 from .sniff import Container
 from .streams import picture_of, used_streams
 from .timeline import Timeline
@@ -69,7 +71,6 @@ class Video:
         self.origin_s = float(first.time_s)
         self.source_frames = 0
         self.truncated: str | None = None
-        self.notes: tuple[str, ...] = ()
         self._pictures, self._pyav = pictures, pyav
         self._promised_s = promised_s
         self._retimer = Retimer(limit_s)
@@ -79,7 +80,6 @@ class Video:
         yield from self._shown()
         if self._pyav is not None:  # decodes as it is read, so that damage is known only at the end
             self.truncated = "; ".join(self._pyav.damage) or self.truncated
-            self.notes = self._pyav.notes
 
     def _shown(self) -> Iterator[Frame]:
         for chosen in self._retimer.choose(self._pictures):
@@ -106,6 +106,16 @@ class Video:
         self.truncated = self._retimer.stopped or self._short_of_promise()
 
     @property
+    def counted_notes(self) -> CountedNotes:
+        """Notes on what was done to the pictures so far, with their numbers apart."""
+        return {} if self._pyav is None else self._pyav.notes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same in sentences."""
+        return note_lines(self.counted_notes)
+
+    @property
     def reached_s(self) -> float:
         """End of the last picture as stated by the file, in seconds after the first; known at the end."""
         return float(self._retimer.reached_s)
@@ -122,11 +132,17 @@ class Video:
 
 @contextmanager
 def open_video(
-    path: Path, container: Container, facts: MediaFacts, limits: LimitSettings, timeline: Timeline | None = None
+    path: Path,
+    container: Container,
+    facts: MediaFacts,
+    limits: LimitSettings,
+    timeline: Timeline | None = None,
+    segment: FilmSegment = WHOLE_FILM,
 ) -> Iterator[Video]:
     """The video of a probed file, decoded by decord where that is allowed and cheap, by PyAV otherwise.
 
-    `timeline` is read when it is not given; pass it where the sound is read, too.
+    `timeline` is read when it is not given; pass it where the sound is read, too. Of a `segment` come the frames of the
+    film's first picture, then those from its key packet on, all by their numbers in the film; the reader ends it.
 
     Raises: MediaRefusedError - NO_DECODABLE_FRAME, VANISHED, UNREADABLE.
     """
@@ -135,7 +151,7 @@ def open_video(
         stream = picture_of(source, facts)
         set_up(stream, limits.max_pixels)
         promised_s = _promised_s(stream.duration, stream.time_base)
-        pyav = PyavPictures(source, stream, facts.nominal_fps, timeline.clock(stream.index))
+        pyav = PyavPictures(source, stream, facts.nominal_fps, timeline.clock(stream.index), segment)
         pictures = iter(pyav)
         first = next(pictures, None)
         if first is None:
@@ -143,6 +159,7 @@ def open_video(
         limit_s = limits.max_duration_s
         if (
             limits.trust_footage
+            and segment == WHOLE_FILM
             and can_use_decord(container, facts, stream, pyav.is_plain)
             and (whole := read_whole(path, container, first, facts))
         ):
@@ -156,10 +173,14 @@ def _promised_s(ticks: int | None, base: Fraction | None) -> float | None:
 
 
 def with_combs(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Yield the frames of a video, each marked as combed or not; one frame is held back."""
+    """Yield the frames of a video, each marked as combed or not; one frame is held back. The finder starts anew a
+    second before each section, so that it knows the film when the section begins.
+    """
     finder, pending = CombFinder(), deque[tuple[Frame, Luma]]()
-    combed = False
+    combed, section = False, 0
     for frame in frames:
+        if section != (section := section_of(frame.index + MEMORY)):
+            finder.restart()
         pending.append((frame, pending[-1][1] if frame.repeated and pending else sample(frame.rgb[..., 1])))
         if len(pending) == 2:
             combed = _combed(finder, pending, combed)

@@ -3,13 +3,18 @@
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import pairwise
+from math import floor
 from typing import Any
 
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-from .interlace import CombFinder, Luma, sample
+from heterodub.model.features.timing import section_of
+from heterodub.schemas.contract import FPS
+from heterodub.schemas.records import WHOLE_FILM, FilmSegment
+
+from .interlace import MEMORY, CombFinder, Luma, sample
 
 
 def luma_of(frame: VideoFrame) -> Luma | None:
@@ -39,13 +44,19 @@ def filter_chain(*filters: tuple[str, str]) -> Graph:
 class Deinterlacer:
     """Passes frames on, combed ones deinterlaced to one picture each; `count` says how many were.
 
-    bwdif uses a frame's neighbours, so one frame is held back. Frames that are not combed stay as they are, though
-    flagged: a progressive film in an interlaced stream loses nothing, and telecined films lose nothing in the frames
-    that are whole. Frames of formats that bwdif cannot take stay combed.
+    bwdif uses a frame's neighbours, so one frame is held back. What is known of the film is forgotten a second before
+    each section (see schemas/contract.py). segment: part of the film that is counted.
+
+    Frames that are not combed stay as they are, though flagged: a progressive film in an interlaced stream loses
+    nothing, and telecined films lose nothing in the frames that are whole. Those of formats that bwdif cannot take stay
+    combed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, segment: FilmSegment = WHOLE_FILM) -> None:
         self.count = 0
+        self._segment = segment
+        self._first_s: Fraction | None = None
+        self._at = 0
         self._finder = CombFinder()
         self._before: VideoFrame | None = None
         self._filter: _Bwdif | None = None
@@ -65,6 +76,10 @@ class Deinterlacer:
         self, frame: VideoFrame, luma: Luma | None, after: VideoFrame | None, luma_after: Luma | None
     ) -> VideoFrame:
         before, self._before = self._before, frame
+        section, self._at = section_of(self._at + MEMORY), self._frame_at(frame)
+        if section != section_of(self._at + MEMORY):
+            self._finder.restart()
+            self._filter = None
         if luma is None or not self._finder.step(luma, luma_after, frame.interlaced_frame):
             self._filter = None
             return frame
@@ -72,9 +87,17 @@ class Deinterlacer:
             deinterlaced = self._deinterlaced(frame, before, after)
         except (ValueError, OSError):  # what FFmpegError is, too
             return frame
-        self.count += 1
+        self.count += self._at in self._segment
         deinterlaced.pts, deinterlaced.time_base, deinterlaced.duration = frame.pts, frame.time_base, frame.duration
         return deinterlaced
+
+    def _frame_at(self, frame: VideoFrame) -> int:
+        """Number of the frame at 25 fps that stands when this one begins, by the file's own times."""
+        if frame.pts is None or frame.time_base is None:
+            return self._at
+        time_s = frame.pts * frame.time_base
+        self._first_s = time_s if self._first_s is None else self._first_s
+        return floor((time_s - self._first_s) * FPS)
 
     def _deinterlaced(self, frame: VideoFrame, before: VideoFrame | None, after: VideoFrame | None) -> VideoFrame:
         """The frame without its comb."""

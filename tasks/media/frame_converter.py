@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from .colour import FULL, LIMITED, ColourTags, tone_mapping
+from .counted_notes import CountedNotes
 from .deinterlacing import filter_chain
 from .geometry import MOST_ANAMORPHIC, Geometry
 
@@ -132,7 +134,7 @@ _MOST_SIZES = 8
 
 
 class PictureNotes:
-    """Collects facts of each picture as it is decoded; `lines()` states them in sentences."""
+    """Collects facts of each picture as it is decoded; `counted()` states them in sentences."""
 
     def __init__(self) -> None:
         self._geometries: dict[Geometry, None] = {}
@@ -144,12 +146,14 @@ class PictureNotes:
         self.deinterlaced = 0
         self.pictures = 0
 
-    def add(self, frame: VideoFrame, geometry: Geometry) -> None:
-        """Add the facts of another picture."""
+    def add(self, frame: VideoFrame, geometry: Geometry, is_counted: bool = True) -> None:
+        """Add the facts of another picture; of one that is not counted, no more than its size is remembered."""
+        before, self._last = self._last, geometry
+        if not is_counted:
+            return
         self.pictures += 1
-        if geometry != self._last:
-            self._changes += self._last is not None
-            self._last = geometry
+        if geometry != before or self.pictures == 1:
+            self._changes += before not in (None, geometry)
             if len(self._geometries) < _MOST_SIZES:
                 self._geometries[geometry] = None
             self._alpha = self._alpha or has_alpha(frame)
@@ -157,9 +161,10 @@ class PictureNotes:
             if colours.mapped and not is_rgb(frame):
                 self._mapped[colours.describe()] = None
 
-    def lines(self) -> tuple[str, ...]:
-        """Return one sentence a fact; none for pictures that were simply shown."""
-        notes = [
+    def counted(self) -> CountedNotes:
+        """Return one sentence a fact, with its numbers; none for pictures that were simply shown."""
+        notes = dict[str, Sequence[int]]()
+        said = [
             f"pixels of {_ratio(size.aspect)} are made square: "
             f"{size.width} x {size.height} is shown as {size.describe()}"
             for size in self._geometries
@@ -167,16 +172,16 @@ class PictureNotes:
         ]
         if self.refused_aspect is not None:
             claimed = _ratio(self.refused_aspect)
-            notes.append(f"pixels of {claimed} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square")
-        if self._changes:
-            sizes = ", ".join(dict.fromkeys(size.describe() for size in self._geometries))
-            notes.append(f"size or direction changes midway, {self._changes} times ({sizes}); clips end there")
-        notes += [f"colours are mapped from {kind} to BT.709" for kind in self._mapped]
+            said.append(f"pixels of {claimed} are not believed (limit {MOST_ANAMORPHIC}:1) and taken for square")
+        said += [f"colours are mapped from {kind} to BT.709" for kind in self._mapped]
         if self._alpha:
-            notes.append("see-through parts lie over black")
+            said.append("see-through parts lie over black")
+        if self._changes:
+            notes["size or direction changes midway, {} times; clips end there"] = [self._changes]
+        notes |= dict.fromkeys(said, ())
         if self.deinterlaced:
-            notes.append(f"{self.deinterlaced} of {self.pictures} pictures are interlaced, and were deinterlaced")
-        return tuple(notes)
+            notes["{} pictures are interlaced, and were deinterlaced"] = [self.deinterlaced]
+        return notes
 
 
 def _ratio(aspect: Fraction) -> str:

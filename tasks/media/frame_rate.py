@@ -80,7 +80,7 @@ class Retimer:
             if since_s <= latest_s:
                 continue
             if since_s > self._limit_s:
-                self.stopped = f"picture {index} is {float(since_s):.0f} s after the first; limit {self._limit_s:.0f} s"
+                self.stopped = f"a picture is {float(since_s):.0f} s after the first; limit {self._limit_s:.0f} s"
                 return
             latest_s = since_s
             yield Chosen(picture, index, since_s)

@@ -150,6 +150,11 @@ class CombFinder:
         self._odd_first = 0
         """Times that a field of even lines was seen to come first, or one of odd lines."""
 
+    def restart(self) -> None:
+        """Forget what the film has shown so far, but for its last pictures: a new section begins."""
+        self._left = self._row = self._even_first = self._odd_first = 0
+        self._sure = False
+
     @property
     def top_first(self) -> bool:
         """True if the even lines are the earlier moment, as far as was observed; so it is in most films."""

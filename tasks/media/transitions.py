@@ -160,6 +160,10 @@ class TransitionFinder:
         """Number of transitions that are over at a frame."""
         return sum(transition.stop <= frame for transition in self.found)
 
+    def shot_start(self, frame: int) -> int:
+        """Frame at which the last transition before a frame is over, and so a shot begins; 0 without one."""
+        return max((transition.stop for transition in self.found if transition.stop <= frame), default=0)
+
     def _find_transition(self, window: list[_Seen]) -> None:
         shares = _shares_of_a_transition(window)
         if shares is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from heapq import heappop, heappush
+from math import floor
 from typing import Final
 
 import av.error
@@ -15,9 +16,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from heterodub.schemas.contract import FPS
+from heterodub.schemas.records import WHOLE_FILM, FilmSegment
 
 from .colour import BT601, BT709, ColourTags
 from .containers import words
+from .counted_notes import CountedNotes
 from .deinterlacing import Deinterlacer
 from .frame_converter import FrameConverter, PictureNotes
 from .geometry import Geometry, PixelAspect
@@ -43,21 +46,33 @@ class TimedPicture:
 
 
 def decoded(
-    source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
+    source: InputContainer,
+    video: VideoStream,
+    damage: list[str],
+    deinterlacer: Deinterlacer | None = None,
+    segment: FilmSegment = WHOLE_FILM,
 ) -> Iterator[VideoFrame]:
     """Decode frames until the end or the first damage after a good frame, whose message is then added to `damage`.
 
     Damage before the first frame is passed over, up to MAX_DEAD_PACKETS. Combed frames come deinterlaced.
+    segment: after the first frame, decoding goes on where the segment says.
     """
-    return (deinterlacer or Deinterlacer()).over(_as_coded(source, video, damage))
+    return (deinterlacer or Deinterlacer()).over(_as_coded(source, video, damage, segment))
 
 
-def _as_coded(source: InputContainer, video: VideoStream, damage: list[str]) -> Iterator[VideoFrame]:
+def _as_coded(
+    source: InputContainer, video: VideoStream, damage: list[str], segment: FilmSegment = WHOLE_FILM
+) -> Iterator[VideoFrame]:
     times: list[int] = []
     frames = 0
     dead: list[str] = []
     try:
-        for packet in source.demux(video):
+        for number, packet in enumerate(source.demux(video)):
+            if frames and number < segment.resume_packet:
+                continue  # counted, not sought: a packet's number is exact in every container
+            if number == segment.resume_packet > 0:
+                video.codec_context.flush_buffers()
+                times.clear()
             try:
                 fresh = _decode(packet, times)
             except av.error.EOFError:
@@ -66,7 +81,8 @@ def _as_coded(source: InputContainer, video: VideoStream, damage: list[str]) -> 
                 raise  # also an FFmpegError, but it says nothing of the file
             except (av.error.FFmpegError, ValueError) as error:
                 dead.append(words(error))
-                if frames or len(dead) > MAX_DEAD_PACKETS:
+                settled = frames and number >= segment.settled_packet
+                if settled or len(dead) > MAX_DEAD_PACKETS:
                     damage.append(dead[-1])
                     return
                 continue
@@ -108,6 +124,7 @@ class PyavPictures:
         video: VideoStream,
         nominal_fps: float | None,
         clock: StreamClock | None = None,
+        segment: FilmSegment = WHOLE_FILM,
     ) -> None:
         self.damage: list[str] = []
         self._source = source
@@ -115,7 +132,8 @@ class PyavPictures:
         self._clock = Clock(step_s(nominal_fps), clock)
         self._aspect = PixelAspect(video)
         self._convert = FrameConverter()
-        self._deinterlacer = Deinterlacer()
+        self._segment = segment
+        self._deinterlacer = Deinterlacer(segment)
         self._notes = PictureNotes()
         self.is_plain = False
         """True if the first picture is shown as any decoder shows it; known once it was read."""
@@ -129,21 +147,24 @@ class PyavPictures:
         return self._notes
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """The same in sentences."""
-        return self.picture_notes.lines()
+    def notes(self) -> CountedNotes:
+        """The same in sentences, each with its numbers."""
+        return self.picture_notes.counted()
 
     def frames(self) -> Iterator[tuple[Fraction, Fraction, VideoFrame, Geometry]]:
         """Yield of each picture its time and its duration in seconds, the frame as decoded, and its geometry."""
-        for stated_s, frame in timed(self._source, self._video, self.damage, self._deinterlacer):
+        first_s: Fraction | None = None
+        for stated_s, frame in timed(self._source, self._video, self.damage, self._deinterlacer, self._segment):
             geometry = self._aspect.geometry(frame)
-            if not self._notes.pictures:
+            if first_s is None:
                 self.is_plain = _is_plain(frame, geometry) and self._aspect.refused is None
-            self._notes.add(frame, geometry)
             duration_s = lasts_s(frame, self._video)
             if self._gif_clock is not None:
                 stated_s, duration_s = self._gif_clock.read(duration_s)
-            yield self._clock.read(stated_s), duration_s, frame, geometry
+            time_s = self._clock.read(stated_s)
+            first_s = time_s if first_s is None else first_s
+            self._notes.add(frame, geometry, floor((time_s - first_s) * FPS) in self._segment)
+            yield time_s, duration_s, frame, geometry
 
     def __iter__(self) -> Iterator[TimedPicture]:
         for time_s, duration_s, frame, geometry in self.frames():
@@ -159,12 +180,16 @@ def _is_plain(frame: VideoFrame, geometry: Geometry) -> bool:
 
 
 def timed(
-    source: InputContainer, video: VideoStream, damage: list[str], deinterlacer: Deinterlacer | None = None
+    source: InputContainer,
+    video: VideoStream,
+    damage: list[str],
+    deinterlacer: Deinterlacer | None = None,
+    segment: FilmSegment = WHOLE_FILM,
 ) -> Iterator[tuple[Fraction | None, VideoFrame]]:
     """Decode as `decoded`; yield each frame with its stated time in seconds, None when it has no plausible one."""
     return without_strays(
         (None if frame.pts is None else frame.pts * _base(frame, video), frame)
-        for frame in decoded(source, video, damage, deinterlacer)
+        for frame in decoded(source, video, damage, deinterlacer, segment)
     )
 
 

@@ -19,9 +19,9 @@ from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileState
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog, deduplication, driver
-from heterodub.tasks.ingestion.dask_executor import open_client
-from heterodub.tasks.ingestion.driver import Tally
+from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.summary import summarise
+from heterodub.tasks.ingestion.tally import Tally, count_states
 from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
@@ -111,7 +111,7 @@ def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Sett
     if not plan.fresh:
         deduplication.merge_twins(workspace, settings)
         driver.drop_leftovers(workspace)
-        return driver.count_states(Tally(), unread)
+        return count_states(Tally(), unread)
     from heterodub.tasks.releases.audit.checks import load_ahead
 
     run, limits, progress = settings.run, settings.limits, step_progress()
@@ -119,7 +119,7 @@ def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Sett
     with open_client(run.dask, run.workers, workspace.scratch(), limits.attempts) as client:
         load_ahead()
         tally = driver.work_through(client, workspace, plan.fresh, settings, policy, progress, plan.labelled)
-    return driver.count_states(tally, unread)
+    return count_states(tally, unread)
 
 
 @task(cache_policy=NO_CACHE)

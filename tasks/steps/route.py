@@ -5,7 +5,7 @@ from prefect.cache_policies import NO_CACHE
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
-from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.reroute import Applied, Reroute, apply_reroute, describe, extraction_jobs, plan_reroute
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step

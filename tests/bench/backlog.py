@@ -1,8 +1,8 @@
 """A backlog of files through the driver's own loop with a kernel that does nothing: `python -m tests.bench.backlog`.
 
-A million entries are listed, planned against an empty catalog, sliced, and worked off on a standing cluster (scheduler
-and workers in processes of their own) as an ingest does: all of a slice are identified, in bundles, then each is handed
-out for its analysis. Prints the rate, processor time an entry, and what scheduler and driver hold: resident memory over
+A million entries are listed, planned against an empty catalog, and worked off on a standing cluster (scheduler and
+workers in processes of their own) as an ingest does, in one stream: identified in bundles, and each handed out for its
+analysis. Prints the rate, processor time an entry, and what scheduler and driver hold: resident memory over
 time, and the most calls that the scheduler ever held. `--analyse` leaves the second step out after so many,
 since on two cores it takes an hour and more; the whole million is listed and identified in any case.
 """
@@ -13,22 +13,20 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import psutil
 from distributed import Client
 
 from heterodub.flows.cli.environment import configure_environment
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.records import RawFile
-from heterodub.tasks.ingestion import hashing
 from heterodub.tasks.ingestion.catalog import plan_run
-from heterodub.tasks.ingestion.dask_executor import open_client, spread
+from heterodub.tasks.ingestion.dask_client import open_client
+from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.driver import slices
-from heterodub.tasks.ingestion.hashing import identify_files
-from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.ingestion.job import FileJob, Identification
+from heterodub.tasks.ingestion.schedule import CUT_ABOVE_BYTES, Schedule, name_of
 from tests.dask_processes import DaskProcesses
-from tests.tasks.ingestion.executor_work import calls, names_each, nothing
+from tests.tasks.ingestion.executor_work import calls, nothing
 
 _REPORTS = 20
 
@@ -59,74 +57,54 @@ def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> 
     plan = plan_run(_listing(entries), {}, "bench", retry_quarantined=False)
     print(f"{len(plan.fresh):,} entries planned: driver {driver.usage()}", flush=True)
     with open_client(cluster.address, 1, scratch, 3) as client:
-        result = {
-            name: BacklogStep(client, cluster.scheduler.pid, name, count)
-            for name, count in (("identified", entries), ("analysed", analysed))
-        }
-        for piece in slices(plan.fresh, {}):
-            with result["identified"] as step:
-                outcome = _identified(client, piece, step)
-            with result["analysed"] as step:
-                for _ in spread(client, nothing, outcome[: analysed - step.done], key=lambda raw: f"analyse-{raw.uri}"):
-                    step.advance()
-        most = max(step.most for step in result.values())
+        schedule = Schedule(slices(plan.fresh, {}), sum(client.nthreads().values()))
+        steps = {name: BacklogStep(client, cluster.scheduler.pid, name, entries) for name in ("identified", "analysed")}
+        started = 0
+        for task, result in spread(client, nothing, schedule, key=name_of):
+            if not isinstance(task, Identification):
+                steps["analysed"].advance()
+                continue
+            for _ in task.files:
+                steps["identified"].advance()
+            assert isinstance(result, list)
+            finished = schedule.identified(task, result)
+            for raw, answer in finished.answers[: analysed - started] if finished else ():
+                size_bytes = min(raw.size_bytes, CUT_ABOVE_BYTES - 1)
+                schedule.add(FileJob(raw.uri, str(answer), size_bytes, "corpus", "speaker"))
+                started += 1
+        most = max(step.most for step in steps.values())
     print(f"most calls that the scheduler held at once: {most}")
 
 
-def _identified(client: Client, piece: list[RawFile], step: "BacklogStep") -> list[RawFile]:
-    with patch.object(hashing, "identify_each", names_each):
-        return list(identify_files(client, piece, {}, Settings(), step).resolution.originals.values())
-
-
-class BacklogStep(ProgressSink):
-    """One of the two steps: counts what is done, and the time that passes within it; prints from time to time."""
+class BacklogStep:
+    """One of the two steps: counts what is done, and prints from time to time what the run has taken so far."""
 
     def __init__(self, client: Client, scheduler: int, name: str, count: int) -> None:
         self._client, self._name, self._every = client, name, max(1, count // _REPORTS)
         self._driver, self._scheduler = Watched(os.getpid()), Watched(scheduler)
-        self.done, self.most, self._seconds, self._began = 0, 0, 0.0, 0.0
+        self.done, self.most, self._began = 0, 0, time.perf_counter()
 
-    def __enter__(self) -> "BacklogStep":
-        self._began = time.perf_counter()
-        self._driver.go_on()
-        self._scheduler.go_on()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._seconds += time.perf_counter() - self._began
-        self._driver.pause()
-        self._scheduler.pause()
-
-    def advance(self, detail: str = "", share: float | None = None) -> None:
+    def advance(self) -> None:
         """An entry is done."""
         self.done += 1
         if self.done % 1000 == 0:
             self.most = max(self.most, self._client.run_on_scheduler(calls))
         if self.done % self._every == 0:
-            rate = self.done / (self._seconds + time.perf_counter() - self._began)
+            rate = self.done / (time.perf_counter() - self._began)
             result = f"scheduler {self._scheduler.usage(self.done)}; driver {self._driver.usage(self.done)}"
             print(f"{self.done:>12,} {self._name}, {rate:.0f} a second: {result}", flush=True)
 
 
 class Watched:
-    """A process: what it holds, and the processor time that it takes, but for the pauses."""
+    """A process: what it holds, and the processor time that it takes."""
 
     def __init__(self, pid: int) -> None:
         self._process = psutil.Process(pid)
-        self._since, self._taken = self._clock_s(), 0.0
-
-    def go_on(self) -> None:
-        """Count the processor time from here on."""
-        self._since = self._clock_s()
-
-    def pause(self) -> None:
-        """Stop counting until `go_on`."""
-        self._taken += self._clock_s() - self._since
         self._since = self._clock_s()
 
     def usage(self, entries: int | None = None) -> str:
         """Resident memory and processor time, in words; the time by entry, where their number is given."""
-        seconds = self._taken + self._clock_s() - self._since
+        seconds = self._clock_s() - self._since
         each = f"{seconds:.1f} s" if entries is None else f"{1000 * seconds / entries:.2f} ms each"
         return f"{self._process.memory_info().rss / 2**20:.0f} MiB, {each}"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.policy import Policy
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.driver import Tally
+from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
 from heterodub.tasks.releases.publishing import PublishResult, assign
 from heterodub.tasks.steps.ingest import choose_policy, find_files, publish_release, work_on_files

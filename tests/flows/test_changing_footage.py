@@ -9,7 +9,7 @@ import pytest
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog, driver
-from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.releases.publishing import PublishResult

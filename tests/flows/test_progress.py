@@ -7,7 +7,7 @@ import pytest
 from heterodub.flows.cli.progress import TerminalProgress
 from heterodub.model.training.callbacks import StepMetrics
 from heterodub.schemas.display import duration
-from heterodub.tasks.ingestion.driver import Tally
+from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.monitoring.progress import TitledSink, current_progress, use_progress
 from heterodub.tasks.steps.progress import TrainingProgress
 

@@ -39,6 +39,13 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
+def write_pid_and_sleep(mark: str) -> None:
+    part = Path(f"{mark}.part")
+    part.write_text(str(os.getpid()))
+    part.rename(mark)
+    time.sleep(3600)
+
+
 def sleep(seconds: float) -> None:
     time.sleep(seconds)
 

@@ -13,7 +13,7 @@ from distributed import Client
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
-from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.job import Analysis, FileJob
 from heterodub.tasks.ingestion.process_file import analyse
 from heterodub.tasks.ingestion.worker import keep_parts

@@ -3,12 +3,17 @@
 import os
 import signal
 import time
-from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.records import RawFile
+from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.reasons import FileReason
+from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
+from heterodub.tasks.ingestion.dask_client import open_client
+from heterodub.tasks.ingestion.dask_executor import spread
+from heterodub.tasks.ingestion.job import FileJob, Identification
+from heterodub.tasks.ingestion.worker import FileResult, Task, TaskResult
 
 
 def double(number: int) -> int:
@@ -44,24 +49,31 @@ def where(number: int) -> str:
     return os.getcwd()
 
 
-def name_of(raw: RawFile, settings: Settings, bad: str) -> str:
-    """In place of a sha256; the worker that meets the file `bad` dies."""
-    if raw.uri == bad:
+def names_of(task: Identification, bad: str) -> list[str]:
+    """In place of a sha256 each; the worker that meets the file `bad` dies."""
+    if bad in {raw.uri for raw in task.files}:
         os.kill(os.getpid(), signal.SIGKILL)
-    return f"sha of {raw.uri}"
+    return [f"sha of {raw.uri}" for raw in task.files]
 
 
-def names_of(bundle: Sequence[RawFile], settings: Settings, bad: str) -> list[str]:
-    return [name_of(raw, settings, bad) for raw in bundle]
+def nothing(task: Task) -> TaskResult:
+    """Do nothing with a task, for the backlog benchmark: each file is a content of its own, and none can be used."""
+    if isinstance(task, Identification):
+        return [raw.uri for raw in task.files]
+    assert isinstance(task, FileJob)
+    return FileResult(task, None, MediaRefusedError(FileReason.NO_FACE))
 
 
-def nothing(item: object) -> None:
-    """Do nothing with a file, for the backlog benchmark."""
+def decode_for_ever(number: int, mark: str) -> None:
+    """Work in a child that does not end, and whose number is written down."""
+    child = ChildProcess(1.0, None)
+    child.run(FunctionName("tests.tasks.ingestion.child_work:write_pid_and_sleep"), mark, time_limit_s=3600)
 
 
-def names_each(bundle: Sequence[RawFile], settings: Settings) -> list[str]:
-    """The same with a bundle of files to identify: each is its own content."""
-    return [raw.uri for raw in bundle]
+def drive(address: str, mark: str) -> None:
+    """Be the driver of one call that does not end."""
+    with open_client(address, 1, Path(mark).parent, 3) as client:
+        list(spread(client, partial(decode_for_ever, mark=mark), iter([0]), key=str))
 
 
 def calls(dask_scheduler: Any) -> int:

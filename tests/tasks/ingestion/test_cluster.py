@@ -4,15 +4,20 @@ import logging
 import shutil
 import signal
 import socket
+import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 
 from heterodub.schemas.errors import ClusterError
-from heterodub.tasks.ingestion import dask_executor
+from heterodub.tasks.ingestion import dask_client, dask_executor
 from heterodub.tasks.ingestion.code_versions import LIBRARIES, versions_here
-from heterodub.tasks.ingestion.dask_executor import open_client, spread
+from heterodub.tasks.ingestion.dask_client import open_client
+from heterodub.tasks.ingestion.dask_executor import spread
 from tests.dask_processes import ROOT, DaskProcesses, leave
 
 from . import executor_work as work
@@ -42,7 +47,7 @@ def cluster(tmp_path):
 
 
 def answers(client, function, count: int, prefix: str):
-    return spread(client, function, range(count), key=lambda item: f"{prefix}-{item}")
+    return spread(client, function, iter(range(count)), key=lambda item: f"{prefix}-{item}")
 
 
 def await_workers(cluster: DaskProcesses, count: int) -> None:
@@ -138,6 +143,44 @@ def test_lost_scheduler_ends_the_run_with_a_clear_error(cluster, tmp_path):
                 cluster.scheduler.kill()
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "killed"])
+def test_child_of_a_worker_ends_with_its_driver(cluster, tmp_path, how):
+    cluster.worker("only")
+    await_workers(cluster, 1)
+    mark = tmp_path / "pid"
+    words = f"from tests.tasks.ingestion.executor_work import drive; drive({cluster.address!r}, {str(mark)!r})"
+    driver = subprocess.Popen([sys.executable, "-c", words], cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: mark.exists() or driver.poll() is not None)
+        decoder = psutil.Process(int(mark.read_text()))
+        driver.send_signal(how)
+        wait_until(lambda: not decoder.is_running())
+    finally:
+        driver.kill()
+        driver.wait()
+
+
+def test_settings_that_a_standing_scheduler_lacks_are_named(cluster, tmp_path, caplog):
+    cluster.worker("only")
+    await_workers(cluster, 1)
+    with caplog.at_level(logging.WARNING), open_client(cluster.address, 1, tmp_path, 4):
+        pass
+    said = [record.getMessage() for record in caplog.records]
+    assert any("DASK_DISTRIBUTED__SCHEDULER__WORKER_SATURATION=1.0" in words for words in said)
+    assert not any("ALLOWED_FAILURES" in words for words in said)  # Dask's own is three lost workers, too
+    caplog.clear()
+    with caplog.at_level(logging.WARNING), open_client(cluster.address, 1, tmp_path, 3):
+        pass
+    assert any("ALLOWED_FAILURES=2" in record.getMessage() for record in caplog.records)
+
+
+def wait_until(holds) -> None:
+    end = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_compared_versions_are_the_pinned_ones():
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lock}
@@ -147,7 +190,7 @@ def test_compared_versions_are_the_pinned_ones():
 
 @pytest.mark.timeout(120)
 def test_open_client_gives_a_scheduler_that_never_greets_a_deadline(tmp_path, monkeypatch):
-    monkeypatch.setattr(dask_executor, "_CONNECT_S", 1)
+    monkeypatch.setattr(dask_client, "_CONNECT_S", 1)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"tcp://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(ClusterError, match="silent for 1 s"), open_client(address, 1, tmp_path, 3):
@@ -160,7 +203,7 @@ def test_spread_gives_a_scheduler_that_was_stopped_a_deadline(cluster, tmp_path,
     cluster.worker("only")
     await_workers(cluster, 1)
     with pytest.raises(ClusterError, match="went away"), open_client(cluster.address, 1, tmp_path, 3) as client:
-        monkeypatch.setattr(dask_executor, "_ANSWER_S", 2)
+        monkeypatch.setattr(dask_client, "ANSWER_S", 2)
         monkeypatch.setattr(dask_executor, "_LOOK_EVERY_S", 0.5)
         for _ in answers(client, work.double, 10_000, "stopped"):
             cluster.scheduler.send_signal(signal.SIGSTOP)

@@ -13,13 +13,14 @@ from heterodub.schemas.errors import ClusterError, MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion import dask_executor
 from heterodub.tasks.ingestion.code_versions import versions_here
-from heterodub.tasks.ingestion.dask_executor import open_client, spread
+from heterodub.tasks.ingestion.dask_client import open_client
+from heterodub.tasks.ingestion.dask_executor import spread
 
 from . import executor_work as work
 
 
 def results(two_workers, function, items, prefix: str):
-    return list(spread(two_workers, function, items, key=lambda item: f"{prefix}-{item}"))
+    return list(spread(two_workers, function, iter(items), key=lambda item: f"{prefix}-{item}"))
 
 
 def test_every_item_comes_back_once(two_workers):

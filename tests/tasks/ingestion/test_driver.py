@@ -10,9 +10,10 @@ from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.dask_executor import open_client
+from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.deduplication import relabel
-from heterodub.tasks.ingestion.driver import _may_still_hold, slices, work_through
+from heterodub.tasks.ingestion.driver import slices, work_through
+from heterodub.tasks.ingestion.ingest_run import _may_still_hold
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.sources.open import source_files
 from heterodub.tasks.stores import tables

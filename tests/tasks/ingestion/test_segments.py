@@ -1,0 +1,124 @@
+"""Films analysed in segments: the rows of one pass, whatever lies across the border."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from heterodub.schemas.policy import Policy
+from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.schemas.records import WHOLE_FILM, FileOutcome
+from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.ingestion.cutting import cut_into_segments
+from heterodub.tasks.ingestion.job import Analysis, Cutting
+from heterodub.tasks.ingestion.segments import joined
+from tests.flows.heads import head, voice
+from tests.tasks.ingestion.conftest import analysed, job_of, settings_in
+from tests.tasks.media.media_files import SoundTrack, regular, write_media
+
+LENIENT = Policy.model_validate({"name": "lenient", "version": 1, "stage1": {}, "stage2": {}})
+BORDER = 200
+LENGTH = 320
+OFTEN = {"preset": "ultrafast", "crf": "18", "g": "12", "bf": "2", "x264-params": "scenecut=0"}
+
+
+@pytest.fixture(autouse=True)
+def short_sections(monkeypatch):
+    """Sections of four seconds: films of more than a minute would be none for a test."""
+    monkeypatch.setattr("heterodub.model.features.timing.SECTION_FRAMES", BORDER // 2)
+
+
+def dissolved(first: list[np.ndarray], second: list[np.ndarray], begin: int, frames: int) -> list[np.ndarray]:
+    shares = np.clip((np.arange(len(first)) - begin + 1) / (frames + 1), 0, 1)
+    return [(a * (1 - s) + b * s).astype(np.uint8) for a, b, s in zip(first, second, shares, strict=True)]
+
+
+def interlaced(pictures: list[np.ndarray]) -> list[np.ndarray]:
+    """Each picture with the odd lines of the next but one, which stands for the moment half a frame later."""
+    woven = [picture.copy() for picture in pictures]
+    for picture, later in zip(woven, pictures[2:], strict=False):
+        picture[1::2] = later[1::2]
+    return woven
+
+
+def film(folder: Path, kind: str) -> Path:
+    """Some 13 s with something across the border at 8 s."""
+    times, pictures, more = regular(LENGTH), head(1, LENGTH), {"options": OFTEN}
+    track, name = voice(1, LENGTH / 25, 22_050), "film.mp4"
+    match kind:
+        case "face":
+            pass
+        case "cuts":  # a shot before and after the border that are too short for clips, and one across it
+            other = head(2, LENGTH)[::-1]
+            pictures = [
+                np.fliplr(b) if at in range(150, 190) or at > 212 else a
+                for at, (a, b) in enumerate(zip(pictures, other, strict=True))
+            ]
+        case "dissolve":
+            pictures = dissolved(
+                pictures, [np.fliplr(picture)[:, ::-1][::-1] for picture in head(5, LENGTH)], BORDER - 8, 16
+            )
+        case "uneven":  # VFR, a hole of two seconds across the border, and sound by another clock
+            rng = np.random.default_rng(4)
+            times = np.cumsum(rng.integers(17, 70, LENGTH)).tolist()
+            times = [time + (2000 if time > 7200 else 0) for time in times]
+            track = SoundTrack(track.samples, track.rate_hz, start_s=1000.0, gaps={100_000: 0.5})
+            name, more = "film.mkv", {"options": OFTEN | {"x264-params": "scenecut=0:open-gop=1"}}
+        case "interlaced":
+            pictures = interlaced([np.roll(picture, 4 * at % 60, 1) for at, picture in enumerate(pictures)])
+    return write_media(folder / name, times, track, size=(256, 256), pictures=pictures, **more)
+
+
+def payload(settings, analyses: list[Analysis], table: str) -> list[dict]:
+    folder = Path(settings.workspace) / table
+    tables = [pq.read_table(folder / part.parts[table].name) for part in analyses if table in part.parts]
+    return pa.concat_tables(tables).sort_by("clip_id").to_pylist() if tables else []
+
+
+@pytest.mark.parametrize("kind", ["face", "cuts", "dissolve", "uneven", "interlaced"])
+def test_segments_give_the_rows_of_one_pass(kind, tmp_path):
+    path = film(tmp_path, kind)
+    one, many, job = settings_in(tmp_path / "one"), settings_in(tmp_path / "many"), job_of(path)
+    segments = cut_into_segments(Cutting(job, 2, 4.0), many)
+    assert [(segment.first, segment.stop) for segment in segments] == [(0, BORDER), (BORDER, None)]
+    assert 0 < segments[1].resume_packet < segments[1].settled_packet < BORDER
+    whole = analysed(job, one, LENIENT)
+    parts = [analysed(replace(job, segment=segment, suffix=str(segment.first)), many, LENIENT) for segment in segments]
+    film_of_parts = joined(parts)
+    assert all(part.clips.num_rows for part in parts)
+    assert film_of_parts.clips.to_pylist() == whole.clips.to_pylist()
+    for table in ("stage1", "stage2"):
+        assert payload(many, parts, table) == payload(one, [whole], table)
+    for name in ("outcome", "facts", "media_s", "dropped_s"):
+        assert getattr(film_of_parts, name) == getattr(whole, name)
+
+
+def test_short_films_and_those_without_key_pictures_or_times_stay_whole(tmp_path, settings):
+    short = write_media(tmp_path / "short.mp4", regular(60))
+    assert cut_into_segments(Cutting(job_of(short), 4, 4.0), settings) == (WHOLE_FILM,)
+    back = write_media(tmp_path / "film.avi", regular(LENGTH))
+    assert cut_into_segments(Cutting(job_of(back), 4, 4.0), settings) == (WHOLE_FILM,)
+    seldom = write_media(tmp_path / "seldom.mp4", regular(LENGTH), options={"preset": "ultrafast", "g": "900"})
+    assert cut_into_segments(Cutting(job_of(seldom), 4, 4.0), settings) == (WHOLE_FILM,)
+
+
+def test_joined_film_has_the_sums_and_the_outcome_of_its_segments():
+    def part(error: str, reason: FileReason | None, frames: int) -> Analysis:
+        state = FileState.REJECTED if reason else FileState.MEASURED
+        notes = {"{} pictures are interlaced": [frames]}
+        return Analysis(
+            FileOutcome(state, reason, error, ("sound",)), None, CLIPS.empty_table(), frames / 25, 0.04, notes
+        )
+
+    film_of_parts = joined(
+        [part("", FileReason.NO_FACE, 3), part("", None, 7), part("damaged", FileReason.TOO_SHORT, 11)]
+    )
+    outcome = film_of_parts.outcome
+    assert (outcome.state, outcome.reason, outcome.error) == (FileState.MEASURED, None, "damaged")
+    assert outcome.notes == ("21 pictures are interlaced", "sound")
+    assert (film_of_parts.media_s, film_of_parts.dropped_s) == (21 / 25, 3 / 25)
+    seen = joined([part("", FileReason.TOO_SHORT, 3), part("", FileReason.NO_FACE, 7)]).outcome
+    assert (seen.state, seen.reason) == (FileState.REJECTED, FileReason.TOO_SHORT)
