@@ -19,6 +19,7 @@ from heterodub.model.features.arrays import Flags
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 ShortWords = npt.NDArray[np.uint32]
+AnyInts = npt.NDArray[np.signedinteger[Any]]
 AnyWords = npt.NDArray[np.unsignedinteger[Any]]
 
 NEIGHBOURS: Final = 24
@@ -45,8 +46,8 @@ class Keys:
     """Keys of some clips: key (K,), its clip (K,), and its place in it (K,) where keys have one."""
 
     key: AnyWords
-    clip: Ints
-    place: Ints
+    clip: AnyInts
+    place: AnyInts
 
     def at(self, chosen: Any) -> "Keys":
         """Return some of them."""
@@ -132,14 +133,14 @@ class Joined:
     def __init__(self) -> None:
         self._runs: list[Words] = []
 
-    def holds(self, clip: Ints, cluster: Words) -> Flags:
+    def holds(self, clip: AnyInts, cluster: Words) -> Flags:
         """Return True for the pairs that are joined."""
         codes, joined = _code(clip, cluster), np.zeros(len(clip), bool)
         for run in self._runs:
             joined |= run[np.minimum(np.searchsorted(run, codes), len(run) - 1)] == codes
         return joined
 
-    def add(self, clip: Ints, cluster: Words) -> None:
+    def add(self, clip: AnyInts, cluster: Words) -> None:
         """Add pairs."""
         run = np.unique(_code(clip, cluster))
         while self._runs and len(self._runs[-1]) < 2 * len(run):  # few runs, and each pair is sorted few times
@@ -148,7 +149,7 @@ class Joined:
             self._runs.append(run)
 
 
-def _code(clip: Ints, cluster: Words) -> Words:
+def _code(clip: AnyInts, cluster: Words) -> Words:
     """One number for a pair: clusters are hashes of 64 bits already, so no two pairs share one but by a miracle."""
     return np.asarray(cluster ^ (clip.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
 

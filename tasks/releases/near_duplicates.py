@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
-from .hash_search import Ints, Joined, KeyIndex, Keys, Words, firsts
+from .hash_search import AnyInts, Ints, Joined, KeyIndex, Keys, Words, firsts
 from .recordings import (
     MIN_MOTION_FRAMES,
     MIN_SOUND_FRAMES,
@@ -132,7 +132,7 @@ class _Found:
 
     tables: list[pa.Table] = field(default_factory=list)
 
-    def add(self, new: Fingerprints, old: Fingerprints, left: Ints, right: Ints, *kinds: str) -> None:
+    def add(self, new: Fingerprints, old: Fingerprints, left: AnyInts, right: AnyInts, *kinds: str) -> None:
         if not len(left):
             return
         flags = {kind: pa.array(np.full(len(left), kind in kinds)) for kind in KINDS}
@@ -208,7 +208,7 @@ class Comparison:
         for entry, other in index.meet(shared, old.clusters[kind], self._joined[kind]):
             check(old, index.entries.at(entry), shared.at(other))
 
-    def _apart(self, old: Fingerprints, left: Ints, right: Ints, kind: str) -> Flags:
+    def _apart(self, old: Fingerprints, left: AnyInts, right: AnyInts, kind: str) -> Flags:
         """Return True for pairs of clips of different media, unless they are known to be joined."""
         apart = self.new.media[left] != old.media[right]
         if self._among is not None:
@@ -224,12 +224,12 @@ class Comparison:
         near[near] = _near(self.new.hashes_NH[left[near]], old.hashes_NH[right[near]])
         self._add(old, left[near], right[near], "picture")
 
-    def _ordered(self, old: Fingerprints, entries: Keys, others: Keys) -> tuple[Ints, Ints]:
+    def _ordered(self, old: Fingerprints, entries: Keys, others: Keys) -> tuple[AnyInts, AnyInts]:
         left, right = entries.clip, others.clip
         apart = self._apart(old, left, right, "scene")
         return left[apart], right[apart]
 
-    def _add(self, old: Fingerprints, left: Ints, right: Ints, *kinds: str) -> None:
+    def _add(self, old: Fingerprints, left: AnyInts, right: AnyInts, *kinds: str) -> None:
         code = np.unique(left.astype(np.int64) << 32 | right)
         left, right = code >> 32, code & 0xFFFFFFFF
         self.found.add(self.new, old, left, right, *kinds)
@@ -264,7 +264,7 @@ class Comparison:
 
     def _shifts(
         self, old: Fingerprints, one: Streams, other: Streams, entries: Keys, others: Keys, frames: int
-    ) -> tuple[Ints, Ints, Ints]:
+    ) -> tuple[AnyInts, AnyInts, Ints]:
         """Return clips of different media and the shifts at which they share a key and so many frames, each once."""
         left, right, at, its = entries.clip, others.clip, entries.place, others.place
         shift = (at - one.starts[left]) - (its - other.starts[right])
@@ -352,7 +352,7 @@ def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
     return words_NH, whole & ~flat.any(axis=1)
 
 
-def _similar_length(left: Ints, right: Ints) -> Flags:
+def _similar_length(left: AnyInts, right: AnyInts) -> Flags:
     longer, shorter = np.maximum(left, right), np.minimum(left, right)
     return np.asarray((longer <= shorter * MAX_LENGTH_RATIO) | (longer - shorter <= MAX_LENGTH_FRAMES))
 

@@ -6,7 +6,7 @@ strangers are.
 Legend: N clips, C candidate pairs, T frames, F signals of the movement.
 """
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from heterodub.model.features.arrays import Flags
 
-from .hash_search import Ints, ShortWords
+from .hash_search import AnyInts, Ints, ShortWords
 from .streams import Streams, is_informative, shifted
 
 MAX_ERROR_RATE: Final = 0.30
@@ -53,7 +53,7 @@ _CHUNK: Final = 1 << 12
 """Pairs whose overlaps are compared at a time."""
 
 Track = npt.NDArray[np.int8]
-Column = pa.Array | pa.ChunkedArray
+Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 Reals = npt.NDArray[np.floating[Any]]
 
 
@@ -74,7 +74,9 @@ class Movement:
         return self._track_TF[at_CT].astype(np.float32) * inside_CT[..., None]
 
 
-def correlation(first: Movement, second: Movement, left: Ints, right: Ints, shift: Ints) -> tuple[Reals, Ints, Flags]:
+def correlation(
+    first: Movement, second: Movement, left: AnyInts, right: AnyInts, shift: Ints
+) -> tuple[Reals, Ints, Flags]:
     """Correlate the face movements of pairs of clips when so shifted, from -1 to 1; also the number of frames, and
     whether both move at all: else the first carries no information.
     """
@@ -88,7 +90,7 @@ def correlation(first: Movement, second: Movement, left: Ints, right: Ints, shif
     return common / np.sqrt(np.maximum(one * two, 1)), frames, moves
 
 
-def same_motion(first: Movement, second: Movement, left: Ints, right: Ints, shift: Ints) -> Flags:
+def same_motion(first: Movement, second: Movement, left: AnyInts, right: AnyInts, shift: Ints) -> Flags:
     """Return True for pairs whose faces, so shifted, move alike for two seconds or more, mirrored or not. What hardly
     moves matches nothing.
     """
@@ -100,7 +102,7 @@ def same_motion(first: Movement, second: Movement, left: Ints, right: Ints, shif
     return same
 
 
-def is_contradicted(first: Movement, second: Movement, left: Ints, right: Ints, shift: Ints) -> Flags:
+def is_contradicted(first: Movement, second: Movement, left: AnyInts, right: AnyInts, shift: Ints) -> Flags:
     """Return True for pairs that move against each other where they sound alike: one of the sounds was added."""
     likeness, frames, moves = correlation(first, second, left, right, shift)
     return np.asarray(moves & (frames >= MIN_SOUND_FRAMES) & (likeness < CONTRADICTION))
@@ -112,7 +114,7 @@ def sound_streams(column: Column) -> Streams:
     return Streams(data.view(">u4").astype(np.uint32), sizes // 4, _SOUND_KEY_BITS, _SOUND_BESIDE)
 
 
-def same_sound(first: Streams, second: Streams, left: Ints, right: Ints, shift: Ints) -> Flags:
+def same_sound(first: Streams, second: Streams, left: AnyInts, right: AnyInts, shift: Ints) -> Flags:
     """Return True for pairs that, so shifted, sound the same for one second or more: fewer than 30 % of the bits of
     their fingerprints differ. Silence matches nothing.
     """

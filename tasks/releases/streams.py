@@ -9,7 +9,7 @@ import numpy as np
 
 from heterodub.model.features.arrays import Flags
 
-from .hash_search import Ints, KeyIndex, Keys, ShortWords
+from .hash_search import AnyInts, Ints, KeyIndex, Keys, ShortWords
 
 MAX_SHIFT: Final = 125
 """Frames by which two copies may be shifted: half of the longest clip. Of a recording that was trimmed and cut into
@@ -44,7 +44,7 @@ class Streams:
         place = place[is_informative(self.words[place])]
         return Keys(key[place], self.owners[place], place.astype(np.int32))
 
-    def overlaps(self, clip: Ints, skip: Ints, frames: Ints) -> tuple[Ints, Flags]:
+    def overlaps(self, clip: AnyInts, skip: Ints, frames: Ints) -> tuple[Ints, Flags]:
         """Places of the words of each clip from `skip` on, so many frames, (C, T), and which of them count."""
         step_T = np.arange(max(int(frames.max(initial=0)), 1))
         at_CT = np.minimum((self.starts[clip] + skip)[:, None] + step_T, max(len(self.words) - 1, 0))
@@ -56,7 +56,7 @@ def is_informative(words: ShortWords) -> Flags:
     return np.asarray((words != 0) & (words != np.uint32(0xFFFFFFFF)))
 
 
-def agrees_beside(first: Streams, at_first: Ints, second: Streams, at_second: Ints) -> Flags:
+def agrees_beside(first: Streams, at_first: AnyInts, second: Streams, at_second: AnyInts) -> Flags:
     """Return False for pairs of places of equal keys where the words beside differ too much, not where none are."""
     owners = first.owners[at_first], second.owners[at_second]
     before = np.minimum(at_first - first.starts[owners[0]], at_second - second.starts[owners[1]])
@@ -75,13 +75,13 @@ def agrees_beside(first: Streams, at_first: Ints, second: Streams, at_second: In
     return np.asarray((words < 2) | (wrong <= MAX_ERROR_BESIDE * 32 * words))
 
 
-def overlap(first: Streams, second: Streams, left: Ints, right: Ints, shift: Ints) -> Ints:
+def overlap(first: Streams, second: Streams, left: AnyInts, right: AnyInts, shift: Ints) -> Ints:
     """Words that the clips of each pair have in common when so shifted."""
     skip_left, skip_right = np.maximum(shift, 0), np.maximum(-shift, 0)
     return np.minimum(first.lengths[left] - skip_left, second.lengths[right] - skip_right)
 
 
-def shifted(first: Streams, second: Streams, left: Ints, right: Ints, shift: Ints) -> tuple[Ints, Ints, Flags]:
+def shifted(first: Streams, second: Streams, left: AnyInts, right: AnyInts, shift: Ints) -> tuple[Ints, Ints, Flags]:
     """Overlap of each pair when so shifted: places of the words of both, (C, T), and which of them count."""
     skip_left, skip_right = np.maximum(shift, 0), np.maximum(-shift, 0)
     frames = overlap(first, second, left, right, shift)

@@ -18,7 +18,7 @@ import av
 
 from heterodub.flows.cli.environment import configure_environment
 from heterodub.tasks.ingestion.child import LEAN
-from tests.bench import catalogue, sandbox
+from tests.bench import catalogue, growth, sandbox
 
 _TALKS = ("s01-clean.mp4", "s02-clean.mp4", "s03-clean.mp4", "s06-clean.mp4")
 _FILES_PER_TALK = 2
@@ -44,6 +44,7 @@ def main() -> None:
         _nothing_new(media, folder / "w-1-0", arguments.rounds)
         sandbox.bench(sorted(media.iterdir()), 1)
         catalogue.bench(folder / "million", 1_000_000)
+        growth.bench()
 
 
 def _ingest(media: Path, folder: Path, rounds: int) -> None:

@@ -6,6 +6,7 @@ it added to an idle process. No media is read; the rows are made beforehand and 
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from heterodub.tasks.stores.delta import DataFile, TableChange
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 
+SIZES = (5_000, 50_000)
 _CHUNK = 20_000
 NEW = 10_000
 """Clips that a run adds to those that are there."""
@@ -61,6 +63,14 @@ class Cost:
     count: int
     seconds: float
     mib: float
+
+
+def bench() -> None:
+    """Print how much each part grows where a corpus grows tenfold: 0 is not at all, 1 in proportion."""
+    for name in PARTS:
+        small, large = (measure(name, count) for count in SIZES)
+        power = math.log(large.seconds / small.seconds) / math.log(SIZES[1] / SIZES[0])
+        print(f"{'growth of ' + name:48s} {power:.2f} in time, {large.mib - small.mib:.0f} MiB more", flush=True)
 
 
 def measure(part: str, count: int) -> Cost:
