@@ -41,7 +41,8 @@ def update_clusters(ws: Workspace, clips: pa.Table, version: int) -> ClusterChan
     gone, anew = _broken(tables.read_any(ws, "near_pairs", ["clip_id", "other_id"]), clips)
     new = pc.or_(pc.is_null(clips["split"]), anew)
     ids = clips["clip_id"].filter(new)
-    found = find_new_copies(ids, partial(_read, ws, version), partial(_stream, ws, version, ids))
+    read = partial(_read, ws, version, bool(pc.any(anew).as_py()))
+    found = find_new_copies(ids, read, partial(_stream, ws, version, ids))
     _store(ws, found.pairs, gone, clips["clip_id"].filter(anew))
     columns = {
         "near_copy_of": _named(clips, "near_copy_of", new, found.near_copy_of),
@@ -63,8 +64,10 @@ def _broken(pairs: pa.Table, clips: pa.Table) -> tuple[pa.Array, pa.ChunkedArray
     return gone, pc.is_in(names, pc.unique(names.filter(hit)))
 
 
-def _read(ws: Workspace, version: int, ids: pa.Array) -> pa.Table:
-    return tables.read(ws, "clips", COLUMNS, version, pc.field("clip_id").isin(ids))
+def _read(ws: Workspace, version: int, any_divided: bool, ids: pa.Array) -> pa.Table:
+    """Read the rows of some new clips; any_divided: some of them have a split, so that no row group can be left out."""
+    chosen = pc.field("clip_id").isin(ids)
+    return tables.read(ws, "clips", COLUMNS, version, chosen if any_divided else pc.field("split").is_null() & chosen)
 
 
 def _stream(ws: Workspace, version: int, new: pa.ChunkedArray) -> Iterator[pa.Table]:
