@@ -4,7 +4,7 @@ A cluster that lost a clip may have been held together by it: its clips are comp
 always equals what a comparison of all clips with all would find.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.tables import NEAR_PAIRS
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.workspace import Workspace
 
 from .near_duplicates import COLUMNS, find_new_copies
@@ -31,8 +32,8 @@ class ClusterChanges:
     columns: Mapping[str, pa.Array]
 
 
-def update_clusters(ws: Workspace, clips: pa.Table, version: int) -> ClusterChanges:
-    """Compare what is new among `clips`, the rows of this version, and store the pairs.
+def update_clusters(ws: Workspace, clips: pa.Table, files: Sequence[DataFile]) -> ClusterChanges:
+    """Compare what is new among `clips`, the rows of these files, and store the pairs.
 
     clips: columns clip_id, split and CLUSTERS.
 
@@ -41,8 +42,8 @@ def update_clusters(ws: Workspace, clips: pa.Table, version: int) -> ClusterChan
     gone, anew = _broken(tables.read_any(ws, "near_pairs", ["clip_id", "other_id"]), clips)
     new = pc.or_(pc.is_null(clips["split"]), anew)
     ids = clips["clip_id"].filter(new)
-    read = partial(_read, ws, version, bool(pc.any(anew).as_py()))
-    found = find_new_copies(ids, read, partial(_stream, ws, version, ids))
+    read = partial(_read, ws, files, bool(pc.any(anew).as_py()))
+    found = find_new_copies(ids, read, partial(_stream, ws, files, ids))
     _store(ws, found.pairs, gone, clips["clip_id"].filter(anew))
     columns = {
         "near_copy_of": _named(clips, "near_copy_of", new, found.near_copy_of),
@@ -64,14 +65,14 @@ def _broken(pairs: pa.Table, clips: pa.Table) -> tuple[pa.Array, pa.ChunkedArray
     return gone, pc.is_in(names, pc.unique(names.filter(hit)))
 
 
-def _read(ws: Workspace, version: int, any_divided: bool, ids: pa.Array) -> pa.Table:
+def _read(ws: Workspace, files: Sequence[DataFile], any_divided: bool, ids: pa.Array) -> pa.Table:
     """Read the rows of some new clips; any_divided: some of them have a split, so that no row group can be left out."""
     chosen = pc.field("clip_id").isin(ids)
-    return tables.read(ws, "clips", COLUMNS, version, chosen if any_divided else pc.field("split").is_null() & chosen)
+    return tables.read(ws, "clips", COLUMNS, files, chosen if any_divided else pc.field("split").is_null() & chosen)
 
 
-def _stream(ws: Workspace, version: int, new: pa.ChunkedArray) -> Iterator[pa.Table]:
-    for batch in tables.batches(ws, "clips", version, [*COLUMNS, *CLUSTERS]):
+def _stream(ws: Workspace, files: Sequence[DataFile], new: pa.ChunkedArray) -> Iterator[pa.Table]:
+    for batch in tables.batches(ws, "clips", files, [*COLUMNS, *CLUSTERS]):
         rows = pa.Table.from_batches([batch])
         is_new = pc.is_in(rows["clip_id"], new)
         for name in CLUSTERS:

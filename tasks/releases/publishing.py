@@ -145,9 +145,9 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
 
     Raises: WorkspaceError - the store cannot be written.
     """
-    version = tables.version(workspace, "clips")
-    clips = tables.read(workspace, "clips", _READ, version).combine_chunks()
-    copies = update_clusters(workspace, clips, version)
+    files = tables.files_of(workspace, "clips")
+    clips = tables.read(workspace, "clips", _READ, files).combine_chunks()
+    copies = update_clusters(workspace, clips, files)
     plan = assign_splits(clips, copies.pairs, settings)
     refused = pc.is_in(clips["clip_id"], pa.array(plan.straddlers, pa.string()))
     columns = {**copies.columns, **plan.columns(clips), **_refusals(clips, refused)}
