@@ -18,7 +18,8 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.workspace import Workspace
 
-from .near_duplicates import COLUMNS, find_new_copies
+from .fingerprints import COLUMNS
+from .near_duplicates import find_new_copies
 
 CLUSTERS: Final = ("near_copy_of", "same_scene_as")
 """Columns of `clips` that name the first clip of each cluster."""

@@ -12,7 +12,7 @@ Legend: N clips, H hashes of a clip, C candidate pairs.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -21,36 +21,24 @@ import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
+from .fingerprints import HASHES, PICTURE_KEY_BITS, Fingerprints, flat, hashed
 from .hash_search import AnyInts, Ints, Joined, KeyIndex, Keys, Words, firsts
 from .recordings import (
     MIN_MOTION_FRAMES,
     MIN_SOUND_FRAMES,
-    Movement,
     is_contradicted,
     same_motion,
     same_sound,
-    sound_streams,
 )
 from .streams import MAX_SHIFT, ROTATIONS, Streams, agrees_beside, overlap
 
-MIN_AV_SYNC: Final = 1.75
-"""Sync score from which a sound counts as the face's own (docs/policy.md: 2 in 11 false pairs reach it)."""
-
-HASHES: Final = 5
-"""Perceptual hashes per clip, of 64 bits each."""
 MAX_MEAN_BITS: Final = 5
 MAX_BITS: Final = 10
 MAX_LENGTH_RATIO: Final = 1.1
 MAX_LENGTH_FRAMES: Final = 5
-_PICTURE_KEY_BITS: Final = 16
-"""A copy differs in 25 of 320 bits at most. Of twenty pieces of 16 bits one at least is untouched by that, all but
-surely; shorter pieces would be shared by chance too often."""
-
 BLOCK: Final = 40_000
 """New clips that are compared at once; bounds memory, some 10 kB each."""
 _PAIRS_PER_CLIP: Final = 8
-COLUMNS: Final = ["clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "av_sync_score"]
-"""Columns of `clips` that a comparison needs."""
 KINDS: Final = ("picture", "sound", "motion", "copy")
 
 
@@ -65,65 +53,6 @@ class NearCopies:
     pairs: pd.DataFrame
     near_copy_of: dict[str, str]
     same_scene_as: dict[str, str]
-
-
-@dataclass(slots=True)
-class Fingerprints:
-    """All that clips are compared by. `scene` and `copy` are hashes of the clusters' names."""
-
-    ids: pa.Array
-    media_id: pa.Array
-    names: dict[str, pa.Array]
-    media: Words
-    clusters: dict[str, Words]
-    frames: Ints
-    hashes_NH: Words
-    is_usable: Flags
-    is_synced: Flags
-    sound: Streams
-    movement: Movement
-
-    @classmethod
-    def of(cls, rows: pa.Table) -> Self:
-        """Those of rows with COLUMNS, and with near_copy_of and same_scene_as where clusters are known."""
-        ids, media_id = (_flat(rows[name]) for name in ("clip_id", "media_id"))
-        names = {"scene": _named(rows, "same_scene_as"), "copy": _named(rows, "near_copy_of")}
-        hashes_NH, is_usable = _picture_words(rows["picture_hash"].to_pylist())
-        return cls(
-            ids,
-            media_id,
-            names,
-            _hashed(media_id),
-            {kind: _hashed(name) for kind, name in names.items()},
-            rows["frames"].to_numpy(),
-            hashes_NH,
-            is_usable,
-            rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= MIN_AV_SYNC,
-            sound_streams(rows["sound_hash"]),
-            Movement(rows["face_motion"]),
-        )
-
-    def picture_keys(self) -> Iterator[Keys]:
-        """Yield a key of each clip with usable pictures: the hashes, rotated so that another piece leads each time."""
-        clip = np.flatnonzero(self.is_usable).astype(np.int32)
-        for number in range(HASHES):
-            word = self.hashes_NH[clip, number]
-            for start in range(0, 64, _PICTURE_KEY_BITS):
-                turned = word << np.uint64(start) | word >> np.uint64((64 - start) % 64)
-                yield Keys(turned, clip, np.zeros(len(clip), np.int32))
-
-
-def _flat(column: pa.ChunkedArray) -> pa.Array:
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
-
-
-def _named(rows: pa.Table, column: str) -> pa.Array:
-    ids = _flat(rows["clip_id"])
-    return pc.coalesce(_flat(rows[column]), ids) if column in rows.column_names else ids
-
-
-def _hashed(texts: pa.Array) -> Words:
-    return np.asarray(pd.util.hash_array(texts.to_numpy(zero_copy_only=False), categorize=False), np.uint64)
 
 
 @dataclass(slots=True)
@@ -153,7 +82,7 @@ class Comparison:
 
     def __init__(self, new: Fingerprints) -> None:
         self.new, self.found = new, _Found()
-        self._pictures = [KeyIndex(keys, _PICTURE_KEY_BITS, 64 - _PICTURE_KEY_BITS) for keys in new.picture_keys()]
+        self._pictures = [KeyIndex(keys, PICTURE_KEY_BITS, 64 - PICTURE_KEY_BITS) for keys in new.picture_keys()]
         moving = new.movement.streams
         self._sound = [KeyIndex(new.sound.keys(turn), new.sound.key_bits) for turn in ROTATIONS]
         self._motion = [KeyIndex(moving.keys(turn), moving.key_bits) for turn in ROTATIONS]
@@ -174,7 +103,7 @@ class Comparison:
         everyone = np.arange(len(new.ids))
         for kind in self._joined:
             new.names[kind] = new.ids.take(pa.array(self._firsts(kind)))
-            new.clusters[kind] = _hashed(new.names[kind])
+            new.clusters[kind] = hashed(new.names[kind])
             self._joined[kind] = Joined()
             self._joined[kind].add(everyone, new.clusters[kind])
         self._among = None
@@ -298,7 +227,7 @@ def find_new_copies(
     new: clip_ids. read: returns the rows of some of them, with COLUMNS. stream: yields the rows of all clips, with
     COLUMNS, near_copy_of and same_scene_as, but for new ones without these two.
     """
-    ids = _flat(new).sort() if len(new) else pa.array([], pa.string())
+    ids = flat(new).sort() if len(new) else pa.array([], pa.string())
     found: list[pd.DataFrame] = []
     for start in range(0, len(ids), BLOCK):
         comparison = Comparison(Fingerprints.of(read(ids.slice(start, BLOCK)).sort_by("clip_id")))
@@ -341,15 +270,6 @@ def _renamed(ids: pa.Array, firsts_of: dict[str, str]) -> pa.Array:
         return ids
     at = pc.index_in(ids, pa.array(list(firsts_of)))
     return pc.coalesce(pa.array(list(firsts_of.values())).take(at), ids)
-
-
-def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
-    """Return the hashes (N, H), and which clips have usable ones: not of flat pictures (all zeros or ones)."""
-    whole = np.array([len(value) == HASHES * 8 for value in hashes], bool)
-    packed = b"".join(value if len(value) == HASHES * 8 else bytes(HASHES * 8) for value in hashes)
-    words_NH = np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, HASHES)
-    flat = (words_NH == 0) | (words_NH == np.uint64(2**64 - 1))
-    return words_NH, whole & ~flat.any(axis=1)
 
 
 def _similar_length(left: AnyInts, right: AnyInts) -> Flags:

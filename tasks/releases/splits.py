@@ -22,10 +22,10 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import SplitSettings
 from heterodub.schemas.display import counted
-from heterodub.schemas.reasons import ClipReason, Stage
+
+from .speakers import STAGES, count_by_speaker, refused_clips, rows_of, touched_clips
 
 SPLITS: Final = ("train", "val", "test")
-_STAGES: Final = tuple(stage.value for stage in Stage)
 _SWAP_CANDIDATES: Final = 60
 
 Cells = Counter[tuple[str, str]]
@@ -72,17 +72,17 @@ def assign_splits(clips: pa.Table, near_copies: Iterable[tuple[str, str]], setti
     pairs, or in one group with these are looked at one by one. Three or more groups with clips of a stage fill all
     three splits as far as new groups can be moved, two fill train and test, one is train.
     """
-    refused = _refused(clips)
+    refused = refused_clips(clips)
     pairs = sorted({(min(pair), max(pair)) for pair in near_copies})
-    ends = {row["clip_id"]: row for row in _rows_of(clips, pairs)}
-    touched = _touched(clips, {row["speaker"] for row in ends.values()})
-    rows = _by_speaker(clips, touched, refused)
+    ends = {row["clip_id"]: row for row in rows_of(clips, pairs)}
+    touched = touched_clips(clips, {row["speaker"] for row in ends.values()})
+    rows = count_by_speaker(clips, touched, refused)
     union, straddlers = _groups(rows, ends, pairs, set(refused.to_pylist()))
     if len(straddlers) > len(refused):
         refused = pa.array(sorted(straddlers), pa.string())
-        rows = _by_speaker(clips, touched, refused)
+        rows = count_by_speaker(clips, touched, refused)
     divided = _with_splits(rows, union, settings, clips.num_rows)
-    others = _by_speaker(clips, pc.invert(touched), refused, "split_group")
+    others = count_by_speaker(clips, pc.invert(touched), refused, "split_group")
     _fill_empty(divided, _cells(others), settings)
     by_speaker = {speaker: group for group in divided for speaker in group.speakers}
     return SplitPlan(
@@ -97,40 +97,6 @@ def assign_splits(clips: pa.Table, near_copies: Iterable[tuple[str, str]], setti
             )
         ),
     )
-
-
-def _refused(clips: pa.Table) -> pa.Array:
-    """Return the clips that were refused since they straddle splits."""
-    reasons = clips["stage1_reasons"].combine_chunks()
-    hit = pc.equal(reasons.flatten(), ClipReason.STRADDLES_SPLITS.value)
-    return pc.unique(clips["clip_id"].combine_chunks().take(pc.list_parent_indices(reasons).filter(hit)))
-
-
-def _rows_of(clips: pa.Table, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    ends = pa.array(sorted({clip for pair in pairs for clip in pair}), pa.string())
-    return list(clips.select(["clip_id", "speaker", "split"]).filter(pc.is_in(clips["clip_id"], ends)).to_pylist())
-
-
-def _touched(clips: pa.Table, speakers: set[str]) -> pa.ChunkedArray:
-    """Return True for the clips of speakers that have new clips or are among `speakers`, and of their groups."""
-    is_open = pc.or_(pc.is_null(clips["split"]), pc.is_null(clips["split_group"]))
-    named = pc.unique(pa.concat_arrays([pc.unique(clips["speaker"].filter(is_open)), pa.array(speakers, pa.string())]))
-    theirs = pc.is_in(clips["speaker"], named)
-    # the speaker a group is named after belongs to it, also when it comes back
-    groups = pa.concat_arrays([pc.unique(clips["split_group"].filter(theirs)).drop_null(), named])
-    return pc.or_(theirs, pc.is_in(clips["split_group"], groups))
-
-
-def _by_speaker(
-    clips: pa.Table, chosen: pa.ChunkedArray, refused: pa.Array, by: str = "speaker"
-) -> list[dict[str, Any]]:
-    """Count some of the clips, and those that each stage has, by speaker (or group), split and split_group."""
-    counts = pc.invert(pc.is_in(clips["clip_id"], refused))
-    flags = {stage: pc.and_(clips[stage], counts).cast(pa.int64()) for stage in _STAGES}
-    keys = list(dict.fromkeys([by, "split", "split_group"]))
-    rows = pa.table({name: clips[name] for name in ("clip_id", *keys)} | flags).filter(chosen)
-    counted_rows = rows.group_by(keys).aggregate([("clip_id", "count"), *((stage, "sum") for stage in _STAGES)])
-    return list(counted_rows.sort_by([(key, "ascending") for key in keys]).to_pylist())
 
 
 def place_of(speaker: str) -> float:
@@ -210,7 +176,7 @@ def _with_splits(rows: list[dict[str, Any]], union: _Union, settings: SplitSetti
     for row in rows:
         root = union.root(row["speaker"])
         speakers[root].add(row["speaker"])
-        stages[root].update(stage for stage in _STAGES if row[f"{stage}_sum"])
+        stages[root].update(stage for stage in STAGES if row[f"{stage}_sum"])
         sizes[root] += row["clip_id_count"]
         if row["split_group"]:
             names[root] = min(names.get(root, row["split_group"]), row["split_group"])
@@ -227,7 +193,7 @@ def _with_splits(rows: list[dict[str, Any]], union: _Union, settings: SplitSetti
 
 
 def _cells(rows: list[dict[str, Any]]) -> Cells:
-    return Counter((stage, row["split"]) for row in rows for stage in _STAGES if row[f"{stage}_sum"])
+    return Counter((stage, row["split"]) for row in rows for stage in STAGES if row[f"{stage}_sum"])
 
 
 def _split_at(place: float, settings: SplitSettings) -> str:
@@ -249,8 +215,8 @@ def _distance(place: float, split: str, settings: SplitSettings) -> float:
 def _fill_empty(groups: list[_Group], others: Cells, settings: SplitSettings) -> None:
     """Move new groups, one or two at a time, as long as that leaves fewer splits empty. others: of all other groups."""
     cells: Cells = others + Counter((stage, group.split) for group in groups for stage in group.stages)
-    counts = Counter({stage: sum(cells[stage, split] for split in SPLITS) for stage in _STAGES})
-    targets = [(stage, split) for stage in _STAGES for split in _wanted(counts[stage], settings)]
+    counts = Counter({stage: sum(cells[stage, split] for split in SPLITS) for stage in STAGES})
+    targets = [(stage, split) for stage in STAGES for split in _wanted(counts[stage], settings)]
     while missing := sum(not cells[cell] for cell in targets):
         moves = sorted(_moves(groups, settings), key=lambda move: move[0])
         singles = ((move,) for move in moves)
@@ -276,7 +242,7 @@ def _moves(groups: list[_Group], settings: SplitSettings) -> Iterator[Move]:
         for split in SPLITS:
             if split != group.split:
                 distance = _distance(group.place, split, settings)
-                yield (len(group.stages) < len(_STAGES), distance, group.name), group, split
+                yield (len(group.stages) < len(STAGES), distance, group.name), group, split
 
 
 def _missing(moves: Iterable[Move], cells: Cells, targets: list[tuple[str, str]]) -> int:
@@ -300,7 +266,7 @@ def _wanted(groups: int, settings: SplitSettings) -> list[str]:
 
 def _notes(rows: list[tuple[dict[str, Any], str]], straddlers: int, settings: SplitSettings) -> Iterator[str]:
     """Say which splits are small. rows: counts, and the split where these clips are."""
-    for stage in _STAGES:
+    for stage in STAGES:
         clips: Counter[str] = Counter()
         for row, split in rows:
             clips[split] += row[f"{stage}_sum"]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -104,7 +105,12 @@ def _append_clips(ws: Workspace, first: int, end: int) -> None:
 def made_clips(start: int, end: int) -> pa.Table:
     """Rows of `clips` that both stages refuse: no two alike, fingerprints as long as those of real footage."""
     chance, count = np.random.default_rng(start), end - start
-    refused = {"stage1": False, "stage2": False, "stage1_reasons": ["noisy"], "stage2_reasons": ["blurred"]}
+    refused: dict[str, Any] = {
+        "stage1": False,
+        "stage2": False,
+        "stage1_reasons": ["noisy"],
+        "stage2_reasons": ["blurred"],
+    }
     rows = sample.clips(sample.clip_row(0, **refused)).take(np.zeros(count, int))
     frames = chance.integers(*_FRAMES, count)
     movement = gaussian_filter1d(chance.standard_normal((frames.sum(), 4), np.float32), 2, axis=0)

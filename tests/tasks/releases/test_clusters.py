@@ -8,7 +8,8 @@ import pytest
 
 from heterodub.schemas.config.settings import SplitSettings
 from heterodub.tasks.releases import near_duplicates
-from heterodub.tasks.releases.near_duplicates import COLUMNS, find_near_copies
+from heterodub.tasks.releases.fingerprints import COLUMNS
+from heterodub.tasks.releases.near_duplicates import find_near_copies
 from heterodub.tasks.releases.publishing import assign
 from heterodub.tasks.stores import tables, vacuum
 from heterodub.tasks.stores.workspace import Workspace
