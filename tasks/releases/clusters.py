@@ -56,7 +56,8 @@ def update_clusters(ws: Workspace, clips: pa.Table, files: Sequence[DataFile]) -
 def _broken(pairs: pa.Table, clips: pa.Table) -> tuple[pa.Array, pa.ChunkedArray]:
     """Return the clips of pairs that are not there any more, and which clips are in a cluster that lost one."""
     ends = pc.unique(pa.chunked_array([*pairs["clip_id"].chunks, *pairs["other_id"].chunks], pa.string()))
-    gone = ends.filter(pc.invert(pc.is_in(ends, clips["clip_id"])))
+    there = pc.unique(clips["clip_id"].filter(pc.is_in(clips["clip_id"], ends)))  # few, beside all clips
+    gone = ends.filter(pc.invert(pc.is_in(ends, there)))
     if not len(gone):
         return gone, pc.is_in(clips["clip_id"], gone)
     sides = (("clip_id", "other_id"), ("other_id", "clip_id"))
