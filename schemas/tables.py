@@ -184,11 +184,25 @@ DRAWS: Final = pa.schema(
     ]
 )
 
+NEAR_PAIRS: Final = pa.schema(
+    [
+        field("clip_id", TEXT, "the clip"),
+        field("media_id", TEXT, "its file"),
+        field("other_id", TEXT, "a clip of another file that matches it; later in order of clip_id"),
+        field("other_media_id", TEXT, "that clip's file"),
+        field("picture", FLAG, "they show one scene"),
+        field("sound", FLAG, "they sound the same"),
+        field("motion", FLAG, "their faces move alike"),
+        field("copy", FLAG, "they are copies of one recording"),
+    ]
+)
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "catalog": CATALOG,
     "clips": CLIPS,
     "stage1": STAGE1,
     "stage2": STAGE2,
+    "near_pairs": NEAR_PAIRS,
     "releases": RELEASES,
     "release_files": RELEASE_FILES,
     "labels": LABELS,

@@ -109,6 +109,9 @@ def _carry_out(
     published = _publish(ws, settings)
     erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
     erased += len(vacuum.erase(ws, "release_files"))
+    for side in ("media_id", "other_media_id"):
+        tables.delete_rows(ws, "near_pairs", side, scope.media)  # publishing did, unless nothing is published yet
+        erased += len(_erase(ws, "near_pairs", side, scope.media))
     if scope.kind == "corpus":
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     pictures = _erase_pictures(tracking, plan) if tracking else 0

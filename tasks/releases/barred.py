@@ -18,7 +18,8 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.tombstones import PRINTS, Print
 from heterodub.tasks.stores.workspace import Workspace
 
-from .near_duplicates import MIN_AV_SYNC, find_near_copies
+from .fingerprints import MIN_AV_SYNC
+from .near_duplicates import find_near_copies
 from .recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
 
 _READ: Final = ("clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "av_sync_score")

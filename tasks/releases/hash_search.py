@@ -1,13 +1,15 @@
 """Pairs among millions of hashes, without comparing each with each: locality-sensitive hashing.
 
 Hashes are cut into keys, and only those that share a key are candidates; the caller checks each by the real
-distance.
+distance. Which keys a clip has depends on the clip alone, so two clips are candidates or not whoever else is there, and
+in whichever order they came.
 
-Legend: N clips, C candidate pairs, T words of a clip.
+Legend: N clips, C candidate pairs, K keys, T words of a clip.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +19,15 @@ from heterodub.model.features.arrays import Flags
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.uint64]
 ShortWords = npt.NDArray[np.uint32]
+AnyInts = npt.NDArray[np.signedinteger[Any]]
+AnyWords = npt.NDArray[np.unsignedinteger[Any]]
 
-MAX_SHIFT: Final = 125
-"""Frames by which two copies may be shifted: half of the longest clip. Of a recording that was trimmed and cut into
-clips anew, one clip in two neighbours is no further from its other."""
 NEIGHBOURS: Final = 24
-"""Members of a bucket that each member is compared with: bounds the work in buckets of any size. A bucket is in order
-of the bits next to the key, so in a large one these are the likeliest, and a chain of them still joins a cluster."""
-_PAIRS_PER_CLIP: Final = 8
+"""Members of a bucket that each new member is compared with before clusters are looked at: in order of the bits next to
+the key, so in a large bucket these are the likeliest. What they do not join is compared with all others."""
+_FILTER_BITS: Final = 24
+_PIECE: Final = 1 << 20
+"""Candidates at a time."""
 
 
 def firsts(a: Ints, b: Ints, count: int) -> Ints:
@@ -38,107 +41,131 @@ def firsts(a: Ints, b: Ints, count: int) -> Ints:
     return np.asarray(first[label], np.int64)
 
 
-class PairSet:
-    """Pairs found so far, each once, since a pair is found again in many bands."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys of some clips: key (K,), its clip (K,), and its place in it (K,) where keys have one."""
 
-    def __init__(self, clips: int) -> None:
-        self._clips = clips
-        self._coded = np.empty(0, np.int64)
-        self._new: list[Ints] = []
-        self._cluster: Ints | None = None
+    key: AnyWords
+    clip: AnyInts
+    place: AnyInts
 
-    def fresh(self, candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints]]:
-        """Yield the candidates; once pairs outnumber clips by far, only those that would still join two clusters.
-
-        Thousands of near equal clips (a camera that never moves) have millions of pairs, and some of each are enough.
-        """
-        for pairs_C2 in candidates:
-            left, right = pairs_C2[:, 0], pairs_C2[:, 1]
-            if self._cluster is not None:
-                apart = self._cluster[left] != self._cluster[right]
-                left, right = left[apart], right[apart]
-            yield left, right
-
-    def add(self, left: Ints, right: Ints) -> None:
-        """Add pairs; they count once `merge` is called."""
-        self._new.append((left << 32) | right)
-
-    def merge(self) -> None:
-        """Merge what was added; call it once per band, since it sorts."""
-        self._coded = np.unique(np.concatenate([self._coded, *self._new]))
-        self._new = []
-        if len(self._coded) > _PAIRS_PER_CLIP * self._clips:
-            left, right = self.pairs().T
-            self._cluster = firsts(left, right, self._clips)
-
-    def pairs(self) -> Ints:
-        """Return the pairs, (C, 2), smaller numbers first."""
-        return np.stack([self._coded >> 32, self._coded & 0xFFFFFFFF], axis=1)
+    def at(self, chosen: Any) -> "Keys":
+        """Return some of them."""
+        return Keys(self.key[chosen], self.clip[chosen], self.place[chosen])
 
 
-def bucket_pairs(words: Words, rest_bits: int, members: Ints) -> Iterator[Ints]:
-    """Yield pairs (smaller, larger member) whose words share all but the last bits, at most NEIGHBOURS for each.
+class KeyIndex:
+    """Keys of the new clips, in order, with a table that tells quickly which other keys are not among them.
 
-    The words' last bits put the likeliest partners of a large bucket side by side.
+    rest: bits of each key that do not count, except for the order of what shares the others.
     """
-    order = np.argsort(words, kind="stable")
-    keys, members = words[order] >> np.uint64(rest_bits), members[order]
-    here = np.arange(len(keys))
-    for distance in range(1, NEIGHBOURS + 1):
-        here = here[here + distance < len(keys)]
-        here = here[keys[here] == keys[here + distance]]
-        if not len(here):
-            return
-        left, right = members[here], members[here + distance]
-        yield np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1)
 
+    def __init__(self, keys: Keys, bits: int, rest: int = 0) -> None:
+        self.entries = keys.at(np.argsort(keys.key, kind="stable"))
+        self._rest, self._drop = rest, max(bits - _FILTER_BITS, 0)
+        self._keys = self._leading(self.entries.key)
+        self._tables = []
+        for part in (self._high, self._low):
+            table = np.zeros(1 << min(bits, _FILTER_BITS), bool)
+            table[part(self._keys)] = True
+            self._tables.append(table)
 
-class Streams:
-    """Words of all clips in one row, one a frame: 0 and all ones carry no information, and are no keys."""
+    def _leading(self, key: AnyWords) -> AnyWords:
+        return key >> key.dtype.type(self._rest) if self._rest else key
 
-    def __init__(self, words: Iterable[ShortWords]) -> None:
-        pieces = [np.empty(0, np.uint32), *words]
-        self.lengths = np.array([len(piece) for piece in pieces[1:]], np.int64)
-        self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]]).astype(np.int64)
-        self.words = np.concatenate(pieces).astype(np.uint32)
-        self._owners = np.repeat(np.arange(len(self.lengths)), self.lengths)
-        self._places = np.arange(len(self.words)) - self.starts[self._owners]
+    def _high(self, leading: AnyWords) -> AnyWords:
+        return leading >> leading.dtype.type(self._drop) if self._drop else leading
 
-    def pairs(self, media: Ints) -> Iterator[Ints]:
-        """Yield pairs of clips of different media with the shift at which a key is shared: (first, second, place in
-        first - place in second), each (C, 3).
+    def _low(self, leading: AnyWords) -> AnyWords:
+        return leading & leading.dtype.type((1 << _FILTER_BITS) - 1)
+
+    def likely(self, key: AnyWords) -> Ints:
+        """Return the places of the keys that the index may have; nearly all of the others are left out."""
+        leading = self._leading(key)
+        some = np.flatnonzero(self._tables[0][self._high(leading)])
+        return some[self._tables[1][self._low(leading[some])]] if self._drop else some
+
+    def neighbours(self) -> Iterator[tuple[Ints, Ints]]:
+        """Yield pairs of entries that share a key, at most NEIGHBOURS for each."""
+        here = np.arange(len(self._keys))
+        for distance in range(1, NEIGHBOURS + 1):
+            here = here[here + distance < len(self._keys)]
+            here = here[self._keys[here] == self._keys[here + distance]]
+            if not len(here):
+                return
+            yield here, here + distance
+
+    def meet(self, others: Keys, cluster_N: Words, known: "Joined") -> Iterator[tuple[Ints, Ints]]:
+        """Yield pairs (entry of the index, place in `others`) that share a key, as long as the entry's clip is not
+        `known` to be joined to the other's cluster: of a cluster first one member, then ever more of those that are
+        left. So a camera that never moves costs a look at each clip, not at each pair.
         """
-        informative = np.flatnonzero(is_informative(self.words))
-        width = _key_bits(len(informative))
-        words = self.words[informative].astype(np.uint64)
-        for turned in (words, _swapped(words, width)) if width < 32 else (words,):
-            for hits_C2 in bucket_pairs(turned, 32 - width, informative):
-                left, right = self._owners[hits_C2[:, 0]], self._owners[hits_C2[:, 1]]
-                shift = self._places[hits_C2[:, 0]] - self._places[hits_C2[:, 1]]
-                near = (media[left] != media[right]) & (np.abs(shift) <= MAX_SHIFT)
-                yield np.unique(np.stack([left[near], right[near], shift[near]], axis=1), axis=0)
+        clusters = cluster_N[others.clip]
+        order = np.lexsort((clusters, others.key))
+        keys, clusters = self._leading(others.key[order]), clusters[order]
+        starts = np.flatnonzero(np.concatenate([[True], (keys[1:] != keys[:-1]) | (clusters[1:] != clusters[:-1])]))
+        starts = starts[: len(keys)]
+        sizes = np.diff(np.append(starts, len(keys)))
+        low, high = (np.searchsorted(self._keys, keys[starts], side) for side in ("left", "right"))
+        for first, last in _slices(high - low):
+            group, entry = _spread(low[first:last], (high - low)[first:last])
+            yield from self._members(entry, group + first, starts, sizes, order, clusters, known)
 
-    def overlaps(self, left: Ints, right: Ints, shift: Ints) -> tuple[Ints, Ints, Flags]:
-        """Overlap of each pair when so shifted: places of the words of both, (C, T), and which of them count."""
-        from_left, from_right = np.maximum(shift, 0), np.maximum(-shift, 0)
-        overlap = np.minimum(self.lengths[left] - from_left, self.lengths[right] - from_right)
-        step_T = np.arange(max(int(overlap.max()), 1))
-        last = max(len(self.words) - 1, 0)
-        left_CT = np.minimum((self.starts[left] + from_left)[:, None] + step_T, last)
-        right_CT = np.minimum((self.starts[right] + from_right)[:, None] + step_T, last)
-        return left_CT, right_CT, step_T < overlap[:, None]
-
-
-def is_informative(words: ShortWords) -> Flags:
-    """Mark the words that carry information."""
-    return np.asarray((words != 0) & (words != np.uint32(0xFFFFFFFF)))
-
-
-def _swapped(words: Words, width: int) -> Words:
-    """Rotate 32-bit words so that their last `width` bits lead."""
-    return np.asarray((words << np.uint64(32 - width)) & np.uint64(0xFFFFFFFF) | words >> np.uint64(width))
+    def _members(
+        self, entry: Ints, group: Ints, starts: Ints, sizes: Ints, order: Ints, clusters: Words, known: "Joined"
+    ) -> Iterator[tuple[Ints, Ints]]:
+        done, step = 0, 1
+        while len(entry):
+            left = ~known.holds(self.entries.clip[entry], clusters[starts[group]])
+            entry, group = entry[left], group[left]
+            some = np.minimum(sizes[group] - done, step)
+            for first, last in _slices(some):
+                which, place = _spread(starts[group[first:last]] + done, some[first:last])
+                yield entry[first:last][which], order[place]
+            done, step = done + step, step * 8
+            more = sizes[group] > done
+            entry, group = entry[more], group[more]
 
 
-def _key_bits(count: int) -> int:
-    """Bits of a key: few, since a short key survives more noise; but so many that only one word in four collides."""
-    return int(np.clip(np.ceil(np.log2(max(count, 1))) + 2, 16, 32))
+class Joined:
+    """Pairs of a new clip and a cluster that are joined by now."""
+
+    def __init__(self) -> None:
+        self._runs: list[Words] = []
+
+    def holds(self, clip: AnyInts, cluster: Words) -> Flags:
+        """Return True for the pairs that are joined."""
+        codes, joined = _code(clip, cluster), np.zeros(len(clip), bool)
+        for run in self._runs:
+            joined |= run[np.minimum(np.searchsorted(run, codes), len(run) - 1)] == codes
+        return joined
+
+    def add(self, clip: AnyInts, cluster: Words) -> None:
+        """Add pairs."""
+        run = np.unique(_code(clip, cluster))
+        while self._runs and len(self._runs[-1]) < 2 * len(run):  # few runs, and each pair is sorted few times
+            run = np.union1d(self._runs.pop(), run)
+        if len(run):
+            self._runs.append(run)
+
+
+def _code(clip: AnyInts, cluster: Words) -> Words:
+    """One number for a pair: clusters are hashes of 64 bits already, so no two pairs share one but by a miracle."""
+    return np.asarray(cluster ^ (clip.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)))
+
+
+def _spread(starts: Ints, counts: Ints) -> tuple[Ints, Ints]:
+    """Return for runs of so many places from these starts: number of the run, and place, of each."""
+    run = np.repeat(np.arange(len(counts)), counts)
+    return run, np.arange(len(run)) - np.repeat(np.cumsum(counts) - counts, counts) + starts[run]
+
+
+def _slices(counts: Ints) -> Iterator[tuple[int, int]]:
+    """Cut runs into slices of _PIECE places or little more, or of one run."""
+    ends = np.cumsum(counts)
+    first = 0
+    while first < len(counts):
+        done = int(ends[first - 1]) if first else 0
+        last = max(int(np.searchsorted(ends, done + _PIECE, "right")), first + 1)
+        yield first, last
+        first = last

@@ -4,41 +4,50 @@ A copy is a claim about a recording, so it must agree over time: takedowns, repo
 clips share their scene or their sound is less: enough to keep them in one split, and no more. Five perceptual hashes of
 whole pictures show no more than that: one talker in one chair looks alike in every sentence.
 
+Whether two clips match follows from these two alone. So only new clips are compared, with each other and with all
+others as these are read past them, and the clusters are those of a comparison of all with all.
+
 Legend: N clips, H hashes of a clip, C candidate pairs.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
-from .hash_search import Ints, PairSet, Words, bucket_pairs, firsts
-from .recordings import Movement, motion_pairs, sound_pairs
+from .fingerprints import HASHES, PICTURE_KEY_BITS, Fingerprints, flat, hashed
+from .hash_search import AnyInts, Ints, Joined, KeyIndex, Keys, Words, firsts
+from .recordings import (
+    MIN_MOTION_FRAMES,
+    MIN_SOUND_FRAMES,
+    is_contradicted,
+    same_motion,
+    same_sound,
+)
+from .streams import MAX_SHIFT, ROTATIONS, Streams, agrees_beside, overlap
 
-MIN_AV_SYNC: Final = 1.75
-"""Sync score from which a sound counts as the face's own (docs/policy.md: 2 in 11 false pairs reach it)."""
-
-HASHES: Final = 5
-"""Perceptual hashes per clip, of 64 bits each."""
 MAX_MEAN_BITS: Final = 5
 MAX_BITS: Final = 10
 MAX_LENGTH_RATIO: Final = 1.1
 MAX_LENGTH_FRAMES: Final = 5
-
+BLOCK: Final = 40_000
+"""New clips that are compared at once; bounds memory, some 10 kB each."""
+_PAIRS_PER_CLIP: Final = 8
 KINDS: Final = ("picture", "sound", "motion", "copy")
 
 
 @dataclass(frozen=True, slots=True)
 class NearCopies:
-    """Near copies among clips. `pairs` has columns a, b (clip_ids, a < b), picture, sound and motion (which match) and
-    copy. `near_copy_of` maps each clip but the first of those that copies join to the first, by order of clip_id;
-    `same_scene_as` does so for all pairs.
+    """Near copies among clips. `pairs` has columns a, b (clip_ids, a < b), a_media, b_media, picture, sound and motion
+    (which match) and copy: enough of them to join every cluster. `near_copy_of` maps each clip, and each first one of
+    an earlier cluster, but the first of those that copies join to the first, by order of clip_id; `same_scene_as` does
+    so for all pairs.
     """
 
     pairs: pd.DataFrame
@@ -46,92 +55,228 @@ class NearCopies:
     same_scene_as: dict[str, str]
 
 
+@dataclass(slots=True)
+class _Found:
+    """Pairs of new clips and others, as rows of clip_ids and clusters."""
+
+    tables: list[pa.Table] = field(default_factory=list)
+
+    def add(self, new: Fingerprints, old: Fingerprints, left: AnyInts, right: AnyInts, *kinds: str) -> None:
+        if not len(left):
+            return
+        flags = {kind: pa.array(np.full(len(left), kind in kinds)) for kind in KINDS}
+        names = {f"of_{kind}": old.names[kind].take(right) for kind in old.names}
+        ids = {"new": new.ids.take(left), "new_media": new.media_id.take(left)}
+        ids |= {"other": old.ids.take(right), "other_media": old.media_id.take(right)}
+        self.tables.append(pa.table({**ids, **names, **flags}))
+
+    def joined(self) -> pd.DataFrame:
+        empty = {name: pa.array([], pa.string()) for name in ("new", "new_media", "other", "other_media")}
+        empty |= {f"of_{kind}": pa.array([], pa.string()) for kind in ("scene", "copy")}
+        empty |= {kind: pa.array([], pa.bool_()) for kind in KINDS}
+        return pa.concat_tables([pa.table(empty), *self.tables]).to_pandas()
+
+
+class Comparison:
+    """Comparison of new clips with each other and with others."""
+
+    def __init__(self, new: Fingerprints) -> None:
+        self.new, self.found = new, _Found()
+        self._pictures = [KeyIndex(keys, PICTURE_KEY_BITS, 64 - PICTURE_KEY_BITS) for keys in new.picture_keys()]
+        moving = new.movement.streams
+        self._sound = [KeyIndex(new.sound.keys(turn), new.sound.key_bits) for turn in ROTATIONS]
+        self._motion = [KeyIndex(moving.keys(turn), moving.key_bits) for turn in ROTATIONS]
+        self._joined = {"scene": Joined(), "copy": Joined()}
+        self._links: dict[str, list[Ints]] = {"scene": [], "copy": []}
+        self._among: dict[str, Ints] | None = None
+
+    def among(self) -> None:
+        """Compare the new clips with each other: first those with the most similar keys, then all that are not joined
+        by these.
+        """
+        new = self.new
+        for check, indexes in self._checks():
+            for index in indexes:
+                for one, other in index.neighbours():
+                    check(new, index.entries.at(one), index.entries.at(other))
+                self._thin()
+        everyone = np.arange(len(new.ids))
+        for kind in self._joined:
+            new.names[kind] = new.ids.take(pa.array(self._firsts(kind)))
+            new.clusters[kind] = hashed(new.names[kind])
+            self._joined[kind] = Joined()
+            self._joined[kind].add(everyone, new.clusters[kind])
+        self._among = None
+        self.against(new)
+
+    def _firsts(self, kind: str) -> Ints:
+        code = np.concatenate([np.empty(0, np.int64), *self._links[kind]])
+        return firsts(code >> 32, code & 0xFFFFFFFF, len(self.new.ids))
+
+    def _thin(self) -> None:
+        """Once pairs outnumber clips by far, go on with those only that would still join two clusters: thousands of
+        near equal clips (a camera that never moves) have millions of pairs, and some of each are enough.
+        """
+        if sum(map(len, self._links["scene"])) > _PAIRS_PER_CLIP * len(self.new.ids):
+            self._among = {kind: self._firsts(kind) for kind in self._links}
+
+    def against(self, old: Fingerprints) -> None:
+        """Compare the new clips with others."""
+        for index, keys in zip(self._pictures, old.picture_keys(), strict=True):
+            self._meet(index, keys.at(index.likely(keys.key)), old, "scene", self._scenes)
+        for turn, sound, motion in zip(ROTATIONS, self._sound, self._motion, strict=True):
+            self._meet(sound, old.sound.keys(turn, sound), old, "copy", self._sounds)
+            self._meet(motion, old.movement.streams.keys(turn, motion), old, "copy", self._motions)
+
+    def _checks(self) -> Iterator[tuple[Callable[[Fingerprints, Keys, Keys], None], list[KeyIndex]]]:
+        yield self._scenes, self._pictures
+        yield self._sounds, self._sound
+        yield self._motions, self._motion
+
+    def _meet(self, index: KeyIndex, shared: Keys, old: Fingerprints, kind: str, check: Any) -> None:
+        for entry, other in index.meet(shared, old.clusters[kind], self._joined[kind]):
+            check(old, index.entries.at(entry), shared.at(other))
+
+    def _apart(self, old: Fingerprints, left: AnyInts, right: AnyInts, kind: str) -> Flags:
+        """Return True for pairs of clips of different media, unless they are known to be joined."""
+        apart = self.new.media[left] != old.media[right]
+        if self._among is not None:
+            apart &= self._among[kind][left] != self._among[kind][right]
+        return np.asarray(apart)
+
+    def _scenes(self, old: Fingerprints, entries: Keys, others: Keys) -> None:
+        """Add pairs whose five hashes differ by at most 5 bits on average and 10 at most, and whose lengths by a tenth
+        at most.
+        """
+        left, right = self._ordered(old, entries, others)
+        near = _similar_length(self.new.frames[left], old.frames[right])
+        near[near] = _near(self.new.hashes_NH[left[near]], old.hashes_NH[right[near]])
+        self._add(old, left[near], right[near], "picture")
+
+    def _ordered(self, old: Fingerprints, entries: Keys, others: Keys) -> tuple[AnyInts, AnyInts]:
+        left, right = entries.clip, others.clip
+        apart = self._apart(old, left, right, "scene")
+        return left[apart], right[apart]
+
+    def _add(self, old: Fingerprints, left: AnyInts, right: AnyInts, *kinds: str) -> None:
+        code = np.unique(left.astype(np.int64) << 32 | right)
+        left, right = code >> 32, code & 0xFFFFFFFF
+        self.found.add(self.new, old, left, right, *kinds)
+        for kind in ("scene", "copy") if "copy" in kinds else ("scene",):
+            self._joined[kind].add(left, old.clusters[kind][right])
+            if old is self.new:
+                self._links[kind].append(code)
+
+    def _sounds(self, old: Fingerprints, entries: Keys, others: Keys) -> None:
+        """Add pairs that sound the same. They are copies if they do not move against each other, and either show one
+        scene or have sounds that are both their faces' own: else it may be two films under one music.
+        """
+        new = self.new
+        left, right, shift = self._shifts(old, new.sound, old.sound, entries, others, MIN_SOUND_FRAMES)
+        own = new.is_synced[left] & old.is_synced[right]
+        vouched = own | (new.is_usable[left] & old.is_usable[right] & _near(new.hashes_NH[left], old.hashes_NH[right]))
+        wanted = vouched | ~self._joined["scene"].holds(left, old.clusters["scene"][right])
+        left, right, shift, vouched = left[wanted], right[wanted], shift[wanted], vouched[wanted]
+        same = same_sound(new.sound, old.sound, left, right, shift)
+        left, right, shift, vouched = left[same], right[same], shift[same], vouched[same]
+        against = is_contradicted(new.movement, old.movement, left, right, shift)
+        copies = vouched & ~against
+        self._add(old, left[copies], right[copies], "sound", "copy")
+        self._add(old, left[~copies], right[~copies], "sound")
+
+    def _motions(self, old: Fingerprints, entries: Keys, others: Keys) -> None:
+        """Add pairs whose faces move alike."""
+        one, other = self.new.movement, old.movement
+        left, right, shift = self._shifts(old, one.streams, other.streams, entries, others, MIN_MOTION_FRAMES)
+        same = same_motion(one, other, left, right, shift)
+        self._add(old, left[same], right[same], "motion", "copy")
+
+    def _shifts(
+        self, old: Fingerprints, one: Streams, other: Streams, entries: Keys, others: Keys, frames: int
+    ) -> tuple[AnyInts, AnyInts, Ints]:
+        """Return clips of different media and the shifts at which they share a key and so many frames, each once."""
+        left, right, at, its = entries.clip, others.clip, entries.place, others.place
+        shift = (at - one.starts[left]) - (its - other.starts[right])
+        near = (
+            self._apart(old, left, right, "copy")
+            & (np.abs(shift) <= MAX_SHIFT)
+            & (overlap(one, other, left, right, shift) >= frames)
+        )
+        left, right, at, its, shift = left[near], right[near], at[near], its[near], shift[near]
+        code = (left.astype(np.int64) * len(old.ids) + right) * (2 * MAX_SHIFT + 1) + shift + MAX_SHIFT
+        agreeing = agrees_beside(one, at, other, its)
+        once = np.flatnonzero(agreeing)[np.unique(code[agreeing], return_index=True)[1]]
+        return left[once], right[once], shift[once]
+
+
 def find_near_copies(clips: pa.Table) -> NearCopies:
-    """Find near copies among clips with columns clip_id, media_id, frames, picture_hash, sound_hash, face_motion and
-    av_sync_score. Clips of one media are never compared: they have one speaker anyway.
+    """Find near copies among clips with COLUMNS. Clips of one media are never compared: they have one speaker anyway.
 
     Two clips are copies if their faces move alike; or if they sound alike, do not move against each other, and either
     show one scene or have sounds that are both their faces' own: else it may be two films under one music. The result
     does not depend on the order of rows.
     """
-    rows = clips.sort_by("clip_id")
-    ids = np.array(rows["clip_id"].to_pylist(), dtype=object)
-    media = pd.factorize(np.array(rows["media_id"].to_pylist(), dtype=object))[0]
-    movement = Movement(rows)
-    alike, agreeing = sound_pairs(rows, media, movement)
-    moving = motion_pairs(movement, len(rows), media)
-    vouched = agreeing[_vouched(rows, agreeing[:, 0], agreeing[:, 1])]
-    by_kind = {"picture": [scene_pairs(rows, media)], "sound": [alike], "motion": [moving], "copy": [moving, vouched]}
-    flagged = pd.concat(_pairs(pairs_C2, kind) for kind, some in by_kind.items() for pairs_C2 in some)
-    pairs = flagged.groupby(["a", "b"], as_index=False)[list(KINDS)].any()
-    left, right, is_copy = (pairs[name].to_numpy() for name in ("a", "b", "copy"))
-    named = pairs.assign(a=ids[left], b=ids[right])
-    return NearCopies(named, _first_of(ids, left[is_copy], right[is_copy]), _first_of(ids, left, right))
+    return find_new_copies(clips["clip_id"], lambda ids: clips.filter(pc.is_in(clips["clip_id"], ids)), lambda: [clips])
 
 
-def _pairs(pairs_C2: Ints, kind: str) -> pd.DataFrame:
-    flags = {name: np.full(len(pairs_C2), name == kind) for name in KINDS}
-    return pd.DataFrame({"a": pairs_C2[:, 0], "b": pairs_C2[:, 1], **flags})
+def find_new_copies(
+    new: pa.ChunkedArray, read: Callable[[pa.Array], pa.Table], stream: Callable[[], Iterable[pa.Table]]
+) -> NearCopies:
+    """Find near copies of new clips: as find_near_copies of all clips does, for those whose cluster changes.
+
+    new: clip_ids. read: returns the rows of some of them, with COLUMNS. stream: yields the rows of all clips, with
+    COLUMNS, near_copy_of and same_scene_as, but for new ones without these two.
+    """
+    ids = flat(new).sort() if len(new) else pa.array([], pa.string())
+    found: list[pd.DataFrame] = []
+    for start in range(0, len(ids), BLOCK):
+        comparison = Comparison(Fingerprints.of(read(ids.slice(start, BLOCK)).sort_by("clip_id")))
+        comparison.among()
+        for rows in stream() if len(ids) > 0 else ():
+            number = pc.fill_null(pc.index_in(rows["clip_id"], ids), -1)
+            others = rows.filter(pc.less(number, start))
+            if others.num_rows:
+                comparison.against(Fingerprints.of(others))
+        found.append(comparison.found.joined())
+    return _clusters(pd.concat(found) if found else _Found().joined())
 
 
-def _vouched(rows: pa.Table, left: Ints, right: Ints) -> Flags:
-    """Return, for pairs that sound alike, True where the sound is the recording's."""
-    is_synced = rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= MIN_AV_SYNC
-    hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
-    return np.asarray(
-        (is_synced[left] & is_synced[right]) | (_near(hashes_NH, left, right) & usable[left] & usable[right])
+def _clusters(found: pd.DataFrame) -> NearCopies:
+    copies = found[found["copy"]]
+    near_copy_of, same_scene_as = (
+        _first_of(copies["new"], copies["of_copy"]),
+        _first_of(found["new"], found["of_scene"]),
     )
+    swapped = (found["new"] > found["other"]).to_numpy()
+    new, other = found[["new", "new_media"]].to_numpy(), found[["other", "other_media"]].to_numpy()
+    low, high = np.where(swapped[:, None], other, new), np.where(swapped[:, None], new, other)
+    named = {"a": low[:, 0], "a_media": low[:, 1], "b": high[:, 0], "b_media": high[:, 1]}
+    pairs = pd.DataFrame({**named, **{kind: found[kind].to_numpy() for kind in KINDS}})
+    merged = pairs.groupby(["a", "b", "a_media", "b_media"], as_index=False)[list(KINDS)].any()
+    return NearCopies(merged, near_copy_of, same_scene_as)
 
 
-def _first_of(ids: npt.NDArray[np.object_], left: Ints, right: Ints) -> dict[str, str]:
-    return {str(ids[i]): str(ids[first]) for i, first in enumerate(firsts(left, right, len(ids))) if first != i}
+def _first_of(left: Any, right: Any, chosen: Any = None) -> dict[str, str]:
+    """Map each name but the smallest of a cluster to the smallest."""
+    if chosen is not None:
+        left, right = left[chosen], right[chosen]
+    names, number = np.unique(np.concatenate([left, right]).astype(object), return_inverse=True)
+    first = firsts(number[: len(left)], number[len(left) :], len(names)) if len(names) else np.empty(0, np.int64)
+    return {str(names[i]): str(names[i_first]) for i, i_first in enumerate(first) if i != i_first}
 
 
-def scene_pairs(rows: pa.Table, media: Ints) -> Ints:
-    """Find pairs (C, 2) of clips of different media whose five hashes differ by at most 5 bits on average and 10 at
-    most, and whose lengths by a tenth at most. rows: columns frames and picture_hash; media: a number for each.
-    """
-    frames = rows["frames"].to_numpy()
-    hashes_NH, usable = _picture_words(rows["picture_hash"].to_pylist())
-    owners = np.flatnonzero(usable)
-    pairs = PairSet(len(rows))
-    for turned, key_bits in _bands(hashes_NH[owners]):
-        for left, right in pairs.fresh(bucket_pairs(turned, 64 - key_bits, owners)):
-            apart = media[left] != media[right]
-            left, right = left[apart], right[apart]
-            near = _near(hashes_NH, left, right) & _similar_length(frames[left], frames[right])
-            pairs.add(left[near], right[near])
-        pairs.merge()
-    return pairs.pairs()
+def _renamed(ids: pa.Array, firsts_of: dict[str, str]) -> pa.Array:
+    if not firsts_of:
+        return ids
+    at = pc.index_in(ids, pa.array(list(firsts_of)))
+    return pc.coalesce(pa.array(list(firsts_of.values())).take(at), ids)
 
 
-def _bands(hashes_NH: Words) -> Iterator[tuple[Words, int]]:
-    """Yield the hashes, each rotated so that another piece of it leads, and how many leading bits are the key.
-
-    A copy differs in 25 of 320 bits at most. Of thirty 10-bit pieces five at least are untouched by that; larger
-    collections need longer pieces to keep buckets small, and of twenty 16-bit pieces one is, all but surely.
-    """
-    width = int(np.clip(np.ceil(np.log2(max(len(hashes_NH), 1) / 8)), 10, 16))
-    for number in range(HASHES):
-        for start in range(0, 64 - width + 1, width):
-            word = hashes_NH[:, number]
-            yield np.bitwise_or(word << np.uint64(start), word >> np.uint64((64 - start) % 64)), width
-
-
-def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
-    """Return the hashes (N, H), and which clips have usable ones: not of flat pictures (all zeros or ones)."""
-    whole = np.array([len(value) == HASHES * 8 for value in hashes], bool)
-    packed = b"".join(value if len(value) == HASHES * 8 else bytes(HASHES * 8) for value in hashes)
-    words_NH = np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, HASHES)
-    flat = (words_NH == 0) | (words_NH == np.uint64(2**64 - 1))
-    return words_NH, whole & ~flat.any(axis=1)
-
-
-def _similar_length(left: Ints, right: Ints) -> Flags:
+def _similar_length(left: AnyInts, right: AnyInts) -> Flags:
     longer, shorter = np.maximum(left, right), np.minimum(left, right)
     return np.asarray((longer <= shorter * MAX_LENGTH_RATIO) | (longer - shorter <= MAX_LENGTH_FRAMES))
 
 
-def _near(hashes_NH: Words, left: Ints, right: Ints) -> Flags:
-    bits_CH = np.bitwise_count(hashes_NH[left] ^ hashes_NH[right])
-    return np.asarray((bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1) <= MAX_BITS))
+def _near(left_CH: Words, right_CH: Words) -> Flags:
+    bits_CH = np.bitwise_count(left_CH ^ right_CH)
+    return np.asarray((bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1, initial=0) <= MAX_BITS))

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings, SplitSettings
 from heterodub.schemas.display import counted
@@ -24,8 +26,8 @@ from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import releases
+from .clusters import CLUSTERS, update_clusters
 from .erasure import erase_unnamed
-from .near_duplicates import NearCopies, find_near_copies
 from .splits import assign_splits
 
 if TYPE_CHECKING:
@@ -37,11 +39,8 @@ _AUDITS: Final = 5
 """Audits at most of one publish, while others write."""
 
 _READ: Final = [
-    "clip_id", "media_id", "speaker", "frames", "picture_hash", "sound_hash", "face_motion", "av_sync_score",
-    "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", "near_copy_of", "same_scene_as",
+    "clip_id", "speaker", "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", *CLUSTERS,
 ]  # fmt: skip
-_OWNED: Final = _READ[8:]
-"""Columns that are set here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,37 +145,38 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
 
     Raises: WorkspaceError - the store cannot be written.
     """
-    clips = tables.read(workspace, "clips", _READ)
-    copies = find_near_copies(clips)
-    pairs = list(zip(copies.pairs["a"], copies.pairs["b"], strict=True))
-    plan = assign_splits(clips, pairs, settings)
-    straddlers = frozenset(plan.straddlers)
-    changed = [
-        new for row in clips.to_pylist() if (new := _row(row, plan.split, plan.group, copies, straddlers)) is not None
-    ]
-    if changed:
-        schema = pa.schema([clips.schema.field(name) for name in ("clip_id", *_OWNED)])
-        tables.update_columns(workspace, "clips", pa.Table.from_pylist(changed, schema=schema))
+    files = tables.files_of(workspace, "clips")
+    clips = tables.read(workspace, "clips", _READ, files).combine_chunks()
+    copies = update_clusters(workspace, clips, files)
+    plan = assign_splits(clips, copies.pairs, settings)
+    refused = pc.is_in(clips["clip_id"], pa.array(plan.straddlers, pa.string()))
+    columns = {**copies.columns, **plan.columns(clips), **_refusals(clips, refused)}
+    changed = pc.fill_null(reduce(pc.or_, (_differs(clips[name], new) for name, new in columns.items())), False)
+    changes = pa.table({"clip_id": clips["clip_id"], **columns}).filter(changed)
+    if changes.num_rows:
+        tables.update_columns(workspace, "clips", changes)
     for table in ("stage1", "stage2"):
-        if straddlers:
-            tables.delete_rows(workspace, table, "clip_id", straddlers)
-    return Assignment(len(changed), plan.notes)
+        if plan.straddlers and changes.num_rows:
+            tables.delete_rows(workspace, table, "clip_id", frozenset(plan.straddlers))
+    return Assignment(changes.num_rows, plan.notes)
 
 
-def _row(
-    row: dict[str, object],
-    splits: Mapping[str, str],
-    groups: Mapping[str, str],
-    copies: NearCopies,
-    straddlers: frozenset[str],
-) -> dict[str, object] | None:
-    """Return the clip's row as it should be, or None when it is so already."""
-    clip = str(row["clip_id"])
-    new = {name: row[name] for name in ("clip_id", *_OWNED)}
-    new |= {"split": splits[clip], "split_group": groups[clip], "near_copy_of": copies.near_copy_of.get(clip)}
-    new["same_scene_as"] = copies.same_scene_as.get(clip)
-    if clip in straddlers:
-        for stage in ("stage1", "stage2"):
-            reasons = {*row[f"{stage}_reasons"], str(ClipReason.STRADDLES_SPLITS)}  # type: ignore[misc]
-            new |= {stage: False, f"{stage}_reasons": sorted(reasons)}
-    return new if any(new[name] != row[name] for name in _OWNED) else None
+def _refusals(clips: pa.Table, refused: pa.ChunkedArray) -> dict[str, pa.Array]:
+    """Return flags and reasons of both stages, with the clips that are refused here."""
+    if not pc.any(refused).as_py():
+        return {}
+    columns = {}
+    for stage in ("stage1", "stage2"):
+        columns[stage] = pc.and_(clips[stage], pc.invert(refused)).combine_chunks()
+        reasons = clips[f"{stage}_reasons"].to_pylist()
+        for row in pc.indices_nonzero(refused).to_pylist():
+            reasons[row] = sorted({*reasons[row], str(ClipReason.STRADDLES_SPLITS)})
+        columns[f"{stage}_reasons"] = pa.array(reasons, pa.list_(pa.string()))
+    return columns
+
+
+def _differs(old: pa.ChunkedArray, new: pa.Array) -> pa.Array:
+    if pa.types.is_list(new.type):
+        old, new = pc.list_value_length(old), pc.list_value_length(new)
+    same = pc.fill_null(pc.equal(old.combine_chunks(), new), False)
+    return pc.invert(pc.or_(same, pc.and_(pc.is_null(old.combine_chunks()), pc.is_null(new))))

@@ -6,8 +6,7 @@ strangers are.
 Legend: N clips, C candidate pairs, T frames, F signals of the movement.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +14,8 @@ import pyarrow as pa
 
 from heterodub.model.features.arrays import Flags
 
-from .hash_search import Ints, PairSet, ShortWords, Streams, is_informative
+from .hash_search import AnyInts, Ints, ShortWords
+from .streams import Streams, is_informative, shifted
 
 MAX_ERROR_RATE: Final = 0.30
 """Share of differing fingerprint bits below which two sounds are the same."""
@@ -42,105 +42,124 @@ _STEPS: Final = 8
 _STEP_FRAMES: Final = 5
 """A key of movement is the signs of all signals at eight moments, so far apart that one does not foretell the next."""
 
-_CHUNK: Final = 1 << 13
+_SOUND_KEY_BITS: Final = 26
+_MOTION_KEY_BITS: Final = 30
+"""Bits of a key. They must not depend on the number of clips, else what is found would depend on when it was looked
+for. Words of movement are less even than those of sound: three times as many pairs share one by chance."""
+_MOTION_BESIDE: Final = range(40, 81, 8)
+"""Frames between words of movement, which reach over 36, so that one does not foretell the other."""
+_SOUND_BESIDE: Final = range(1, 9)
+_CHUNK: Final = 1 << 12
+"""Pairs whose overlaps are compared at a time."""
 
 Track = npt.NDArray[np.int8]
+Column: TypeAlias = "pa.Array | pa.ChunkedArray"
 Reals = npt.NDArray[np.floating[Any]]
 
 
 class Movement:
-    """The movement of every clip's face, from rows with a column face_motion."""
+    """The movement of every clip's face, from a column face_motion."""
 
-    def __init__(self, rows: pa.Table) -> None:
-        tracks = [_track(value) for value in rows["face_motion"].to_pylist()]
-        self.streams = Streams(motion_words(track) for track in tracks)
-        # the last row stands for clips without movement, whose places would lie behind the end
-        self._track_TF = np.concatenate([*tracks, np.zeros((1, SIGNALS), np.int8)]).astype(np.float32)
-        self._energy = np.concatenate([[0.0], np.cumsum((self._track_TF**2).sum(axis=1), dtype=np.float64)])
+    def __init__(self, column: Column) -> None:
+        data, sizes = _joined(column, SIGNALS)
+        self._track_TF = data.view(np.int8).reshape(-1, SIGNALS)
+        self.streams = Streams(
+            motion_words(self._track_TF, sizes // SIGNALS), sizes // SIGNALS, _MOTION_KEY_BITS, _MOTION_BESIDE
+        )
 
-    def correlation(self, left: Ints, right: Ints, shift: Ints) -> tuple[Reals, Ints, Flags]:
-        """Correlate the face movements of pairs of clips when so shifted, from -1 to 1; also the number of frames, and
-        whether both move at all: else the first carries no information.
-        """
-        at_left, at_right, inside_CT = self.streams.overlaps(left, right, shift)
-        frames = inside_CT.sum(axis=1)
-        left_CTF, right_CTF = self._track_TF[at_left], self._track_TF[at_right]
-        common_CF = np.einsum("ctf,ctf,ct->cf", left_CTF, right_CTF, inside_CT.astype(np.float32))
-        common = common_CF.sum(axis=1) - common_CF[:, _SIDEWAYS] + np.abs(common_CF[:, _SIDEWAYS])
-        first, second = (self._energy[at[:, 0] + frames] - self._energy[at[:, 0]] for at in (at_left, at_right))
-        moves = np.minimum(first, second) >= np.maximum(MIN_MOTION**2 * frames, 1)
-        return common / np.sqrt(np.maximum(first * second, 1)), frames, moves
+    def rows(self, at_CT: Ints, inside_CT: Flags) -> Reals:
+        """Signals at these places, (C, T, F); 0 where they do not count."""
+        if not len(self._track_TF):
+            return np.zeros((*at_CT.shape, SIGNALS), np.float32)
+        return self._track_TF[at_CT].astype(np.float32) * inside_CT[..., None]
 
 
-def sound_pairs(rows: pa.Table, media: Ints, movement: Movement) -> tuple[Ints, Ints]:
-    """Find pairs (C, 2) of clips of different media that sound the same for one second or more: fewer than 30 % of
-    the bits of their fingerprints differ, shifted by up to MAX_SHIFT. Silence matches nothing. rows: sound_hash.
-
-    The second result has those whose movement does not contradict it: else one of them has a sound that was added.
+def correlation(
+    first: Movement, second: Movement, left: AnyInts, right: AnyInts, shift: Ints
+) -> tuple[Reals, Ints, Flags]:
+    """Correlate the face movements of pairs of clips when so shifted, from -1 to 1; also the number of frames, and
+    whether both move at all: else the first carries no information.
     """
-    streams = Streams(
-        np.frombuffer(value[: len(value) // 4 * 4], ">u4").astype(np.uint32) for value in rows["sound_hash"].to_pylist()
-    )
-    alike, agreeing = PairSet(len(rows)), PairSet(len(rows))
-    for left, right, shift in _pieces(streams.pairs(media)):
-        near = _same_sound(streams, left, right, shift)
-        left, right, shift = left[near], right[near], shift[near]
-        alike.add(left, right)
-        if len(left):
-            likeness, frames, moves = movement.correlation(left, right, shift)
-            agrees = ~moves | (frames < MIN_SOUND_FRAMES) | (likeness >= CONTRADICTION)
-            agreeing.add(left[agrees], right[agrees])
-    alike.merge()
-    agreeing.merge()
-    return alike.pairs(), agreeing.pairs()
+    at_left, at_right, inside_CT = shifted(first.streams, second.streams, left, right, shift)
+    frames = inside_CT.sum(axis=1)
+    left_CTF, right_CTF = first.rows(at_left, inside_CT), second.rows(at_right, inside_CT)
+    common_CF = np.einsum("ctf,ctf->cf", left_CTF, right_CTF)
+    common = common_CF.sum(axis=1) - common_CF[:, _SIDEWAYS] + np.abs(common_CF[:, _SIDEWAYS])
+    one, two = ((rows**2).sum(axis=(1, 2)) for rows in (left_CTF, right_CTF))
+    moves = np.minimum(one, two) >= np.maximum(MIN_MOTION**2 * frames, 1)
+    return common / np.sqrt(np.maximum(one * two, 1)), frames, moves
 
 
-def motion_pairs(movement: Movement, clips: int, media: Ints) -> Ints:
-    """Find pairs (C, 2) of clips of different media whose faces move alike for two seconds or more, mirrored or not,
-    shifted by up to MAX_SHIFT. What hardly moves matches nothing.
+def same_motion(first: Movement, second: Movement, left: AnyInts, right: AnyInts, shift: Ints) -> Flags:
+    """Return True for pairs whose faces, so shifted, move alike for two seconds or more, mirrored or not. What hardly
+    moves matches nothing.
     """
-    pairs = PairSet(clips)
-    for left, right, shift in _pieces(movement.streams.pairs(media)):
-        likeness, frames, moves = movement.correlation(left, right, shift)
-        near = moves & (frames >= MIN_MOTION_FRAMES) & (likeness >= MIN_CORRELATION)
-        pairs.add(left[near], right[near])
-    pairs.merge()
-    return pairs.pairs()
+    same = np.zeros(len(left), bool)
+    for start in range(0, len(left), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        likeness, frames, moves = correlation(first, second, left[some], right[some], shift[some])
+        same[some] = moves & (frames >= MIN_MOTION_FRAMES) & (likeness >= MIN_CORRELATION)
+    return same
 
 
-def _pieces(candidates: Iterable[Ints]) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Yield candidates (C, 3), so few at a time that what is compared fits into memory."""
-    for candidates_C3 in candidates:
-        for start in range(0, len(candidates_C3), _CHUNK):
-            left, right, shift = candidates_C3[start : start + _CHUNK].T
-            yield left, right, shift
+def is_contradicted(first: Movement, second: Movement, left: AnyInts, right: AnyInts, shift: Ints) -> Flags:
+    """Return True for pairs that move against each other where they sound alike: one of the sounds was added."""
+    likeness, frames, moves = correlation(first, second, left, right, shift)
+    return np.asarray(moves & (frames >= MIN_SOUND_FRAMES) & (likeness < CONTRADICTION))
 
 
-def motion_words(track_TF: Track) -> ShortWords:
-    """Encode a word a frame: the signs of the signals from there on. The sideways one is relative to its first sign of
-    either half, so that a mirrored face has the same words.
+def sound_streams(column: Column) -> Streams:
+    """Words of the sound of every clip, from a column sound_hash."""
+    data, sizes = _joined(column, 4)
+    return Streams(data.view(">u4").astype(np.uint32), sizes // 4, _SOUND_KEY_BITS, _SOUND_BESIDE)
+
+
+def same_sound(first: Streams, second: Streams, left: AnyInts, right: AnyInts, shift: Ints) -> Flags:
+    """Return True for pairs that, so shifted, sound the same for one second or more: fewer than 30 % of the bits of
+    their fingerprints differ. Silence matches nothing.
     """
-    frames = len(track_TF)
-    words = np.zeros(frames, np.uint32)
-    count = frames - (_STEPS - 1) * _STEP_FRAMES
+    same = np.zeros(len(left), bool)
+    for start in range(0, len(left), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        at_left, at_right, inside_CT = shifted(first, second, left[some], right[some], shift[some])
+        left_CT, right_CT = first.words[at_left], second.words[at_right]
+        both_CT = inside_CT & is_informative(left_CT) & is_informative(right_CT)
+        wrong = np.where(both_CT, np.bitwise_count(left_CT ^ right_CT), 0).sum(axis=1, dtype=np.int64)
+        words = both_CT.sum(axis=1)
+        same[some] = (words >= MIN_SOUND_FRAMES) & (wrong < MAX_ERROR_RATE * 32 * words)
+    return same
+
+
+def motion_words(track_TF: Track, lengths: Ints) -> ShortWords:
+    """Encode a word a frame: the signs of the signals from there on; 0 where the clip ends too early. The sideways one
+    is relative to its first sign of either half, so that a mirrored face has the same words. lengths: frames of clips.
+    """
+    words = np.zeros(len(track_TF), np.uint32)
+    reach = (_STEPS - 1) * _STEP_FRAMES
+    count = len(words) - reach
     if count <= 0:
         return words
-    signs_T8F = np.stack([track_TF[step * _STEP_FRAMES :][:count] > 0 for step in range(_STEPS)], axis=1)
-    for half in (slice(0, _STEPS // 2), slice(_STEPS // 2, _STEPS)):
-        signs_T8F[:, half, _SIDEWAYS] ^= signs_T8F[:, half.start : half.start + 1, _SIDEWAYS]
-    bits = np.packbits(signs_T8F.reshape(count, -1), axis=1)
-    words[:count] = bits.copy().view(">u4")[:, 0]
+    places = np.uint8(1) << np.arange(SIGNALS, dtype=np.uint8)[::-1]
+    signs = ((track_TF > 0) * places).sum(axis=1, dtype=np.uint8)
+    sideways = places[_SIDEWAYS]
+    for step in range(_STEPS):
+        start = step // (_STEPS // 2) * (_STEPS // 2) * _STEP_FRAMES
+        turned = signs[step * _STEP_FRAMES :][:count] ^ (signs[start:][:count] & sideways)
+        words[:count] = (words[:count] << np.uint32(SIGNALS)) | turned
+    ends = np.repeat(np.cumsum(lengths), lengths)
+    words[np.arange(len(words)) + reach >= ends] = 0
     return words
 
 
-def _track(value: bytes) -> Track:
-    return np.frombuffer(value[: len(value) // SIGNALS * SIGNALS], np.int8).reshape(-1, SIGNALS)
-
-
-def _same_sound(streams: Streams, left: Ints, right: Ints, shift: Ints) -> Flags:
-    at_left, at_right, inside_CT = streams.overlaps(left, right, shift)
-    left_CT, right_CT = streams.words[at_left], streams.words[at_right]
-    both_CT = inside_CT & is_informative(left_CT) & is_informative(right_CT)
-    wrong = np.where(both_CT, np.bitwise_count(left_CT ^ right_CT), 0).sum(axis=1, dtype=np.int64)
-    words = both_CT.sum(axis=1)
-    return np.asarray((words >= MIN_SOUND_FRAMES) & (wrong < MAX_ERROR_RATE * 32 * words))
+def _joined(column: Column, unit: int) -> tuple[npt.NDArray[np.uint8], Ints]:
+    """Return the bytes of all values in one row, and how many are of each; what is left over by whole units goes."""
+    values = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not len(values):
+        return np.empty(0, np.uint8), np.empty(0, np.int64)
+    offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
+    sizes = np.diff(offsets).astype(np.int64)
+    if not (sizes % unit).any():
+        return np.frombuffer(values.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]], sizes
+    sizes = sizes // unit * unit
+    pieces = [value[:size] for value, size in zip(values.to_pylist(), sizes, strict=True)]
+    return np.frombuffer(b"".join(pieces), np.uint8), sizes

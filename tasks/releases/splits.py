@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import SplitSettings
 from heterodub.schemas.display import counted
-from heterodub.schemas.reasons import ClipReason, Stage
+
+from .speakers import STAGES, count_by_speaker, refused_clips, rows_of, touched_clips
 
 SPLITS: Final = ("train", "val", "test")
-_STAGES: Final = tuple(stage.value for stage in Stage)
 _SWAP_CANDIDATES: Final = 60
 
 Cells = Counter[tuple[str, str]]
@@ -33,7 +34,7 @@ Cells = Counter[tuple[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
-    """Split and group of every clip. Dictionaries are keyed by clip_id.
+    """Split and group by speaker, of all speakers whose clips may have another one now.
 
     `straddlers` must be refused (ClipReason.STRADDLES_SPLITS): each nearly equals a clip of another split.
     """
@@ -42,6 +43,15 @@ class SplitPlan:
     group: Mapping[str, str]
     straddlers: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def columns(self, clips: pa.Table) -> dict[str, pa.Array]:
+        """Return split and split_group of all clips, as they should be."""
+        at = pc.index_in(clips["speaker"], pa.array(list(self.split), pa.string())).combine_chunks()
+        named = {"split": self.split, "split_group": self.group}
+        return {
+            column: pc.coalesce(pa.array(list(new.values()), pa.string()).take(at), clips[column].combine_chunks())
+            for column, new in named.items()
+        }
 
 
 @dataclass(slots=True)
@@ -55,22 +65,37 @@ class _Group:
 
 
 def assign_splits(clips: pa.Table, near_copies: Iterable[tuple[str, str]], settings: SplitSettings) -> SplitPlan:
-    """Assign every clip of `clips` a group and a split; what is assigned already stays.
+    """Assign every speaker of `clips` a group and a split; what is assigned already stays.
 
     `clips` has columns clip_id, speaker, stage1, stage2, stage1_reasons, split and split_group; `near_copies` are
-    pairs of clip_ids. Three or more groups with clips of a stage fill all three splits as far as new groups can be
-    moved, two fill train and test, one is train.
+    pairs of clip_ids, of which those that were considered before may be missing. Only speakers with new clips, in such
+    pairs, or in one group with these are looked at one by one. Three or more groups with clips of a stage fill all
+    three splits as far as new groups can be moved, two fill train and test, one is train.
     """
-    rows = clips.sort_by("clip_id").to_pylist()
-    groups, straddlers = _groups(rows, near_copies)
-    divided = _with_splits(rows, groups, straddlers, settings)
-    _fill_empty(divided, settings)
+    refused = refused_clips(clips)
+    pairs = sorted({(min(pair), max(pair)) for pair in near_copies})
+    ends = {row["clip_id"]: row for row in rows_of(clips, pairs)}
+    touched = touched_clips(clips, {row["speaker"] for row in ends.values()})
+    rows = count_by_speaker(clips, touched, refused)
+    union, straddlers = _groups(rows, ends, pairs, set(refused.to_pylist()))
+    if len(straddlers) > len(refused):
+        refused = pa.array(sorted(straddlers), pa.string())
+        rows = count_by_speaker(clips, touched, refused)
+    divided = _with_splits(rows, union, settings, clips.num_rows)
+    others = count_by_speaker(clips, pc.invert(touched), refused, "split_group")
+    _fill_empty(divided, _cells(others), settings)
     by_speaker = {speaker: group for group in divided for speaker in group.speakers}
     return SplitPlan(
-        {row["clip_id"]: by_speaker[row["speaker"]].split for row in rows},
-        {row["clip_id"]: by_speaker[row["speaker"]].name for row in rows},
+        {speaker: group.split for speaker, group in by_speaker.items()},
+        {speaker: group.name for speaker, group in by_speaker.items()},
         tuple(sorted(straddlers)),
-        tuple(_notes(rows, by_speaker, straddlers, settings)),
+        tuple(
+            _notes(
+                [*((row, by_speaker[row["speaker"]].split) for row in rows), *((row, row["split"]) for row in others)],
+                len(straddlers),
+                settings,
+            )
+        ),
     )
 
 
@@ -111,8 +136,10 @@ class _Union:
         return True
 
 
-def _groups(rows: list[dict[str, Any]], near_copies: Iterable[tuple[str, str]]) -> tuple[_Union, set[str]]:
-    union, by_id = _Union(), {row["clip_id"]: row for row in rows}
+def _groups(
+    rows: list[dict[str, Any]], ends: Mapping[str, dict[str, Any]], pairs: list[tuple[str, str]], refused: set[str]
+) -> tuple[_Union, set[str]]:
+    union = _Union()
     first_of_group: dict[str, str] = {}
     for row in rows:
         union.root(row["speaker"])
@@ -127,12 +154,12 @@ def _groups(rows: list[dict[str, Any]], near_copies: Iterable[tuple[str, str]]) 
     for name, member in first_of_group.items():
         if union.known(name):  # the speaker a group is named after belongs to it, also when it comes back
             union.join(name, member)
-    refused = ClipReason.STRADDLES_SPLITS.value
-    straddlers = {row["clip_id"] for row in rows if refused in (row["stage1_reasons"] or [])}
-    pairs = {(min(pair), max(pair)) for pair in near_copies if pair[0] in by_id and pair[1] in by_id}
-    for first, second in sorted(pairs):
-        if straddlers.isdisjoint((first, second)) and not union.join(by_id[first]["speaker"], by_id[second]["speaker"]):
-            straddlers.add(_newer(by_id[first], by_id[second]))
+    straddlers = set(refused)
+    for first, second in pairs:
+        if first not in ends or second not in ends or not straddlers.isdisjoint((first, second)):
+            continue
+        if not union.join(ends[first]["speaker"], ends[second]["speaker"]):
+            straddlers.add(_newer(ends[first], ends[second]))
     return union, straddlers
 
 
@@ -140,30 +167,33 @@ def _newer(first: dict[str, Any], second: dict[str, Any]) -> str:
     return str(max(first, second, key=lambda row: (row["split"] is None, row["clip_id"]))["clip_id"])
 
 
-def _with_splits(
-    rows: list[dict[str, Any]], union: _Union, straddlers: set[str], settings: SplitSettings
-) -> list[_Group]:
+def _with_splits(rows: list[dict[str, Any]], union: _Union, settings: SplitSettings, clips: int) -> list[_Group]:
+    """Give each group a split. clips: how many there are in all."""
     speakers: dict[str, set[str]] = defaultdict(set)
     stages: dict[str, set[str]] = defaultdict(set)
     names: dict[str, str] = {}
+    sizes: Counter[str] = Counter()
     for row in rows:
         root = union.root(row["speaker"])
         speakers[root].add(row["speaker"])
-        if row["clip_id"] not in straddlers:
-            stages[root].update(stage for stage in _STAGES if row[stage])
+        stages[root].update(stage for stage in STAGES if row[f"{stage}_sum"])
+        sizes[root] += row["clip_id_count"]
         if row["split_group"]:
             names[root] = min(names.get(root, row["split_group"]), row["split_group"])
-    clips = Counter(union.root(row["speaker"]) for row in rows)
     groups = []
     for root, members in speakers.items():
         ordered = sorted(members)
         place, frozen = place_of(ordered[0]), union.frozen.get(root)
-        if len(ordered) > 1 and clips[root] > _share(_split_at(place, settings), settings) * len(rows):
+        if len(ordered) > 1 and sizes[root] > _share(_split_at(place, settings), settings) * clips:
             place = 1.0  # the far end of train
         split = frozen or _split_at(place, settings)
         name = names.get(root, ordered[0])
         groups.append(_Group(name, ordered, split, frozen is not None, frozenset(stages[root]), place))
     return sorted(groups, key=lambda group: group.name)
+
+
+def _cells(rows: list[dict[str, Any]]) -> Cells:
+    return Counter((stage, row["split"]) for row in rows for stage in STAGES if row[f"{stage}_sum"])
 
 
 def _split_at(place: float, settings: SplitSettings) -> str:
@@ -182,11 +212,11 @@ def _distance(place: float, split: str, settings: SplitSettings) -> float:
     return max(low - place, place - high, 0.0)
 
 
-def _fill_empty(groups: list[_Group], settings: SplitSettings) -> None:
-    """Move new groups, one or two at a time, as long as that leaves fewer splits empty."""
-    counts = Counter(stage for group in groups for stage in group.stages)
-    targets = [(stage, split) for stage in _STAGES for split in _wanted(counts[stage], settings)]
-    cells: Cells = Counter((stage, group.split) for group in groups for stage in group.stages)
+def _fill_empty(groups: list[_Group], others: Cells, settings: SplitSettings) -> None:
+    """Move new groups, one or two at a time, as long as that leaves fewer splits empty. others: of all other groups."""
+    cells: Cells = others + Counter((stage, group.split) for group in groups for stage in group.stages)
+    counts = Counter({stage: sum(cells[stage, split] for split in SPLITS) for stage in STAGES})
+    targets = [(stage, split) for stage in STAGES for split in _wanted(counts[stage], settings)]
     while missing := sum(not cells[cell] for cell in targets):
         moves = sorted(_moves(groups, settings), key=lambda move: move[0])
         singles = ((move,) for move in moves)
@@ -212,7 +242,7 @@ def _moves(groups: list[_Group], settings: SplitSettings) -> Iterator[Move]:
         for split in SPLITS:
             if split != group.split:
                 distance = _distance(group.place, split, settings)
-                yield (len(group.stages) < len(_STAGES), distance, group.name), group, split
+                yield (len(group.stages) < len(STAGES), distance, group.name), group, split
 
 
 def _missing(moves: Iterable[Move], cells: Cells, targets: list[tuple[str, str]]) -> int:
@@ -234,17 +264,17 @@ def _wanted(groups: int, settings: SplitSettings) -> list[str]:
     return [split for split, _ in zip((s for s in shares if shares[s] > 0), range(groups), strict=False)]
 
 
-def _notes(
-    rows: list[dict[str, Any]], by_speaker: dict[str, _Group], straddlers: set[str], settings: SplitSettings
-) -> Iterator[str]:
-    placed = [row for row in rows if row["clip_id"] not in straddlers]
-    for stage in _STAGES:
-        clips = Counter(by_speaker[row["speaker"]].split for row in placed if row[stage])
-        for split in SPLITS if clips else ():
+def _notes(rows: list[tuple[dict[str, Any], str]], straddlers: int, settings: SplitSettings) -> Iterator[str]:
+    """Say which splits are small. rows: counts, and the split where these clips are."""
+    for stage in STAGES:
+        clips: Counter[str] = Counter()
+        for row, split in rows:
+            clips[split] += row[f"{stage}_sum"]
+        for split in SPLITS if clips.total() else ():
             if not clips[split]:
                 yield f"{stage} has no {split} clips: there are too few new speakers to fill it"
             elif clips[split] < settings.small_clips:
                 yield f"{stage} has only {counted(clips[split], f'{split} clip')}"
     if straddlers:
-        refused = counted(len(straddlers), "clip")
+        refused = counted(straddlers, "clip")
         yield f"{refused} refused because a clip of the same scene or sound stands in another split"

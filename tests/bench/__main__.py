@@ -18,7 +18,7 @@ import av
 
 from heterodub.flows.cli.environment import configure_environment
 from heterodub.tasks.ingestion.child import LEAN
-from tests.bench import catalogue, facemesh, sandbox
+from tests.bench import catalogue, facemesh, growth, sandbox
 
 _TALKS = ("s01-clean.mp4", "s02-clean.mp4", "s03-clean.mp4", "s06-clean.mp4")
 _FILES_PER_TALK = 2
@@ -46,6 +46,7 @@ def main() -> None:
         sandbox.bench(sorted(media.iterdir()), 1)
         facemesh.bench(sorted(media.iterdir()), arguments.facemesh_python, 1)
         catalogue.bench(folder / "million", 1_000_000)
+        growth.bench()
 
 
 def _ingest(media: Path, folder: Path, rounds: int) -> None:

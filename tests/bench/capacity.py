@@ -27,7 +27,6 @@ from tests.bench import growth
 from tests.bench.loop import Loop
 
 _HOURS = (1_000, 1_000_000)
-_SIZES = (5_000, 50_000)
 _ROOM_GIB = 64
 
 
@@ -126,7 +125,7 @@ def _ends(rates: dict[str, float], room_gib: float) -> None:
     Memory grows on the line through two sizes; time on that or on the power through them, whichever ends sooner: a
     power below 1 is growth that hides behind what a part costs at its start.
     """
-    low, high = _SIZES
+    low, high = growth.SIZES
     print(f"\nThe driver's own work: measured at {low:,} and {high:,}, the rest is calculated\n")
     each = ", ".join(f"{rate:,.0f} {what}s" for what, rate in rates.items())
     print(f"An hour of video is {each} here.\n")

@@ -6,6 +6,7 @@ it added to an idle process. No media is read; the rows are made beforehand and 
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -13,8 +14,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.ndimage import gaussian_filter1d
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import load_policy
@@ -30,7 +35,13 @@ from heterodub.tasks.stores.delta import DataFile, TableChange
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 
-_CHUNK = 2_000
+SIZES = (5_000, 50_000)
+_CHUNK = 20_000
+NEW = 10_000
+"""Clips that a run adds to those that are there."""
+_FRAMES = (135, 147)
+"""Frames of a clip, at least and less than: as those of real footage, which have a word of sound and of movement each.
+"""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,14 @@ class Cost:
     mib: float
 
 
+def bench() -> None:
+    """Print how much each part grows where a corpus grows tenfold: 0 is not at all, 1 in proportion."""
+    for name in PARTS:
+        small, large = (measure(name, count) for count in SIZES)
+        power = math.log(large.seconds / small.seconds) / math.log(SIZES[1] / SIZES[0])
+        print(f"{'growth of ' + name:48s} {power:.2f} in time, {large.mib - small.mib:.0f} MiB more", flush=True)
+
+
 def measure(part: str, count: int) -> Cost:
     """Run a part in a process of its own."""
     command = [sys.executable, "-m", "tests.bench.growth", part, str(count)]
@@ -75,10 +94,56 @@ def _files(ws: Workspace, count: int) -> None:
 
 
 def _clips(ws: Workspace, count: int) -> None:
-    for start in range(0, count, _CHUNK):
-        refused = {"stage1": False, "stage2": False, "stage1_reasons": ["noisy"], "stage2_reasons": ["blurred"]}
-        rows = (sample.clip_row(number, **refused) for number in range(start, min(start + _CHUNK, count)))
-        tables.append_rows(ws, "clips", sample.clips(*rows))
+    _append_clips(ws, 0, count)
+
+
+def _append_clips(ws: Workspace, first: int, end: int) -> None:
+    for start in range(first, end, _CHUNK):
+        tables.append_rows(ws, "clips", made_clips(start, min(start + _CHUNK, end)))
+
+
+def made_clips(start: int, end: int) -> pa.Table:
+    """Rows of `clips` that both stages refuse: no two alike, fingerprints as long as those of real footage."""
+    chance, count = np.random.default_rng(start), end - start
+    refused: dict[str, Any] = {
+        "stage1": False,
+        "stage2": False,
+        "stage1_reasons": ["noisy"],
+        "stage2_reasons": ["blurred"],
+    }
+    rows = sample.clips(sample.clip_row(0, **refused)).take(np.zeros(count, int))
+    frames = chance.integers(*_FRAMES, count)
+    movement = gaussian_filter1d(chance.standard_normal((frames.sum(), 4), np.float32), 2, axis=0)
+    track = np.clip(np.rint(25 * movement / movement.std()), -127, 127).astype(np.int8)
+    columns = {
+        "clip_id": pa.array([sample.clip_id(number) for number in range(start, end)]),
+        "media_id": pa.array([sample.media_id(number) for number in range(start, end)]),
+        "uri": pa.array([f"/footage/{number}.mp4" for number in range(start, end)]),
+        "speaker": pa.array([f"speaker {number}" for number in range(start, end)]),
+        "split_group": pa.array([f"speaker {number}" for number in range(start, end)]),
+        "split": pc.take(pa.array(["train", "val", "test"]), pa.array(np.arange(start, end) % 3)),
+        "frames": pa.array(frames),
+        "picture_hash": _pieces(chance.bytes(40 * count), np.full(count, 40)),
+        "sound_hash": _pieces(chance.bytes(4 * int(frames.sum())), 4 * frames),
+        "face_motion": _pieces(track.tobytes(), 4 * frames),
+    }
+    for name, column in columns.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
+    return rows
+
+
+def _pieces(data: bytes, lengths: np.ndarray) -> pa.Array:
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.Array.from_buffers(pa.binary(), len(lengths), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
+def _all_but_new(ws: Workspace, count: int) -> None:
+    """Clips that were compared with each other and divided, and NEW that were not."""
+    _append_clips(ws, 0, count)
+    fresh = made_clips(count, count + NEW)
+    for name in ("split", "split_group"):
+        fresh = fresh.set_column(fresh.schema.get_field_index(name), name, pa.nulls(NEW, pa.string()))
+    tables.append_rows(ws, "clips", fresh)
 
 
 def _both(ws: Workspace, count: int) -> None:
@@ -89,8 +154,7 @@ def _both(ws: Workspace, count: int) -> None:
 def _released(ws: Workspace, count: int) -> None:
     _clips(ws, count)
     _release(ws, count)
-    rows = [sample.clip_row(number) for number in range(count, count + count // 10)]
-    tables.append_rows(ws, "clips", sample.clips(*rows))
+    _append_clips(ws, count, count + count // 10)
 
 
 def _parts(ws: Workspace, count: int) -> None:
@@ -131,7 +195,7 @@ PARTS = {
     "list files": GrowthPart("file", _nothing, _list),
     "read catalog": GrowthPart("file", _files, lambda ws, count: catalog.read_catalog(ws)),
     "append to a log": GrowthPart("file", _parts, _append, patience_s=30.0),
-    "near-copies, splits": GrowthPart("clip", _clips, lambda ws, count: assign(ws, Settings().splits)),
+    "near-copies, splits": GrowthPart("clip", _all_but_new, lambda ws, count: assign(ws, Settings().splits)),
     "audit": GrowthPart("clip", _both, _audit),
     "release": GrowthPart("clip", _clips, _release),
     "drift": GrowthPart("clip", _released, lambda ws, count: find_drift(ws, Settings())),

@@ -67,13 +67,14 @@ def test_strangers_do_not_match(chance):
     assert find_near_copies(clips).near_copy_of == {}
 
 
-@pytest.mark.parametrize("bits, same", [(0, True), (3, True), (5, True), (6, False)])
-def test_pictures_match_up_to_five_bits_a_hash(chance, bits, same):
+@pytest.mark.parametrize("bits, least", [(0, 40), (3, 40), (5, 39), (6, 0)])
+def test_pictures_match_up_to_five_bits_a_hash(chance, bits, least):
+    """With five in each hash, no piece of 16 bits is whole once in a thousand times."""
     one = [_picture(chance) for _ in range(40)]
     two = [_flip(picture, _spread(chance, bits)) for picture in one]
     result = find_near_copies(_clips(one + two, [b""] * 80))
-    expected = {f"c{n + 40:06d}": f"c{n:06d}" for n in range(40)} if same else {}
-    assert result.same_scene_as == expected
+    expected = {f"c{n + 40:06d}": f"c{n:06d}" for n in range(40)} if least else {}
+    assert result.same_scene_as.items() <= expected.items() and len(result.same_scene_as) >= least
     assert result.pairs["picture"].all() and not result.pairs["sound"].any()
 
 

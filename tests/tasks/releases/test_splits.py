@@ -1,4 +1,5 @@
 import random
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pyarrow as pa
@@ -27,8 +28,20 @@ def _row(clip, speaker, stages="12", split=None, group=None, reasons=()):
     return {"clip_id": clip, "speaker": speaker, **flags, **given}
 
 
+@dataclass(frozen=True)
+class _ByClip:
+    split: dict[str, str]
+    group: dict[str, str]
+    straddlers: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
 def _plan(rows, pairs=(), settings=_SETTINGS):
-    return assign_splits(pa.Table.from_pylist(rows, _SCHEMA), pairs, settings)
+    clips = pa.Table.from_pylist(rows, _SCHEMA)
+    plan = assign_splits(clips, pairs, settings)
+    ids = clips["clip_id"].to_pylist()
+    columns = {name: dict(zip(ids, new.to_pylist(), strict=True)) for name, new in plan.columns(clips).items()}
+    return _ByClip(columns["split"], columns["split_group"], plan.straddlers, plan.notes)
 
 
 def _frozen(rows, plan):

@@ -1,0 +1,101 @@
+"""What clips are compared by, as arrays.
+
+Legend: N clips, H hashes of a clip.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heterodub.model.features.arrays import Flags
+
+from .hash_search import Ints, Keys, Words
+from .recordings import Movement, sound_streams
+from .streams import Streams
+
+MIN_AV_SYNC: Final = 1.75
+"""Sync score from which a sound counts as the face's own (docs/policy.md: 2 in 11 false pairs reach it)."""
+
+HASHES: Final = 5
+"""Perceptual hashes per clip, of 64 bits each."""
+PICTURE_KEY_BITS: Final = 16
+"""A copy differs in 25 of 320 bits at most. Of twenty pieces of 16 bits one at least is untouched by that, all but
+surely; shorter pieces would be shared by chance too often."""
+
+COLUMNS: Final = ["clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "av_sync_score"]
+"""Columns of `clips` that a comparison needs."""
+
+
+@dataclass(slots=True)
+class Fingerprints:
+    """All that clips are compared by. `scene` and `copy` are hashes of the clusters' names."""
+
+    ids: pa.Array
+    media_id: pa.Array
+    names: dict[str, pa.Array]
+    media: Words
+    clusters: dict[str, Words]
+    frames: Ints
+    hashes_NH: Words
+    is_usable: Flags
+    is_synced: Flags
+    sound: Streams
+    movement: Movement
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> Self:
+        """Those of rows with COLUMNS, and with near_copy_of and same_scene_as where clusters are known."""
+        ids, media_id = (flat(rows[name]) for name in ("clip_id", "media_id"))
+        names = {"scene": _named(rows, "same_scene_as"), "copy": _named(rows, "near_copy_of")}
+        hashes_NH, is_usable = _picture_words(rows["picture_hash"].to_pylist())
+        return cls(
+            ids,
+            media_id,
+            names,
+            hashed(media_id),
+            {kind: hashed(name) for kind, name in names.items()},
+            rows["frames"].to_numpy(),
+            hashes_NH,
+            is_usable,
+            rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= MIN_AV_SYNC,
+            sound_streams(rows["sound_hash"]),
+            Movement(rows["face_motion"]),
+        )
+
+    def picture_keys(self) -> Iterator[Keys]:
+        """Yield a key of each clip with usable pictures: the hashes, rotated so that another piece leads each time."""
+        clip = np.flatnonzero(self.is_usable).astype(np.int32)
+        for number in range(HASHES):
+            word = self.hashes_NH[clip, number]
+            for start in range(0, 64, PICTURE_KEY_BITS):
+                turned = word << np.uint64(start) | word >> np.uint64((64 - start) % 64)
+                yield Keys(turned, clip, np.zeros(len(clip), np.int32))
+
+
+def flat(column: pa.ChunkedArray) -> pa.Array:
+    """Return a column in one piece."""
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def _named(rows: pa.Table, column: str) -> pa.Array:
+    ids = flat(rows["clip_id"])
+    return pc.coalesce(flat(rows[column]), ids) if column in rows.column_names else ids
+
+
+def hashed(texts: pa.Array) -> Words:
+    """Return a number of 64 bits for each text."""
+    return np.asarray(pd.util.hash_array(texts.to_numpy(zero_copy_only=False), categorize=False), np.uint64)
+
+
+def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
+    """Return the hashes (N, H), and which clips have usable ones: not of flat pictures (all zeros or ones)."""
+    whole = np.array([len(value) == HASHES * 8 for value in hashes], bool)
+    packed = b"".join(value if len(value) == HASHES * 8 else bytes(HASHES * 8) for value in hashes)
+    words_NH = np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, HASHES)
+    flat = (words_NH == 0) | (words_NH == np.uint64(2**64 - 1))
+    return words_NH, whole & ~flat.any(axis=1)
