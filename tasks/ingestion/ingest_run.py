@@ -68,7 +68,7 @@ class _Pending:
 
 
 class IngestRun:
-    """What an ingest does with the results of its tasks. One content is analysed at a time under one name: files that
+    """Storing of the results of an ingest's tasks. One content is analysed at a time under one name: files that
     hold one which is being analysed wait until it is stored, and are then compared with what is stored.
     """
 

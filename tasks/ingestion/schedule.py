@@ -51,7 +51,7 @@ class ListedSlice:
 
 
 @dataclass(slots=True)
-class _Film:
+class _CutFilm:
     """A film whose segments are being analysed: results by the segment's first frame."""
 
     job: FileJob
@@ -79,7 +79,7 @@ class Schedule(Iterator[Task]):
         self._reading: deque[Identification] = deque()
         self._waiting: list[tuple[float, int, Task]] = []
         self._waiting_bytes = 0.0
-        self._films: dict[str, _Film] = {}
+        self._films: dict[str, _CutFilm] = {}
         self._numbers = count()
 
     def __next__(self) -> Task:
@@ -131,7 +131,7 @@ class Schedule(Iterator[Task]):
         if len(segments) < 2:
             self._put(job, job.size_bytes)
             return
-        self._films[job.media_id] = _Film(job, tuple(segments))
+        self._films[job.media_id] = _CutFilm(job, tuple(segments))
         for segment in segments:
             name = f"{job.suffix}-{segment.first}-{segment.stop or 'end'}".lstrip("-")
             self._put(replace(job, segment=segment, suffix=name), job.size_bytes / len(segments))
@@ -198,7 +198,7 @@ def urgency(task: Task) -> float:
             return float(task.size_bytes)
 
 
-def _whole(film: _Film) -> FilmResult:
+def _whole(film: _CutFilm) -> FilmResult:
     """Join the results of a film's segments. A film ends where it is damaged: what comes behind is not looked at."""
     began_ns = min(result.began_ns for result in film.results.values())
     ended_ns = max(result.ended_ns for result in film.results.values())

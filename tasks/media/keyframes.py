@@ -4,7 +4,7 @@ A segment is decoded from a key picture well before its first frame, so that eve
 (the choice of pictures, shot cuts, transitions, combs) knows the same as in one pass. What remembers more starts anew
 with each section (schemas/contract.py), and segments begin with sections. So the rows are those of one pass, exactly.
 
-Films whose clock is not plain, and whose decoder is told something between key pictures, are not cut.
+Films whose clock is not plain, and whose stream changes its parameters between key pictures, are not cut.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What clips are compared by, as arrays.
+"""Fingerprints by which clips are compared, as arrays.
 
 Legend: N clips, H hashes of a clip.
 """

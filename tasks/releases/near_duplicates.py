@@ -77,8 +77,8 @@ class _Found:
         return pa.concat_tables([pa.table(empty), *self.tables]).to_pandas()
 
 
-class Comparison:
-    """Comparison of new clips with each other and with others."""
+class CopySearch:
+    """Search for copies of new clips among each other and among others."""
 
     def __init__(self, new: Fingerprints) -> None:
         self.new, self.found = new, _Found()
@@ -230,14 +230,14 @@ def find_new_copies(
     ids = flat(new).sort() if len(new) else pa.array([], pa.string())
     found: list[pd.DataFrame] = []
     for start in range(0, len(ids), BLOCK):
-        comparison = Comparison(Fingerprints.of(read(ids.slice(start, BLOCK)).sort_by("clip_id")))
-        comparison.among()
+        search = CopySearch(Fingerprints.of(read(ids.slice(start, BLOCK)).sort_by("clip_id")))
+        search.among()
         for rows in stream() if len(ids) > 0 else ():
             number = pc.fill_null(pc.index_in(rows["clip_id"], ids), -1)
             others = rows.filter(pc.less(number, start))
             if others.num_rows:
-                comparison.against(Fingerprints.of(others))
-        found.append(comparison.found.joined())
+                search.against(Fingerprints.of(others))
+        found.append(search.found.joined())
     return _clusters(pd.concat(found) if found else _Found().joined())
 
 
