@@ -9,7 +9,7 @@ from .config.sections import Section
 from .config.training import GeneratorArchitecture
 from .config.translation import DiscriminatorArchitecture, Stage2Settings, TranslatorArchitecture
 from .contract import (
-    EXTRACTOR_VERSION,
+    FEATURES_VERSION,
     FPS,
     LANDMARK_POINTS,
     MEL_BANDS,
@@ -44,7 +44,7 @@ class Contract(Section):
     mel_hop_samples: int = MEL_HOP_SAMPLES
     mel_columns_per_frame: int = MEL_COLUMNS_PER_FRAME
     landmark_points: int = LANDMARK_POINTS
-    extractor_version: str = EXTRACTOR_VERSION
+    features_version: str = FEATURES_VERSION
 
     def differences(self, other: "Contract") -> list[str]:
         """List the fields that differ, in words: one "name: ours, not theirs" a field."""

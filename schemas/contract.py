@@ -1,13 +1,17 @@
 """Constants that stores, features and networks must agree on. Each is defined here once and nowhere else.
 
-Changing any of them changes what a stored row means, so bump EXTRACTOR_VERSION with it: rows of another
-version are measured again, and a release never mixes two.
+Changing any of them changes what a stored row means, so bump FEATURES_VERSION with it, or the number behind it in
+EXTRACTOR_VERSION: rows of another version are measured again, and a release never mixes two.
 """
 
 from typing import Final
 
-EXTRACTOR_VERSION: Final = "5"
-"""Version of everything between a file's bytes and a stored row (decoding, landmarks, measures, features)."""
+FEATURES_VERSION: Final = "4"
+"""Version of what models read: frames, landmarks, mel, crops. A model of another version is refused."""
+
+EXTRACTOR_VERSION: Final = f"{FEATURES_VERSION}.1"
+"""Version of everything between a file's bytes and a stored row: of the features, then of all else (where clips begin
+and end, measures)."""
 
 FPS: Final = 25
 """Frames per second of every stored clip; the paper's corpora LRS2 and LRW run at this rate (section 4.1)."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from heterodub.model.training.sampler import ClipInfo
-from heterodub.schemas.contract import EXTRACTOR_VERSION
+from heterodub.schemas.contract import FEATURES_VERSION
 from heterodub.schemas.errors import NotFoundError, TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.releases import releases
@@ -109,11 +109,11 @@ def find_release(workspace: Workspace, release_id: str | None) -> Release:
     Raises: NotFoundError - there is none. TrainingError - it was extracted by another version of heterodub.
     """
     release = releases.named(workspace, release_id)
-    version = release.extractor.split("-", 1)[0]
-    if version != EXTRACTOR_VERSION:
+    version = release.extractor.partition("-")[0].partition(".")[0]
+    if version != FEATURES_VERSION:
         raise TrainingError(
             f"release {release.release_id} was extracted by version {version}, this heterodub computes features as "
-            f"version {EXTRACTOR_VERSION}: ingest again, or use the heterodub that made it ({release.code})"
+            f"version {FEATURES_VERSION}: ingest again, or use the heterodub that made it ({release.code})"
         )
     return release
 

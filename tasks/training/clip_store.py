@@ -100,7 +100,8 @@ class StoredClips:
     def __post_init__(self) -> None:
         """Index the files by media, from the bounds in the table's log."""
         bounds = [(file.bounds.get("media_id", ("", "~")), file) for file in self.files]
-        self._single = sorted((low, file) for (low, high), file in bounds if low == high)
+        single = [(low, file) for (low, high), file in bounds if low == high]
+        self._single = sorted(single, key=lambda entry: entry[0])  # a film in segments has several
         self._mixed = [file for (low, high), file in bounds if low != high]
 
     @classmethod

@@ -7,6 +7,7 @@ import pytest
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.contract import FEATURES_VERSION
 from heterodub.schemas.errors import ModelFileError, NotFoundError, TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.cross_validation import folds, grouped, halves
@@ -52,6 +53,13 @@ def test_release_of_another_version_of_the_features(tmp_path):
     publish(workspace, replace(ORIGIN, extractor="0-face_mesh_v1-0badcafe"))
     with pytest.raises(TrainingError, match="extracted by version 0"):
         find_release(workspace, None)
+
+
+def test_release_of_an_extractor_with_the_same_features(tmp_path):
+    workspace = Workspace.open(str(tmp_path / "w"), create=True)
+    add_media(workspace, 0, 1, 30)
+    publish(workspace, replace(ORIGIN, extractor=f"{FEATURES_VERSION}.999-face_mesh_v1-0badcafe"))
+    assert find_release(workspace, None).extractor.startswith(f"{FEATURES_VERSION}.999")
 
 
 def test_version_that_was_erased(own_workspace):
