@@ -43,7 +43,7 @@ _STEP_FRAMES: Final = 5
 """A key of movement is the signs of all signals at eight moments, so far apart that one does not foretell the next."""
 
 _SOUND_KEY_BITS: Final = 26
-_MOTION_KEY_BITS: Final = 30
+_MOTION_KEY_BITS: Final = 28
 """Bits of a key. They must not depend on the number of clips, else what is found would depend on when it was looked
 for. Words of movement are less even than those of sound: three times as many pairs share one by chance."""
 _MOTION_BESIDE: Final = range(40, 81, 8)
