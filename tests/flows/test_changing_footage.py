@@ -14,6 +14,7 @@ from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.releases.publishing import PublishResult
 from heterodub.tasks.steps.ingest import choose_policy, find_files, work_on_files
+from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.batches import orphans
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, versions, write_head
@@ -135,7 +136,7 @@ def test_next_run_cleans_up_after_a_killed_run(place, settings):
     rows = catalog.read_catalog(ws)
     row = rows[str(place / "films" / "a.mp4")]
     gone = {**row, "media_id": "0" * 64, "state": "rejected", "reason": "no_face", "clips": 0}
-    driver.tables.replace_rows(ws, "catalog", catalog.catalog_table([gone]), "uri")
+    tables.replace_rows(ws, "catalog", catalog.catalog_table([gone]), "uri")
     assert orphans(ws)
     plan, _, published = run(place / "films", settings)
     assert (plan.fresh, published.is_new) == ((), True)
@@ -251,7 +252,7 @@ def test_two_rows_of_one_content_become_one(place, settings):
     row = rows[str(place / "films" / "a.mp4")]
     (place / "films" / "a.mp4").rename(place / "films" / "z.mp4")
     moved = {**row, "uri": str(place / "films" / "z.mp4"), "speaker": "zoe"}
-    driver.tables.replace_rows(ws, "catalog", catalog.catalog_table([moved]), "uri")
+    tables.replace_rows(ws, "catalog", catalog.catalog_table([moved]), "uri")
     store(place / "films", settings)
     assert set(states(place)) == {"b.mp4", "c.mp4", "z.mp4"}
     assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1, "z.mp4": 1}

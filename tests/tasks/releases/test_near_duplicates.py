@@ -1,10 +1,9 @@
-import time
-
 import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
+from heterodub.tasks.releases import near_duplicates
 from heterodub.tasks.releases.near_duplicates import find_near_copies
 
 
@@ -136,13 +135,23 @@ def test_chain_points_at_its_smallest_clip(chance):
     assert find_near_copies(rows.take([2, 0, 1])).same_scene_as == expected
 
 
-def test_huge_cluster_is_one_cluster_in_bounded_time(chance):
+@pytest.fixture
+def compared(monkeypatch):
+    """The number of pairs in each comparison that a search makes of pictures and of sounds."""
+    pictures, sounds = [], []
+    near, same = near_duplicates._near, near_duplicates.same_sound
+    monkeypatch.setattr(near_duplicates, "_near", lambda one, other: pictures.append(len(one)) or near(one, other))
+    monkeypatch.setattr(near_duplicates, "same_sound", lambda *given: sounds.append(len(given[2])) or same(*given))
+    return pictures, sounds
+
+
+def test_huge_cluster_is_one_cluster_after_few_comparisons_of_each_clip(chance, compared):
+    """Each clip is like each other one: all pairs would be 1000 comparisons of each clip."""
     base = _picture(chance)
-    pictures = [_flip(base, _spread(chance, 1)) for _ in range(5000)] + [base] * 5000
-    started = time.monotonic()
-    result = find_near_copies(_clips(pictures, [b""] * 10_000))
-    assert set(result.same_scene_as.values()) == {"c000000"} and len(result.same_scene_as) == 9999
-    assert time.monotonic() - started < 60
+    pictures = [_flip(base, _spread(chance, 1)) for _ in range(1000)] + [base] * 1000
+    result = find_near_copies(_clips(pictures, [b""] * 2000))
+    assert set(result.same_scene_as.values()) == {"c000000"} and len(result.same_scene_as) == 1999
+    assert 1999 <= sum(compared[0]) < 40 * 2000
 
 
 @pytest.mark.parametrize("change", ["none", "mirrored", "noisy", "trimmed", "longer"])
@@ -201,18 +210,18 @@ def test_equal_sound_is_a_copy_where_it_is_the_recording_s(chance, pairing, same
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_hundred_thousand_clips_take_seconds(chance):
+def test_hundred_thousand_clips_need_few_comparisons_of_each(chance, compared):
     count, copies = 100_000, 1000
     pictures = [_picture(chance) for _ in range(count - copies)]
     pictures += [_flip(pictures[n], _spread(chance, 3)) for n in range(copies)]
     sounds = [chance.bytes(4 * 40) for _ in range(count - copies)]
     sounds += [_noisy(chance, sounds[n + copies], 0.05) for n in range(copies)]
     clips = _clips(pictures, sounds)
-    started = time.monotonic()
     result = find_near_copies(clips)
-    took = time.monotonic() - started
     by = result.pairs.set_index(["a", "b"])
     assert by["picture"].sum() >= 0.99 * copies
     assert by["sound"].sum() >= 0.99 * copies
     assert len(by) <= 2 * copies
-    assert took < 120  # 10 to 20 s on a quiet core; the bound only catches quadratic work
+    looked_at, listened_to = map(sum, compared)
+    assert copies <= looked_at < 100 * count  # 26 for each, of the 50,000 that there are
+    assert copies <= listened_to < 2 * copies
