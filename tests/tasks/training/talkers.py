@@ -1,6 +1,7 @@
 """A workspace with a published release of made talkers (tests/model/talking.py), as an ingest would leave it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,11 @@ def stored_row(
 
 
 def damage(workspace: Workspace, speaker: int, frames: int, value: float) -> None:
-    """Put a value that is no number into a speaker's stored mel, as a broken writer would."""
+    """Put a value that is no number into a speaker's stored mel, as a broken writer with other settings would, and
+    publish it: payload alone makes no other release.
+    """
     landmarks, tracked, mel = talk(frames, seed=100 * speaker)
     mel[5, 7] = value
     rows = sample.stage1(stored_row(speaker, 0, landmarks, tracked, mel))
     tables.replace_rows(workspace, "stage1", rows, "clip_id")
+    publish(workspace, replace(ORIGIN, settings="cba987654321"))

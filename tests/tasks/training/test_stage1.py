@@ -17,7 +17,7 @@ from heterodub.tasks.training.run_dirs import training_folder
 from heterodub.tasks.training.stage1 import generator_spec
 from tests import forks
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.talkers import damage, publish
+from tests.tasks.training.talkers import damage
 
 SHORT = {"max_steps": 12, "eval_interval": 6, "save_interval": 4}
 
@@ -106,7 +106,6 @@ def test_training_stops_early_without_improvement(workspace, tmp_path):
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_non_finite_input_stops_training_and_names_the_clip(own_workspace, tmp_path, value):
     damage(own_workspace, 3, 40, value)
-    publish(own_workspace)
     clip = next(clip for clip in chosen(own_workspace).train if clip.facts.speaker == "speaker 3")
     with pytest.raises(TrainingError, match=f"{clip.facts.clip_id}.*not finite"):
         trained(own_workspace, tmp_path / "training")

@@ -13,7 +13,7 @@ from heterodub.tasks.training.clip_store import ClipSource
 from heterodub.tasks.training.datasets import GeneratorDataset, batches_from
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.training.talkers import damage, publish, talkers
+from tests.tasks.training.talkers import damage, talkers
 
 SPEAKERS, CLIPS, FRAMES = 8, 2, 60
 
@@ -107,7 +107,6 @@ def test_store_far_larger_than_the_buffer_stays_out_of_memory(selection):
 def test_broken_clip_is_named_across_processes(tmp_path):
     workspace = talkers(tmp_path / "w", speakers=4, clips=1, frames=40)
     damage(workspace, 0, 40, np.nan)
-    publish(workspace)
     broken = select(workspace, find_release(workspace, None), Stage.STAGE1)
     with pytest.raises(TrainingError, match=f"{sample.clip_id(0)}.*not finite"):
         list(batches_from(batches(broken, settings()), 20, 1)(0))
