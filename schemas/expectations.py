@@ -154,6 +154,7 @@ def _clips(settings: ClipSettings) -> Suite:
             _in_set("split", ["train", "val", "test"], "a split is one of three"),
             _between("splits_of_group", 0, 1, "a group of speakers has one split"),
             _between("splits_of_speaker", 0, 1, "a speaker has one split"),
+            _none("near_in_other_splits", "near-copies have one split, but for those refused since they have not"),
             _equal("extractor", "common_extractor", "all clips come from one extractor"),
             _equal("backend", "common_backend", "all landmarks come from one backend"),
             _holds("in_catalog", "a clip's file is measured in the catalog"),

@@ -149,18 +149,24 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
         remedy = f"once no ingest is running, {_AGAIN}"
         detail = f"{len(back)} stored files are of footage that was taken down: {_some_ids(back)}"
         yield _problem("takedowns", detail, remedy)
-    if not (left or strays or back):
+    barred = pa.array(sorted(marks.media), pa.string())
+    named = pc.field("media_id").isin(barred) | pc.field("other_media_id").isin(barred)
+    if pairs := tables.read_any(ws, "near_pairs", ["clip_id"], named).num_rows:
+        detail = f"{counted(pairs, 'pair')} of near-copies name footage that was taken down"
+        yield _problem("takedowns", detail, _AGAIN)
+    if not (left or strays or back or pairs):
         yield _good("takedowns", "nothing is stored of what was taken down")
 
 
 def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
     """Files on the disk that no newest version names, and that hold rows of such contents."""
-    files = [
+    columns = [(table, "media_id") for table, schema in TABLES.items() if "media_id" in schema.names]
+    files = {
         f"{table}/{name}"
-        for table in ("catalog", "clips", "stage1", "stage2", "labels", "draws", "benchmarks")
+        for table, column in (*columns, ("near_pairs", "other_media_id"))
         if media and delta.exists(ws, table)
-        for name in vacuum.strays(ws, table, "media_id", media)
-    ]
+        for name in vacuum.strays(ws, table, column, media)
+    }
     return sorted(files)
 
 

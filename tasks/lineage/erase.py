@@ -110,7 +110,8 @@ def _carry_out(
     erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
     erased += len(vacuum.erase(ws, "release_files"))
     for side in ("media_id", "other_media_id"):
-        tables.delete_rows(ws, "near_pairs", side, scope.media)  # publishing did, unless nothing is published yet
+        # publishing did, before its audit, unless nothing is published yet; it sees by them which clusters lost a clip
+        tables.delete_rows(ws, "near_pairs", side, scope.media)
         erased += len(_erase(ws, "near_pairs", side, scope.media))
     if scope.kind == "corpus":
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))

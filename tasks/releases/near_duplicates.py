@@ -256,20 +256,11 @@ def _clusters(found: pd.DataFrame) -> NearCopies:
     return NearCopies(merged, near_copy_of, same_scene_as)
 
 
-def _first_of(left: Any, right: Any, chosen: Any = None) -> dict[str, str]:
+def _first_of(left: Any, right: Any) -> dict[str, str]:
     """Map each name but the smallest of a cluster to the smallest."""
-    if chosen is not None:
-        left, right = left[chosen], right[chosen]
     names, number = np.unique(np.concatenate([left, right]).astype(object), return_inverse=True)
     first = firsts(number[: len(left)], number[len(left) :], len(names)) if len(names) else np.empty(0, np.int64)
     return {str(names[i]): str(names[i_first]) for i, i_first in enumerate(first) if i != i_first}
-
-
-def _renamed(ids: pa.Array, firsts_of: dict[str, str]) -> pa.Array:
-    if not firsts_of:
-        return ids
-    at = pc.index_in(ids, pa.array(list(firsts_of)))
-    return pc.coalesce(pa.array(list(firsts_of.values())).take(at), ids)
 
 
 def _similar_length(left: AnyInts, right: AnyInts) -> Flags:

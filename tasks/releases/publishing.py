@@ -26,7 +26,7 @@ from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import releases
-from .clusters import CLUSTERS, update_clusters
+from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
 from .splits import assign_splits
 
@@ -155,6 +155,7 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
     changes = pa.table({"clip_id": clips["clip_id"], **columns}).filter(changed)
     if changes.num_rows:
         tables.update_columns(workspace, "clips", changes)
+    drop_stale(workspace, copies)
     for table in ("stage1", "stage2"):
         if plan.straddlers and changes.num_rows:
             tables.delete_rows(workspace, table, "clip_id", frozenset(plan.straddlers))

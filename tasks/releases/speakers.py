@@ -18,9 +18,10 @@ def refused_clips(clips: pa.Table) -> pa.Array:
 
 
 def rows_of(clips: pa.Table, pairs: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Return clip_id, speaker and split of the clips of some pairs."""
+    """Return clip_id, speaker and split_group of the clips of some pairs."""
     ends = pa.array(sorted({clip for pair in pairs for clip in pair}), pa.string())
-    return list(clips.select(["clip_id", "speaker", "split"]).filter(pc.is_in(clips["clip_id"], ends)).to_pylist())
+    rows = clips.select(["clip_id", "speaker", "split_group"]).filter(pc.is_in(clips["clip_id"], ends))
+    return list(rows.to_pylist())
 
 
 def touched_clips(clips: pa.Table, speakers: set[str]) -> pa.ChunkedArray:

@@ -164,7 +164,8 @@ def _groups(
 
 
 def _newer(first: dict[str, Any], second: dict[str, Any]) -> str:
-    return str(max(first, second, key=lambda row: (row["split"] is None, row["clip_id"]))["clip_id"])
+    """Return the clip that is new, or another speaker's now; of two, the later in order of clip_id."""
+    return str(max(first, second, key=lambda row: (row["split_group"] is None, row["clip_id"]))["clip_id"])
 
 
 def _with_splits(rows: list[dict[str, Any]], union: _Union, settings: SplitSettings, clips: int) -> list[_Group]:

@@ -18,6 +18,7 @@ from heterodub.schemas.expectations import row_columns
 from heterodub.schemas.reasons import ClipReason, FileState, MissingCause
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.releases.speakers import refused_clips
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.workspace import Workspace
@@ -85,6 +86,7 @@ def _webp(data: bytes) -> Size | None:
 _REASONS: Final = frozenset(reason.value for reason in ClipReason)
 _CAUSES: Final = frozenset(cause.value for cause in MissingCause)
 _HASHES: Final = ("picture_hash", "sound_hash", "face_motion")
+_PAIR: Final = ["clip_id", "other_id"]
 _NARROW: Final = {
     "stage1": ["clip_id", "media_id", "backend", "frames"],
     "stage2": ["clip_id", "media_id", "backend", "frames", "crop_px"],
@@ -108,7 +110,21 @@ def all_frames(
     }
     measured = _measured_media(ws, versions["catalog"])
     payload_clips = {table: set(frame["clip_id"]) for table, frame in stages.items()}
-    return {"catalog": catalog, "clips": _clips(stored, measured, payload_clips), **stages}
+    clips = _clips(stored, measured, payload_clips)
+    clips["near_in_other_splits"] = _near_in_other_splits(stored, tables.read_any(ws, "near_pairs", _PAIR))
+    return {"catalog": catalog, "clips": clips, **stages}
+
+
+def _near_in_other_splits(clips: pa.Table, pairs: pa.Table) -> "pd.Series[int]":
+    """Count for each clip its near-copies in other splits; refused ones do not count, and have none."""
+    rows = clips.filter(pc.invert(pc.is_in(clips["clip_id"], refused_clips(clips))))
+    split_of = pd.Series(_text(rows["split"]).to_numpy(), rows["clip_id"].to_pylist())
+    split_of = split_of[~split_of.index.duplicated()]  # that a clip is stored twice is another failure
+    ends = pairs.to_pandas()
+    splits = ends.apply(lambda column: column.map(split_of))
+    apart = ends[splits.notna().all(axis=1) & (splits["clip_id"] != splits["other_id"])]
+    counts = pd.concat([apart[name] for name in _PAIR]).value_counts()
+    return _text(clips["clip_id"]).map(counts).fillna(0).astype(int)
 
 
 def _measured_media(ws: Workspace, version: int) -> set[str]:

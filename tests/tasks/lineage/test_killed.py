@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 import pytest
 
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import AuditFailedError
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
-from heterodub.schemas.tables import DRAWS
+from heterodub.schemas.tables import DRAWS, NEAR_PAIRS
 from heterodub.tasks.inspect.check_workspace import check_workspace
 from heterodub.tasks.inspect.findings import Finding, Health
 from heterodub.tasks.lineage.erase import take_down
@@ -21,6 +23,7 @@ from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.release_files import replace_files
 from heterodub.tasks.stores import merging, tables, tombstones
+from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.labels import NewLabel, label_rows, store_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -72,6 +75,7 @@ def filled(tmp_path_factory) -> Path:
         row = {"draw": "d", "frame": "f", "created_utc": "x", "policy": "p", "stratum": "s", "population": 1}
         rows = [row | {"frame_clips": 3, "clip_id": clip, "media_id": media_id}]
         tables.append_rows(ws, "draws", pa.Table.from_pylist(rows, schema=DRAWS))
+        tables.append_rows(ws, "near_pairs", near_pair(media, (media + 1) % 3))
     release(ws)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(merging, "MERGE_ABOVE_FILES", 1)
@@ -98,6 +102,13 @@ def interrupted(filled, tmp_path_factory) -> Path:
     ended = subprocess.run(words, cwd=Path(__file__).parents[3], stdout=subprocess.PIPE, text=True, check=True)
     assert list(map(int, ended.stdout.split())) == [-signal.SIGKILL] * len(STEPS)
     return folder
+
+
+def near_pair(media: int, other: int) -> pa.Table:
+    row = {"clip_id": sample.clip_id(media), "media_id": sample.media_id(media)}
+    row |= {"other_id": sample.clip_id(other), "other_media_id": sample.media_id(other)}
+    flags = {"picture": True, "sound": False, "motion": False, "copy": False}
+    return pa.Table.from_pylist([row | flags], schema=NEAR_PAIRS)
 
 
 def release(ws: Workspace) -> None:
@@ -194,17 +205,40 @@ def _holds(path: Path) -> bool:
     return GONE in path.name or GONE in str(pq.read_table(path).to_pydict())
 
 
-def test_taken_down_bytes_on_disk_are_a_problem(ws):
+@pytest.mark.parametrize("table", ["stage1", "near_pairs"])
+def test_taken_down_bytes_on_disk_are_a_problem(ws, table):
     """Whatever the tombstones say: an old version's file that came back from a copy, or that was never erased."""
-    held = next(Path(ws.root, "stage1").glob(f"*{GONE}*"))
-    kept = held.read_bytes()
+    kept = {path: path.read_bytes() for path in Path(ws.root, table).glob("*.parquet") if _holds(path)}
+    assert kept
     take(ws, GONE)
     assert problems(ws) == []
-    held.write_bytes(kept)
-    (findings,) = problems(ws)
-    assert f"stage1/{held.name}" in findings.detail
+    for path, data in kept.items():
+        path.write_bytes(data)
+        (finding,) = problems(ws)
+        assert f"{table}/{path.name}" in finding.detail
+        take(ws, GONE)
+        assert not path.exists() and problems(ws) == []
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (1, 2)])
+def test_pair_that_names_taken_down_footage_is_a_problem(ws, pair):
     take(ws, GONE)
-    assert not held.exists() and problems(ws) == []
+    tables.append_rows(ws, "near_pairs", near_pair(*pair))  # by another publication, begun before
+    assert [one.what for one in problems(ws)] == ["takedowns"]
+    take(ws, GONE)
+    assert problems(ws) == []
+
+
+def test_takedown_whose_audit_fails_leaves_no_pair_with_the_footage(ws, monkeypatch):
+    def fails(*given):
+        raise AuditFailedError("nothing was published")
+
+    monkeypatch.setattr("heterodub.tasks.releases.audit.audit.audit", fails)
+    set_policy(ws, load_policy())
+    with pytest.raises(AuditFailedError):
+        take(ws, GONE)
+    pairs = tables.read(ws, "near_pairs", ["media_id", "other_media_id"]).to_pylist()
+    assert all(GONE not in row.values() for row in pairs)
 
 
 def test_repeated_takedown_closes_its_attempts(ws):

@@ -1,11 +1,14 @@
 import re
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from heterodub.schemas.config.settings import ClipSettings
 from heterodub.schemas.errors import AuditFailedError, NotFoundError, WorkspaceError
+from heterodub.schemas.reasons import ClipReason
+from heterodub.schemas.tables import NEAR_PAIRS
 from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.releases import ReleaseProvenance, current_versions, publish
 from heterodub.tasks.stores import tables
@@ -141,6 +144,7 @@ _CLIP = sample.clip_id
 _CONTRADICTIONS = {
     ("clips", "splits_of_speaker is possible"): {_CLIP(60), _CLIP(60, 1), _CLIP(70)},
     ("clips", "splits_of_group is possible"): {_CLIP(61), _CLIP(61, 1), _CLIP(71)},
+    ("clips", "no near_in_other_splits"): {_CLIP(60), _CLIP(61)},
     ("clips", "clip_id is unique"): {_CLIP(62)},
     ("stage1", "clip_id is unique"): {_CLIP(62)},
     ("stage2", "admitted"): {"lone"},
@@ -154,12 +158,24 @@ def _contradict(ws):
     fill(ws, range(60, 63))
     _add(ws, 70, clip={"speaker": "speaker 60", "split_group": "own", "split": "test"})  # the other clips are in train
     _add(ws, 71, clip={"split_group": "speaker 61", "split": "train"})  # its group is in val
+    _straddle(ws)
     tables.append_rows(ws, "clips", sample.clips(sample.clip_row(62)))
     _add_payload(ws, "stage1", sample.stage1, sample.stage1_row, 62, None, "again")
     lone = {"clip_id": "lone", "media_id": sample.media_id(80)}
     _add_payload(ws, "stage2", sample.stage2, sample.stage2_row, 80, lone)
     rows = sample.catalog_row(62), sample.catalog_row(90, reason="no_face")
     tables.append_rows(ws, "catalog", sample.catalog(*rows, sample.catalog_row(91, uri=_HOSTILE, reason="no_face")))
+
+
+def _straddle(ws):
+    """Store near-copies: clips in train and val, one in val that was refused for it, one in train, a lost one."""
+    reasons = [ClipReason.STRADDLES_SPLITS.value]
+    refused = {"stage1": False, "stage2": False, "stage1_reasons": reasons, "stage2_reasons": reasons}
+    _add(ws, 76, clip=refused, stage1=False, stage2=False)
+    numbers = [(60, 61), (60, 76), (60, 75), (61, 79)]
+    flags = {"picture": True, "sound": False, "motion": False, "copy": False, "media_id": "", "other_media_id": ""}
+    rows = [{"clip_id": _CLIP(one), "other_id": _CLIP(other), **flags} for one, other in numbers]
+    tables.append_rows(ws, "near_pairs", pa.Table.from_pylist(rows, NEAR_PAIRS))
 
 
 @pytest.fixture(scope="module")
