@@ -22,6 +22,7 @@ from heterodub.tasks.stores.workspace import Workspace
 
 from .fingerprints import COLUMNS
 from .near_duplicates import find_new_copies
+from .speakers import refused_clips
 
 CLUSTERS: Final = ("near_copy_of", "same_scene_as")
 """Columns of `clips` that name the first clip of each cluster."""
@@ -41,7 +42,7 @@ class ClusterChanges:
 def update_clusters(ws: Workspace, clips: pa.Table, files: Sequence[DataFile]) -> ClusterChanges:
     """Compare what is new among `clips`, the rows of these files, and store the pairs.
 
-    clips: columns clip_id, split, split_group and CLUSTERS.
+    clips: columns clip_id, stage1_reasons, split, split_group and CLUSTERS.
 
     Raises: WorkspaceError - a table cannot be read or written.
     """
@@ -50,7 +51,7 @@ def update_clusters(ws: Workspace, clips: pa.Table, files: Sequence[DataFile]) -
     new = pc.or_(pc.is_null(clips["split"]), anew)
     ids = clips["clip_id"].filter(new)
     read = partial(_read, ws, files, bool(pc.any(anew).as_py()))
-    found = find_new_copies(ids, read, partial(_stream, ws, files, ids))
+    found = find_new_copies(ids, read, partial(_stream, ws, files, ids, refused_clips(clips)))
     fresh = _stored(ws, found.pairs)
     columns = {
         "near_copy_of": _named(clips, "near_copy_of", new, found.near_copy_of),
@@ -96,14 +97,18 @@ def _read(ws: Workspace, files: Sequence[DataFile], any_divided: bool, ids: pa.A
     return tables.read(ws, "clips", COLUMNS, files, chosen if any_divided else pc.field("split").is_null() & chosen)
 
 
-def _stream(ws: Workspace, files: Sequence[DataFile], new: pa.ChunkedArray) -> Iterator[pa.Table]:
-    for batch in tables.batches(ws, "clips", files, [*COLUMNS, *CLUSTERS]):
+def _stream(ws: Workspace, files: Sequence[DataFile], new: pa.ChunkedArray, refused: pa.Array) -> Iterator[pa.Table]:
+    """Yield all clips, with the part of its cluster that each is in: a split, or what was refused. Each part is
+    compared, since a clip that matches one that was refused may match one of another split, too.
+    """
+    for batch in tables.batches(ws, "clips", files, [*COLUMNS, *CLUSTERS, "split"]):
         rows = pa.Table.from_batches([batch])
         is_new = pc.is_in(rows["clip_id"], new)
         for name in CLUSTERS:
             old = pc.if_else(is_new, pa.scalar(None, pa.string()), rows[name])
             rows = rows.set_column(rows.schema.get_field_index(name), name, old)
-        yield rows
+        part = pc.if_else(pc.is_in(rows["clip_id"], refused), "refused", pc.fill_null(rows["split"], ""))
+        yield rows.append_column("part", part)
 
 
 def _stored(ws: Workspace, found: pd.DataFrame) -> pa.Table:

@@ -33,7 +33,7 @@ COLUMNS: Final = ["clip_id", "media_id", "frames", "picture_hash", "sound_hash",
 
 @dataclass(slots=True)
 class Fingerprints:
-    """All that clips are compared by. `scene` and `copy` are hashes of the clusters' names."""
+    """All that clips are compared by. `clusters` are hashes of the clusters' names, or of their parts'."""
 
     ids: pa.Array
     media_id: pa.Array
@@ -49,7 +49,7 @@ class Fingerprints:
 
     @classmethod
     def of(cls, rows: pa.Table) -> Self:
-        """Those of rows with COLUMNS, and with near_copy_of and same_scene_as where clusters are known."""
+        """Those of rows with COLUMNS; where clusters are known, also with near_copy_of, same_scene_as and part."""
         ids, media_id = (flat(rows[name]) for name in ("clip_id", "media_id"))
         names = {"scene": _named(rows, "same_scene_as"), "copy": _named(rows, "near_copy_of")}
         hashes_NH, is_usable = _picture_words(rows["picture_hash"].to_pylist())
@@ -58,7 +58,7 @@ class Fingerprints:
             media_id,
             names,
             hashed(media_id),
-            {kind: hashed(name) for kind, name in names.items()},
+            {kind: hashed(_part(rows, name)) for kind, name in names.items()},
             rows["frames"].to_numpy(),
             hashes_NH,
             is_usable,
@@ -85,6 +85,11 @@ def flat(column: pa.ChunkedArray) -> pa.Array:
 def _named(rows: pa.Table, column: str) -> pa.Array:
     ids = flat(rows["clip_id"])
     return pc.coalesce(flat(rows[column]), ids) if column in rows.column_names else ids
+
+
+def _part(rows: pa.Table, names: pa.Array) -> pa.Array:
+    """Return names of the parts of clusters, each of which is compared."""
+    return pc.binary_join_element_wise(names, flat(rows["part"]), "/") if "part" in rows.column_names else names
 
 
 def hashed(texts: pa.Array) -> Words:

@@ -225,7 +225,7 @@ def find_new_copies(
     """Find near copies of new clips: as find_near_copies of all clips does, for those whose cluster changes.
 
     new: clip_ids. read: returns the rows of some of them, with COLUMNS. stream: yields the rows of all clips, with
-    COLUMNS, near_copy_of and same_scene_as, but for new ones without these two.
+    COLUMNS, near_copy_of, same_scene_as and part, but for new ones without the two clusters.
     """
     ids = flat(new).sort() if len(new) else pa.array([], pa.string())
     found: list[pd.DataFrame] = []

@@ -159,6 +159,24 @@ def test_clip_that_is_given_to_a_speaker_of_another_split_is_refused(tmp_path, w
     assert refused == [rows[which]["clip_id"]]  # not the one that stayed where it was
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_clip_like_one_that_was_refused_is_compared_with_the_others_of_its_scene(tmp_path, seed):
+    ws = new_workspace(tmp_path)
+    for_test, *_, for_train = sorted((f"speaker {n}" for n in range(99)), key=place_of)
+    apart = sample.clip_row(7, speaker=for_test, split=None, split_group=None)
+    rows = _alike(4, [for_train, for_test, for_test, for_test])
+    random.Random(seed).shuffle(rows)
+    tables.append_rows(ws, "clips", sample.clips(apart, next(row for row in rows if row["speaker"] == for_train)))
+    assign(ws, SplitSettings())
+    for row in (row for row in rows if row["speaker"] == for_test):
+        tables.append_rows(ws, "clips", sample.clips(row))
+        assign(ws, SplitSettings())
+    alike = tables.read(
+        ws, "clips", ["speaker"], filter=pc.field("stage1") & (pc.field("media_id") != apart["media_id"])
+    )
+    assert alike["speaker"].to_pylist() == [for_train]
+
+
 def _killed(ws: Workspace, monkeypatch) -> None:
     """Assign, as a process does that is killed once the pairs are stored."""
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
