@@ -1,8 +1,10 @@
 """Films analysed in segments: the rows of one pass, whatever lies across the border."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +16,9 @@ from heterodub.schemas.records import WHOLE_FILM, FileOutcome
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion.cutting import cut_into_segments
 from heterodub.tasks.ingestion.job import Analysis, Cutting
+from heterodub.tasks.ingestion.schedule import Schedule
 from heterodub.tasks.ingestion.segments import joined
+from heterodub.tasks.ingestion.worker import FileResult
 from tests.flows.heads import head, voice
 from tests.tasks.ingestion.conftest import analysed, job_of, settings_in
 from tests.tasks.media.media_files import SoundTrack, regular, write_media
@@ -67,33 +71,65 @@ def film(folder: Path, kind: str) -> Path:
             times = [time + (2000 if time > 7200 else 0) for time in times]
             track = SoundTrack(track.samples, track.rate_hz, start_s=1000.0, gaps={100_000: 0.5})
             name, more = "film.mkv", {"options": OFTEN | {"x264-params": "scenecut=0:open-gop=1"}}
+        case "late sound":  # behind all that the first segment reads of it
+            track = SoundTrack(track.samples, track.rate_hz, start_s=20.0)
         case "interlaced":
             pictures = interlaced([np.roll(picture, 4 * at % 60, 1) for at, picture in enumerate(pictures)])
     return write_media(folder / name, times, track, size=(256, 256), pictures=pictures, **more)
 
 
-def payload(settings, analyses: list[Analysis], table: str) -> list[dict]:
+def payload(settings, analyses: Sequence[Analysis], table: str) -> list[dict]:
     folder = Path(settings.workspace) / table
     tables = [pq.read_table(folder / part.parts[table].name) for part in analyses if table in part.parts]
     return pa.concat_tables(tables).sort_by("clip_id").to_pylist() if tables else []
 
 
-@pytest.mark.parametrize("kind", ["face", "cuts", "dissolve", "uneven", "interlaced"])
-def test_segments_give_the_rows_of_one_pass(kind, tmp_path):
-    path = film(tmp_path, kind)
-    one, many, job = settings_in(tmp_path / "one"), settings_in(tmp_path / "many"), job_of(path)
+def damaged(path: Path, packet: int) -> Path:
+    """The film with a packet of its pictures overwritten."""
+    with av.open(str(path)) as source:
+        spoilt = next(islice(source.demux(video=0), packet, None))
+        place, size = spoilt.pos, spoilt.size
+    with open(path, "r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * size)
+    return path
+
+
+def require_rows_of_one_pass(path: Path, folder: Path) -> list[Analysis]:
+    """Analyse a film in one pass and in two segments; return the analyses of the segments."""
+    one, many, job = settings_in(folder / "one"), settings_in(folder / "many"), job_of(path)
     segments = cut_into_segments(Cutting(job, 2, 4.0), many)
     assert [(segment.first, segment.stop) for segment in segments] == [(0, BORDER), (BORDER, None)]
     assert 0 < segments[1].resume_packet < segments[1].settled_packet < BORDER
     whole = analysed(job, one, LENIENT)
-    parts = [analysed(replace(job, segment=segment, suffix=str(segment.first)), many, LENIENT) for segment in segments]
-    film_of_parts = joined(parts)
-    assert all(part.clips.num_rows for part in parts)
-    assert film_of_parts.clips.to_pylist() == whole.clips.to_pylist()
-    for table in ("stage1", "stage2"):
-        assert payload(many, parts, table) == payload(one, [whole], table)
+    schedule, film_of_parts = Schedule([], 2), None
+    schedule.cut(job, segments)
+    for task in schedule:
+        part = FileResult(task, analysed(task, many, LENIENT), None)
+        film_of_parts = schedule.analysed(task, part)
+    assert film_of_parts is not None
+    actual = film_of_parts.result.analysis
+    assert actual is not None
     for name in ("outcome", "facts", "media_s", "dropped_s"):
-        assert getattr(film_of_parts, name) == getattr(whole, name)
+        assert getattr(actual, name) == getattr(whole, name)
+    assert actual.clips.to_pylist() == whole.clips.to_pylist()
+    for table in ("stage1", "stage2"):
+        assert payload(many, film_of_parts.segments, table) == payload(one, [whole], table)
+    return list(film_of_parts.segments)
+
+
+@pytest.mark.parametrize("kind", ["face", "cuts", "dissolve", "uneven", "interlaced", "late sound"])
+def test_segments_give_the_rows_of_one_pass(kind, tmp_path):
+    parts = require_rows_of_one_pass(film(tmp_path, kind), tmp_path)
+    assert len(parts) == 2
+    assert all(part.clips.num_rows for part in parts)
+
+
+@pytest.mark.parametrize(("kind", "packet"), [("late sound", 150), ("face", 203)])
+def test_segments_of_a_damaged_film_give_the_rows_of_one_pass(kind, packet, tmp_path):
+    parts = require_rows_of_one_pass(damaged(film(tmp_path, kind), packet), tmp_path)
+    assert parts[-1].outcome.error
+    assert len(parts) == 1 + (packet > BORDER)
 
 
 def test_short_films_and_those_without_key_pictures_or_times_stay_whole(tmp_path, settings):
