@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -210,7 +211,8 @@ def _remove_parts(workspace: Workspace, segments: Iterable[Analysis]) -> None:
     """Remove payload that is not going to be committed, unless it was before."""
     for table, part in (each for segment in segments for each in segment.parts.items()):
         if part.name not in tables.file_names(workspace, table):
-            remove(workspace, table, part.name)
+            with suppress(FileNotFoundError):  # another ingest of the same film was faster
+                remove(workspace, table, part.name)
 
 
 def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool:
