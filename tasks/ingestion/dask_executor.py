@@ -49,21 +49,24 @@ def _while_wanted() -> Iterator[None]:
     """
     from distributed import get_worker
 
-    worker, thread, is_over = get_worker(), threading.get_ident(), threading.Event()
+    worker, thread, is_over, ending = get_worker(), threading.get_ident(), threading.Event(), threading.Lock()
     key = worker.get_current_task()
 
     def watch() -> None:
         while not is_over.wait(_WANTED_EVERY_S):
             task = worker.state.tasks.get(key)
             if task is None or task.state in ("cancelled", "released", "forgotten"):
-                abandon(thread)
+                with ending:  # the thread's next task has a child, too, which a watcher that lags behind must not kill
+                    if not is_over.is_set():
+                        abandon(thread)
 
     watcher = threading.Thread(target=watch, daemon=True, name=f"watch {key}")
     watcher.start()
     try:
         yield
     finally:
-        is_over.set()
+        with ending:
+            is_over.set()
 
 
 def _checked(expected: dict[str, str], work: bytes, item: bytes) -> Any:

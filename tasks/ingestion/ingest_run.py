@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -19,7 +20,7 @@ from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.deduplication import merge_twins, resolve, store_resolution
 from heterodub.tasks.ingestion.hashing import FilesByContent, by_content
-from heterodub.tasks.ingestion.job import Cutting, FileJob, Identification
+from heterodub.tasks.ingestion.job import Analysis, Cutting, FileJob, Identification
 from heterodub.tasks.ingestion.schedule import FilmResult, ListedSlice, Schedule
 from heterodub.tasks.ingestion.tally import Tally, count_file, count_states
 from heterodub.tasks.ingestion.worker import FileResult, Task, TaskResult
@@ -177,6 +178,7 @@ class IngestRun:
             tally.files, tally.bytes = tally.files - 1, tally.bytes - raw.size_bytes
             tally.taken_down += 1
             return
+        _remove_parts(self._workspace, film.unused)
         row = _row_of(raw, self._settings.extractor, film.result)
         self._pending.add(row, film)
         count_states(tally, [row])
@@ -200,11 +202,17 @@ def _keep_out(workspace: Workspace, film: FilmResult, raw: RawFile, takedown: st
     """Bar a copy's content, so that it is not decoded again, and take out what is or was about to be stored of it."""
     media_id = film.result.job.media_id
     tombstones.bar_copy(workspace, takedown, media_id)
-    for table, part in (each for segment in film.segments for each in segment.parts.items()):
-        if part.name not in tables.file_names(workspace, table):
-            remove(workspace, table, part.name)
+    _remove_parts(workspace, (*film.segments, *film.unused))
     tables.delete_rows(workspace, "catalog", "uri", [raw.uri])
     drop_media(workspace, {media_id})
+
+
+def _remove_parts(workspace: Workspace, segments: Iterable[Analysis]) -> None:
+    """Remove payload that is not going to be committed, unless it was before."""
+    for table, part in (each for segment in segments for each in segment.parts.items()):
+        if part.name not in tables.file_names(workspace, table):
+            with suppress(FileNotFoundError):  # another ingest of the same film was faster
+                remove(workspace, table, part.name)
 
 
 def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool:

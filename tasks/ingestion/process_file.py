@@ -109,9 +109,18 @@ def _of_stream(
     announce(work_s(facts, job.segment))
     limits, timeline = settings.limits, Timeline.read(path, container, used_streams(facts))
     with open_video(path, container, facts, limits, timeline, job.segment) as video:
-        sound_s = sound_until_s(facts, job.segment, limits)
+        longest_s, until_s = limits.max_duration_s, sound_until_s(facts, job.segment, limits)
         open_stream = partial(
-            open_sound, path, container, facts, video.origin_s, job.offset_s, scratch, sound_s, timeline
+            open_sound,
+            path,
+            container,
+            facts,
+            video.origin_s,
+            job.offset_s,
+            scratch,
+            longest_s,
+            timeline,
+            until_s=until_s,
         )
         numbers, default_alone = candidates(path, container, facts)
         if job.streams:

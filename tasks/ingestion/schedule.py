@@ -61,10 +61,13 @@ class _CutFilm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilmResult:
-    """Result of a whole file: its analysis or refusal, and the analyses of its segments, which hold the parts."""
+    """Result of a whole file: its analysis or refusal, and the analyses of its segments, which hold the parts; unused:
+    those of segments that are no part of the result.
+    """
 
     result: FileResult
     segments: tuple[Analysis, ...]
+    unused: tuple[Analysis, ...] = ()
 
 
 class Schedule(Iterator[Task]):
@@ -200,14 +203,12 @@ def urgency(task: Task) -> float:
 
 def _whole(film: _CutFilm) -> FilmResult:
     """Join the results of a film's segments. A film ends where it is damaged: what comes behind is not looked at."""
-    began_ns = min(result.began_ns for result in film.results.values())
-    ended_ns = max(result.ended_ns for result in film.results.values())
-    analyses: list[Analysis] = []
-    for segment in film.segments:
-        result = film.results[segment.first]
-        if result.analysis is None:
-            return FilmResult(FileResult(film.job, None, result.refusal, began_ns, ended_ns), ())
-        analyses.append(result.analysis)
-        if result.analysis.outcome.error:
-            break
-    return FilmResult(FileResult(film.job, joined(analyses), None, began_ns, ended_ns), tuple(analyses))
+    results = [film.results[segment.first] for segment in film.segments]
+    ends = (at for at, each in enumerate(results, 1) if each.analysis is None or each.analysis.outcome.error)
+    used = results[: next(ends, len(results))]
+    analyses = tuple(each.analysis for each in results if each.analysis is not None)
+    refusal, kept = used[-1].refusal, len(used) if used[-1].analysis is not None else 0
+    began_ns = min((each.began_ns for each in used if each.began_ns), default=0)
+    whole = joined(analyses[:kept]) if kept else None
+    result = FileResult(film.job, whole, refusal, began_ns, max(each.ended_ns for each in used))
+    return FilmResult(result, analyses[:kept], analyses[kept:])

@@ -1,5 +1,6 @@
 """Sound of a file, decoded once, at 16 kHz mono, in sync with its pictures."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Final, Self
@@ -69,11 +70,14 @@ def open_sound(
     max_s: float = MAX_SOUND_S,
     timeline: Timeline | None = None,
     stream: int | None = None,
+    until_s: float = MAX_SOUND_S,
 ) -> Sound | MissingCause:
     """Decode a sound stream, by default that of `facts`, into `scratch`, or return why there is no sound.
 
     `origin_s` is the time of the first picture, `offset_s` the seconds by which the sound is known to be late. Damaged
-    parts are left out as silence. Decoding stops `max_s` after the first picture. `timeline`: as for open_video.
+    parts are left out as silence. Decoding stops `max_s` after the first picture, or `until_s` after
+    it if anything was recorded by then: a film has sound or has none, however little of it is needed. `timeline`: as
+    for open_video.
 
     Raises: MediaRefusedError - VANISHED, UNREADABLE, DISK_FULL, NO_DECODABLE_FRAME (the container no longer opens).
     """
@@ -98,7 +102,7 @@ def open_sound(
             clock=timeline.clock(number),
             is_float=is_float,
         )
-        has_frames = _record(path, container, number, writer)
+        has_frames = _record(path, container, number, writer, lambda: spool.end >= until_s * SAMPLE_RATE_HZ)
     except BaseException:
         spool.close()
         raise
@@ -108,7 +112,9 @@ def open_sound(
     return MissingCause.NO_SOUND_IN_CLIP if has_frames else MissingCause.SOUND_UNDECODABLE
 
 
-def _record(path: Path, container: Container, number: int | None, writer: AudioWriter) -> bool:
+def _record(
+    path: Path, container: Container, number: int | None, writer: AudioWriter, is_enough: Callable[[], bool]
+) -> bool:
     """Record a stream; return True if anything was decoded at all."""
     with open_input(path, container, NO_PICTURES) as source:
         stream = sound_of(source, number)
@@ -117,7 +123,7 @@ def _record(path: Path, container: Container, number: int | None, writer: AudioW
         has_frames = False
         for frame in sound_frames(source, stream):
             has_frames = True
-            if not writer.write(frame):
+            if not writer.write(frame) or is_enough():
                 break
         writer.finish()
         return has_frames

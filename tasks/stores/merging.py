@@ -1,4 +1,5 @@
-"""Merging of payload parts: workers write a file per media, which the driver gathers into files of many media.
+"""Merging of payload parts: workers write a file per media, or per segment of a film, which the driver gathers into
+files of many media.
 
 A row group stays one clip, so whoever reads a clip reads no other. Rows are copied one row group after the other, so
 memory does not grow with the parts. Readers see the merged file when the transaction names it, and the parts stay on

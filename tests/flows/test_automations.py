@@ -13,6 +13,8 @@ from typing import ClassVar
 
 import psutil
 import pytest
+import yaml
+from prefect import states
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
@@ -72,6 +74,16 @@ def alerts(served, client) -> Iterator[Callable[[str], list[str]]]:
 
 def ingest_parameters(served: Served, footage: Path, config: Path) -> dict[str, str]:
     return {"source": str(footage), "workspace": str(served.folder / "ws"), "config": str(config)}
+
+
+def test_run_in_whose_state_no_heartbeat_is_due_is_not_crashed():
+    """States by Prefect's names; those of its engine and of our steps have names that no function gives them."""
+    silent = [states.Completed, states.Failed, states.Crashed, states.Cancelling, states.Cancelled, states.Paused]
+    names = [state().name for state in (*silent, states.Suspended, states.AwaitingRetry)]
+    trigger = yaml.safe_load((ROOT / "automations.yaml").read_text())["automations"][0]["trigger"]
+    assert trigger["after"] == ["prefect.flow-run.heartbeat"]
+    expected = {f"prefect.flow-run.{name}" for name in (*names, "TimedOut", "Partial", "Dry run", "heartbeat")}
+    assert set(trigger["expect"]) == expected
 
 
 def test_failed_run_causes_an_alert(served, client, alerts, config):

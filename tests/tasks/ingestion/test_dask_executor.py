@@ -1,9 +1,14 @@
 """Work spread over a real local cluster, whose workers are really killed."""
 
+import os
 import socket
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from threading import Event
+from threading import enumerate as threads
+from types import SimpleNamespace
 
 import dask
 import pytest
@@ -12,10 +17,12 @@ from distributed import Client, LocalCluster, Security
 from heterodub.schemas.errors import ClusterError, MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion import dask_executor
+from heterodub.tasks.ingestion.child_process import ChildProcess
 from heterodub.tasks.ingestion.code_versions import versions_here
 from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.dask_executor import spread
 
+from . import child_work
 from . import executor_work as work
 
 
@@ -64,6 +71,31 @@ def test_spread_ends_when_the_code_of_a_local_cluster_was_changed(two_workers, m
     monkeypatch.setattr(dask_executor, "versions_here", lambda: changed)
     with pytest.raises(ClusterError, match=r"was changed while it ran .*numpy"):
         results(two_workers, work.double, range(3), "changed")
+
+
+def test_watcher_that_lags_behind_leaves_the_next_task_alone(monkeypatch):
+    """Its own task is over and forgotten when it looks; the thread works on another one by then."""
+    is_looking, may_go_on = Event(), Event()
+
+    def forgotten(_):
+        is_looking.set()
+        may_go_on.wait()
+
+    tasks = SimpleNamespace(get=forgotten)
+    worker = SimpleNamespace(get_current_task=lambda: "late", state=SimpleNamespace(tasks=tasks))
+    monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    monkeypatch.setattr(dask_executor, "_WANTED_EVERY_S", 0.01)
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    with dask_executor._while_wanted():
+        is_looking.wait()
+    (watcher,) = (thread for thread in threads() if thread.name == "watch late")
+
+    def let_it_go_on(_):
+        may_go_on.set()
+        watcher.join()
+
+    with closing(ChildProcess(1.0, None)) as child:
+        assert child.run(child_work.count, 2, 0.3, time_limit_s=60, on_message=let_it_go_on) == 2
 
 
 def test_items_are_taken_as_they_are_needed(two_workers):

@@ -103,8 +103,9 @@ def film():
 
 
 def measured(task: FileJob, error: str = "") -> FileResult:
-    outcome = FileOutcome(FileState.MEASURED, None, error)
-    return FileResult(task, Analysis(outcome, None, CLIPS.empty_table(), 60.0, 0.0), None)
+    """The segment's result, whose times are the numbers of its first frame and of a frame behind it."""
+    outcome, first = FileOutcome(FileState.MEASURED, None, error), task.segment.first
+    return FileResult(task, Analysis(outcome, None, CLIPS.empty_table(), 60.0, 0.0), None, first + 1, first + 1001)
 
 
 def results(schedule: Schedule, film: FileJob, changed: dict[int, FileResult | str]):
@@ -129,13 +130,17 @@ def refused(film: FileJob) -> FileResult:
 def test_film_is_whole_when_its_last_segment_is(film):
     whole = results(*film, {})
     assert whole.result.analysis is not None
-    assert (whole.result.job, whole.result.analysis.media_s, len(whole.segments)) == (film[1], 180.0, 3)
+    assert (whole.result.job, whole.result.analysis.media_s) == (film[1], 180.0)
+    assert (len(whole.segments), whole.unused) == (3, ())
+    assert (whole.result.began_ns, whole.result.ended_ns) == (1, 4001)
 
 
 def test_refused_segment_refuses_the_film(film):
     whole = results(*film, {1500: refused(film[1])})
     assert whole.result.refusal is not None
     assert (whole.result.refusal.reason, whole.segments) == (FileReason.OUT_OF_MEMORY, ())
+    assert len(whole.unused) == 2
+    assert (whole.result.began_ns, whole.result.ended_ns) == (1, 1001)  # of the lost one, it is not known
 
 
 def test_film_ends_with_a_damaged_segment_whatever_comes_behind(film):
@@ -143,6 +148,13 @@ def test_film_ends_with_a_damaged_segment_whatever_comes_behind(film):
     assert whole.result.analysis is not None
     assert (whole.result.analysis.outcome.error, whole.result.analysis.media_s) == ("damaged", 120.0)
     assert len(whole.segments) == 2
+    assert (whole.result.began_ns, whole.result.ended_ns) == (1, 2501)
+
+
+def test_segments_behind_the_damage_are_unused(film):
+    whole = results(*film, {0: "damaged"})
+    assert (len(whole.segments), len(whole.unused)) == (1, 2)
+    assert not {id(segment) for segment in whole.segments} & {id(segment) for segment in whole.unused}
 
 
 def test_film_that_was_left_whole_is_one_job(film):
