@@ -24,7 +24,7 @@ from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.inspect import findings
 from heterodub.tasks.inspect.check_labels import check_labels
 from heterodub.tasks.inspect.findings import Finding
-from heterodub.tasks.releases import releases
+from heterodub.tasks.releases import release_files, releases
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import delta, tables, tombstones, vacuum
 from heterodub.tasks.stores.active_policy import policy_in_force
@@ -39,6 +39,7 @@ _good, _problem = partial(findings.good, "workspace"), partial(findings.problem,
 _warning, _checked = partial(findings.warning, "workspace"), partial(findings.checked, "workspace")
 
 _EXAMPLES: Final = 3
+_COMMIT: Final = re.compile(r"\d{20}\.json")
 _REINGEST: Final = "ingest the source once more: what is missing is made again"
 _MOVED: Final = (
     "ingest their source as it is now: a file that was moved is known again by its bytes, with its new labels. What is "
@@ -201,9 +202,9 @@ def _payload(ws: Workspace) -> Iterator[Finding]:
 
 
 def _release(ws: Workspace) -> Iterator[Finding]:
-    """Check that every file that the last release pins still exists."""
+    """Check that every file that a release names still exists, and what the last one holds."""
     try:
-        last = releases.latest(ws)
+        *older, last = releases.every(ws) or [None]
         if last is None:
             yield _good("last release", "none yet")
             return
@@ -213,9 +214,14 @@ def _release(ws: Workspace) -> Iterator[Finding]:
             for name in _lost(ws, table, releases.table_files(ws, last, table))
         ]
         is_as_published = bool(lost or last.takedowns) or releases.identity_of(ws, last) == last.release_id
+        lists = _damaged_lists(ws)
+        damaged = [one.release_id for one in older if one and not lists.isdisjoint(one.file_lists)]
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
         yield _problem("last release", f"cannot be read: {message_of(error)}", _CHECKED_OUT)
         return
+    if damaged:
+        detail = f"{counted(len(damaged), 'release')} lost files: {_some(damaged)}"
+        yield _warning("older releases", detail, "restore the files from a copy; without them these cannot be read")
     if lost:
         remedy = "publish a new release with `heterodub ingest`; do not train from this one"
         yield _problem("last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {_some(lost)}", remedy)
@@ -224,6 +230,13 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         yield _problem("last release", detail, f"do not train from it; {_CHECKED_OUT}")
     else:
         yield _good("last release", f"{last.release_id}, number {last.sequence}, all files there")
+
+
+def _damaged_lists(ws: Workspace) -> set[str]:
+    """Return the lists of releases' files that name one which is missing or cut short."""
+    listed = {table: tuple(release_files.all_listed(ws, table).values()) for table in releases.PINNED}
+    lost = {table: _lost(ws, table, files) for table, files in listed.items() if files}
+    return {name for table, names in lost.items() for name in release_files.lists_naming(ws, table, names)}
 
 
 def _scratch(ws: Workspace) -> Iterator[Finding]:
@@ -256,9 +269,6 @@ def _some(names: list[str]) -> str:
 
 def _some_ids(ids: list[str]) -> str:
     return _some([name[:SHORT_ID] for name in ids])
-
-
-_COMMIT: Final = re.compile(r"\d{20}\.json")
 
 
 def _require_whole_log(ws: Workspace, table: str) -> None:
