@@ -204,7 +204,8 @@ def _payload(ws: Workspace) -> Iterator[Finding]:
 def _release(ws: Workspace) -> Iterator[Finding]:
     """Check that every file that a release names still exists, and what the last one holds."""
     try:
-        *older, last = releases.every(ws) or [None]
+        ordered = releases.every(ws)
+        last = ordered[-1] if ordered else None
         if last is None:
             yield _good("last release", "none yet")
             return
@@ -215,7 +216,7 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         ]
         is_as_published = bool(lost or last.takedowns) or releases.identity_of(ws, last) == last.release_id
         lists = _damaged_lists(ws)
-        damaged = [one.release_id for one in older if one and not lists.isdisjoint(one.file_lists)]
+        damaged = [one.release_id for one in ordered[:-1] if not lists.isdisjoint(one.file_lists)]
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
         yield _problem("last release", f"cannot be read: {message_of(error)}", _CHECKED_OUT)
         return

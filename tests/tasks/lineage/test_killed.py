@@ -27,6 +27,7 @@ from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.labels import NewLabel, label_rows, store_labels
 from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.samples import sound_place
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace
 
@@ -170,6 +171,8 @@ def test_takedown_leaves_the_rest_of_older_releases_as_it_was(ws):
     first = releases.find(ws, first.release_id)
     left = [row for batch in rows for row in batch if row["media_id"] != GONE]
     assert [row for batch in releases.read_release(ws, first, Stage.STAGE2) for row in batch.to_pylist()] == left
+    with pytest.raises(NotFoundError, match="taken down"):
+        sound_place(ws, first, sample.clip_id(1))
     assert problems(ws) == []
 
 

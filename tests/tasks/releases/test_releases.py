@@ -18,7 +18,7 @@ from heterodub.tasks.releases.releases import (
     release_clips,
     table_files,
 )
-from heterodub.tasks.stores import merging, tables, vacuum
+from heterodub.tasks.stores import merging, tables, tombstones, vacuum
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.delta import load
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
@@ -178,6 +178,24 @@ def test_release_is_read_without_the_log_of_its_versions(ws):
             tables.read(ws, table, version=release.versions[table])
     assert _clips_of(ws, find(ws, release.release_id)) == before
     assert releases.identity_of(ws, release) == release.release_id
+
+
+def test_versions_that_hold_taken_down_footage_are_not_published(ws, monkeypatch):
+    first = _publish(ws).release
+    fill(ws, range(3, 4))
+    versions, write = current_versions(ws), release_files.write_lists
+
+    def meanwhile(*given):
+        lists = write(*given)
+        tombstones.bar(ws, "file", "it", [sample.media_id(1)], "asked")
+        return lists
+
+    monkeypatch.setattr(release_files, "write_lists", meanwhile)
+    rows = tables.read(ws, "release_files").sort_by("name")
+    for _ in range(2):  # the first time it is taken down when the lists are written, then before
+        assert publish(ws, versions, ORIGIN, {}) is None
+        assert releases.every(ws) == [first]
+        assert tables.read(ws, "release_files").sort_by("name") == rows
 
 
 def test_next_release_shares_the_lists_that_still_hold(ws, monkeypatch):
