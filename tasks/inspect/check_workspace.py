@@ -1,10 +1,5 @@
-"""Check of the workspace: layout, files, rows that belong together, the last release, room on the disk.
+"""Check of the workspace: layout, files, rows that belong together, the last release, room on the disk."""
 
-Files of a Delta log are read themselves: Delta takes an empty one for a commit that changed nothing.
-"""
-
-import json
-import re
 import shutil
 import time
 from collections import Counter
@@ -23,13 +18,13 @@ from heterodub.schemas.reasons import FileState, Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.inspect import findings
 from heterodub.tasks.inspect.check_labels import check_labels
+from heterodub.tasks.inspect.check_log import require_whole_log
 from heterodub.tasks.inspect.findings import Finding
-from heterodub.tasks.releases import releases
+from heterodub.tasks.releases import release_files, releases
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import delta, tables, tombstones, vacuum
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.batches import orphans
-from heterodub.tasks.stores.remote import as_os_errors
 from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
 LEAST_FREE_BYTES: Final = 2 * 2**30
@@ -87,7 +82,7 @@ def _table(ws: Workspace, table: str) -> Iterator[Finding]:
         yield _good(what, "not made yet")
         return
     try:
-        _require_whole_log(ws, table)
+        require_whole_log(ws, table)
         files = delta.snapshot(ws, table).files
         lost = _lost(ws, table, files)
         rows = 0 if lost else tables.read_any(ws, table, [TABLES[table].names[0]]).num_rows
@@ -201,9 +196,10 @@ def _payload(ws: Workspace) -> Iterator[Finding]:
 
 
 def _release(ws: Workspace) -> Iterator[Finding]:
-    """Check that every file that the last release pins still exists."""
+    """Check that every file that a release names still exists, and what the last one holds."""
     try:
-        last = releases.latest(ws)
+        ordered = releases.every(ws)
+        last = ordered[-1] if ordered else None
         if last is None:
             yield _good("last release", "none yet")
             return
@@ -213,9 +209,14 @@ def _release(ws: Workspace) -> Iterator[Finding]:
             for name in _lost(ws, table, releases.table_files(ws, last, table))
         ]
         is_as_published = bool(lost or last.takedowns) or releases.identity_of(ws, last) == last.release_id
+        lists = _damaged_lists(ws)
+        damaged = [one.release_id for one in ordered[:-1] if not lists.isdisjoint(one.file_lists)]
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
         yield _problem("last release", f"cannot be read: {message_of(error)}", _CHECKED_OUT)
         return
+    if damaged:
+        detail = f"{counted(len(damaged), 'release')} lost files: {_some(damaged)}"
+        yield _warning("older releases", detail, "restore the files from a copy; without them these cannot be read")
     if lost:
         remedy = "publish a new release with `heterodub ingest`; do not train from this one"
         yield _problem("last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {_some(lost)}", remedy)
@@ -224,6 +225,13 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         yield _problem("last release", detail, f"do not train from it; {_CHECKED_OUT}")
     else:
         yield _good("last release", f"{last.release_id}, number {last.sequence}, all files there")
+
+
+def _damaged_lists(ws: Workspace) -> set[str]:
+    """Return the lists of releases' files that name one which is missing or cut short."""
+    listed = {table: tuple(release_files.all_listed(ws, table).values()) for table in releases.PINNED}
+    lost = {table: _lost(ws, table, files) for table, files in listed.items() if files}
+    return {name for table, names in lost.items() for name in release_files.lists_naming(ws, table, names)}
 
 
 def _scratch(ws: Workspace) -> Iterator[Finding]:
@@ -256,39 +264,3 @@ def _some(names: list[str]) -> str:
 
 def _some_ids(ids: list[str]) -> str:
     return _some([name[:SHORT_ID] for name in ids])
-
-
-_COMMIT: Final = re.compile(r"\d{20}\.json")
-
-
-def _require_whole_log(ws: Workspace, table: str) -> None:
-    """Hold the log's own files against what each has to be.
-
-    Raises: WorkspaceError - a commit is missing, empty, or cut short.
-    """
-    files = ws.filesystem()
-    with as_os_errors():
-        entries = {
-            str(entry["name"]).rsplit("/", 1)[-1]: entry["size"] for entry in files.ls(_log(ws, table), detail=True)
-        }
-    commits = {int(name.removesuffix(".json")): size for name, size in entries.items() if _COMMIT.fullmatch(name)}
-    newest = max(commits, default=-1)
-    missing = set(range(min(commits, default=0), newest)) - commits.keys()
-    broken = sorted(missing | {number for number, size in commits.items() if not size})
-    if not broken and commits and not _is_whole(files.cat_file(f"{_log(ws, table)}/{newest:020d}.json")):
-        broken = [newest]
-    if broken:
-        raise WorkspaceError(f"commit {broken[-1]} of its log is missing, empty or cut short: what it changed is lost")
-
-
-def _log(ws: Workspace, table: str) -> str:
-    return ws.path(table, "_delta_log")
-
-
-def _is_whole(commit: bytes) -> bool:
-    """Return True if each line of a commit is one of Delta's actions, and one of them names the operation."""
-    try:
-        actions = [json.loads(line) for line in commit.splitlines()]
-    except ValueError:
-        return False
-    return any("commitInfo" in action for action in actions)

@@ -194,8 +194,9 @@ def _publish(ws: Workspace, settings: Settings) -> PublishResult:
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
     """Delete files that only old versions name, and files of this footage that killed writers left."""
-    gone = vacuum.erase(ws, table, all_listed(ws, table).keys())
-    left = vacuum.strays(ws, table, key, values)
+    listed = all_listed(ws, table).keys()
+    gone = vacuum.erase(ws, table, listed)
+    left = vacuum.strays(ws, table, key, values, listed)
     for name in left:
         remove(ws, table, name)
     return [*gone, *left]

@@ -1,19 +1,26 @@
 """Erasure around releases: files that no release names any more, and footage that must leave every release."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from heterodub.schemas.display import counted
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.stores import delta, tables, vacuum
 from heterodub.tasks.stores.delta import DataFile
+from heterodub.tasks.stores.parquet import names_in_folder
+from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
 
 from .release_files import all_listed, drop_lists, lists_naming, replace_files
 from .releases import PINNED, every
+
+_LOG = logging.getLogger(__name__)
 
 _COLUMNS: Final = {"catalog": ["uri", "media_id"], "clips": ["media_id", "speaker", "split_group"]}
 
@@ -41,21 +48,31 @@ def older_files(ws: Workspace, table: str) -> list[DataFile]:
     Raises: WorkspaceError - the table of files cannot be read.
     """
     newest = {file.name for file in tables.files_of(ws, table)}
-    return [file for name, file in all_listed(ws, table).items() if name not in newest]
+    return [file for name, file in _listed_and_there(ws, table).items() if name not in newest]
+
+
+def _listed_and_there(ws: Workspace, table: str) -> dict[str, DataFile]:
+    """Return the files that any list names, by name, without lost ones: whose releases cannot be read as it is."""
+    listed, there = all_listed(ws, table), names_in_folder(ws, table)
+    if lost := sorted(listed.keys() - there):
+        _LOG.warning("lost of %s, %s that releases name: %s", table, counted(len(lost), "file"), ", ".join(lost[:3]))
+    return {name: file for name, file in listed.items() if name in there}
 
 
 def releases_with(ws: Workspace, media: Collection[str]) -> list[str]:
     """Return the ids of the releases whose clips hold one of the contents, oldest first.
 
-    Raises: NotFoundError - a file of a release is gone. WorkspaceError - one is damaged.
+    Raises: WorkspaceError - a file of a release is damaged.
     """
     ordered, values = sorted(media), pa.array(sorted(media), pa.string())
+    there = _listed_and_there(ws, "clips")
     holding = [
         name
-        for name, file in all_listed(ws, "clips").items()
+        for name, file in there.items()
         if file.may_hold("media_id", ordered)
         and pc.any(pc.is_in(tables.read(ws, "clips", ["media_id"], (file,))["media_id"], value_set=values)).as_py()
     ]
+    holding += _lost_of(ws, "clips", media, there)
     lists = lists_naming(ws, "clips", holding)
     return list(dict.fromkeys(one.release_id for one in every(ws) if not lists.isdisjoint(one.file_lists)))
 
@@ -79,19 +96,41 @@ def take_out(ws: Workspace, table: str, media: Collection[str], uris: Collection
     whose last clip goes are named after another one. The old files stay on the disk until they are erased. A second
     call changes nothing.
 
-    Raises: NotFoundError - a file of a release is gone. WorkspaceError - one is damaged, or cannot be written.
+    Raises: NotFoundError - another takedown erased a file meanwhile. WorkspaceError - one is damaged, or cannot be
+    written.
     """
-    files = all_listed(ws, table).values()
+    while changes := _changes(ws, table, media, uris):  # until nothing is left, also of what others wrote meanwhile
+        replace_files(ws, table, changes)
+        named = all_listed(ws, table).keys() | set(tables.file_names(ws, table))
+        unused = {copy.name for copy in changes.values() if copy} - named  # another takedown was faster
+        for name in unused:
+            with suppress(FileNotFoundError):  # which deletes files of its footage, too
+                remove(ws, table, name)
+
+
+def _changes(ws: Workspace, table: str, media: Collection[str], uris: Collection[str]) -> Mapping[str, DataFile | None]:
+    """Write copies of listed files without such rows; return them by the old file's name, None where no row is left.
+
+    Lost files stay listed, so that their releases are not read as if they were whole; but not those of such rows alone.
+    """
+    there = _listed_and_there(ws, table)
+    files, ordered = there.values(), sorted(media)
     names = _new_group_names(ws, files, media) if table == "clips" else {}
-    ordered = sorted(media)
-    changes: dict[str, DataFile | None] = {}
+    changes: dict[str, DataFile | None] = dict.fromkeys(_lost_of(ws, table, media, there))
     for file in files:
         if not (uris or names or file.may_hold("media_id", ordered)):
             continue
         rows = tables.read(ws, table, _COLUMNS.get(table, ["media_id"]), (file,))
         if not _cleaned(rows, media, uris, names).equals(rows):
             changes[file.name] = tables.rewrite(ws, table, file, lambda piece: _cleaned(piece, media, uris, names))
-    replace_files(ws, table, changes)
+    return changes
+
+
+def _lost_of(ws: Workspace, table: str, media: Collection[str], there: Collection[str]) -> list[str]:
+    """Return the names of listed files that are lost and held rows of one of these media and no other."""
+    lost = [file for name, file in all_listed(ws, table).items() if name not in there]
+    bounds = {file.name: file.bounds.get("media_id", (None, None)) for file in lost}
+    return [name for name, (low, high) in bounds.items() if low == high and low in media]
 
 
 def _cleaned(rows: pa.Table, media: Collection[str], uris: Collection[str], names: dict[str, str]) -> pa.Table:

@@ -28,6 +28,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from . import releases
 from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
+from .release_content import ReleaseProvenance
 from .splits import assign_splits
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ _LOG = logging.getLogger(__name__)
 
 _AUDITS: Final = 5
 """Audits at most of one publish, while others write."""
+
+_TAKEN_DOWN: Final = (
+    "nothing was published, since footage that was taken down is still stored: do the takedown again, or any other; it "
+    "finishes what an earlier one left"
+)
 
 _READ: Final = [
     "clip_id", "speaker", "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", *CLUSTERS,
@@ -58,12 +64,26 @@ def publish(
     """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
 
     Another ingest may be half way through a batch, or have added clips that nobody has divided yet; that is no
-    damage. So what fails an audit is audited again where others write. `show` gets the last audit's result,
+    damage. So what fails an audit is audited again where others write, and so is what holds footage that was taken down
+    since. If that is still stored then, nothing is published, and a note says why. `show` gets the last audit's result,
     passed or not.
 
     Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
     WorkspaceError - the store cannot be written.
     """
+    for wait_s in (BATCH_IS_STORED_S, 0):
+        if published := _publish(workspace, settings, policy, show):
+            return published
+        time.sleep(wait_s)  # a takedown deletes rows now, unless it was killed
+    _LOG.warning(_TAKEN_DOWN)
+    last = releases.latest(workspace)
+    return PublishResult(last.release_id if last else None, False, (_TAKEN_DOWN,))
+
+
+def _publish(
+    workspace: Workspace, settings: Settings, policy: Policy, show: "Callable[[AuditResult], None] | None"
+) -> PublishResult | None:
+    """Audit and publish as `publish`; None if what was audited holds footage that was taken down."""
     last, code = releases.latest(workspace), code_version()
     if last and last.code == code and _stands(last, releases.current_versions(workspace), settings, policy):
         return PublishResult(last.release_id, False, last.notes)  # the same rows, divided by the same code
@@ -87,16 +107,19 @@ def publish(
     if show is not None:
         show(result)
     result.require()
-    versions |= {table: merge_parts(workspace, table, versions[table]) for table in PAYLOAD}
-    origin = releases.ReleaseProvenance(
+    origin = ReleaseProvenance(
         backend=clips["backend"][0].as_py(),
         extractor=clips["extractor"][0].as_py(),
         policy=policy.hash,
         settings=settings.hash,
         code=code,
     )
+    if last is None or releases.identity_of_versions(workspace, versions, origin) != last.release_id:
+        versions |= {table: merge_parts(workspace, table, versions[table]) for table in PAYLOAD}
     notes = (*assignment.notes, *_of_labels(workspace, policy))
     published = releases.publish(workspace, versions, origin, result.summary(), notes)
+    if published is None:
+        return None
     erase_unnamed(workspace, settings.stores.retention_days)
     return PublishResult(published.release.release_id, published.changed, published.release.notes)
 

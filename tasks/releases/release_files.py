@@ -1,12 +1,14 @@
 """Files of releases: the table `release_files` names them, so a release does not need the tables' logs.
 
-A release names lists of files. A list is written once, and every later release of which all its files are still part
-names it again: a release costs rows for files that are new, and for lists that lost one. Files that a list names stay
-on the disk.
+A release names lists of files, each of one table. A list is written once, and every later release of which all its
+files are still part names it again: a release costs rows for files that are new, and for lists that lost one. Files
+that a list names stay on the disk.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 from uuid import uuid4
 
@@ -23,7 +25,7 @@ _TABLE: Final = "release_files"
 _LIST_FILES: Final = 4096
 """Files of a list at most: what one lost file makes to be written anew."""
 _SMALL_LISTS: Final = 8
-"""Small lists, of less than half as many, that a release shares; more are written anew as one."""
+"""Small lists of a table, of less than half as many, that a release shares; more are written anew as one."""
 _BOUNDS: Final = {"media_id": ("first_media", "last_media"), "clip_id": ("first_clip", "last_clip")}
 _FILE: Final = ["name", "size_bytes", "rows", *(name for pair in _BOUNDS.values() for name in pair)]
 
@@ -78,11 +80,12 @@ def write_lists(ws: Workspace, previous: Collection[str], files: Mapping[str, Se
     shared = _shared_lists(ws, previous, now.keys())
     covered = {key for keys in shared.values() for key in keys}
     fresh = sorted(now.keys() - covered)
-    chunks = [fresh[start : start + _LIST_FILES] for start in range(0, len(fresh), _LIST_FILES)]
-    written = {uuid4().hex[:12]: chunk for chunk in chunks}
+    by_table = [list(keys) for _, keys in groupby(fresh, itemgetter(0))]
+    chunks = [keys[start : start + _LIST_FILES] for keys in by_table for start in range(0, len(keys), _LIST_FILES)]
+    written, clips = {uuid4().hex[:12]: chunk for chunk in chunks}, _clips_before(ws, previous, fresh)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     rows = [
-        {"file_list": name, "created_utc": created, "table": key[0], **_cells(ws, key[0], now[key])}
+        {"file_list": name, "created_utc": created, "table": key[0], **_cells(ws, key[0], now[key], clips.get(key))}
         for name, chunk in written.items()
         for key in chunk
     ]
@@ -98,8 +101,23 @@ def _shared_lists(ws: Workspace, previous: Collection[str], now: Collection[File
     for row in tables.read_any(ws, _TABLE, columns, named).to_pylist() if previous else []:
         lists.setdefault(row["file_list"], set()).add((row["table"], row["name"], row["size_bytes"]))
     whole = {name: keys for name, keys in lists.items() if keys <= set(now)}
-    small = [name for name, keys in whole.items() if len(keys) < _LIST_FILES // 2]
-    return whole if len(small) <= _SMALL_LISTS else {name: whole[name] for name in whole.keys() - set(small)}
+    small: dict[str, list[str]] = {}
+    for name, keys in whole.items():
+        if len(keys) < _LIST_FILES // 2:
+            small.setdefault(next(iter(keys))[0], []).append(name)
+    anew = {name for names in small.values() if len(names) > _SMALL_LISTS for name in names}
+    return {name: keys for name, keys in whole.items() if name not in anew}
+
+
+def _clips_before(ws: Workspace, previous: Collection[str], fresh: Sequence[FileKey]) -> dict[FileKey, list[str]]:
+    """Return the clips of merged files that earlier lists name, which need not be opened again."""
+    names = pa.array([name for table, name, _ in fresh if table in PAYLOAD], pa.string())
+    if not (previous and len(names)):
+        return {}
+    of_them = pc.field("file_list").isin(sorted(previous)) & pc.field("name").isin(names)
+    columns = ["table", "name", "size_bytes", "clips"]
+    rows = tables.read_any(ws, _TABLE, columns, of_them & pc.field("clips").is_valid()).to_pylist()
+    return {(row["table"], row["name"], row["size_bytes"]): row["clips"] for row in rows}
 
 
 def replace_files(ws: Workspace, table: str, changes: Mapping[str, DataFile | None]) -> None:
@@ -131,12 +149,13 @@ def drop_lists(ws: Workspace, keep: Collection[str], before_utc: str) -> None:
         tables.delete_rows(ws, _TABLE, "file_list", unnamed)
 
 
-def _cells(ws: Workspace, table: str, file: DataFile) -> dict[str, Any]:
+def _cells(ws: Workspace, table: str, file: DataFile, clips: list[str] | None = None) -> dict[str, Any]:
+    """Return the columns of a file's row. clips: those of a merged file, by row group; None: unknown, so read."""
     low, high = file.bounds.get("media_id", ("", ""))
-    cells: dict[str, Any] = {"name": file.name, "size_bytes": file.size_bytes, "rows": file.rows, "clips": None}
+    cells: dict[str, Any] = {"name": file.name, "size_bytes": file.size_bytes, "rows": file.rows, "clips": clips}
     for column, pair in _BOUNDS.items():
         cells |= dict(zip(pair, file.bounds.get(column, (None, None)), strict=True))
-    if table in PAYLOAD and low != high:  # merged: a clip a row group, in this order
+    if clips is None and table in PAYLOAD and low != high:  # merged: a clip a row group, in this order
         cells["clips"] = tables.read(ws, table, ["clip_id"], (file,))["clip_id"].to_pylist()
     return cells
 

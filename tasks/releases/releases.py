@@ -1,8 +1,7 @@
 """Releases: audited states of the tables, pinned by their files. Training reads these and nothing else."""
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -10,32 +9,19 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.contract import FPS
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.ledger_tables import RELEASES
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.stores import tables
+from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.json_cells import json_cell
-from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import release_files
+from .release_content import CLIP_COLUMNS, ReleaseProvenance, counts_of, identity
 
 PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels")
-_CLIP_COLUMNS: Final = ["clip_id", "speaker", "frames", "stage1", "stage2", "split"]
 _LISTS: Final = ("notes", "file_lists", "takedowns")
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseProvenance:
-    """Backend, extractor, policy, settings and code that made a release."""
-
-    backend: str
-    extractor: str
-    policy: str
-    settings: str
-    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +70,16 @@ def identity_of(ws: Workspace, release: Release) -> str:
     """
     origin = ReleaseProvenance(**{field.name: getattr(release, field.name) for field in fields(ReleaseProvenance)})
     files = {table: table_files(ws, release, table) for table in PINNED}
-    return _identity(ws, files, origin, tables.read(ws, "clips", _CLIP_COLUMNS, files["clips"]))
+    return identity(ws, files, origin, tables.read(ws, "clips", CLIP_COLUMNS, files["clips"]))
+
+
+def identity_of_versions(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvenance) -> str:
+    """The id of a release of these versions of the tables.
+
+    Raises: NotFoundError - there is no such version. WorkspaceError - a table cannot be read.
+    """
+    files = {table: tables.files_of(ws, table, versions[table]) for table in PINNED}
+    return identity(ws, files, origin, tables.read(ws, "clips", CLIP_COLUMNS, files["clips"]))
 
 
 def table_files(ws: Workspace, release: Release, table: str) -> tuple[DataFile, ...]:
@@ -116,17 +111,18 @@ def publish(
     origin: ReleaseProvenance,
     audit: Mapping[str, Any],
     notes: tuple[str, ...] = (),
-) -> PublishedRelease:
-    """Publish audited versions of the tables. If nothing changed since the last release, that one is returned.
+) -> PublishedRelease | None:
+    """Publish audited versions of the tables. If nothing changed since the last release, that one is returned; None if
+    footage of them was taken down, perhaps meanwhile: then nothing is published.
 
     The caller has audited exactly these versions.
 
     Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be written.
     """
     files = {table: tables.files_of(ws, table, versions[table]) for table in PINNED}
-    clips = tables.read(ws, "clips", _CLIP_COLUMNS, files["clips"])
+    clips = tables.read(ws, "clips", CLIP_COLUMNS, files["clips"])
     release = Release(
-        release_id=_identity(ws, files, origin, clips),
+        release_id=identity(ws, files, origin, clips),
         sequence=0,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         catalog_version=versions["catalog"],
@@ -135,21 +131,32 @@ def publish(
         stage2_version=versions["stage2"],
         labels_version=versions["labels"],
         **asdict(origin),
-        counts=_counts(clips),
+        counts=counts_of(clips),
         audit=dict(audit),
         notes=notes,
         file_lists=(),
         takedowns=(),
     )
-    result = PublishedRelease(release, changed=True)
+    catalog = tables.read(ws, "catalog", ["media_id"], files["catalog"])
+    media = {*clips["media_id"].to_pylist(), *catalog["media_id"].to_pylist()}
+    result: PublishedRelease | None = None
+
+    def is_barred() -> bool:
+        return not media.isdisjoint(tombstones.standing(ws).media)
 
     def make(rows: pa.Table) -> pa.Table:
         nonlocal result
-        last = _newest(rows)
+        last, result = _newest(rows), None
         if last and last.release_id == release.release_id:
             result = PublishedRelease(last, changed=False)
             return RELEASES.empty_table()
-        lists = release_files.write_lists(ws, last.file_lists if last else (), files)
+        if is_barred():
+            return RELEASES.empty_table()
+        shared = last.file_lists if last else ()
+        lists = release_files.write_lists(ws, shared, files)
+        if is_barred():  # asked again, since a takedown that begins now takes its footage out of these lists
+            tables.delete_rows(ws, "release_files", "file_list", {*lists} - {*shared})
+            return RELEASES.empty_table()
         numbered = replace(release, sequence=last.sequence + 1 if last else 1, file_lists=lists)
         result = PublishedRelease(numbered, changed=True)
         return _row(numbered)
@@ -233,42 +240,6 @@ def read_release(
         rows = batch.filter(pc.is_in(batch["clip_id"], value_set=clip_ids))
         if rows.num_rows:
             yield rows
-
-
-def _identity(
-    ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: ReleaseProvenance, clips: pa.Table
-) -> str:
-    """Hash a release; changes with each clip, its speaker, flags, split, label, payload; not when rows only move."""
-    digest = hashlib.sha256()
-    origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
-    digest.update(json.dumps(origin_parts).encode())
-    rows = clips.select(["clip_id", "speaker", "stage1", "stage2", "split"]).sort_by("clip_id")
-    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
-        digest.update(json.dumps(row).encode())
-    for stage in Stage:
-        digest.update(json.dumps((stage.value, sum(file.rows for file in files[stage.value]))).encode())
-    for label in read_labels(ws, files["labels"]).values():
-        digest.update(json.dumps((label.clip_id, label.stage, label.keep, label.reason, label.by)).encode())
-    return "r" + digest.hexdigest()[:12]
-
-
-def _counts(clips: pa.Table) -> dict[str, Any]:
-    """Count clips, speakers and seconds by stage and split, as {stage: {split: {...}}}."""
-    counts: dict[str, Any] = {}
-    for stage in Stage:
-        rows = clips.filter(pc.and_(clips[stage.value], pc.is_valid(clips["split"])))
-        groups = rows.group_by("split").aggregate(
-            [("clip_id", "count"), ("speaker", "count_distinct"), ("frames", "sum")]
-        )
-        counts[stage.value] = {
-            row["split"]: {
-                "clips": row["clip_id_count"],
-                "speakers": row["speaker_count_distinct"],
-                "seconds": round(row["frames_sum"] / FPS, 2),
-            }
-            for row in groups.sort_by("split").to_pylist()
-        }
-    return counts
 
 
 def _row(release: Release) -> pa.Table:

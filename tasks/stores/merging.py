@@ -7,12 +7,15 @@ the disk as long as a release names them; a merge that is killed leaves a file t
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
+from uuid import uuid4
 
 import pyarrow as pa
 
 from .delta import DataFile, Snapshot, TableChange, transact
 from .parquet import stream_file, write_file
+from .removal import remove
 from .workspace import Workspace
 
 PART_BYTES: Final = 512 << 20
@@ -40,12 +43,15 @@ def merge_parts(ws: Workspace, table: str, version: int) -> int:
     """
     gathered: list[DataFile] = []
     merged: list[DataFile] = []
+    is_current = False
 
     def plan(before: Snapshot) -> TableChange | None:
+        nonlocal is_current
         small = [
             file for file in before.files if file.size_bytes * _FULL < PART_BYTES and file.rows * _FULL < PART_CLIPS
         ]
-        if before.version != version or len(small) <= MERGE_ABOVE_FILES:
+        is_current = before.version == version
+        if not is_current or len(small) <= MERGE_ABOVE_FILES:
             return None
         for group in () if merged else _groups(small):  # once, however often the store refuses the commit
             if file := _merge(ws, table, group):
@@ -54,7 +60,12 @@ def merge_parts(ws: Workspace, table: str, version: int) -> int:
         return TableChange(tuple(merged), tuple(gathered), same_rows=True)
 
     made = transact(ws, table, plan)
-    return made if merged and made == version + 1 else version
+    if is_current:
+        return made
+    for file in merged:  # another writer came in between, perhaps of the very version that a merge would have made
+        with suppress(FileNotFoundError):  # a takedown deletes files that nobody names
+            remove(ws, table, file.name)
+    return version
 
 
 def _groups(files: Sequence[DataFile]) -> Iterator[tuple[DataFile, ...]]:
@@ -79,4 +90,5 @@ def _merge(ws: Workspace, table: str, group: Sequence[DataFile]) -> DataFile | N
         for file in group:
             yield from stream_file(ws, table, file, None)
 
-    return write_file(ws, table, "merged-{content}.parquet", rows())
+    # A name of this merge alone: what the log refuses is removed, and no other merge can have named it.
+    return write_file(ws, table, f"merged-{uuid4().hex[:16]}.parquet", rows())

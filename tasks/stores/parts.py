@@ -199,9 +199,9 @@ def _holds(ws: Workspace, table: str, file: DataFile, media: Collection[str]) ->
     return not _media_of(ws, table, file.name).isdisjoint(media)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=256)  # of up to 512 ids each
 def _media_of(ws: Workspace, table: str, name: str) -> frozenset[str]:
-    """Return the media of a merged file, which never changes: its name has a hash of its bytes."""
+    """Return the media of a merged file, which never changes: no other is ever written under its name."""
     with open_file(ws, table, name) as opened:
         return frozenset(opened.read(columns=["media_id"])["media_id"].to_pylist())
 

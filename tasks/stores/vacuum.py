@@ -50,14 +50,15 @@ def _age(files: Any, path: str) -> timedelta:
     return datetime.now(UTC) - modified
 
 
-def strays(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
-    """List files in the table's folder that no version names (left by a killed writer) and that hold one of the values.
+def strays(ws: Workspace, table: str, key: str, values: Collection[str], keep: Collection[str] = ()) -> list[str]:
+    """List files in the table's folder that hold one of the values and are named neither by the newest version nor in
+    `keep`: those of older versions, and of writers that were killed.
 
     Raises: WorkspaceError - the table cannot be read.
     """
     if table in PAYLOAD and key != "media_id":
         raise ValueError(f"files of {table} are distinguished by media_id, not by {key}")
-    named = set(tables.file_names(ws, table))
+    named = {*tables.file_names(ws, table), *keep}
     gone = set(values)
     return [name for name in sorted(names_in_folder(ws, table) - named) if _holds(ws, table, name, key, gone)]
 

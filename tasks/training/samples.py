@@ -19,6 +19,7 @@ from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.training import ScheduleSettings
+from heterodub.schemas.errors import NotFoundError
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
@@ -172,14 +173,16 @@ def _spread(pictures: Pictures) -> Pictures:
 def sound_place(workspace: Workspace, release: Release, clip_id: str) -> ClipPlace:
     """Locate the sound of a clip of the release.
 
-    Raises: NotFoundError - the release was erased.
+    Raises: NotFoundError - the release was erased, or the clip taken down.
     """
     of_clip = pc.field("clip_id") == clip_id
     columns = ["uri", "media_id", "start_frame", "frames"]
-    clip = releases.read_table(workspace, release, "clips", columns, of_clip).to_pylist()[0]
+    clips = releases.read_table(workspace, release, "clips", columns, of_clip).to_pylist()
+    if not clips:
+        raise NotFoundError(f"clip {clip_id} is not in release {release.release_id} any more: it was taken down")
     shifts = releases.read_table(workspace, release, "stage1", ["sound_shift_frames"], of_clip).to_pylist()
-    of_file = pc.field("uri") == clip["uri"]
+    of_file = pc.field("uri") == clips[0]["uri"]
     file_columns = ["offset_s", "picture_stream", "sound_stream"]
     files = releases.read_table(workspace, release, "catalog", file_columns, of_file).to_pylist()
     shift = shifts[0]["sound_shift_frames"] if shifts else 0  # of a silent clip, which is no clip of stage 1
-    return ClipPlace(**clip, sound_shift_frames=shift, **(files[0] if files else {}))
+    return ClipPlace(**clips[0], sound_shift_frames=shift, **(files[0] if files else {}))

@@ -16,6 +16,7 @@ from heterodub.tasks.inspect.check_installation import check_pins, check_weights
 from heterodub.tasks.inspect.check_workspace import check_room, check_workspace
 from heterodub.tasks.inspect.doctor import diagnose
 from heterodub.tasks.inspect.findings import Finding, Health
+from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import delta, tables, tombstones, vacuum
 from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.parts import commit_parts
@@ -157,6 +158,17 @@ def test_release_whose_old_files_are_gone(ws: Workspace):
     assert wrong(ws.root) == {}
     vacuum.erase(ws, "clips")
     assert "lost" in one_problem(ws, "last release").detail
+
+
+def test_lost_file_of_an_older_release_is_a_warning(ws: Workspace):
+    first, clip_id = releases.named(ws, None), footage.clip_id(footage.CLIPS_MADE[0])
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [clip_id], "split": ["val"]}))
+    releases.publish(ws, releases.current_versions(ws), releases.ReleaseProvenance(*["x"] * 5), {})
+    assert wrong(ws.root) == {}
+    vacuum.erase(ws, "clips")
+    result = wrong(ws.root)
+    assert set(result) == {"older releases"} and result["older releases"].health is Health.WARNING
+    assert first.release_id in result["older releases"].detail
 
 
 def test_scratch_left_behind_is_a_warning_and_fresh_scratch_is_not(ws: Workspace):

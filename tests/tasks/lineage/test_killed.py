@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import AuditFailedError
+from heterodub.schemas.errors import AuditFailedError, NotFoundError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import DRAWS, NEAR_PAIRS
@@ -20,13 +20,14 @@ from heterodub.tasks.inspect.check_workspace import check_workspace
 from heterodub.tasks.inspect.findings import Finding, Health
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
-from heterodub.tasks.releases import releases
+from heterodub.tasks.releases import erasure, releases
 from heterodub.tasks.releases.release_files import replace_files
 from heterodub.tasks.stores import merging, tables, tombstones
 from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.labels import NewLabel, label_rows, store_labels
 from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.training.samples import sound_place
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace
 
@@ -170,6 +171,8 @@ def test_takedown_leaves_the_rest_of_older_releases_as_it_was(ws):
     first = releases.find(ws, first.release_id)
     left = [row for batch in rows for row in batch if row["media_id"] != GONE]
     assert [row for batch in releases.read_release(ws, first, Stage.STAGE2) for row in batch.to_pylist()] == left
+    with pytest.raises(NotFoundError, match="taken down"):
+        sound_place(ws, first, sample.clip_id(1))
     assert problems(ws) == []
 
 
@@ -189,6 +192,50 @@ def held_by_clips(ws: Workspace, one: releases.Release) -> set[str]:
     return set(releases.read_table(ws, one, "clips", ["media_id"])["media_id"].to_pylist())
 
 
+@pytest.mark.parametrize(("table", "media"), [("clips", 1), ("catalog", 0), ("stage1", 0), ("stage1", 1)])
+def test_takedown_goes_on_past_a_lost_file_of_an_older_release(ws, table, media):
+    if table != "clips":
+        drop_media(ws, [sample.media_id(media)])
+        (uri,) = tables.read(ws, "catalog", ["uri"], filter=pc.field("media_id") == sample.media_id(media))["uri"]
+        tables.delete_rows(ws, "catalog", "uri", [uri.as_py()])
+    of_it, newest = [sample.media_id(media)], tables.file_names(ws, table)
+    listed = [file for one in releases.every(ws) for file in releases.table_files(ws, one, table)]
+    lost = next(file.name for file in listed if file.may_hold("media_id", of_it) and file.name not in newest)
+    Path(ws.path(table, lost)).unlink()
+    take(ws, GONE)
+    for one in releases.every(ws):
+        if lost in {file.name for file in releases.table_files(ws, one, table)}:
+            with pytest.raises(NotFoundError):
+                releases.read_table(ws, one, table)
+        else:
+            assert GONE not in set(releases.read_table(ws, one, table, ["media_id"])["media_id"].to_pylist())
+    named = any(lost in {file.name for file in releases.table_files(ws, one, table)} for one in releases.every(ws))
+    assert named == (media != 1)  # a file of nothing but what was taken down is missed by nobody
+    assert kept(ws) == set()
+
+
+def test_takedowns_at_once_keep_what_each_replaced(ws, monkeypatch):
+    """Another one replaces the same files of releases when this one is about to."""
+    other, replaced = sample.media_id(2), []
+
+    def meanwhile(ws, table, changes):
+        if table not in replaced:
+            replaced.append(table)
+            erasure.take_out(ws, table, [other])
+        replace_files(ws, table, changes)
+
+    monkeypatch.setattr(erasure, "replace_files", meanwhile)
+    take(ws, GONE)
+    assert "clips" in replaced
+    for one in releases.every(ws):
+        assert held_by_clips(ws, one) == {sample.media_id(0)}
+    assert kept(ws) == set()
+    take(ws, other)
+    assert problems(ws) == []
+    for one in releases.every(ws):
+        assert held_by(ws, one) == {sample.media_id(0)}
+
+
 def test_takedown_erases_what_people_said_of_it_and_nothing_else(ws):
     assert {GONE} < {row["media_id"] for row in label_rows(ws)}
     planned = plan_takedown(ws, None, find_scope(ws, "file", GONE)).summary()
@@ -197,6 +244,12 @@ def test_takedown_erases_what_people_said_of_it_and_nothing_else(ws):
     left = {sample.media_id(0), sample.media_id(2)}
     assert {row["media_id"] for row in label_rows(ws)} == left
     assert set(tables.read(ws, "draws", ["media_id"])["media_id"].to_pylist()) == left
+
+
+def kept(ws: Workspace) -> set[str]:
+    """Tables with files on the disk that hold what was taken down, but for the lists of lost files."""
+    paths = Path(ws.root).rglob("*.parquet")
+    return {path.parent.name for path in paths if _holds(path)} - {"tombstones", "release_files"}
 
 
 def _holds(path: Path) -> bool:

@@ -10,10 +10,11 @@ from heterodub.schemas.policy import load_policy
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.publishing import audit_pages, publish
-from heterodub.tasks.stores import merging, tables
-from heterodub.tasks.stores.batches import KnownMedia, commit_batch
+from heterodub.tasks.stores import merging, tables, tombstones
+from heterodub.tasks.stores.batches import KnownMedia, commit_batch, drop_media
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import Workspace
+from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace, taken_out_before, written_before
 
 
@@ -89,6 +90,39 @@ def test_concurrent_half_written_batch_passes_the_audit(tmp_path: Path, monkeypa
     assert publish(ws, Settings(), load_policy(), lambda result: collected.append(result.passed)).is_new
     assert (shown, collected) == ([False, True], [True])
     assert tables.read(ws, "clips", version=releases.latest(ws).versions["clips"]).num_rows == 8
+
+
+def test_footage_that_is_taken_down_after_the_audit_is_not_published(tmp_path: Path, monkeypatch):
+    ws, shown = new_workspace(tmp_path), []
+    fill(ws, range(4))
+    first = releases.publish(ws, releases.current_versions(ws), releases.ReleaseProvenance(*["x"] * 5), {}).release
+
+    def looked_at(*arguments):
+        result = audit(*arguments)
+        tombstones.bar(ws, "file", "it", [sample.media_id(1)], "asked")
+        shown.append(result.passed)
+        return result
+
+    monkeypatch.setattr("heterodub.tasks.releases.audit.audit.audit", looked_at)
+    published = publish(ws, Settings(), load_policy())  # its takedown was killed before it deleted rows
+    assert (published.release_id, published.is_new, shown) == (first.release_id, False, [True, True])
+    assert "do the takedown again" in published.notes[0]
+    assert releases.every(ws) == [first]
+    drop_media(ws, [sample.media_id(1)])
+    tables.delete_rows(ws, "catalog", "media_id", [sample.media_id(1)])
+    assert publish(ws, Settings(), load_policy()).is_new
+
+
+def test_rows_without_a_new_release_are_not_merged(tmp_path: Path, monkeypatch):
+    """Else the tables would be of other versions than the last release, and each later ingest would audit them."""
+    ws = new_workspace(tmp_path)
+    fill(ws, range(3))
+    assert publish(ws, Settings(), load_policy()).is_new
+    monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
+    tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(9, state="rejected", reason="no_face")))
+    before = tables.version(ws, "stage1")
+    assert not publish(ws, Settings(), load_policy()).is_new
+    assert tables.version(ws, "stage1") == before
 
 
 def test_damage_without_a_writer_fails_the_audit(tmp_path: Path, monkeypatch):

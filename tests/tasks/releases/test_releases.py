@@ -18,7 +18,7 @@ from heterodub.tasks.releases.releases import (
     release_clips,
     table_files,
 )
-from heterodub.tasks.stores import merging, tables, vacuum
+from heterodub.tasks.stores import merging, tables, tombstones, vacuum
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.delta import load
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
@@ -180,6 +180,24 @@ def test_release_is_read_without_the_log_of_its_versions(ws):
     assert releases.identity_of(ws, release) == release.release_id
 
 
+def test_versions_that_hold_taken_down_footage_are_not_published(ws, monkeypatch):
+    first = _publish(ws).release
+    fill(ws, range(3, 4))
+    versions, write = current_versions(ws), release_files.write_lists
+
+    def meanwhile(*given):
+        lists = write(*given)
+        tombstones.bar(ws, "file", "it", [sample.media_id(1)], "asked")
+        return lists
+
+    monkeypatch.setattr(release_files, "write_lists", meanwhile)
+    rows = tables.read(ws, "release_files").sort_by("name")
+    for _ in range(2):  # the first time it is taken down when the lists are written, then before
+        assert publish(ws, versions, ORIGIN, {}) is None
+        assert releases.every(ws) == [first]
+        assert tables.read(ws, "release_files").sort_by("name") == rows
+
+
 def test_next_release_shares_the_lists_that_still_hold(ws, monkeypatch):
     monkeypatch.setattr(release_files, "_LIST_FILES", 8)
     fill(ws, range(3, 20))
@@ -197,10 +215,38 @@ def test_next_release_shares_the_lists_that_still_hold(ws, monkeypatch):
     assert list(table_files(ws, third, "stage1")) == list(tables.files_of(ws, "stage1"))
 
 
+def test_changed_clip_costs_the_next_release_one_row(ws, monkeypatch):
+    """The lists of the other tables are shared, and those of merged files are written without opening these."""
+    monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
+    merging.merge_parts(ws, "stage1", tables.version(ws, "stage1"))
+    fill(ws, range(3, 4))
+    tables.compact(ws, "clips", above=1)
+    merged = next(file for file in tables.files_of(ws, "stage1") if "merged" in file.name)
+    first, rows = _publish(ws).release, tables.size(ws, "release_files").rows
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "speaker": ["Eve"]}))
+    second = _publish(ws).release
+    assert tables.size(ws, "release_files").rows == rows + 1
+    assert len(set(first.file_lists) & set(second.file_lists)) == len(second.file_lists) - 1
+
+    drop_media(ws, [sample.media_id(3)])  # so that the list of its part is written anew
+    before = Path(ws.path("stage1", merged.name)).read_bytes()
+    Path(ws.path("stage1", merged.name)).write_bytes(bytes(len(before)))
+    third = _publish(ws).release
+    Path(ws.path("stage1", merged.name)).write_bytes(before)
+    (old,), (new,) = _lists(ws, "stage1", second), _lists(ws, "stage1", third)
+    assert old != new
+    stored = clip_store.StoredClips.of(ws, third, Stage.STAGE1)
+    assert stored.index.find(sample.clip_id(0))[0] == merged.name
+
+
+def _lists(ws, table, release):
+    return set(release_files.read_listed(ws, release.file_lists, table, ["file_list"])["file_list"].to_pylist())
+
+
 def test_many_small_lists_become_one(ws):
     for media in range(3, 14):
         fill(ws, range(media, media + 1))
-        assert len(_publish(ws).release.file_lists) <= 10
+        assert len(_publish(ws).release.file_lists) <= 9 * 4  # of each table that has rows
 
 
 def test_clips_of_merged_files_are_found_by_the_release(ws, monkeypatch):

@@ -1,0 +1,63 @@
+"""Content of a release: its origin, its id, which is a hash of what it holds, and its counts."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heterodub.schemas.contract import FPS
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.stores.delta import DataFile
+from heterodub.tasks.stores.labels import read_labels
+from heterodub.tasks.stores.workspace import Workspace
+
+CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "stage2", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseProvenance:
+    """Backend, extractor, policy, settings and code that made a release."""
+
+    backend: str
+    extractor: str
+    policy: str
+    settings: str
+    code: str
+
+
+def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: ReleaseProvenance, clips: pa.Table) -> str:
+    """Hash a release; changes with each clip, its speaker, flags, split, label, payload; not when rows only move."""
+    digest = hashlib.sha256()
+    origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
+    digest.update(json.dumps(origin_parts).encode())
+    rows = clips.select(["clip_id", "speaker", "stage1", "stage2", "split"]).sort_by("clip_id")
+    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+        digest.update(json.dumps(row).encode())
+    for stage in Stage:
+        digest.update(json.dumps((stage.value, sum(file.rows for file in files[stage.value]))).encode())
+    for label in read_labels(ws, files["labels"]).values():
+        digest.update(json.dumps((label.clip_id, label.stage, label.keep, label.reason, label.by)).encode())
+    return "r" + digest.hexdigest()[:12]
+
+
+def counts_of(clips: pa.Table) -> dict[str, Any]:
+    """Count clips, speakers and seconds by stage and split, as {stage: {split: {...}}}."""
+    counts: dict[str, Any] = {}
+    for stage in Stage:
+        rows = clips.filter(pc.and_(clips[stage.value], pc.is_valid(clips["split"])))
+        groups = rows.group_by("split").aggregate(
+            [("clip_id", "count"), ("speaker", "count_distinct"), ("frames", "sum")]
+        )
+        counts[stage.value] = {
+            row["split"]: {
+                "clips": row["clip_id_count"],
+                "speakers": row["speaker_count_distinct"],
+                "seconds": round(row["frames_sum"] / FPS, 2),
+            }
+            for row in groups.sort_by("split").to_pylist()
+        }
+    return counts
