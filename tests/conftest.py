@@ -6,6 +6,7 @@ And a summary of the tests that a session did not run, above its closing line.
 import contextlib
 import gc
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from tests.commons import Commons, sample_media
 
 # as the command line sets it: threads of torch that wait for each other must not keep a busy machine from the tests
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in jobs of a shell behind "&": children would ignore it, too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,11 +12,12 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
-CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "stage2", "split"]
+CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "stage2", "split", *SIGNAL_NAMES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,18 @@ class ReleaseProvenance:
 
 
 def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: ReleaseProvenance, clips: pa.Table) -> str:
-    """Hash a release; changes with each clip, its speaker, flags, split, label, payload; not when rows only move."""
+    """Hash a release; changes with each clip, its speaker, flags, split, labels and measured values; not when rows only
+    move. Payload is not read: none changes without a measured value, for both come from one look at the file.
+    """
     digest = hashlib.sha256()
     origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(origin_parts).encode())
-    rows = clips.select(["clip_id", "speaker", "stage1", "stage2", "split"]).sort_by("clip_id")
-    for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+    rows = clips.sort_by("clip_id")
+    named = rows.select(["clip_id", "speaker", "stage1", "stage2", "split"])
+    for row in zip(*(column.to_pylist() for column in named.columns), strict=True):
         digest.update(json.dumps(row).encode())
+    for name in SIGNAL_NAMES:
+        digest.update(rows[name].cast(pa.float64()).fill_null(math.nan).to_numpy().astype("<f8").tobytes())
     for stage in Stage:
         digest.update(json.dumps((stage.value, sum(file.rows for file in files[stage.value]))).encode())
     for label in read_labels(ws, files["labels"]).values():

@@ -118,7 +118,7 @@ def test_audit_of_a_planted_row_stops_the_release(named, planted):
 
 
 def test_speaker_is_never_in_two_splits(workspace, config):
-    """Planted before publishing, the splits are put right; planted behind its back, the audit sees it."""
+    """Planted behind the back of the splits, which look at new clips alone; the audit sees it."""
     ws = Workspace.open(str(workspace))
     rows = contents(workspace)["clips"]
     speakers = [row["speaker"] for row in rows]
@@ -126,9 +126,6 @@ def test_speaker_is_never_in_two_splits(workspace, config):
     other = "test" if torn["split"] != "test" else "train"
     put(ws, "clips", torn | {"split": other})
     assert {"splits_of_speaker", "splits_of_group"} <= {name.split()[0] for _, name in failures(ws)}
-    require_sound(load_settings(config, workspace=str(workspace)))
-    splits = {row["split"] for row in contents(workspace)["clips"] if row["speaker"] == torn["speaker"]}
-    assert len(splits) == 1
 
 
 def test_failed_audit_is_one_line_and_fails_the_flow(heterodub, footage, workspace, config):

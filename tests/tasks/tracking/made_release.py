@@ -28,4 +28,6 @@ def release(release_id: str = "r0123456789ab") -> Release:
         counts=COUNTS,
         audit={},
         notes=(),
+        file_lists=(),
+        takedowns=(),
     )
