@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings, SplitSettings
 from heterodub.schemas.display import counted
+from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
 from heterodub.tasks.labelling.applied import LabelEffect, label_effects
@@ -69,11 +70,15 @@ def publish(
     passed or not.
 
     Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
-    WorkspaceError - the store cannot be written.
+    WorkspaceError - the store cannot be written. NotFoundError - files of the newest versions are lost.
     """
     for wait_s in (BATCH_IS_STORED_S, 0):
-        if published := _publish(workspace, settings, policy, show):
-            return published
+        try:
+            if published := _publish(workspace, settings, policy, show):
+                return published
+        except NotFoundError:  # a takedown has erased files of the versions that were audited
+            if not wait_s:
+                raise
         time.sleep(wait_s)  # a takedown deletes rows now, unless it was killed
     _LOG.warning(_TAKEN_DOWN)
     last = releases.latest(workspace)

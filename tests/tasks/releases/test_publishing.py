@@ -10,7 +10,7 @@ from heterodub.schemas.policy import load_policy
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.publishing import audit_pages, publish
-from heterodub.tasks.stores import merging, tables, tombstones
+from heterodub.tasks.stores import merging, tables, tombstones, vacuum
 from heterodub.tasks.stores.batches import KnownMedia, commit_batch, drop_media
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import Workspace
@@ -101,6 +101,9 @@ def test_footage_that_is_taken_down_after_the_audit_is_not_published(tmp_path: P
         result = audit(*arguments)
         tombstones.bar(ws, "file", "it", [sample.media_id(1)], "asked")
         shown.append(result.passed)
+        if len(shown) == 3:  # the takedown's last step comes after this audit
+            tables.delete_rows(ws, "catalog", "media_id", [sample.media_id(1)])
+            vacuum.erase(ws, "catalog")
         return result
 
     monkeypatch.setattr("heterodub.tasks.releases.audit.audit.audit", looked_at)
@@ -109,8 +112,7 @@ def test_footage_that_is_taken_down_after_the_audit_is_not_published(tmp_path: P
     assert "do the takedown again" in published.notes[0]
     assert releases.every(ws) == [first]
     drop_media(ws, [sample.media_id(1)])
-    tables.delete_rows(ws, "catalog", "media_id", [sample.media_id(1)])
-    assert publish(ws, Settings(), load_policy()).is_new
+    assert publish(ws, Settings(), load_policy()).is_new and len(shown) == 4
 
 
 def test_rows_without_a_new_release_are_not_merged(tmp_path: Path, monkeypatch):
