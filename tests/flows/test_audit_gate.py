@@ -19,7 +19,6 @@ from heterodub.tasks.steps.ingest import choose_policy
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, people_lines
-from tests.flows.plain_ingest import require_sound
 from tests.tasks.releases.audit.plain_audit import failures
 
 Rows = dict[str, list[dict]]

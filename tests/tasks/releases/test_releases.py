@@ -75,16 +75,18 @@ def test_another_origin_is_another_release(ws, field):
     assert second.changed and second.release.sequence == 2 and second.release.release_id != first.release_id
 
 
-def test_flag_a_split_or_payload_makes_another_release(ws):
+def test_flag_a_split_a_signal_or_payload_makes_another_release(ws):
     seen = {_publish(ws).release.release_id}
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "snr_db": [-7.25]}))
+    seen.add(_publish(ws).release.release_id)
     tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "stage2": [False]}))
     seen.add(_publish(ws).release.release_id)
     tables.update_columns(ws, "clips", pa.table({"clip_id": [sample.clip_id(0)], "split": ["test"]}))
     seen.add(_publish(ws).release.release_id)
     tables.delete_rows(ws, "stage2", "clip_id", [sample.clip_id(0)])
     seen.add(_publish(ws).release.release_id)
-    assert len(seen) == 4
-    assert latest(ws).sequence == 4
+    assert len(seen) == 5
+    assert latest(ws).sequence == 5
 
 
 def test_changed_speaker_makes_another_release(ws):
