@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from tests import forks
 from tests.commons import Commons, sample_media
 
 # as the command line sets it: threads of torch that wait for each other must not keep a busy machine from the tests
@@ -74,17 +73,6 @@ def pytest_collection_finish() -> None:
     """Look for it from here on, but not among what was imported."""
     gc.freeze()
     gc.enable()
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> Iterator[object]:
-    """Have a process with all imports beside the tests, from which others are forked."""
-    if session.items:
-        forks.server.start()
-    try:
-        return (yield)
-    finally:
-        forks.server.stop()
 
 
 _TOGETHER = ("tests/tasks/dubbing/", "tests/tasks/quality/")

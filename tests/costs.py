@@ -1,7 +1,7 @@
 """A plugin: `pytest -p tests.costs ...` shows the CPU seconds of each test file and of the most expensive tests.
 
-Those of the process, of the children that it waited for, and of processes forked for it. A running server counts when
-it ends, or not at all: the total of a session is shown by `time`.
+Those of the process and of the children that it waited for. A running server counts when it ends, or not at all:
+the total of a session is shown by `time`.
 """
 
 import os
@@ -10,14 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import forks
-
 _SHOWN = 25
 _AT = pytest.StashKey[float]()
 
 
 def _cpu_s() -> float:
-    return sum(os.times()[:4]) + forks.server.cpu_s
+    return sum(os.times()[:4])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

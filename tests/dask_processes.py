@@ -8,9 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-from tests import forks
-from tests.forks import Forked
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -19,13 +16,13 @@ class DaskProcesses:
 
     def __init__(self, folder: Path, place: Path = ROOT) -> None:
         self.folder, self.place = folder, place
-        self._started: list[subprocess.Popen | Forked] = []
+        self._started: list[subprocess.Popen] = []
         self.scheduler = self._start(
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", "scheduler.json"
         )
         self.address = _address(folder / "scheduler" / "scheduler.json", self.scheduler)
 
-    def worker(self, name: str, place: Path | None = None, threads: int = 1) -> subprocess.Popen | Forked:
+    def worker(self, name: str, place: Path | None = None, threads: int = 1) -> subprocess.Popen:
         """A worker without a nanny; one that dies stays dead."""
         words = ("worker", self.address, "--no-nanny", "--nthreads", str(threads), "--name", name)
         return self._start(*words, "--local-directory", "scratch", place=place)
@@ -36,30 +33,26 @@ class DaskProcesses:
         for process in self._started:
             process.wait()
 
-    def _start(self, kind: str, *words: str, place: Path | None = None) -> subprocess.Popen | Forked:
+    def _start(self, kind: str, *words: str, place: Path | None = None) -> subprocess.Popen:
         folder = self.folder / (kind if kind == "scheduler" else words[words.index("--name") + 1])
         folder.mkdir()
-        command = ["-m", "dask", kind, *words, "--no-dashboard"]
+        command = [sys.executable, "-m", "dask", kind, *words, "--no-dashboard"]
         surroundings = os.environ | {"PYTHONPATH": str(place or self.place), "DASK_LOGGING__DISTRIBUTED": "warning"}
         with (folder / "log").open("wb") as log:
-            if (place or self.place) == ROOT and forks.server.is_running:  # no other code
-                process = forks.server.popen(command, log, log, folder, surroundings)
-            else:
-                command.insert(0, sys.executable)
-                process = subprocess.Popen(
-                    command, cwd=folder, env=surroundings, stdout=log, stderr=log, start_new_session=True
-                )
+            process = subprocess.Popen(
+                command, cwd=folder, env=surroundings, stdout=log, stderr=log, start_new_session=True
+            )
         self._started.append(process)
         return process
 
 
-def leave(worker: subprocess.Popen | Forked) -> None:
+def leave(worker: subprocess.Popen) -> None:
     """End a worker as Ctrl-C or a service manager does."""
     worker.send_signal(signal.SIGTERM)
     worker.wait(60)
 
 
-def _address(file: Path, scheduler: subprocess.Popen | Forked) -> str:
+def _address(file: Path, scheduler: subprocess.Popen) -> str:
     end = time.monotonic() + 120
     while time.monotonic() < end and scheduler.poll() is None:
         try:

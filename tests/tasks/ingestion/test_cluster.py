@@ -1,10 +1,11 @@
 """A standing cluster: other code is named or sent away; workers come and go; the scheduler may be lost."""
 
 import logging
-import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,7 +18,6 @@ from heterodub.tasks.ingestion import dask_client, dask_executor
 from heterodub.tasks.ingestion.code_versions import LIBRARIES, versions_here
 from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.dask_executor import spread
-from tests import forks
 from tests.dask_processes import ROOT, DaskProcesses, leave
 
 from . import executor_work as work
@@ -149,8 +149,7 @@ def test_child_of_a_worker_ends_with_its_driver(cluster, tmp_path, how):
     await_workers(cluster, 1)
     mark = tmp_path / "pid"
     words = f"from tests.tasks.ingestion.executor_work import drive; drive({cluster.address!r}, {str(mark)!r})"
-    with open(os.devnull, "w") as nothing:
-        driver = forks.server.popen(["-c", words], nothing, nothing, ROOT)
+    driver = subprocess.Popen([sys.executable, "-c", words], cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         wait_until(lambda: mark.exists() or driver.poll() is not None)
         decoder = psutil.Process(int(mark.read_text()))

@@ -1,5 +1,7 @@
 """Ledger and aliases through kills, races, hand-moved aliases and a server that goes away."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +25,6 @@ from heterodub.tasks.tracking.lineage import TouchedVersion
 from heterodub.tasks.tracking.models import TAKEN_DOWN
 from heterodub.tasks.tracking.registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version
 from heterodub.tasks.tracking.store import open_tracking
-from tests import forks
 from tests.tasks.tracking.served import Server
 
 MODEL = "landmark-generator"
@@ -54,7 +55,8 @@ def problems(settings) -> list[str]:
 
 @pytest.mark.parametrize("step", ["intend", pytest.param("set_aliases", marks=pytest.mark.long)])
 def test_interrupted_move_is_reported_and_completed(store, settings, ws, policy, step):
-    died = forks.server.run([SCRIPT, ws.root, policy, 2, step])
+    words = [sys.executable, str(SCRIPT), ws.root, str(policy), "2", step]
+    died = subprocess.run(words, capture_output=True, text=True)
     assert died.returncode == -9, died.stderr[-2000:]
     last = ledger.last_move(ws, MODEL)
     assert (last.to_version, last.state) == (2, "intended")

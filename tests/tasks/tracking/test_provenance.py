@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.tracking.provenance import (
@@ -12,7 +13,6 @@ from heterodub.tasks.tracking.provenance import (
     installed,
     settings_tree,
 )
-from tests import forks
 
 
 def test_settings_tree_becomes_dotted_names():
@@ -58,6 +58,6 @@ def test_environment_hash_covers_all_packages_in_any_process():
     assert {"mlflow==3.17.2", "lightning-fabric==2.6.6"} <= set(packages)
     assert packages == sorted(set(packages))
     code = "from heterodub.tasks.tracking.provenance import *; print(environment_hash(installed()))"
-    elsewhere = forks.server.run(["-c", code]).stdout.strip()
+    elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert elsewhere == environment_hash(packages)
     assert environment_hash([*packages, "one-more==1"]) != elsewhere

@@ -4,6 +4,8 @@ import os
 import shutil
 import socket
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,6 @@ from heterodub.schemas.errors import SettingsError, TrackingError
 from heterodub.tasks.stores.workspace import MARKER, TRACKING, Workspace
 from heterodub.tasks.tracking.address import place_of
 from heterodub.tasks.tracking.store import Tracking, look, open_tracking
-from tests import forks
 from tests.tasks.tracking.served import free_port
 
 DEFAULT = TrackingSettings()
@@ -101,7 +102,7 @@ sys.exit(any(os.waitpid(process, 0)[1] for process in both))
 def test_two_processes_that_make_the_store_at_once_both_get_it(tmp_path):
     """Forked, so that they share the import of MLflow and begin together."""
     ws = Workspace.open(str(tmp_path / "ws"), create=True)
-    ran = forks.server.run(["-c", TWO_AT_ONCE, ws.root])
+    ran = subprocess.run([sys.executable, "-c", TWO_AT_ONCE, ws.root], capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stderr
     one, other = ran.stdout.split()
     assert one == other

@@ -1,6 +1,8 @@
 """Training on a release: it learns, resumes exactly, stops on broken input, and is equal on two processes."""
 
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,6 @@ from heterodub.tasks.training.clip_selection import find_release, select, spread
 from heterodub.tasks.training.run import run_training
 from heterodub.tasks.training.run_dirs import training_folder
 from heterodub.tasks.training.stage1 import generator_spec
-from tests import forks
 from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import damage
 
@@ -78,7 +79,8 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 @pytest.mark.parametrize("step", [pytest.param(2, marks=pytest.mark.long), 9])
 def test_resumed_training_equals_an_undisturbed_one(workspace, undisturbed, tmp_path, step):
     folder = tmp_path / "training"
-    assert forks.server.run(["-c", KILLED, workspace.root, folder, step]).returncode == -9
+    call = [sys.executable, "-c", KILLED, workspace.root, str(folder), str(step)]
+    assert subprocess.run(call, capture_output=True).returncode == -9
     recorder = RecordingCallback()
     trained(workspace, folder, recorder)
     assert recorder.began_at == step // 4 * 4

@@ -1,5 +1,7 @@
 """Training the translator on a release: it reports, resumes exactly, is equal on two processes, and is fine-tuned."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +20,6 @@ from heterodub.tasks.training.finetuning import finetuning_clip, start_of
 from heterodub.tasks.training.run import no_samples, run_training
 from heterodub.tasks.training.samples import TranslatorSamples
 from heterodub.tasks.training.stage2 import translator_spec
-from tests import forks
 from tests.tasks.training.face_release import face_release
 from tests.tasks.training.recorder import RecordingCallback, StoppedAt
 
@@ -81,7 +82,8 @@ trained(Workspace.open(sys.argv[1]), Path(sys.argv[2]), PulledAt(int(sys.argv[3]
 
 
 def killed(workspace, folder):
-    assert forks.server.run(["-c", KILLED, workspace.root, folder, 5]).returncode == -9
+    call = [sys.executable, "-c", KILLED, workspace.root, str(folder), "5"]
+    assert subprocess.run(call, capture_output=True).returncode == -9
 
 
 def stopped(workspace, folder):
