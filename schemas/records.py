@@ -87,14 +87,14 @@ class FilmSegment:
     """Part of a film that is analysed by itself: the frames from `first` to before `stop` (25 fps); None: to its end.
 
     resume_packet: number of the pictures' key packet with which decoding goes on after the film's first picture.
-    settled_packet: number of a later one, from which on the pictures are those of the film, whatever the decoder missed
+    exact_packet: number of a later one, from which on the pictures are those of the film, whatever the decoder missed
     before. 0: from the start.
     """
 
     first: int = 0
     stop: int | None = None
     resume_packet: int = 0
-    settled_packet: int = 0
+    exact_packet: int = 0
 
     def __contains__(self, frame: int) -> bool:
         """Return True if a frame lies in the segment; what comes before the film's first belongs to the first one."""

@@ -75,7 +75,7 @@ def _segments(pictures: Sequence[_Picture], borders: Sequence[int]) -> tuple[Fil
             begins.append(FilmSegment(first, None, *keys))
     stops = [segment.first for segment in begins[1:]]
     return tuple(
-        FilmSegment(segment.first, stop, segment.resume_packet, segment.settled_packet)
+        FilmSegment(segment.first, stop, segment.resume_packet, segment.exact_packet)
         for segment, stop in zip(begins, [*stops, None], strict=True)
     )
 
@@ -105,7 +105,7 @@ def _plain_pictures(source: InputContainer, video: VideoStream) -> list[_Picture
         for number, packet in enumerate(source.demux(video)):
             if packet.size == 0 and packet.dts is None:
                 continue  # the empty packet that ends a stream
-            if packet.pts is None or packet.time_base is None or _tells_the_decoder(packet, number):
+            if packet.pts is None or packet.time_base is None or _changes_decoder(packet, number):
                 return None
             time_s = packet.pts * packet.time_base
             if latest_s is not None and time_s < latest_s - RESET_S:
@@ -117,6 +117,6 @@ def _plain_pictures(source: InputContainer, video: VideoStream) -> list[_Picture
     return pictures or None
 
 
-def _tells_the_decoder(packet: "Packet[VideoStream]", number: int) -> bool:
+def _changes_decoder(packet: "Packet[VideoStream]", number: int) -> bool:
     """Return True if a packet after the first brings the decoder new settings, which a segment would miss."""
     return packet.is_corrupt or (number > 0 and packet.has_sidedata("new_extradata"))

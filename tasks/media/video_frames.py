@@ -81,8 +81,8 @@ def _as_coded(
                 raise  # also an FFmpegError, but it says nothing of the file
             except (av.error.FFmpegError, ValueError) as error:
                 dead.append(words(error))
-                settled = frames and number >= segment.settled_packet
-                if settled or len(dead) > MAX_DEAD_PACKETS:
+                is_exact = frames and number >= segment.exact_packet
+                if is_exact or len(dead) > MAX_DEAD_PACKETS:
                     damage.append(dead[-1])
                     return
                 continue

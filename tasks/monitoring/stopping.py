@@ -39,5 +39,5 @@ def _call_all() -> None:
     for reference in reversed(tuple(_actions)):
         action = reference()
         if action is not None:
-            with suppress(Exception):
+            with suppress(Exception):  # the process ends, and the other actions are due all the same
                 action()

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from prefect.client.orchestration import SyncPrefectClient
+import pytest
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from tests.served import ServerProgram, free_port
 
@@ -97,3 +99,15 @@ def events(api: str, prefix: str) -> list[dict[str, Any]]:
     request = urllib.request.Request(f"{api}/events/filter", asked, {"Content-Type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return list(json.load(answer)["events"])
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory) -> Iterator[Served]:
+    with deployed(tmp_path_factory.mktemp("served")) as result:
+        yield result
+
+
+@pytest.fixture(scope="module")
+def client(served) -> Iterator[SyncPrefectClient]:
+    with temporary_settings({PREFECT_API_URL: served.api}), get_client(sync_client=True) as asked:
+        yield asked

@@ -16,13 +16,13 @@ import pytest
 import yaml
 from prefect import states
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
-from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.events import Event
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from tests.flows.deployed import ROOT, Served, asked_for, deployed, events, until
+from tests.flows.deployed import ROOT, Served, asked_for, client, events, served, until
+
+__all__ = ["client", "served"]
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]  # a server, a worker, minutes without a heartbeat
 
@@ -30,18 +30,6 @@ CRASH_S = 300
 """Within so many seconds of its death a run is Crashed and somebody knows."""
 
 DRIFT_TRIGGER = "heterodub - retrain when a corpus drifts"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory) -> Iterator[Served]:
-    with deployed(tmp_path_factory.mktemp("served")) as result:
-        yield result
-
-
-@pytest.fixture(scope="module")
-def client(served) -> Iterator[SyncPrefectClient]:
-    with temporary_settings({PREFECT_API_URL: served.api}), get_client(sync_client=True) as asked:
-        yield asked
 
 
 class _Inbox(BaseHTTPRequestHandler):

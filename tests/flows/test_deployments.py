@@ -2,12 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     ArtifactFilter,
     ArtifactFilterFlowRunId,
@@ -21,18 +20,19 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.schedules import IntervalSchedule
-from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from heterodub.flows.cli.environment import _DEFAULTS, _STANDING_SERVER
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.synthetic.make import make_sample
 from heterodub.tasks.tracking.ledger import moves
-from tests.flows.deployed import NAMES, ROOT, Served, asked_for, deployed, events, finished, until
+from tests.flows.deployed import NAMES, ROOT, Served, asked_for, client, events, finished, served, until
 from tests.flows.heads import contents, versions, voice, write_head
 from tests.flows.test_audit_gate import nan_landmark
 from tests.flows.test_retrain_flow import POLICY
 from tests.tasks.dubbing.conftest import write_wav
+
+__all__ = ["client", "served"]
 
 pytestmark = pytest.mark.long
 
@@ -62,18 +62,6 @@ eval_interval = 20
 save_interval = 20
 sample_interval = 1000
 """
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory) -> Iterator[Served]:
-    with deployed(tmp_path_factory.mktemp("served")) as result:
-        yield result
-
-
-@pytest.fixture(scope="module")
-def client(served) -> Iterator[SyncPrefectClient]:
-    with temporary_settings({PREFECT_API_URL: served.api}), get_client(sync_client=True) as asked:
-        yield asked
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ def require_rows_of_one_pass(path: Path, folder: Path) -> list[Analysis]:
     one, many, job = settings_in(folder / "one"), settings_in(folder / "many"), job_of(path)
     segments = cut_into_segments(Cutting(job, 2, 4.0), many)
     assert [(segment.first, segment.stop) for segment in segments] == [(0, BORDER), (BORDER, None)]
-    assert 0 < segments[1].resume_packet < segments[1].settled_packet < BORDER
+    assert 0 < segments[1].resume_packet < segments[1].exact_packet < BORDER
     whole = analysed(job, one, LENIENT)
     order, film_of_parts = Schedule([], 2), None
     order.cut(job, segments)
