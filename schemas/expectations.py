@@ -2,12 +2,13 @@
 
 The audit lays each table out as one narrow row per stored row: small columns as they are, and in the place of
 payload what was counted in it (tasks/releases/audit/frames.py). Each expectation names these columns, so a failure can
-name its rows.
+name its rows. Most are decided by the row alone, and not again for a file that met them; those `across` rows are
+decided anew at each audit.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from .config.settings import ClipSettings
@@ -29,6 +30,8 @@ class Expectation:
     column: str
     meaning: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    across: bool = False
+    """Decided by other rows, too, of this table or of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,10 @@ class Suite:
     table: str
     row_name: str
     expectations: tuple[Expectation, ...]
+
+    def part(self, across: bool) -> "Suite":
+        """Return the suite with the expectations across rows only, or with the others only."""
+        return replace(self, expectations=tuple(each for each in self.expectations if each.across is across))
 
 
 _SHARE: Final = (0.0, 1.0)
@@ -77,12 +84,16 @@ def suites(settings: ClipSettings) -> tuple[Suite, ...]:
 
 
 def row_columns(table: str) -> list[str]:
-    """List the columns of a table that an expectation names and that are stored as they are."""
-    suite = next(suite for suite in suites(ClipSettings()) if suite.table == table)
+    """List the columns of a table that expectations of single rows name and that are stored as they are."""
+    suite = next(suite for suite in suites(ClipSettings()) if suite.table == table).part(across=False)
     named = {suite.row_name}
     for expectation in suite.expectations:
         named |= {expectation.column, *([expectation.options["other"]] if expectation.kind == "equal" else [])}
     return [name for name in TABLES[table].names if name in named]
+
+
+def _across(*expectations: Expectation) -> tuple[Expectation, ...]:
+    return tuple(replace(expectation, across=True) for expectation in expectations)
 
 
 def _unique(column: str) -> Expectation:
@@ -121,7 +132,7 @@ _CATALOG: Final = Suite(
     "catalog",
     "uri",
     (
-        _unique("uri"),
+        *_across(_unique("uri")),
         *_filled("catalog"),
         _in_set("state", [state.value for state in FileState], "a file ends in one of four states"),
         _in_set("reason", [reason.value for reason in FileReason], "a reason is a known code"),
@@ -141,7 +152,6 @@ def _clips(settings: ClipSettings) -> Suite:
         "clips",
         "clip_id",
         (
-            _unique("clip_id"),
             *_filled("clips"),
             _between("frames", shortest, longest, f"a clip is {shortest} to {longest} frames long"),
             _between("start_frame", 0, None, "a position"),
@@ -152,30 +162,35 @@ def _clips(settings: ClipSettings) -> Suite:
             _holds("stage1_agrees", "admitted to stage 1 if and only if it has nothing against the clip"),
             _holds("stage2_agrees", "admitted to stage 2 if and only if it has nothing against the clip"),
             _in_set("split", ["train", "val", "test"], "a split is one of three"),
-            _between("splits_of_group", 0, 1, "a group of speakers has one split"),
-            _between("splits_of_speaker", 0, 1, "a speaker has one split"),
-            _none("near_in_other_splits", "near-copies have one split, but for those refused since they have not"),
-            _equal("extractor", "common_extractor", "all clips come from one extractor"),
-            _equal("backend", "common_backend", "all landmarks come from one backend"),
-            _holds("in_catalog", "a clip's file is measured in the catalog"),
-            _equal("stage1", "in_stage1", "stage1 holds the clips it admits and no others"),
-            _equal("stage2", "in_stage2", "stage2 holds the clips it admits and no others"),
+            *_across(
+                _unique("clip_id"),
+                _between("splits_of_group", 0, 1, "a group of speakers has one split"),
+                _between("splits_of_speaker", 0, 1, "a speaker has one split"),
+                _none("near_in_other_splits", "near-copies have one split, but for those refused since they have not"),
+                _equal("extractor", "common_extractor", "all clips come from one extractor"),
+                _equal("backend", "common_backend", "all landmarks come from one backend"),
+                _holds("in_catalog", "a clip's file is measured in the catalog"),
+                _equal("stage1", "in_stage1", "stage1 holds the clips it admits and no others"),
+                _equal("stage2", "in_stage2", "stage2 holds the clips it admits and no others"),
+            ),
         ),
     )
 
 
 def _stage(*more: Expectation) -> tuple[Expectation, ...]:
     return (
-        _unique("clip_id"),
         _between("frames", 1, None, "a clip has frames"),
         _equal("landmark_rows", "frames", "one row of landmarks per frame"),
         _equal("tracked_flags", "frames", "one tracked flag per frame"),
         _none("bad_landmarks", "landmarks are 216 points of finite numbers"),
         *more,
-        _holds("admitted", "clips admits it to this stage"),
-        _equal("frames", "clip_frames", "as long as clips says"),
-        _equal("backend", "clip_backend", "the landmark backend that clips gives"),
-        _equal("media_id", "clip_media", "cut from the file that clips gives"),
+        *_across(
+            _unique("clip_id"),
+            _holds("admitted", "clips admits it to this stage"),
+            _equal("frames", "clip_frames", "as long as clips says"),
+            _equal("backend", "clip_backend", "the landmark backend that clips gives"),
+            _equal("media_id", "clip_media", "cut from the file that clips gives"),
+        ),
     )
 
 

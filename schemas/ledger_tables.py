@@ -26,6 +26,7 @@ RELEASES: Final = pa.schema(
         field("notes", pa.list_(TEXT), "what a reader should know, such as a small split"),
         field("file_lists", pa.list_(TEXT), "lists of release_files that together are all of its files"),
         field("takedowns", pa.list_(TEXT), "takedowns that took clips out of it since"),
+        field("same_at", TEXT, "JSON: newest versions of the tables that were audited and would be this release"),
     ]
 )
 
@@ -42,6 +43,16 @@ RELEASE_FILES: Final = pa.schema(
         field("first_clip", TEXT, "smallest clip_id in it", null=True),
         field("last_clip", TEXT, "largest clip_id in it", null=True),
         field("clips", pa.list_(TEXT), "payload of several media: clip_id of each row group, in order", null=True),
+    ]
+)
+
+AUDITED_FILES: Final = pa.schema(
+    [
+        field(
+            "file_key", TEXT, "hash of a file's table, name, size, time of change or ETag, and of the audit's checks"
+        ),
+        field("rows_hash", TEXT, "payload: sum of its rows' hashes, by which they are compared with clips", null=True),
+        field("created_utc", TEXT, "when the file met the checks, ISO 8601"),
     ]
 )
 

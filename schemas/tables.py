@@ -5,11 +5,11 @@ from typing import Final
 import pyarrow as pa
 
 from .contract import LANDMARK_POINTS, MEL_BANDS
-from .ledger_tables import BENCHMARKS, METRICS, PROMOTIONS, RELEASE_FILES, RELEASES, TOMBSTONES
+from .ledger_tables import AUDITED_FILES, BENCHMARKS, METRICS, PROMOTIONS, RELEASE_FILES, RELEASES, TOMBSTONES
 from .signals import SIGNALS
 from .table_fields import FLAG, INT, REAL, TEXT, field
 
-LAYOUT_VERSION: Final = 6
+LAYOUT_VERSION: Final = 7
 """Version of the table layout; a workspace of another version is refused, never half-read."""
 
 
@@ -205,6 +205,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "near_pairs": NEAR_PAIRS,
     "releases": RELEASES,
     "release_files": RELEASE_FILES,
+    "audited_files": AUDITED_FILES,
     "labels": LABELS,
     "draws": DRAWS,
     "benchmarks": BENCHMARKS,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.config.settings import Settings, SplitSettings
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.expectations import suites
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
 from heterodub.tasks.labelling.applied import LabelEffect, label_effects
@@ -27,6 +28,7 @@ from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import releases
+from .audit.audited_files import checks_id, keep_merged
 from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
 from .release_content import ReleaseProvenance
@@ -105,7 +107,7 @@ def _publish(
         from .audit.audit import audit
 
         with audit_pages(workspace) as folder:
-            result = audit(workspace, versions, folder, settings.clips, last)
+            result = audit(workspace, versions, folder, settings.clips)
         if result.passed or not left or not _others_write(workspace, versions):
             break
         _LOG.info("the audit met rows that another run is writing; once more, %d times at most", left)
@@ -120,11 +122,17 @@ def _publish(
         code=code,
     )
     if last is None or releases.identity_of_versions(workspace, versions, origin) != last.release_id:
-        versions |= {table: merge_parts(workspace, table, versions[table]) for table in PAYLOAD}
+        checks = checks_id(suites(settings.clips))
+        versions |= {
+            table: merge_parts(workspace, table, versions[table], partial(keep_merged, workspace, table, checks))
+            for table in PAYLOAD
+        }
     notes = (*assignment.notes, *_of_labels(workspace, policy))
     published = releases.publish(workspace, versions, origin, result.summary(), notes)
     if published is None:
         return None
+    if not published.changed:
+        releases.note_same(workspace, published.release, versions)
     erase_unnamed(workspace, settings.stores.retention_days)
     return PublishResult(published.release.release_id, published.changed, published.release.notes)
 
@@ -141,7 +149,7 @@ def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:
 
 def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:
     """Return True if these versions, published by these settings and policy, would be the last release."""
-    return last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
+    return last.same_at == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
 
 
 @contextmanager

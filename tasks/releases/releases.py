@@ -21,12 +21,13 @@ from . import release_files
 from .release_content import CLIP_COLUMNS, ReleaseProvenance, counts_of, identity
 
 PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels")
+_JSON: Final = ("counts", "audit", "same_at")
 _LISTS: Final = ("notes", "file_lists", "takedowns")
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A row of `releases`; see schemas/ledger_tables.py for what each column means. `counts` and `audit` are parsed."""
+    """A row of `releases`; see schemas/ledger_tables.py for what each column means. Columns of JSON are parsed."""
 
     release_id: str
     sequence: int
@@ -46,6 +47,7 @@ class Release:
     notes: tuple[str, ...]
     file_lists: tuple[str, ...]
     takedowns: tuple[str, ...]
+    same_at: dict[str, int]
 
     @property
     def versions(self) -> dict[str, int]:
@@ -136,6 +138,7 @@ def publish(
         notes=notes,
         file_lists=(),
         takedowns=(),
+        same_at=dict(versions),
     )
     catalog = tables.read(ws, "catalog", ["media_id"], files["catalog"])
     media = {*clips["media_id"].to_pylist(), *catalog["media_id"].to_pylist()}
@@ -163,6 +166,15 @@ def publish(
 
     tables.append_after(ws, "releases", make)
     return result
+
+
+def note_same(ws: Workspace, release: Release, versions: Mapping[str, int]) -> None:
+    """Note that audited versions of the tables would be this release, so that they need not be audited again.
+
+    Raises: WorkspaceError - the table cannot be written.
+    """
+    changes = pa.table({"release_id": [release.release_id], "same_at": [json.dumps(dict(versions))]})
+    tables.update_columns(ws, "releases", changes, key="release_id")
 
 
 def latest(ws: Workspace) -> Release | None:
@@ -243,7 +255,7 @@ def read_release(
 
 
 def _row(release: Release) -> pa.Table:
-    values = {**asdict(release), "counts": json.dumps(release.counts), "audit": json.dumps(release.audit)}
+    values = asdict(release) | {name: json.dumps(getattr(release, name)) for name in _JSON}
     values |= {name: list(getattr(release, name)) for name in _LISTS}
     return pa.Table.from_pylist([values], schema=RELEASES)
 
@@ -255,6 +267,6 @@ def _newest(rows: pa.Table) -> Release | None:
 
 
 def _release(row: dict[str, Any]) -> Release:
-    row |= {name: json_cell(row, name) for name in ("counts", "audit")}
+    row |= {name: json_cell(row, name) for name in _JSON}
     row |= {name: tuple(row[name]) for name in _LISTS}
     return Release(**{field.name: row[field.name] for field in fields(Release)})

@@ -6,7 +6,7 @@ memory does not grow with the parts. Readers see the merged file when the transa
 the disk as long as a release names them; a merge that is killed leaves a file that nobody names.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 from uuid import uuid4
@@ -33,16 +33,23 @@ MERGE_ABOVE_FILES: Final = 32
 """Small files of a table that may stay."""
 
 
-def merge_parts(ws: Workspace, table: str, version: int) -> int:
+Merged = tuple[DataFile, tuple[DataFile, ...]]
+"""A merged file, and the parts whose rows it holds."""
+
+
+def merge_parts(
+    ws: Workspace, table: str, version: int, note: Callable[[Sequence[Merged]], None] = lambda merged: None
+) -> int:
     """Merge the small files of a payload table, if there are many; return the version that holds the same rows.
+
+    `note` is told of the merged files when they are written, before readers see them.
 
     Nothing is merged where the table has changed since `version`, which was audited: what others store meanwhile may
     be half of a batch.
 
     Raises: NotFoundError, WorkspaceError - a part is gone or damaged, or the table cannot be written.
     """
-    gathered: list[DataFile] = []
-    merged: list[DataFile] = []
+    merged: list[Merged] = []
     is_current = False
 
     def plan(before: Snapshot) -> TableChange | None:
@@ -53,16 +60,17 @@ def merge_parts(ws: Workspace, table: str, version: int) -> int:
         is_current = before.version == version
         if not is_current or len(small) <= MERGE_ABOVE_FILES:
             return None
-        for group in () if merged else _groups(small):  # once, however often the store refuses the commit
-            if file := _merge(ws, table, group):
-                merged.append(file)
-                gathered.extend(group)
-        return TableChange(tuple(merged), tuple(gathered), same_rows=True)
+        if not merged:  # once, however often the store refuses the commit
+            written = ((_merge(ws, table, group), group) for group in _groups(small))
+            merged.extend((file, group) for file, group in written if file)
+        note(merged)
+        gathered = tuple(part for _, group in merged for part in group)
+        return TableChange(tuple(file for file, _ in merged), gathered, same_rows=True)
 
     made = transact(ws, table, plan)
     if is_current:
         return made
-    for file in merged:  # another writer came in between, perhaps of the very version that a merge would have made
+    for file, _ in merged:  # another writer came in between, perhaps of the very version that a merge would have made
         with suppress(FileNotFoundError):  # a takedown deletes files that nobody names
             remove(ws, table, file.name)
     return version

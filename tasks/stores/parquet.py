@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +28,9 @@ of 64 made clips of 6 s decoded 8 times as much (of 32 with crops, 11 times). On
 _ROWS_PER_ROW_GROUP: Final = 65_536
 PAYLOAD: Final = ("stage1", "stage2")
 """Tables whose files are written by workers."""
+
+_MARKS: Final = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
+"""What file systems call the mark of a file's content, or of its last change."""
 
 _SINGLE_FILES: Final = 2 * 32
 """Files of this machine that are read one after the other; more, and those of a remote store, are scanned at once."""
@@ -243,6 +246,33 @@ def names_in_folder(ws: Workspace, table: str) -> set[str]:
     files = ws.filesystem()
     entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
     return {str(entry).rsplit("/", 1)[-1] for entry in entries if str(entry).endswith(".parquet")}
+
+
+class StoredFile(NamedTuple):
+    """A file in a table's folder. mark: its ETag, or time of change where there is none."""
+
+    size_bytes: int
+    mark: str
+
+
+def files_in_folder(ws: Workspace, table: str) -> dict[str, StoredFile]:
+    """List the data files in the table's folder as they are, whether a version names them or not; none is opened.
+
+    Raises: WorkspaceError - the folder cannot be listed.
+    """
+    files = ws.filesystem()
+    try:
+        with as_os_errors():
+            entries = files.ls(ws.path(table), detail=True) if files.exists(ws.path(table)) else []
+    except OSError as error:
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be listed: {message_of(error)}") from error
+    return {
+        str(entry["name"]).rsplit("/", 1)[-1]: StoredFile(
+            int(entry["size"]), str(next(filter(None, map(entry.get, _MARKS)), ""))
+        )
+        for entry in entries
+        if str(entry["name"]).endswith(".parquet")
+    }
 
 
 def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:

@@ -2,22 +2,24 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
+
 from heterodub.schemas.config.settings import ClipSettings
 from heterodub.schemas.errors import AuditFailedError
 from heterodub.schemas.expectations import suites
-from heterodub.schemas.reasons import Stage
-from heterodub.tasks.releases.releases import Release, table_files
+from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.outputs import AUDIT_PAGE
 from heterodub.tasks.stores.workspace import Workspace
 
+from .audited_files import checks_id
 from .checks import ExpectationResult, run_suites
-from .frames import all_frames
+from .work import AuditWork
 
 _PHONE: Final = '<meta name="viewport" content="width=device-width, initial-scale=1">'
 _STYLE: Final = """
@@ -26,6 +28,11 @@ table{border-collapse:collapse;width:100%;margin:1rem 0}th,td{text-align:left;pa
 border-bottom:1px solid #ddd}code{font-size:.85em;word-break:break-all}.bad{color:#b00020}
 .ok{color:#1b6e2c}div{overflow-x:auto}
 """
+
+_LOOKED_INTO: Final = (
+    "In brackets: rows of files that had not met these expectations before; others were not looked into again. What "
+    "compares rows covers all of them; its pages show those that may contradict others."
+)
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -75,30 +82,42 @@ def audit(
     versions: Mapping[str, int],
     docs_folder: str | Path,
     settings: ClipSettings | None = None,
-    last: Release | None = None,
+    full: bool = False,
 ) -> AuditResult:
     """Check the given versions of catalog, clips, stage1 and stage2; Data Docs and audit.html go to `docs_folder`.
 
-    `settings` are those the clips were cut with. Payload files that the release `last` holds are not counted again;
-    what compares rows with each other or with other tables always covers every row.
+    `settings` are those the clips were cut with. Files that met these checks before, and whose size and time of change
+    (or ETag) are the same, are not looked into again, but in a `full` audit; payload of them is not even opened. What
+    compares rows with each other or with other tables always covers every row.
 
-    Raises: NotFoundError - there is no such version. OSError - the folder cannot be written.
+    Raises: NotFoundError - there is no such version, or a file of it is gone. WorkspaceError - one is damaged. OSError
+    - the folder cannot be written.
     """
     started, folder = time.monotonic(), Path(docs_folder)
     folder.mkdir(parents=True, exist_ok=True)
-    frames = all_frames(ws, versions, _payload_files(ws, last) if last else {})
-    checks = run_suites(suites(settings or ClipSettings()), frames, folder)
-    rows = {table: len(frame) for table, frame in frames.items()}
+    each = suites(settings or ClipSettings())
+    files = {suite.table: tables.files_of(ws, suite.table, versions[suite.table]) for suite in each}
+    work = AuditWork(ws, files, checks_id(each), full)
+    alone = {suite.table: (suite.part(across=False), work.fresh_frames(suite.table)) for suite in each}
+    across = {_across(suite.table): (suite.part(across=True), _contradictions(work, suite.table)) for suite in each}
+    results = run_suites(alone | across, folder)
+    if not full:
+        work.keep([table for table in files if all(check.passed for check in results[table])])
+    checks = [check for table in files for check in (*results[table], *results[_across(table)])]
     seconds = time.monotonic() - started
-    page = _write_page(folder, checks, rows, seconds)
-    result = AuditResult(tuple(checks), rows, seconds, page)
+    page = _write_page(folder, checks, work.rows, work.fresh_rows, seconds)
+    result = AuditResult(tuple(checks), work.rows, seconds, page)
     _LOG.info("audit: %d expectations, %d failed, %.1f s", len(checks), len(result.failures), seconds)
     return result
 
 
-def _payload_files(ws: Workspace, release: Release) -> dict[str, set[tuple[str, int]]]:
-    files = {stage.value: table_files(ws, release, stage.value) for stage in Stage}
-    return {table: {(file.name, file.size_bytes) for file in data_files} for table, data_files in files.items()}
+def _across(table: str) -> str:
+    """Name of the suite and the pages of a table's expectations across rows."""
+    return f"{table}-across"
+
+
+def _contradictions(work: AuditWork, table: str) -> Iterator[pd.DataFrame]:
+    yield work.contradictions[table]
 
 
 def _sentence(check: ExpectationResult) -> str:
@@ -109,17 +128,19 @@ def _sentence(check: ExpectationResult) -> str:
     return f"{check.table}: '{check.name}' fails for {rows}, such as {named}"
 
 
-def _write_page(folder: Path, checks: list[ExpectationResult], rows: dict[str, int], seconds: float) -> Path:
+def _write_page(
+    folder: Path, checks: list[ExpectationResult], rows: dict[str, int], fresh: dict[str, int], seconds: float
+) -> Path:
     """Write the page into `folder` and return its path. It needs no network, as Great Expectations' own pages do."""
     failed = [check for check in checks if not check.passed]
     outcome = f'<p class="bad">{len(failed)} failed</p>' if failed else '<p class="ok">All met</p>'
-    counted = ", ".join(f"{table} {count}" for table, count in rows.items())
+    counted = ", ".join(f"{table} {count} ({fresh[table]})" for table, count in rows.items())
     body = [
         f"<h1>Audit</h1>{outcome}",
-        f"<p>{len(checks)} expectations in {seconds:.1f} s over rows: {escape(counted)}.</p>",
+        f"<p>{len(checks)} expectations in {seconds:.1f} s over rows: {escape(counted)}. {_LOOKED_INTO}</p>",
         *([f"<h2>Failed</h2>{_table(failed)}"] if failed else []),
         f"<h2>Everything checked</h2>{_table(checks)}",
-        f"<p>Great Expectations Data Docs: {', '.join(_links(folder, list(rows)))}.</p>",
+        f"<p>Great Expectations Data Docs: {', '.join(_links(folder, rows))}.</p>",
     ]
     head = f'<!doctype html><html lang="en"><meta charset="utf-8">{_PHONE}<title>Audit</title><style>{_STYLE}</style>'
     path = folder / AUDIT_PAGE
@@ -127,8 +148,9 @@ def _write_page(folder: Path, checks: list[ExpectationResult], rows: dict[str, i
     return path
 
 
-def _links(folder: Path, names: list[str]) -> list[str]:
-    """Return links to the newest Data Docs of each table."""
+def _links(folder: Path, table_names: Iterable[str]) -> list[str]:
+    """Return links to the newest Data Docs of each table, and of its expectations across rows."""
+    names = [name for table in table_names for name in (table, _across(table))]
     newest = {name: max((folder / "validations" / name).rglob("*.html"), default=None) for name in names}
     return [
         f'<a href="{escape(page.relative_to(folder).as_posix())}">{escape(name)}</a>'

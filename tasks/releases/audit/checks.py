@@ -3,8 +3,8 @@
 import importlib
 import logging
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from html import unescape
 from pathlib import Path
@@ -38,6 +38,15 @@ class ExpectationResult:
         """True if every row met it."""
         return not self.failed_count and not self.error
 
+    def with_more(self, other: "ExpectationResult") -> "ExpectationResult":
+        """Return the result over these rows and those of another result."""
+        return replace(
+            self,
+            failed_count=self.failed_count + other.failed_count,
+            examples=(*self.examples, *other.examples)[:EXAMPLES],
+            error=self.error or other.error,
+        )
+
 
 def load_ahead() -> None:
     """Begin to import Great Expectations, which takes seconds, while other processes work and this one waits."""
@@ -45,15 +54,17 @@ def load_ahead() -> None:
 
 
 def run_suites(
-    suites: tuple[Suite, ...], frames: Mapping[str, pd.DataFrame], docs_folder: Path
-) -> list[ExpectationResult]:
-    """Check each frame against its suite; the Data Docs of this run go to `docs_folder`."""
+    suites: Mapping[str, tuple[Suite, Iterable[pd.DataFrame]]], docs_folder: Path
+) -> dict[str, list[ExpectationResult]]:
+    """Check frames against suites, by a name for each; of a suite one frame at a time is in memory. The Data Docs of
+    this run go to `docs_folder`, a page for each frame.
+    """
     context = _context(docs_folder)
     source = context.data_sources.add_pandas("stores")
-    checks = [check for suite in suites for check in _run(context, source, suite, frames[suite.table])]
+    results = {name: _run(context, source, name, suite, frames) for name, (suite, frames) in suites.items()}
     context.build_data_docs()
     make_self_contained(docs_folder)
-    return checks
+    return results
 
 
 def _context(docs_folder: Path) -> Any:
@@ -80,16 +91,23 @@ def _context(docs_folder: Path) -> Any:
     return gx.get_context(mode="ephemeral", project_config=config)
 
 
-def _run(context: Any, source: Any, suite: Suite, frame: pd.DataFrame) -> Iterator[ExpectationResult]:
+def _run(context: Any, source: Any, name: str, suite: Suite, frames: Iterable[pd.DataFrame]) -> list[ExpectationResult]:
     import great_expectations as gx
+
+    batch = source.add_dataframe_asset(name=name).add_batch_definition_whole_dataframe("rows")
+    expected = [_translate(expectation) for expectation in suite.expectations]
+    rules = context.suites.add(gx.ExpectationSuite(name=name, expectations=expected))
+    validation = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=rules))
+    results: dict[str, ExpectationResult] = {}
+    for frame in frames:
+        for result in _validated(validation, suite, frame):
+            results[result.name] = results[result.name].with_more(result) if result.name in results else result
+    return [results[expectation.name] for expectation in suite.expectations]
+
+
+def _validated(validation: Any, suite: Suite, frame: pd.DataFrame) -> Iterator[ExpectationResult]:
     from great_expectations.core.run_identifier import RunIdentifier
 
-    batch = source.add_dataframe_asset(name=suite.table).add_batch_definition_whole_dataframe("all rows")
-    expected = [_translate(expectation) for expectation in suite.expectations]
-    rules = context.suites.add(gx.ExpectationSuite(name=suite.table, expectations=expected))
-    validation = context.validation_definitions.add(
-        gx.ValidationDefinition(name=suite.table, data=batch, suite=rules),
-    )
     run = partial(validation.run, batch_parameters={"dataframe": frame}, run_id=RunIdentifier())
     outcome = run(result_format="BASIC")
     if not outcome.success:  # naming the rows takes most of the time, and most audits have none to name

@@ -5,22 +5,30 @@ from html import unescape
 import pandas as pd
 
 from heterodub.schemas.config.settings import ClipSettings
-from heterodub.schemas.expectations import Expectation, suites
-from heterodub.tasks.releases.audit.frames import all_frames
-from heterodub.tasks.releases.releases import current_versions
+from heterodub.schemas.expectations import Expectation, Suite, suites
 from heterodub.tasks.stores.workspace import Workspace
 
+from .plain_frames import all_frames
 
-def failures(ws: Workspace, settings: ClipSettings | None = None) -> dict[tuple[str, str], set[str]]:
+Failures = dict[tuple[str, str], set[str]]
+
+
+def failures(ws: Workspace, settings: ClipSettings | None = None) -> Failures:
     """Names of the rows that break an expectation, by table and expectation; of the newest versions."""
-    frames = all_frames(ws, current_versions(ws), {})
-    broken = {}
+    frames = all_frames(ws)
+    broken: Failures = {}
     for suite in suites(settings or ClipSettings()):
-        frame = frames[suite.table]
-        for expectation in suite.expectations:
-            rows = frame[_breaks(frame, expectation)]
-            if len(rows):
-                broken[suite.table, expectation.name] = set(map(unescape, rows[suite.row_name]))
+        broken |= broken_in(frames[suite.table], suite)
+    return broken
+
+
+def broken_in(frame: pd.DataFrame, suite: Suite) -> Failures:
+    """Names of the rows of a frame that break an expectation of a suite."""
+    broken = {}
+    for expectation in suite.expectations:
+        rows = frame[_breaks(frame, expectation)]
+        if len(rows):
+            broken[suite.table, expectation.name] = set(map(unescape, rows[suite.row_name]))
     return broken
 
 

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from heterodub.tasks.releases.audit.frames import picture_size
+from heterodub.tasks.releases.audit.pictures import picture_size
 
 
 def _encoded(form, width=48, height=32, options=()):
