@@ -124,13 +124,25 @@ def explain(
         show_clip(answer)
 
 
-def doctor(workspace: WorkspaceOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Also look into every stored file, which reads all of them once.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Check the installation and the workspace; each problem comes with what to do. Exit code 1 if there is one."""
     from heterodub.flows.cli.render.inspect import show_findings
     from heterodub.tasks.inspect.doctor import diagnose
     from heterodub.tasks.inspect.findings import Health
 
-    findings = diagnose(_settings(workspace, config))
+    settings = _settings(workspace, config)
+    findings = diagnose(settings)
+    if audit:
+        from heterodub.tasks.inspect.check_audit import check_audit
+
+        findings += check_audit(settings)
     problems = [finding for finding in findings if finding.health is Health.PROBLEM]
     if as_json:
         write_json({"healthy": not problems, "findings": [asdict(finding) for finding in findings]})

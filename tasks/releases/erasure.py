@@ -13,7 +13,7 @@ from heterodub.schemas.display import counted
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.stores import delta, tables, vacuum
 from heterodub.tasks.stores.delta import DataFile
-from heterodub.tasks.stores.parquet import names_in_folder
+from heterodub.tasks.stores.parquet import StoredFile, files_in_folder
 from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -52,11 +52,18 @@ def older_files(ws: Workspace, table: str) -> list[DataFile]:
 
 
 def _listed_and_there(ws: Workspace, table: str) -> dict[str, DataFile]:
-    """Return the files that any list names, by name, without lost ones: whose releases cannot be read as it is."""
-    listed, there = all_listed(ws, table), names_in_folder(ws, table)
-    if lost := sorted(listed.keys() - there):
+    """Return the files that any list names, by name, without those that are lost or cut short: whose releases cannot be
+    read as it is.
+    """
+    listed, there = all_listed(ws, table), files_in_folder(ws, table)
+    whole = {name: file for name, file in listed.items() if name in there and not _is_cut(file, there[name])}
+    if lost := sorted(listed.keys() - whole.keys()):
         _LOG.warning("lost of %s, %s that releases name: %s", table, counted(len(lost), "file"), ", ".join(lost[:3]))
-    return {name: file for name, file in listed.items() if name in there}
+    return whole
+
+
+def _is_cut(file: DataFile, stored: StoredFile) -> bool:
+    return stored.size_bytes != file.size_bytes
 
 
 def releases_with(ws: Workspace, media: Collection[str]) -> list[str]:
@@ -99,12 +106,23 @@ def take_out(ws: Workspace, table: str, media: Collection[str], uris: Collection
     Raises: NotFoundError - another takedown erased a file meanwhile. WorkspaceError - one is damaged, or cannot be
     written.
     """
+    _remove_cut(ws, table, media, uris)
     while changes := _changes(ws, table, media, uris):  # until nothing is left, also of what others wrote meanwhile
         replace_files(ws, table, changes)
         named = all_listed(ws, table).keys() | set(tables.file_names(ws, table))
         unused = {copy.name for copy in changes.values() if copy} - named  # another takedown was faster
         for name in unused:
             with suppress(FileNotFoundError):  # which deletes files of its footage, too
+                remove(ws, table, name)
+
+
+def _remove_cut(ws: Workspace, table: str, media: Collection[str], uris: Collection[str]) -> None:
+    """Delete files of older releases that are cut short and may hold such rows: nobody can take them out of these."""
+    newest, there, ordered = set(tables.file_names(ws, table)), files_in_folder(ws, table), sorted(media)
+    for name, file in all_listed(ws, table).items():
+        is_cut = name in there and name not in newest and _is_cut(file, there[name])
+        if is_cut and (uris or file.may_hold("media_id", ordered)):
+            with suppress(FileNotFoundError):  # another takedown was faster
                 remove(ws, table, name)
 
 

@@ -157,6 +157,15 @@ def _released(ws: Workspace, count: int) -> None:
     _append_clips(ws, count, count + count // 10)
 
 
+def _audited(ws: Workspace, count: int) -> None:
+    """Files and clips that were audited, and NEW that were not."""
+    _both(ws, count)
+    _audit(ws, count)
+    rows = (sample.catalog_row(number) for number in range(count, count + NEW))
+    tables.append_rows(ws, "catalog", sample.catalog(*rows))
+    _append_clips(ws, count, count + NEW)
+
+
 def _parts(ws: Workspace, count: int) -> None:
     """The log alone: what a commit reads is the names of the parts, not the parts."""
     named = tuple(_part(number) for number in range(count))
@@ -196,7 +205,8 @@ PARTS = {
     "read catalog": GrowthPart("file", _files, lambda ws, count: catalog.read_catalog(ws)),
     "append to a log": GrowthPart("file", _parts, _append, patience_s=30.0),
     "near-copies, splits": GrowthPart("clip", _all_but_new, lambda ws, count: assign(ws, Settings().splits)),
-    "audit": GrowthPart("clip", _both, _audit),
+    "first audit": GrowthPart("clip", _both, _audit),
+    "audit": GrowthPart("clip", _audited, _audit),
     "release": GrowthPart("clip", _clips, _release),
     "drift": GrowthPart("clip", _released, lambda ws, count: find_drift(ws, Settings())),
     "dry run": GrowthPart("clip", _clips, lambda ws, count: plan_reroute(ws, load_policy())),

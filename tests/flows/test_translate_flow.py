@@ -1,9 +1,9 @@
 """Training, finetuning and scoring the translator as flows, with a real Prefect server and a real MLflow store."""
 
-import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from mlflow import MlflowClient
 
@@ -77,7 +77,7 @@ def test_train_run_names_its_losses_and_shows_faces(trained, mlflow):
 
 def _behind(mlflow: MlflowClient, run: str) -> set[tuple[str, str, str]]:
     """Clip, media and split of what a run's model was trained on."""
-    rows = json.loads(Path(mlflow.download_artifacts(run, "lineage.json")).read_text())
+    rows = pq.read_table(mlflow.download_artifacts(run, "lineage.parquet")).to_pylist()
     return {(row["clip_id"], row["media_id"], row["split"]) for row in rows}
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import AuditFailedError, NotFoundError
+from heterodub.schemas.errors import AuditFailedError, NotFoundError, WorkspaceError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import DRAWS, NEAR_PAIRS
@@ -192,8 +192,9 @@ def held_by_clips(ws: Workspace, one: releases.Release) -> set[str]:
     return set(releases.read_table(ws, one, "clips", ["media_id"])["media_id"].to_pylist())
 
 
+@pytest.mark.parametrize("is_cut", [False, True])
 @pytest.mark.parametrize(("table", "media"), [("clips", 1), ("catalog", 0), ("stage1", 0), ("stage1", 1)])
-def test_takedown_goes_on_past_a_lost_file_of_an_older_release(ws, table, media):
+def test_takedown_goes_on_past_a_lost_or_truncated_file_of_an_older_release(ws, table, media, is_cut):
     if table != "clips":
         drop_media(ws, [sample.media_id(media)])
         (uri,) = tables.read(ws, "catalog", ["uri"], filter=pc.field("media_id") == sample.media_id(media))["uri"]
@@ -201,16 +202,22 @@ def test_takedown_goes_on_past_a_lost_file_of_an_older_release(ws, table, media)
     of_it, newest = [sample.media_id(media)], tables.file_names(ws, table)
     listed = [file for one in releases.every(ws) for file in releases.table_files(ws, one, table)]
     lost = next(file.name for file in listed if file.may_hold("media_id", of_it) and file.name not in newest)
-    Path(ws.path(table, lost)).unlink()
+    if is_cut:
+        os.truncate(ws.path(table, lost), 100)
+    else:
+        Path(ws.path(table, lost)).unlink()
     take(ws, GONE)
     for one in releases.every(ws):
         if lost in {file.name for file in releases.table_files(ws, one, table)}:
-            with pytest.raises(NotFoundError):
+            with pytest.raises((NotFoundError, WorkspaceError)):
                 releases.read_table(ws, one, table)
         else:
             assert GONE not in set(releases.read_table(ws, one, table, ["media_id"])["media_id"].to_pylist())
     named = any(lost in {file.name for file in releases.table_files(ws, one, table)} for one in releases.every(ws))
     assert named == (media != 1)  # a file of nothing but what was taken down is missed by nobody
+    if is_cut and Path(ws.path(table, lost)).exists():  # nothing of what was taken down can be in it
+        assert media == 0
+        Path(ws.path(table, lost)).unlink()
     assert kept(ws) == set()
 
 

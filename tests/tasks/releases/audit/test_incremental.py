@@ -271,7 +271,7 @@ _STEPS = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 4))])
 def test_incremental_verdicts_are_those_of_a_plain_audit_of_everything(tmp_path, monkeypatch, seed):
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
     chance, ws, verdicts = random.Random(seed), new_workspace(tmp_path), []
