@@ -68,7 +68,7 @@ GUIDES: Final = {
         ("label score -w WORKSPACE", "label score --policy strict.toml -w WORKSPACE"),
         "route --policy NEW.toml --dry-run",
     ),
-    "doctor": Guide(("doctor -w WORKSPACE",), "status"),
+    "doctor": Guide(("doctor -w WORKSPACE", "doctor --audit -w WORKSPACE"), "status"),
     "report": Guide(
         (
             "report --open -w WORKSPACE",

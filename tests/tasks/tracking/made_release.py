@@ -30,4 +30,5 @@ def release(release_id: str = "r0123456789ab") -> Release:
         notes=(),
         file_lists=(),
         takedowns=(),
+        same_at={},
     )
