@@ -14,14 +14,14 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.dask_executor import spread
+from heterodub.tasks.ingestion.dask_executor import on_every_worker, spread
 from heterodub.tasks.ingestion.deduplication import ListedAmong, nobody
 from heterodub.tasks.ingestion.hashing import batched
 from heterodub.tasks.ingestion.ingest_run import IngestRun
 from heterodub.tasks.ingestion.sandbox import warn_of_missing
 from heterodub.tasks.ingestion.schedule import Schedule, name_of, urgency
 from heterodub.tasks.ingestion.tally import Tally
-from heterodub.tasks.ingestion.worker import do
+from heterodub.tasks.ingestion.worker import do, forget_machine_copies
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S, drop_media, orphans
 from heterodub.tasks.stores.workspace import Workspace
@@ -62,6 +62,7 @@ def work_through(
         for task, result in spread(client, work, schedule, name_of, urgency):
             run.finish(task, result)
         if not run.go_on():
+            on_every_worker(client, forget_machine_copies)
             return tally
 
 

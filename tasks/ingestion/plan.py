@@ -18,7 +18,15 @@ from heterodub.schemas.tables import CATALOG
 from heterodub.tasks.ingestion.catalog import LABELS, RETRIED
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.listing import LISTING, listing_batches, raw_files
-from heterodub.tasks.stores.row_spool import RowSpool, UriSet, uris_among
+from heterodub.tasks.stores.row_spool import (
+    PART_ROWS,
+    RowSpool,
+    UriSet,
+    divided,
+    part_count,
+    places_of_first,
+    uris_among,
+)
 
 CatalogBatches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 """The catalog's rows, a few at a time, with some of its columns; read anew at each call."""
@@ -28,9 +36,6 @@ _KNOWN: Final = pa.schema([(name, CATALOG.field(name).type) for name in _COMPARE
 _WAS: Final = "was_"
 """Prefix of the catalog's columns beside those of the listing."""
 _BESIDE: Final = pa.schema([*LISTING, *(each.with_name(_WAS + each.name) for each in _KNOWN)])
-
-_PART_FILES: Final = 65_536
-"""Listed files that are compared at once: some 50 MB with their rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +162,7 @@ def _sound_contents(
     )
     standing = standing.filter(pc.invert(pc.is_in(standing["uri"], value_set=_texts(changed))))
     newest = standing.take(pa.array(np.arange(standing.num_rows)[::-1]))  # of several the last one stands
-    newest = newest.take(_places_of_first(newest["media_id"].combine_chunks()))
+    newest = newest.take(places_of_first(newest["media_id"].combine_chunks()))
     uris = set(newest["uri"].to_pylist())
     lost = is_gone(uris - uris_among(listing, uris))
     return newest["media_id"].filter(pc.invert(pc.is_in(newest["uri"], value_set=_texts(lost)))).combine_chunks()
@@ -178,7 +183,7 @@ def _large(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
     gathered: list[pa.RecordBatch] = []
     for batch in batches:
         gathered.append(batch.select(_KNOWN.names).cast(_KNOWN))
-        if sum(each.num_rows for each in gathered) >= _PART_FILES:
+        if sum(each.num_rows for each in gathered) >= PART_ROWS:
             yield pa.Table.from_batches(gathered)
             gathered = []
     if gathered:
@@ -186,56 +191,19 @@ def _large(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 
 def _first_of_each(listed: pa.Table) -> pa.Table:
-    places = _places_of_first(listed["uri"].combine_chunks())
+    places = places_of_first(listed["uri"].combine_chunks())
     return listed if len(places) == listed.num_rows else listed.take(places)
-
-
-def _places_of_first(values: pa.Array) -> pa.Array:
-    """Places at which each value stands for the first time, in their order."""
-    firsts = pc.index_in(values, value_set=values)
-    return firsts.filter(pc.equal(firsts, pa.array(np.arange(len(values), dtype=np.int32))))
 
 
 def _parts(listing: RowSpool, catalog: CatalogBatches) -> Iterator[tuple[pa.Table, Iterable[pa.RecordBatch]]]:
     """Yield listed files, a bounded number at a time, each with rows of the catalog among which theirs are."""
-    count = 1 + listing.rows // _PART_FILES
+    count = part_count(listing.rows)
     if count == 1:
         yield listing.table(), catalog(_COMPARED)
         return
-    files, rows = _divided(listing, LISTING, count), _divided(catalog(_COMPARED), _KNOWN, count)
+    files, rows = divided(listing, LISTING, count), divided(catalog(_COMPARED), _KNOWN, count)
     for part, beside in zip(files, rows, strict=True):
         yield part.table(), beside
-
-
-def _divided(batches: Iterable[pa.RecordBatch], schema: pa.Schema, count: int) -> list[RowSpool]:
-    """Divide rows by their `uri`, in their order; equal ones come into the same part."""
-    spools = [RowSpool(schema) for _ in range(count)]
-    for batch in batches:
-        numbers = part_of(batch["uri"], count)
-        ordered = batch.select(schema.names).cast(schema).take(pa.array(np.argsort(numbers, kind="stable")))
-        ends = np.cumsum(np.bincount(numbers, minlength=count))
-        for number, (start, end) in enumerate(zip((0, *ends[:-1]), ends, strict=True)):
-            spools[number].add(ordered.slice(start, end - start))
-    return spools
-
-
-def part_of(uris: pa.Array, count: int) -> np.ndarray:
-    """Number of the part of each text, from 0 to less than `count`, by its letters and their places."""
-    _, ends, letters = uris.buffers()
-    bounds = np.frombuffer(ends, np.int32)[uris.offset : uris.offset + len(uris) + 1].astype(np.int64)
-    data = np.frombuffer(letters or b"", np.uint8)[bounds[0] : bounds[-1]]
-    bounds -= bounds[0]
-    mixed = np.arange(len(data), dtype=np.uint32)  # 32 bits: sums may overflow
-    mixed -= np.repeat(bounds[:-1].astype(np.uint32), np.diff(bounds))
-    mixed = (mixed * _ODD + _ODD) * (data + np.uint32(1))
-    sums = np.zeros(len(data) + 1, np.uint32)
-    np.cumsum(mixed ^ (mixed >> np.uint32(15)), dtype=np.uint32, out=sums[1:])
-    hashes = (sums[bounds[1:]] - sums[bounds[:-1]]) * _ODD
-    numbers: np.ndarray = ((hashes >> np.uint32(13)) % np.uint32(count)).astype(np.int64)
-    return numbers
-
-
-_ODD: Final = np.uint32(0x9E3779B1)
 
 
 def _is(values: pa.ChunkedArray, wanted: str) -> pa.ChunkedArray:

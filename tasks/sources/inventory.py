@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.tasks.media.paths import localise
+from heterodub.tasks.sources.faults import SHOWN, Faults
 
 MANIFEST: Final = "manifest.json"
 
@@ -38,12 +39,10 @@ _CURRENT: Final = {"islatest": "true", "isdeletemarker": "false"}
 """Columns of an inventory of all versions, and what they say of one that is there."""
 
 _BLOCK_BYTES: Final = 8 * 2**20
-_SHOWN: Final = 10
-"""Bad rows that are named; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class DataFile:
+class InventoryFile:
     """A file of an inventory's rows."""
 
     address: str
@@ -58,7 +57,7 @@ class Inventory:
     address: str
     bucket: str
     columns: tuple[str, ...]
-    files: tuple[DataFile, ...]
+    files: tuple[InventoryFile, ...]
 
 
 def is_inventory(source: str) -> bool:
@@ -77,7 +76,7 @@ def read_inventory(address: str, origins: Sequence[str] = ()) -> Inventory:
             bucket, kind, schema = (str(said[name]) for name in ("sourceBucket", "fileFormat", "fileSchema"))
             place = str(said["destinationBucket"]).rsplit(":", 1)[-1]
             files = tuple(
-                DataFile(f"s3://{place}/{file['key']}", int(file["size"]), str(file["MD5checksum"]))
+                InventoryFile(f"s3://{place}/{file['key']}", int(file["size"]), str(file["MD5checksum"]))
                 for file in said["files"]
             )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -100,7 +99,7 @@ def inventory_pages(inventory: Inventory, place: str, origins: Sequence[str] = (
     bucket, _, prefix = place.partition("/")
     if bucket != inventory.bucket:
         raise SourceError(f"{inventory.address} is of the bucket {inventory.bucket}, not of {bucket}")
-    faults, count = _Faults(), 0
+    faults, count = Faults(), 0
     for file in inventory.files:
         number = 0
         for rows in _read(inventory, file, origins):
@@ -108,21 +107,12 @@ def inventory_pages(inventory: Inventory, place: str, origins: Sequence[str] = (
             number += rows.num_rows
             yield _below(good, prefix.rstrip("/"), bucket)
         count += number
-    if faults.count:
-        listed = "".join(f"\n  {error}" for error in faults.first)
-        more = f"\n  and {faults.count - len(faults.first)} more" if faults.count > len(faults.first) else ""
-        raise SourceError(f"{inventory.address}: {faults.count} of {count} rows are wrong{listed}{more}")
+    faults.require_none(inventory.address, count)
 
 
-@dataclass(slots=True)
-class _Faults:
-    """Wrong rows: how many, and the first ones."""
-
-    count: int = 0
-    first: list[str] = field(default_factory=list)
-
-
-def _good(inventory: Inventory, file: DataFile, rows: pa.RecordBatch, before: int, faults: _Faults) -> pa.RecordBatch:
+def _good(
+    inventory: Inventory, file: InventoryFile, rows: pa.RecordBatch, before: int, faults: Faults
+) -> pa.RecordBatch:
     """Return the rows of current versions without those that are wrong, which are added to `faults`."""
     keep = pa.array([True] * rows.num_rows)
     for name, wanted in _CURRENT.items():
@@ -139,9 +129,8 @@ def _good(inventory: Inventory, file: DataFile, rows: pa.RecordBatch, before: in
     for fault, is_met in rules.items():
         wrong = pc.and_(right, pc.invert(pc.fill_null(is_met, False)))
         places = pc.indices_nonzero(wrong)
-        faults.count += len(places)
-        shown = places.slice(0, max(0, _SHOWN - len(faults.first))).to_pylist()
-        faults.first += [f"{file.address} row {before + place + 1}: {fault}" for place in shown]
+        shown = (f"{file.address} row {before + place + 1}: {fault}" for place in places.slice(0, SHOWN).to_pylist())
+        faults.add(*shown, count=len(places))
         right = pc.and_(right, pc.fill_null(is_met, False))
     return rows.filter(right)
 
@@ -157,7 +146,7 @@ def _below(rows: pa.RecordBatch, prefix: str, bucket: str) -> pa.RecordBatch:
     return pa.record_batch([paths, rows["size"].cast(pa.string()).cast(pa.int64()), marks], schema=OBJECTS)
 
 
-def _read(inventory: Inventory, file: DataFile, origins: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def _read(inventory: Inventory, file: InventoryFile, origins: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file, by plain names of columns; keys as the store has them.
 
     Raises: SourceError - it is not there, or not what the manifest says.
@@ -196,7 +185,7 @@ def _decoded(keys: pa.Array) -> pa.Array:
     return pc.replace_with_mask(keys, coded, pa.array(texts, pa.string()))
 
 
-def _parquet(file: DataFile, path: Path) -> Iterator[pa.RecordBatch]:
+def _parquet(file: InventoryFile, path: Path) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as table:
         names = {_plain(name): name for name in table.schema_arrow.names}
         _require_columns(file.address, tuple(names))

@@ -3,9 +3,10 @@
 import io
 import os
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -44,6 +45,11 @@ class RowSpool:
 
 
 _READ_BYTES: Final = 1 << 20
+
+PART_ROWS: Final = 65_536
+"""Rows that are compared at once: some 50 MB of listed files and their rows of the catalog."""
+
+_MOST_PARTS: Final = 256
 
 
 class _FromStart(io.RawIOBase):
@@ -88,3 +94,45 @@ def uris_among(spool: RowSpool, uris: Collection[str]) -> frozenset[str]:
     wanted = pa.array(sorted(uris), pa.string())
     hits = (batch["uri"].filter(pc.is_in(batch["uri"], value_set=wanted)).to_pylist() for batch in spool)
     return frozenset(uri for found in hits for uri in found)
+
+
+def part_count(rows: int) -> int:
+    """Number of parts for so many rows; each is an open file."""
+    return min(_MOST_PARTS, 1 + rows // PART_ROWS)
+
+
+def divided(batches: Iterable[pa.RecordBatch], schema: pa.Schema, count: int) -> list[RowSpool]:
+    """Divide rows by their `uri`, in their order; equal ones come into the same part."""
+    spools = [RowSpool(schema) for _ in range(count)]
+    for batch in batches:
+        numbers = part_of(batch["uri"], count)
+        ordered = batch.select(schema.names).cast(schema).take(pa.array(np.argsort(numbers, kind="stable")))
+        ends = np.cumsum(np.bincount(numbers, minlength=count))
+        for number, (start, end) in enumerate(zip((0, *ends[:-1]), ends, strict=True)):
+            spools[number].add(ordered.slice(start, end - start))
+    return spools
+
+
+def part_of(uris: pa.Array, count: int) -> np.ndarray:
+    """Number of the part of each text, from 0 to less than `count`, by its letters and their places."""
+    _, ends, letters = uris.buffers()
+    bounds = np.frombuffer(ends, np.int32)[uris.offset : uris.offset + len(uris) + 1].astype(np.int64)
+    data = np.frombuffer(letters or b"", np.uint8)[bounds[0] : bounds[-1]]
+    bounds -= bounds[0]
+    mixed = np.arange(len(data), dtype=np.uint32)  # 32 bits: sums may overflow
+    mixed -= np.repeat(bounds[:-1].astype(np.uint32), np.diff(bounds))
+    mixed = (mixed * _ODD + _ODD) * (data + np.uint32(1))
+    sums = np.zeros(len(data) + 1, np.uint32)
+    np.cumsum(mixed ^ (mixed >> np.uint32(15)), dtype=np.uint32, out=sums[1:])
+    hashes = (sums[bounds[1:]] - sums[bounds[:-1]]) * _ODD
+    numbers: np.ndarray = ((hashes >> np.uint32(13)) % np.uint32(count)).astype(np.int64)
+    return numbers
+
+
+_ODD: Final = np.uint32(0x9E3779B1)
+
+
+def places_of_first(values: pa.Array) -> pa.Array:
+    """Places at which each value stands for the first time, in their order."""
+    firsts = pc.index_in(values, value_set=values)
+    return firsts.filter(pc.equal(firsts, pa.array(np.arange(len(values), dtype=np.int32))))
