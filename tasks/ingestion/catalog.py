@@ -1,5 +1,6 @@
 """Bookkeeping of the catalog: which files are new, which are done, and what row each file ends with."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any, Final
@@ -13,6 +14,7 @@ from heterodub.schemas.records import FileOutcome, MediaFacts, RawFile
 from heterodub.schemas.tables import CATALOG
 from heterodub.tasks.ingestion.job import Analysis
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.row_spool import divided, part_count
 from heterodub.tasks.stores.workspace import Workspace
 
 LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
@@ -57,13 +59,23 @@ def known_among(workspace: Workspace, uris: Iterable[str]) -> set[str]:
 
 def twin_rows(workspace: Workspace) -> dict[str, Row]:
     """Read the rows of measured files whose content another measured file has, too; by uri."""
-    measured = pc.field("state") == FileState.MEASURED.value
-    counts = pc.value_counts(tables.read(workspace, "catalog", ["media_id"], filter=measured)["media_id"])
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if not len(twice):
-        return {}
-    rows = tables.read(workspace, "catalog", filter=measured & pc.field("media_id").isin(twice))
-    return {row["uri"]: row for row in rows.to_pylist()}
+    batches = catalog_batches(workspace, ["media_id", "state"])
+    measured = (batch.filter(pc.equal(batch["state"], FileState.MEASURED.value)) for batch in batches)
+    twice: list[str] = []
+    for part in divided(measured, _MEDIA, part_count(tables.size(workspace, "catalog").rows), "media_id"):
+        counts = pc.value_counts(part.table()["media_id"])
+        twice += counts.field("values").filter(pc.greater(counts.field("counts"), 1)).to_pylist()
+    return twins_among(rows_about(workspace, (), twice)) if twice else {}
+
+
+def twins_among(rows: Catalog) -> dict[str, Row]:
+    """Return the rows of measured files whose content another one of them has, too."""
+    measured = {uri: row for uri, row in rows.items() if row["state"] == FileState.MEASURED}
+    counts = Counter(row["media_id"] for row in measured.values())
+    return {uri: row for uri, row in measured.items() if counts[row["media_id"]] > 1}
+
+
+_MEDIA: Final = pa.schema([("media_id", pa.string())])
 
 
 def speaker_key(raw: RawFile, media_id: str) -> str:

@@ -107,7 +107,7 @@ def _resolve_one(
     names = {raw.uri for raw in files}
     others = [row for row in rows if row["uri"] not in names and row["uri"] not in resolution.gone]
     beside = [catalog.raw_of(row) for row in others if row["uri"] in listed]
-    reason = dispute([*files, *beside])
+    reason = dispute(sorted([*files, *beside], key=attrgetter("uri")))
     if reason:
         resolution.disputed.extend((raw, media, reason) for raw in (*files, *beside))
         return
@@ -197,14 +197,18 @@ def store_resolution(
     return unread
 
 
-def merge_twins(workspace: Workspace, settings: Settings) -> None:
+def merge_twins(workspace: Workspace, settings: Settings, catalog_rows: catalog.Catalog) -> bool:
     """Let one file stand for a content that two stand for: another ingest measured it at the same time under another
-    name, or a run died before it had taken out the row of a file that was moved.
+    name, or a run died before it had taken out the row of a file that was moved. Return False if there is none.
+
+    catalog_rows: of the files that stand for such contents, see catalog.twin_rows.
 
     Whoever looks comes to the same: the file that is there, then the one of this extractor, then one whose speaker is
     known, then the first by name.
     """
-    catalog_rows, names = catalog.twin_rows(workspace), dict[str, list[str]]()
+    if not catalog_rows:
+        return False
+    names = dict[str, list[str]]()
     for uri, row in catalog_rows.items():
         names.setdefault(row["media_id"], []).append(uri)
     twins = list(names.values())
@@ -222,6 +226,7 @@ def merge_twins(workspace: Workspace, settings: Settings) -> None:
     ]
     removed = {uri for uri, stands in first.items() if stands != uri and uri in lost}
     _replace(workspace, [catalog_rows[uri] for uri in set(first.values())], rows, removed)
+    return True
 
 
 def _replace(

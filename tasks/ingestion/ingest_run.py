@@ -126,7 +126,7 @@ class IngestRun:
             self._decide(unread or ListedSlice(()))
             return True
         self._store()
-        merge_twins(self._workspace, self._settings)
+        merge_twins(self._workspace, self._settings, catalog.twin_rows(self._workspace))
         if gone := self._before & orphans(self._workspace):
             drop_media(self._workspace, gone)
         return False
@@ -137,9 +137,11 @@ class IngestRun:
         self._unread.difference_update(raw.uri for raw in identified.files)
         ready, taken_down = self._to_decide(files)
         self._store()
-        merge_twins(self._workspace, self._settings)
         read = [*(raw for raw, _ in files.refused), *chain.from_iterable(ready.values())]
-        catalog_rows = catalog.rows_about(self._workspace, [raw.uri for raw in read], ready)
+        rows_now = partial(catalog.rows_about, self._workspace, [raw.uri for raw in read], ready)
+        catalog_rows = rows_now()
+        if merge_twins(self._workspace, self._settings, catalog.twins_among(catalog_rows)):
+            catalog_rows = rows_now()
         fresh = self._certain(ready, catalog_rows)
         decided = [*taken_down, *(raw for raw, _ in files.refused), *chain.from_iterable(fresh.values())]
         extractor, is_gone = self._settings.extractor, partial(gone, origins=self._settings.limits.web_origins)

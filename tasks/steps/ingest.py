@@ -110,7 +110,7 @@ def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, po
     listed = plan.labelled.among
     unread = deduplication.relabel(workspace, plan.relabelled, settings, listed)
     if not plan.fresh:
-        deduplication.merge_twins(workspace, settings)
+        deduplication.merge_twins(workspace, settings, catalog.twin_rows(workspace))
         driver.drop_leftovers(workspace)
         return count_states(Tally(), unread)
     from heterodub.tasks.releases.audit.checks import load_ahead

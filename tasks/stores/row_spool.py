@@ -101,11 +101,11 @@ def part_count(rows: int) -> int:
     return min(_MOST_PARTS, 1 + rows // PART_ROWS)
 
 
-def divided(batches: Iterable[pa.RecordBatch], schema: pa.Schema, count: int) -> list[RowSpool]:
-    """Divide rows by their `uri`, in their order; equal ones come into the same part."""
+def divided(batches: Iterable[pa.RecordBatch], schema: pa.Schema, count: int, key: str = "uri") -> list[RowSpool]:
+    """Divide rows by a text that each has, in their order; equal ones come into the same part."""
     spools = [RowSpool(schema) for _ in range(count)]
     for batch in batches:
-        numbers = part_of(batch["uri"], count)
+        numbers = part_of(batch[key], count)
         ordered = batch.select(schema.names).cast(schema).take(pa.array(np.argsort(numbers, kind="stable")))
         ends = np.cumsum(np.bincount(numbers, minlength=count))
         for number, (start, end) in enumerate(zip((0, *ends[:-1]), ends, strict=True)):
