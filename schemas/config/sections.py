@@ -92,6 +92,12 @@ class LimitSettings(Section):
                 raise ValueError(f"{address!r} is no origin: name scheme and host alone, such as https://host")
         return tuple(str(origin) for origin in origins)
 
+    kept_copies_gib: float = Field(
+        32,
+        ge=0,
+        description="remote files that a worker's machine keeps in its temporary folder between hash and analysis, GiB;"
+        " never more than half of what is free; 0: each file is fetched anew",
+    )
     require_sandbox: bool = Field(
         False, description="open nothing on a machine whose kernel cannot hold decoders in the whole sandbox"
     )

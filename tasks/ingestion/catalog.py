@@ -1,7 +1,8 @@
 """Bookkeeping of the catalog: which files are new, which are done, and what row each file ends with."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 import pyarrow as pa
@@ -12,11 +13,11 @@ from heterodub.schemas.reasons import QUARANTINE_REASONS, FileReason, FileState
 from heterodub.schemas.records import FileOutcome, MediaFacts, RawFile
 from heterodub.schemas.tables import CATALOG
 from heterodub.tasks.ingestion.job import Analysis
-from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.row_spool import divided, part_count
 from heterodub.tasks.stores.workspace import Workspace
 
-_LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
+LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
 """Labels that people give a file; a change of it needs no second look at the file."""
 
 RETRIED: Final = frozenset(
@@ -38,30 +39,9 @@ Catalog = Mapping[str, Row]
 """Rows by uri."""
 
 
-@dataclass(frozen=True, slots=True)
-class IngestPlan:
-    """Files that a run has to work on. `relabelled` are done, but have new labels now; `labelled` are the uris
-    of files that are done and bear labels, with which labels of equal bytes must agree. speakers_lost: how many of
-    `relabelled` had a speaker and have none now. taken_down: files that the source holds besides, of what a takedown
-    bars by name.
-    """
-
-    fresh: tuple[RawFile, ...]
-    relabelled: tuple[RawFile, ...]
-    unchanged: int
-    labelled: frozenset[str] = frozenset()
-    speakers_lost: int = 0
-    taken_down: int = 0
-
-    @property
-    def files(self) -> int:
-        """Number of files that the source holds."""
-        return len(self.fresh) + len(self.relabelled) + self.unchanged
-
-
-def read_catalog(workspace: Workspace) -> dict[str, Row]:
-    """Read the catalog by uri."""
-    return {row["uri"]: row for row in tables.read(workspace, "catalog").to_pylist()}
+def catalog_batches(workspace: Workspace, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the catalog's rows, a few at a time."""
+    return tables.batches(workspace, "catalog", columns=columns)
 
 
 def rows_about(workspace: Workspace, uris: Iterable[str], media: Iterable[str]) -> dict[str, Row]:
@@ -71,68 +51,31 @@ def rows_about(workspace: Workspace, uris: Iterable[str], media: Iterable[str]) 
     return {row["uri"]: row for row in tables.read(workspace, "catalog", filter=about).to_pylist()}
 
 
-def known_uris(workspace: Workspace) -> frozenset[str]:
-    """Read the uris of all files of the catalog."""
-    return frozenset(tables.read(workspace, "catalog", ["uri"])["uri"].to_pylist())
+def known_among(workspace: Workspace, uris: Iterable[str]) -> set[str]:
+    """Return those of some addresses that the catalog has rows of."""
+    about = pc.field("uri").isin(pa.array(list(uris), pa.string()))
+    return set(tables.read(workspace, "catalog", ["uri"], filter=about)["uri"].to_pylist())
 
 
 def twin_rows(workspace: Workspace) -> dict[str, Row]:
     """Read the rows of measured files whose content another measured file has, too; by uri."""
-    measured = pc.field("state") == FileState.MEASURED.value
-    counts = pc.value_counts(tables.read(workspace, "catalog", ["media_id"], filter=measured)["media_id"])
-    twice = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if not len(twice):
-        return {}
-    rows = tables.read(workspace, "catalog", filter=measured & pc.field("media_id").isin(twice))
-    return {row["uri"]: row for row in rows.to_pylist()}
+    batches = catalog_batches(workspace, ["media_id", "state"])
+    measured = (batch.filter(pc.equal(batch["state"], FileState.MEASURED.value)) for batch in batches)
+    twice: list[str] = []
+    for part in divided(measured, _MEDIA, part_count(tables.size(workspace, "catalog").rows), "media_id"):
+        counts = pc.value_counts(part.table()["media_id"])
+        twice += counts.field("values").filter(pc.greater(counts.field("counts"), 1)).to_pylist()
+    return twins_among(rows_about(workspace, (), twice)) if twice else {}
 
 
-def plan_run(
-    files: Iterable[RawFile],
-    catalog_rows: Catalog,
-    extractor: str,
-    retry_quarantined: bool,
-    is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
-) -> IngestPlan:
-    """Sort the files of a source into those that need work and those that are done under this extractor.
-
-    A file that is listed twice counts once, as it was listed first. A copy needs work again when the file that stood
-    for its content may hold other bytes now, or is gone.
-    """
-    listed: dict[str, RawFile] = {}
-    for raw in files:
-        listed.setdefault(raw.uri, raw)
-    changed = {
-        uri
-        for uri, raw in listed.items()
-        if (row := catalog_rows.get(uri)) is None or _needs_work(raw, row, extractor, retry_quarantined)
-    }
-    standing = {
-        row["media_id"]: uri
-        for uri, row in catalog_rows.items()
-        if row["state"] != FileState.DUPLICATE and uri not in changed
-    }
-    copies = {
-        uri: standing.get(catalog_rows[uri]["media_id"])
-        for uri in listed.keys() & catalog_rows.keys()
-        if catalog_rows[uri]["state"] == FileState.DUPLICATE
-    }
-    unsound = {None, *is_gone({uri for uri in copies.values() if uri is not None and uri not in listed})}
-    changed |= {uri for uri, stands in copies.items() if stands in unsound}
-    done = [raw for uri, raw in listed.items() if uri not in changed]
-    relabelled = [raw for raw in done if any(catalog_rows[raw.uri][label] != getattr(raw, label) for label in _LABELS)]
-    labelled = (raw.uri for raw in done if any(getattr(raw, label) for label in _LABELS if label != "corpus"))
-    fresh = tuple(raw for uri, raw in listed.items() if uri in changed)
-    lost = sum(raw.speaker is None and catalog_rows[raw.uri]["speaker"] is not None for raw in relabelled)
-    return IngestPlan(fresh, tuple(relabelled), len(done) - len(relabelled), frozenset(labelled), lost)
+def twins_among(rows: Catalog) -> dict[str, Row]:
+    """Return the rows of measured files whose content another one of them has, too."""
+    measured = {uri: row for uri, row in rows.items() if row["state"] == FileState.MEASURED}
+    counts = Counter(row["media_id"] for row in measured.values())
+    return {uri: row for uri, row in measured.items() if counts[row["media_id"]] > 1}
 
 
-def _needs_work(raw: RawFile, row: Row, extractor: str, retry_quarantined: bool) -> bool:
-    if (row["stamp"], row["extractor"], row["offset_s"]) != (raw.stamp, extractor, raw.offset_s):
-        return True
-    if row["state"] != FileState.QUARANTINED or raw.refusal is not None:
-        return False
-    return retry_quarantined or row["reason"] in RETRIED
+_MEDIA: Final = pa.schema([("media_id", pa.string())])
 
 
 def speaker_key(raw: RawFile, media_id: str) -> str:
@@ -142,12 +85,12 @@ def speaker_key(raw: RawFile, media_id: str) -> str:
 
 def relabelled_row(raw: RawFile, row: Row) -> Row:
     """Return the catalog row of a done file with its current labels, and its stamp of now."""
-    return {**row, "stamp": raw.stamp, **{label: getattr(raw, label) for label in _LABELS}}
+    return {**row, "stamp": raw.stamp, **{label: getattr(raw, label) for label in LABELS}}
 
 
 def raw_of(row: Row) -> RawFile:
     """Return the file of a catalog row, as it was listed last."""
-    return RawFile(**{name: row[name] for name in (*_LABELS, "uri", "stamp", "size_bytes", "offset_s")})
+    return RawFile(**{name: row[name] for name in (*LABELS, "uri", "stamp", "size_bytes", "offset_s")})
 
 
 def moved_row(raw: RawFile, row: Row) -> Row:
@@ -181,7 +124,7 @@ def catalog_table(rows: list[Row]) -> pa.Table:
 def _row(
     raw: RawFile, extractor: str, media_id: str | None, outcome: FileOutcome, facts: MediaFacts | None = None
 ) -> Row:
-    labels = {label: getattr(raw, label) for label in _LABELS}
+    labels = {label: getattr(raw, label) for label in LABELS}
     fact_values = asdict(facts) if facts else {}
     row = dict.fromkeys(CATALOG.names) | labels | fact_values
     return row | {

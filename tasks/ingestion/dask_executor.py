@@ -115,6 +115,11 @@ def spread(
         outstanding.release()
 
 
+def on_every_worker(client: "Client", work: Callable[[], None]) -> None:
+    """Call work() in each worker process; one that is lost, or fails, is passed over."""
+    client.run(work, on_error="ignore")
+
+
 class _Outstanding(Generic[Item]):
     """The calls that the cluster holds."""
 

@@ -37,14 +37,18 @@ def open_files(names: Sequence[str], lenient: bool = False, origins: Sequence[st
                     opened.enter_context(suppress(MediaRefusedError))
                 folder = opened.enter_context(tempfile.TemporaryDirectory())
                 path = opened.enter_context(localise(uri, Path(folder), origins))
-                handed[uri] = (str(path) if is_local else None, _opened(path))
+                handed[uri] = (str(path) if is_local else None, open_times(path))
     except MediaRefusedError:
         handed.close()
         raise
     return handed
 
 
-def _opened(path: Path) -> list[int]:
+def open_times(path: Path) -> list[int]:
+    """Open a file paths.TIMES times.
+
+    Raises: MediaRefusedError - VANISHED, UNREADABLE, NOT_A_REGULAR_FILE, CHANGED.
+    """
     handles: list[int] = []
     try:
         for _ in range(TIMES):

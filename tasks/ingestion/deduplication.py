@@ -9,6 +9,7 @@ Clips are labelled first: a catalog row that is as it should be is not looked at
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
@@ -49,18 +50,28 @@ class Resolution:
     gone: set[str] = field(default_factory=set)
 
 
+ListedAmong = Callable[[AbstractSet[str]], AbstractSet[str]]
+"""Says which of some addresses the listing names."""
+
+
+def nobody(uris: AbstractSet[str]) -> AbstractSet[str]:
+    """None of them."""
+    return frozenset()
+
+
 def resolve(
     contents: Mapping[str, Sequence[RawFile]],
     catalog_rows: catalog.Catalog,
     extractor: str,
-    listed: Collection[str] = frozenset(),
+    listed: ListedAmong = nobody,
     looked_at: Collection[str] = frozenset(),
     is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
 ) -> Resolution:
     """Decide for each content which file represents it.
 
-    contents: files by the media_id that they hold. listed: uris that the same listing names besides, as the catalog
-    knows them. looked_at: files whose bytes were read just now; a row of theirs with another content is out of date.
+    contents: files by the media_id that they hold. listed: says which files the same listing names besides, as the
+    catalog knows them. looked_at: files whose bytes were read just now; a row of theirs with another content is out of
+    date.
     """
     rows: dict[str, list[catalog.Row]] = {media: [] for media in contents}
     media_by_uri = {raw.uri: media for media, files in contents.items() for raw in files}
@@ -69,9 +80,10 @@ def resolve(
         if media in rows and (media_by_uri.get(uri) == media or uri not in looked_at):
             rows[media].append(row)
     away = {row["uri"] for media_rows in rows.values() for row in media_rows if row["uri"] not in media_by_uri}
-    resolution = Resolution(gone=set(is_gone(away - set(listed))))
+    named = listed(away)
+    resolution = Resolution(gone=set(is_gone(away - named)))
     for media, files in sorted(contents.items()):
-        _resolve_one(resolution, media, sorted(files, key=attrgetter("uri")), rows[media], extractor, listed)
+        _resolve_one(resolution, media, sorted(files, key=attrgetter("uri")), rows[media], extractor, named)
     return resolution
 
 
@@ -95,7 +107,7 @@ def _resolve_one(
     names = {raw.uri for raw in files}
     others = [row for row in rows if row["uri"] not in names and row["uri"] not in resolution.gone]
     beside = [catalog.raw_of(row) for row in others if row["uri"] in listed]
-    reason = dispute([*files, *beside])
+    reason = dispute(sorted([*files, *beside], key=attrgetter("uri")))
     if reason:
         resolution.disputed.extend((raw, media, reason) for raw in (*files, *beside))
         return
@@ -141,25 +153,26 @@ def _is_done(chosen: RawFile, before: catalog.Row, names: Collection[str]) -> bo
 
 
 def relabel(
-    workspace: Workspace,
-    files: Iterable[RawFile],
-    catalog_rows: catalog.Catalog,
-    settings: Settings,
-    labelled: Collection[str] = frozenset(),
+    workspace: Workspace, files: Iterable[RawFile], settings: Settings, listed: ListedAmong = nobody
 ) -> list[catalog.Row]:
     """Store the new labels of files that are done: their speaker, corpus, licence, consent and language.
     Returns the rows that give nothing from now on.
 
-    labelled: uris that the same listing names besides, with labels that the catalog knows.
+    listed: says which files the same listing names besides, with labels that the catalog knows.
     """
-    now = {raw.uri: catalog.relabelled_row(raw, catalog_rows[raw.uri]) for raw in files}
+    named = {raw.uri: raw for raw in files}
+    if not named:
+        return []
+    rows = catalog.rows_about(workspace, named, ())
+    now = {uri: catalog.relabelled_row(raw, rows[uri]) for uri, raw in named.items() if uri in rows}
     contents: dict[str, list[RawFile]] = {}
     for row in now.values():
         if row["media_id"] and row["state"] != FileState.QUARANTINED:
             contents.setdefault(row["media_id"], []).append(catalog.raw_of(row))
+    before = rows | catalog.rows_about(workspace, (), contents)
     is_gone = partial(gone, origins=settings.limits.web_origins)
-    resolution = resolve(contents, {**catalog_rows, **now}, settings.extractor, labelled, is_gone=is_gone)
-    return store_resolution(workspace, resolution, catalog_rows, settings.extractor, now)
+    resolution = resolve(contents, before | now, settings.extractor, listed, is_gone=is_gone)
+    return store_resolution(workspace, resolution, before, settings.extractor, now)
 
 
 def store_resolution(
@@ -184,14 +197,18 @@ def store_resolution(
     return unread
 
 
-def merge_twins(workspace: Workspace, settings: Settings) -> None:
+def merge_twins(workspace: Workspace, settings: Settings, catalog_rows: catalog.Catalog) -> bool:
     """Let one file stand for a content that two stand for: another ingest measured it at the same time under another
-    name, or a run died before it had taken out the row of a file that was moved.
+    name, or a run died before it had taken out the row of a file that was moved. Return False if there is none.
+
+    catalog_rows: of the files that stand for such contents, see catalog.twin_rows.
 
     Whoever looks comes to the same: the file that is there, then the one of this extractor, then one whose speaker is
     known, then the first by name.
     """
-    catalog_rows, names = catalog.twin_rows(workspace), dict[str, list[str]]()
+    if not catalog_rows:
+        return False
+    names = dict[str, list[str]]()
     for uri, row in catalog_rows.items():
         names.setdefault(row["media_id"], []).append(uri)
     twins = list(names.values())
@@ -209,6 +226,7 @@ def merge_twins(workspace: Workspace, settings: Settings) -> None:
     ]
     removed = {uri for uri, stands in first.items() if stands != uri and uri in lost}
     _replace(workspace, [catalog_rows[uri] for uri in set(first.values())], rows, removed)
+    return True
 
 
 def _replace(

@@ -7,19 +7,21 @@ the next run completes to the same rows.
 import time
 from collections.abc import Collection, Iterator
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.dask_executor import spread
+from heterodub.tasks.ingestion.dask_executor import on_every_worker, spread
+from heterodub.tasks.ingestion.deduplication import ListedAmong, nobody
 from heterodub.tasks.ingestion.hashing import batched
 from heterodub.tasks.ingestion.ingest_run import IngestRun
 from heterodub.tasks.ingestion.sandbox import warn_of_missing
 from heterodub.tasks.ingestion.schedule import Schedule, name_of, urgency
 from heterodub.tasks.ingestion.tally import Tally
-from heterodub.tasks.ingestion.worker import do
+from heterodub.tasks.ingestion.worker import do, forget_machine_copies
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S, drop_media, orphans
 from heterodub.tasks.stores.workspace import Workspace
@@ -39,11 +41,11 @@ def work_through(
     settings: Settings,
     policy: Policy,
     progress: ProgressSink,
-    labelled: Collection[str] = frozenset(),
+    listed: ListedAmong = nobody,
 ) -> Tally:
     """Identify and analyse files in one stream, and store the outcome of every one; return what was done.
 
-    labelled: uris that the same listing names besides, with labels that the catalog knows.
+    listed: says which files the same listing names besides, with labels that the catalog knows.
 
     Raises: WorkspaceError - the store cannot be written. WeightsMissingError - the landmark backend has no weights.
     """
@@ -51,26 +53,27 @@ def work_through(
     warn_of_missing()
     threads = max(1, sum(client.nthreads().values()))
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
-    schedule = Schedule(slices(files, catalog.known_uris(workspace)), threads)
-    run = IngestRun(workspace, settings, policy, progress, tally, schedule, set(labelled))
+    known = catalog.known_among(workspace, (raw.uri for raw in files))
+    schedule = Schedule(slices(files, known), threads)
+    run = IngestRun(workspace, settings, policy, progress, tally, schedule, listed, known)
     work = partial(do, settings=settings, policy=policy)
     progress.phase("identify", sum(raw.refusal is None and raw.size_bytes > 0 for raw in files))
     while True:
         for task, result in spread(client, work, schedule, name_of, urgency):
             run.finish(task, result)
         if not run.go_on():
+            on_every_worker(client, forget_machine_copies)
             return tally
 
 
 def slices(files: Collection[RawFile], known: Collection[str]) -> Iterator[list[RawFile]]:
-    """Yield the files in the order of their names, in batches of a bounded size.
-
-    Those that the catalog knows (`known`, by uri) come first and together: only then is it sure which file stands for
-    which content, and the same rows come out however the rest is cut.
+    """Yield the files in the order of their names, in batches of a bounded size; first those that the catalog knows
+    (`known`, by uri), so that it is soon sure which rows of the catalog still hold.
     """
-    ordered = sorted(files, key=lambda raw: raw.uri)
-    fresh = (raw for raw in ordered if raw.uri not in known)
-    return batched(fresh, _SLICE_FILES, _SLICE_BYTES, first=[raw for raw in ordered if raw.uri in known])
+    ordered = sorted(files, key=attrgetter("uri"))
+    for is_known in (True, False):
+        each = (raw for raw in ordered if (raw.uri in known) is is_known)
+        yield from batched(each, _SLICE_FILES, _SLICE_BYTES)
 
 
 def drop_leftovers(workspace: Workspace) -> None:

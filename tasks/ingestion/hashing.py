@@ -58,12 +58,9 @@ def bundles(files: Sequence[RawFile], threads: int) -> Iterator[tuple[RawFile, .
     return map(tuple, batched(files, most, _BUNDLE_BYTES))
 
 
-def batched(
-    files: Iterable[RawFile], most_files: int, most_bytes: int, first: Sequence[RawFile] = ()
-) -> Iterator[list[RawFile]]:
-    """Yield the files in order, in batches of a bounded number and size; `first` together, in the first of them."""
-    batch = list(first)
-    size = sum(raw.size_bytes for raw in batch)
+def batched(files: Iterable[RawFile], most_files: int, most_bytes: int) -> Iterator[list[RawFile]]:
+    """Yield the files in order, in batches of a bounded number and size."""
+    batch, size = list[RawFile](), 0
     for raw in files:
         if batch and (len(batch) >= most_files or size + raw.size_bytes > most_bytes):
             yield batch

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import RawFile
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.deduplication import merge_twins, resolve, store_resolution
+from heterodub.tasks.ingestion.deduplication import ListedAmong, merge_twins, resolve, store_resolution
 from heterodub.tasks.ingestion.hashing import FilesByContent, by_content
 from heterodub.tasks.ingestion.job import Analysis, Cutting, FileJob, Identification
 from heterodub.tasks.ingestion.schedule import FilmResult, ListedSlice, Schedule
@@ -40,6 +41,10 @@ _LOG = logging.getLogger(__name__)
 _COMPACT_ABOVE_FILES = 64
 """Every commit adds files to the small tables and looks into those that are there; their number must not grow with
 the corpus."""
+
+
+FilesOf = dict[str, list[RawFile]]
+"""Files by their content."""
 
 
 @dataclass(slots=True)
@@ -81,16 +86,21 @@ class IngestRun:
         progress: ProgressSink,
         tally: Tally,
         schedule: Schedule,
-        named: set[str],
+        listed: ListedAmong,
+        known: AbstractSet[str],
     ) -> None:
         self._workspace, self._settings, self._policy = workspace, settings, policy
-        self._progress, self._tally, self._schedule, self._named = progress, tally, schedule, named
+        self._progress, self._tally, self._schedule, self._listed = progress, tally, schedule, listed
+        self._decided: set[str] = set()
+        self._unread = set(known)
+        """Files that the catalog knows, and that were not looked at yet: their rows may be out of date."""
         self._known_media = KnownMedia(workspace)
         self._before = frozenset(self._known_media.media)
         self._pending = _Pending()
         self._running: dict[str, RawFile] = {}
-        self._waiting: dict[str, list[RawFile]] = {}
-        """Files by content, of contents that are being analysed, or were since the last decision."""
+        self._waiting: FilesOf = {}
+        """Files by content, of contents that are being analysed, or were since the last decision; and of those for
+        which an unread file may stand."""
         self._is_identifying = True
         self._barred = Barred.standing(workspace)
 
@@ -116,7 +126,7 @@ class IngestRun:
             self._decide(unread or ListedSlice(()))
             return True
         self._store()
-        merge_twins(self._workspace, self._settings)
+        merge_twins(self._workspace, self._settings, catalog.twin_rows(self._workspace))
         if gone := self._before & orphans(self._workspace):
             drop_media(self._workspace, gone)
         return False
@@ -124,15 +134,19 @@ class IngestRun:
     def _decide(self, identified: ListedSlice) -> None:
         """Decide which file stands for each content of a slice; have those analysed that are new."""
         files = by_content(identified.files, identified.answers)
-        fresh, taken_down = self._to_decide(files)
-        decided = [*taken_down, *(raw for raw, _ in files.refused), *chain.from_iterable(fresh.values())]
+        self._unread.difference_update(raw.uri for raw in identified.files)
+        ready, taken_down = self._to_decide(files)
         self._store()
-        merge_twins(self._workspace, self._settings)
-        catalog_rows = catalog.rows_about(self._workspace, [raw.uri for raw in decided], fresh)
+        read = [*(raw for raw, _ in files.refused), *chain.from_iterable(ready.values())]
+        rows_now = partial(catalog.rows_about, self._workspace, [raw.uri for raw in read], ready)
+        catalog_rows = rows_now()
+        if merge_twins(self._workspace, self._settings, catalog.twins_among(catalog_rows)):
+            catalog_rows = rows_now()
+        fresh = self._certain(ready, catalog_rows)
+        decided = [*taken_down, *(raw for raw, _ in files.refused), *chain.from_iterable(fresh.values())]
         extractor, is_gone = self._settings.extractor, partial(gone, origins=self._settings.limits.web_origins)
-        looked_at = files.looked_at | {raw.uri for raw in self._running.values()}
-        resolution = resolve(fresh, catalog_rows, extractor, self._named, looked_at, is_gone)
-        self._named.update(raw.uri for raw in decided)
+        resolution = resolve(fresh, catalog_rows, extractor, self._named_among, self._looked_at(files, fresh), is_gone)
+        self._decided.update(raw.uri for raw in decided)
         self._tally.replace(decided, resolution.originals.values())
         unread = [
             catalog.refused_row(raw, extractor, refusal)
@@ -144,7 +158,21 @@ class IngestRun:
         count_states(self._tally, [*unread, *copies])
         self._start(resolution.originals)
 
-    def _to_decide(self, files: FilesByContent) -> tuple[dict[str, list[RawFile]], list[RawFile]]:
+    def _certain(self, ready: FilesOf, catalog_rows: catalog.Catalog) -> FilesOf:
+        """Contents of which no unread file has a row: whether it still holds them is not known. The others wait."""
+        unsure = {row["media_id"] for row in catalog_rows.values() if row["uri"] in self._unread} & ready.keys()
+        self._waiting.update((media, ready[media]) for media in unsure)
+        return {media: same for media, same in ready.items() if media not in unsure}
+
+    def _looked_at(self, files: FilesByContent, fresh: FilesOf) -> frozenset[str]:
+        """Uris whose bytes were read, and whose rows may say something else."""
+        held = chain.from_iterable(chain(fresh.values(), self._waiting.values()))
+        return files.looked_at.union((raw.uri for raw in held), (raw.uri for raw in self._running.values()))
+
+    def _named_among(self, uris: AbstractSet[str]) -> AbstractSet[str]:
+        return self._listed(uris) | (self._decided & uris)
+
+    def _to_decide(self, files: FilesByContent) -> tuple[FilesOf, list[RawFile]]:
         """Contents to decide on now, with those that were waiting and are stored, and files whose content was taken
         down, under whatever name they come back. Those whose content is being analysed are left waiting.
         """

@@ -20,6 +20,7 @@ from heterodub.model.features.mel import log_mel
 from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second, section_of
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.members import container_of
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import WHOLE_FILM, FileOutcome, MediaFacts
@@ -34,7 +35,7 @@ from heterodub.tasks.ingestion.job import Admission, Analysis, FileJob
 from heterodub.tasks.ingestion.segments import joined
 from heterodub.tasks.ingestion.sound_tracks import SoundTracks, candidates
 from heterodub.tasks.media.decode import Video, open_video, with_combs
-from heterodub.tasks.media.paths import fingerprint, localise, unreadable
+from heterodub.tasks.media.paths import fingerprint, local_path, localise, unreadable
 from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.shots import with_cuts
 from heterodub.tasks.media.sniff import Container, sniff
@@ -78,7 +79,8 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
     """
     origins = settings.limits.web_origins
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
-        before = _stamp(path)
+        is_copy = local_path(container_of(job.uri)) is None
+        before = _stamp(path, is_copy)
         if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
             raise MediaRefusedError(FileReason.CHANGED)
         announce(None)
@@ -90,7 +92,7 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
             if _worth(analysis) == _ADMITTED:
                 break
             analysis = max(analysis, of_stream(probe(path, container, settings.limits, number)), key=_worth)
-        if _stamp(path) != before:  # decoding opens the path several times, over minutes
+        if _stamp(path, is_copy) != before:  # decoding opens the path several times, over minutes
             raise MediaRefusedError(FileReason.CHANGED)
     return joined([analysis]) if job.segment == WHOLE_FILM else analysis
 
@@ -139,8 +141,9 @@ def _worth(analysis: Analysis) -> int:
     return _REFUSED if analysis.clips.num_rows else _NO_CLIPS
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Stamp of a file: every write to it, and every file put in its place, changes a part of it.
+def _stamp(path: Path, is_copy: bool) -> tuple[int, ...]:
+    """Stamp of a file: every write to it, and every file put in its place, changes a part of it. is_copy: it is ours,
+    and may be renamed or removed meanwhile (copies.py); nobody sets back its time.
 
     Raises: MediaRefusedError - VANISHED, UNREADABLE.
     """
@@ -148,7 +151,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
         facts = path.stat()
     except OSError as error:
         raise unreadable(error) from error
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, 0 if is_copy else facts.st_ctime_ns
 
 
 class _Analyst:

@@ -4,6 +4,7 @@ A killed process clears nothing, and a night of killed workers would fill the di
 folder for as long as it lives, and every new child process first sweeps away those whose lock nobody holds any more.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -31,6 +32,35 @@ class Scratch:
         if self._held is not None:
             os.close(self._held)
             self._held = None
+
+
+class SharedScratch:
+    """The one folder for what this user's processes on a machine share. It is removed as the others are, once the last
+    of them is gone.
+
+    Raises: OSError - another user's folder has its name, or it cannot be made.
+    """
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.gettempdir()) / f"{_PREFIX}shared-{os.getuid()}"
+        self._held = self._joined()
+        while not self._is_there():  # somebody swept it between its making and its locking
+            os.close(self._held)
+            self._held = self._joined()
+
+    def _joined(self) -> int:
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        if not _is_own_folder(self.path):
+            raise OSError(errno.EACCES, f"{self.path} is not this user's folder")
+        lock = os.open(self.path / _LOCK, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        return lock
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._held), (self.path / _LOCK).stat())
+        except FileNotFoundError:
+            return False
 
 
 def _locked() -> tuple[Path, int]:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.display import counted
 from heterodub.schemas.reasons import FileReason, FileState
-from heterodub.tasks.ingestion.catalog import IngestPlan
+from heterodub.tasks.ingestion.plan import IngestPlan
 from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.monitoring.drift import CorpusDrift
 from heterodub.tasks.releases.publishing import PublishResult

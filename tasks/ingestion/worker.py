@@ -19,9 +19,11 @@ from heterodub.schemas.records import WHOLE_FILM, FilmSegment, RawFile
 from heterodub.tasks.ingestion.catalog import RETRIED
 from heterodub.tasks.ingestion.child import OpenFiles
 from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName, KilledFromOutsideError
-from heterodub.tasks.ingestion.decoder_process import OPEN, handed_to_write
+from heterodub.tasks.ingestion.copies import CopyPlace, forget_copies
+from heterodub.tasks.ingestion.decoder_process import handed_to_write
 from heterodub.tasks.ingestion.job import Analysis, Cutting, FileJob, Identification, require_own
 from heterodub.tasks.ingestion.sandbox import Sandbox, require
+from heterodub.tasks.ingestion.scratch import SharedScratch
 from heterodub.tasks.media.paths import disk_trouble
 from heterodub.tasks.stores.parts import PartFile, keep_part, unfinished_parts
 from heterodub.tasks.stores.workspace import Workspace
@@ -38,7 +40,8 @@ _MOST_MESSAGES = 1000
 
 # by name: only the child loads decoders and models, so a worker stays small and starts at once
 _ANALYSE = FunctionName("heterodub.tasks.ingestion.process_file:analyse")
-_CONTENT_OF = FunctionName("heterodub.tasks.media.paths:content_of")
+_HASH = FunctionName("heterodub.tasks.ingestion.copies:hash_and_keep")
+_OPEN = FunctionName("heterodub.tasks.ingestion.copies:open_media")
 _CUT = FunctionName("heterodub.tasks.ingestion.cutting:cut_into_segments")
 _LOAD = FunctionName("heterodub.tasks.ingestion.process_file:load")
 
@@ -64,6 +67,26 @@ def _child(memory_limit_gib: float, sandbox: Sandbox | None, thread: int) -> Chi
     child = ChildProcess(memory_limit_gib, sandbox)
     atexit.register(child.close)
     return child
+
+
+@cache
+def _shared_scratch() -> SharedScratch | None:
+    """The folder of this machine's copies; None where another user keeps its name."""
+    try:
+        return SharedScratch()
+    except OSError:
+        return None
+
+
+def _copy_place(limits: LimitSettings) -> CopyPlace | None:
+    scratch = _shared_scratch() if limits.kept_copies_gib else None
+    return None if scratch is None else CopyPlace(str(scratch.path), int(limits.kept_copies_gib * 2**30))
+
+
+def forget_machine_copies() -> None:
+    """Remove the copies of remote files that this machine has."""
+    if (scratch := _shared_scratch()) is not None:
+        forget_copies(scratch.path)
 
 
 def _children(settings: Settings) -> tuple[ChildProcess, ChildProcess]:
@@ -134,7 +157,7 @@ def cut(task: Cutting, settings: Settings) -> tuple[FilmSegment, ...]:
 
 
 def _segments(task: Cutting, settings: Settings) -> tuple[FilmSegment, ...]:
-    with _opened(task.job, settings) as (decoder, media, patience), _as_refusal():
+    with _opened(task.job, settings, is_needed_again=True) as (decoder, media, patience), _as_refusal():
         segments: tuple[FilmSegment, ...] = decoder.run(
             _CUT,
             task,
@@ -154,7 +177,7 @@ def identify(raw: RawFile, settings: Settings) -> str | MediaRefusedError:
     limit_s = _Patience(raw.size_bytes, limits).fetch_s
     decoder, reader = _children(settings)
     decoder.prepare(_LOAD, settings)
-    arguments = (_CONTENT_OF, raw.uri, limits.web_origins, raw.within)
+    arguments = (_HASH, raw.uri, limits.web_origins, raw.within, _copy_place(limits))
     read = partial(reader.run, *arguments, time_limit_s=limit_s, returns=str)
     try:
         with _as_refusal():
@@ -169,7 +192,7 @@ def identify_each(bundle: Sequence[RawFile], settings: Settings) -> list[str | M
 
 
 def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
-    workspace, opened = Workspace.open(settings.workspace), _opened(job, settings)
+    workspace, opened = Workspace.open(settings.workspace), _opened(job, settings, job.segment != WHOLE_FILM)
     with opened as (decoder, media, patience), _as_refusal(), unfinished_parts(workspace) as outgoing:
         with closing(handed_to_write(outgoing.values())) as targets:
             analysis: Analysis = decoder.run(
@@ -189,18 +212,21 @@ def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
 
 
 @contextmanager
-def _opened(job: FileJob, settings: Settings) -> Iterator[tuple[ChildProcess, OpenFiles, _Patience]]:
-    """The child that decodes, the job's file opened for it, and the time that it may take.
+def _opened(
+    job: FileJob, settings: Settings, is_needed_again: bool
+) -> Iterator[tuple[ChildProcess, OpenFiles, _Patience]]:
+    """The child that decodes, the job's file opened for it, and the time that it may take. is_needed_again: by other
+    jobs than this one.
 
     Raises: MediaRefusedError - the file cannot be opened.
     """
     decoder, reader = _children(settings)
-    patience = _Patience(job.size_bytes, settings.limits)
+    limits = settings.limits
+    patience = _Patience(job.size_bytes, limits)
+    arguments = (_OPEN, job.uri, job.media_id, is_needed_again, limits.web_origins, _copy_place(limits))
     try:
         with _as_refusal():
-            media: OpenFiles = reader.run(
-                OPEN, [job.uri], False, settings.limits.web_origins, time_limit_s=patience.fetch_s, returns=OpenFiles
-            )
+            media: OpenFiles = reader.run(*arguments, time_limit_s=patience.fetch_s, returns=OpenFiles)
     except MediaRefusedError as refusal:
         raise _of_its_place(refusal) if refusal.reason is FileReason.TIMED_OUT else refusal from refusal
     with closing(media):

@@ -17,7 +17,9 @@ _MATCH_S: Final = 1.0
 
 
 class Corpus(Section):
-    """A named corpus: a folder, or the files that a manifest lists. Relative paths are relative to the corpus file."""
+    """A named corpus: a folder, or the files that a manifest or an inventory lists. Relative paths are relative to the
+    corpus file.
+    """
 
     name: str = Field("default", min_length=1, description="name of the corpus, kept on every row")
     root: Address = Field(description="folder or file, or the URI of one (s3://bucket/place)")
@@ -32,12 +34,17 @@ class Corpus(Section):
     manifest: Address | None = Field(
         None, description="table that lists the files, in place of glob and speaker; its paths are below the root"
     )
+    inventory: Address | None = Field(
+        None, description="manifest.json of an S3 Inventory that lists the bucket's objects, so that it is not asked"
+    )
     columns: dict[str, str] = Field(
         {}, description="the table's column for each of a manifest's that is called otherwise, such as uri = 'file'"
     )
 
     @model_validator(mode="after")
     def _is_folder_or_list(self) -> Self:
+        if self.inventory is not None and (self.manifest is not None or not self.root.startswith("s3://")):
+            raise ValueError("an inventory takes a root s3://BUCKET or s3://BUCKET/PLACE, and no manifest")
         if self.manifest is None and self.columns:
             raise ValueError("columns are those of a manifest, and none is named")
         if self.manifest is not None and not suffix_of(self.manifest):
@@ -92,7 +99,8 @@ def load_corpus(path: Path, place: str | None = None) -> Corpus:
     corpus = read_model(Corpus, path, "corpus file", SourceError)
     base = place or str(path.parent)
     manifest = corpus.manifest and _below(base, corpus.manifest)
-    return corpus.model_copy(update={"root": _below(base, corpus.root), "manifest": manifest})
+    inventory = corpus.inventory and _below(base, corpus.inventory)
+    return corpus.model_copy(update={"root": _below(base, corpus.root), "manifest": manifest, "inventory": inventory})
 
 
 def _below(base: str, name: str) -> str:

@@ -10,32 +10,37 @@ import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from fnmatch import fnmatch
 from functools import partial
+from itertools import islice
+from operator import attrgetter
 from pathlib import Path, PurePath
 from typing import Any, Final
 
-from heterodub.schemas.display import message_of, printable_bytes
+from heterodub.schemas.display import printable_bytes
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.members import member_of
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.paths import local_path, path_to_uri
+from heterodub.tasks.sources.bucket import ending_with, mark_of, objects_below, reached
 from heterodub.tasks.sources.corpus import Corpus
-from heterodub.tasks.sources.folder_labels import FolderLabels
+from heterodub.tasks.sources.folder_labels import METADATA_FILES, FolderLabels
 from heterodub.tasks.sources.members import is_gone, unpacked
-from heterodub.tasks.stores.remote import as_os_errors, open_store
 from heterodub.tasks.stores.workspace import MARKER
 
 VIDEO_SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".gif", ".m4v"})
 """Used only to mention a *folder* that is named like a video; files are recognised by their content."""
 
+_PAGE_ENTRIES: Final = 16_384
+
 _EVERYTHING: Final = ("**/*", "**", "*")
 
 
 def find_files(corpus: Corpus, origins: Sequence[str] = ()) -> Iterator[RawFile]:
-    """Yield every file of a corpus, in a stable order. A workspace below the root is skipped: it is ours, not footage.
+    """Yield every file of a corpus, folder by folder, by name within some thousands. A workspace below the root is
+    skipped: it is ours, not footage.
 
     Raises: SourceError - the root is not there or cannot be listed; or there is no file, or none that the glob or, at
     the end, the pattern for speakers fits.
@@ -79,30 +84,53 @@ def _listed(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Ite
 
 
 def _walk(corpus: Corpus, root: Path, labels: FolderLabels) -> Iterator[RawFile]:
-    def fail(error: OSError) -> None:
-        if Path(error.filename) == root:
-            raise SourceError(f"{root}: {error.strerror}") from error
-        unlisted.append(error)
-
     unlisted: list[OSError] = []
-    real = root.resolve()
-    for folder, folders, names in os.walk(root, onerror=fail):
-        here = Path(folder)
-        if MARKER in names:
+    real, waiting = root.resolve(), [root]
+    while waiting:
+        here = waiting.pop()
+        if _is_workspace(here):
             if here == root:
                 raise SourceError(f"{root} is a workspace, not footage; name the folder that it was ingested from")
-            folders.clear()
             continue
+        folders = list[Path]()
+        try:
+            for page in _pages(here):
+                if not folders:
+                    labels.read(path_to_uri(here / name) for name in METADATA_FILES if os.path.lexists(here / name))
+                for entry in page:
+                    path = here / entry.name
+                    if _is_folder(entry):
+                        folders.append(path)
+                    elif _matches(corpus.glob, path.relative_to(root)):
+                        yield _inside(corpus, local_file(corpus, path, root), path, real)
+        except OSError as error:
+            if here == root:
+                raise SourceError(f"{root}: {error.strerror}") from error
+            unlisted.append(error)
         folders.sort()
-        labels.read([path_to_uri(here / name) for name in names])
-        for name in sorted(names):
-            if _matches(corpus.glob, (here / name).relative_to(root)):
-                yield _inside(corpus, local_file(corpus, here / name, root), here / name, real)
-        for name in folders:
-            if (odd := _odd_folder(corpus, here / name)) is not None:
-                yield odd
-    for error in unlisted:
-        yield _refused(corpus, Path(error.filename), FileReason.UNREADABLE, f"folder: {error.strerror}")
+        yield from (odd for path in folders if (odd := _odd_folder(corpus, path)) is not None)
+        waiting += [path for path in reversed(folders) if not path.is_symlink()]
+    for trouble in unlisted:
+        yield _refused(corpus, Path(trouble.filename), FileReason.UNREADABLE, f"folder: {trouble.strerror}")
+
+
+def _pages(folder: Path) -> Iterator[list[os.DirEntry[str]]]:
+    """Yield the entries of a folder, each page by name; a folder of millions is never in memory."""
+    with os.scandir(folder) as entries:
+        while page := list(islice(entries, _PAGE_ENTRIES)):
+            yield sorted(page, key=attrgetter("name"))
+
+
+def _is_workspace(folder: Path) -> bool:
+    marker = folder / MARKER
+    return os.path.lexists(marker) and not marker.is_dir()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
 
 
 def _matches(pattern: str, relative: PurePath) -> bool:
@@ -158,34 +186,23 @@ def _refused(corpus: Corpus, path: Path, reason: FileReason, detail: str = "") -
     return RawFile(raw.uri, 0, raw.stamp, raw.corpus, None, raw.licence, refusal=reason, refusal_detail=detail)
 
 
-@contextmanager
-def reached(uri: str, origins: Sequence[str]) -> Iterator[tuple[Any, str]]:
-    """Open the store of a URI; its path in it.
-
-    Raises: SourceError - in place of what goes wrong with the store inside the block.
-    """
-    try:
-        with as_os_errors():
-            yield open_store(uri, origins)
-    except (OSError, ImportError, ValueError) as error:
-        raise SourceError(f"{uri}: {message_of(error)}") from error
-
-
 def _remote(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Iterator[RawFile]:
-    with reached(corpus.root, origins) as (filesystem, root):
-        listing = filesystem.find(root, detail=True)
-    if not listing:
+    objects = objects_below(corpus.root, corpus.inventory, origins)
+    if not objects.rows:
         raise SourceError(f"{corpus.root}: there is nothing there")
-    workspaces = tuple(path.removesuffix(MARKER) for path in listing if path.endswith(f"/{MARKER}"))
-    if f"{root.rstrip('/')}/" in workspaces:
+    with reached(corpus.root, origins) as (store, root):
+        named = store.unstrip_protocol
+    own = tuple(path.removesuffix(MARKER) for path in ending_with(objects, f"/{MARKER}"))
+    if f"{root.rstrip('/')}/" in own:
         raise SourceError(f"{corpus.root} is a workspace, not footage; name what it was ingested from")
-    labels.read([filesystem.unstrip_protocol(path) for path in sorted(listing)])
-    for path, facts in sorted(listing.items()):
-        if path.startswith(workspaces) or (path.endswith("/") and not facts.get("size")):
-            continue  # a key with a slash at its end is how consoles show an empty folder
-        relative = path.removeprefix(root).lstrip("/") or PurePath(path).name
-        if _matches(corpus.glob, PurePath(relative)):
-            yield _remote_raw(corpus, filesystem.unstrip_protocol(path), facts, relative)
+    labels.read(named(path) for path in ending_with(objects, *(f"/{name}" for name in METADATA_FILES)))
+    for page in objects:
+        for path, size, mark in zip(*(column.to_pylist() for column in page.columns), strict=True):
+            if path.startswith(own) or (path.endswith("/") and not size):
+                continue  # a key with a slash at its end is how consoles show an empty folder
+            relative = path.removeprefix(root).lstrip("/") or PurePath(path).name
+            if _matches(corpus.glob, PurePath(relative)):
+                yield _raw(corpus, named(path), size, f"{size}-{mark}", relative)
 
 
 def remote_file(corpus: Corpus, origins: Sequence[str] = ()) -> RawFile:
@@ -205,9 +222,8 @@ def remote_file(corpus: Corpus, origins: Sequence[str] = ()) -> RawFile:
 
 
 def _remote_raw(corpus: Corpus, uri: str, facts: Mapping[str, Any], relative: str) -> RawFile:
-    mark = facts.get("ETag") or facts.get("etag") or facts.get("mtime") or facts.get("LastModified") or ""
     size = int(facts.get("size") or 0)
-    return _raw(corpus, uri, size, f"{size}-{mark}", relative)
+    return _raw(corpus, uri, size, f"{size}-{mark_of(facts)}", relative)
 
 
 def _raw(corpus: Corpus, uri: str, size: int, stamp: str, relative: str) -> RawFile:

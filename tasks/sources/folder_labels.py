@@ -22,7 +22,7 @@ from heterodub.tasks.sources.columns import plain
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.labels import LABELS, labels_in
 
-_FILES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+METADATA_FILES: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _KEY: Final = "file_name"
 _HEAD_BYTES: Final = 1 << 16
 
@@ -44,7 +44,7 @@ class FolderLabels:
         """
         for uri in uris:
             folder, _, name = uri.rpartition("/")
-            if name not in _FILES:
+            if name not in METADATA_FILES:
                 continue
             for number, row in enumerate(self._rows(uri), start=1):
                 self._add_row(uri, folder, number, row)

@@ -3,11 +3,15 @@ consent, language, corpus and offset (seconds the sound is late). All of it is c
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from heterodub.schemas.addresses import trouble_with
 from heterodub.schemas.display import message_of
@@ -18,13 +22,17 @@ from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.sources import tabular
 from heterodub.tasks.sources.columns import resolve
 from heterodub.tasks.sources.corpus import Corpus
+from heterodub.tasks.sources.faults import Faults
 from heterodub.tasks.sources.folder import local_file, remote_file
 from heterodub.tasks.sources.labels import seconds
+from heterodub.tasks.sources.listing import LISTING, listing_batches, raw_files
 from heterodub.tasks.sources.members import unpacked
+from heterodub.tasks.stores.row_spool import RowSpool, divided, part_count, places_of_first
 
 _QUESTIONS_AT_ONCE: Final = 32
-_SHOWN: Final = 10
-"""Bad rows that are named; the rest is counted."""
+_PAGE_ROWS: Final = 4096
+"""Rows that are in memory at once; files that were found lie on disk until all are."""
+_ROWS: Final = pa.schema([*LISTING, pa.field("row", pa.int64(), nullable=False)])
 
 _NOT_MAPPED: Final[Mapping[str, str]] = {}
 
@@ -50,26 +58,75 @@ def read_manifest(
     about one file. All of them are counted, the first ones named; nothing is yielded before.
     """
     labels = {"corpus": corpus_name} | dict(labels)
-    bad, stated = list[str](), list[tuple[int, dict[str, Any]]]()
-    total = 0
-    for row in _rows(path, columns):
-        total += 1
-        try:
-            stated.append((row.number, _statement(row, labels, place or str(path.parent))))
-        except ValueError as error:
-            bad.append(f"row {row.number}: {error}")
+    faults, files, total = Faults(), RowSpool(_ROWS), 0
+    with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
+        for page in _pages(_rows(path, columns)):
+            total += len(page)
+            stated = list(_statements(page, labels, place or str(path.parent), faults))
+            answers = pool.map(partial(_find_file, origins), (row for _, row in stated))
+            for rows in _found([number for number, _ in stated], answers, faults):
+                files.add(rows)
     if not total:
         raise SourceError(f"manifest {path}: it lists no files")
-    files = _files_by_uri(stated, bad, origins)
-    if bad:
-        more = f"\n  and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
-        listed = "".join(f"\n  {error}" for error in bad[:_SHOWN])
-        raise SourceError(f"manifest {path}: {len(bad)} of {total} rows are wrong{listed}{more}")
-    missing = [raw.uri for raw in files.values() if raw.refusal is FileReason.NOT_FOUND]
-    if len(missing) == len(files):
-        raise SourceError(f"manifest {path}: none of the {len(files)} files it lists is there, such as {missing[0]}")
-    for raw in files.values():
+    listed = _without_repeats(files, faults)
+    faults.require_none(f"manifest {path}", total)
+    _require_any(path, listed)
+    for raw in (raw for rows in listed for raw in raw_files(rows)):
         yield from unpacked(raw, Corpus(name=raw.corpus, root=raw.uri), origins)
+
+
+def _pages(rows: Iterator[tabular.SheetRow]) -> Iterator[list[tabular.SheetRow]]:
+    while page := list(islice(rows, _PAGE_ROWS)):
+        yield page
+
+
+def _statements(
+    page: Iterable[tabular.SheetRow], labels: Mapping[str, str], place: str, faults: Faults
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield what rows state, with their numbers."""
+    for row in page:
+        try:
+            yield row.number, _statement(row, labels, place)
+        except ValueError as error:
+            faults.add(f"row {row.number}: {error}")
+
+
+def _found(numbers: Sequence[int], answers: Iterable[RawFile | str], faults: Faults) -> Iterator[pa.RecordBatch]:
+    """Yield the files that rows name, as rows of _ROWS."""
+    found: list[tuple[int, RawFile]] = []
+    for number, answer in zip(numbers, answers, strict=True):
+        if isinstance(answer, str):
+            faults.add(f"row {number}: {answer}")
+        else:
+            found.append((number, answer))
+    for rows in listing_batches(raw for _, raw in found):
+        yield rows.append_column(_ROWS.field("row"), pa.array([number for number, _ in found], pa.int64()))
+
+
+def _without_repeats(files: RowSpool, faults: Faults) -> RowSpool:
+    """Return the files without those that were listed before in the same words."""
+    count, listed = part_count(files.rows), RowSpool(_ROWS)
+    for part in (files,) if count == 1 else divided(files, _ROWS, count):
+        rows = part.table()
+        uris = rows["uri"].combine_chunks()
+        first = places_of_first(uris)
+        listed.add(rows.take(first))
+        again = pc.indices_nonzero(pc.invert(pc.is_in(pa.array(range(len(uris)), pa.int32()), value_set=first)))
+        earlier = rows.take(pc.index_in(uris.take(again), value_set=uris))
+        repeats = rows.take(again)
+        pairs = zip(earlier["row"].to_pylist(), repeats["row"].to_pylist(), strict=True)
+        for (one, other), raw, same in zip(pairs, raw_files(repeats), raw_files(earlier), strict=True):
+            if raw != same:
+                faults.add(f"rows {one} and {other} say different things about {raw.uri}")
+    return listed
+
+
+def _require_any(path: Path, listed: RowSpool) -> None:
+    """Raises: SourceError - none of the files is there."""
+    missing = [rows.filter(pc.equal(rows["refusal"], FileReason.NOT_FOUND.value))["uri"] for rows in listed]
+    if sum(map(len, missing)) == listed.rows:
+        some = f", such as {missing[0][0]}" if listed.rows else ""
+        raise SourceError(f"manifest {path}: none of the {listed.rows} files it lists is there{some}")
 
 
 def _rows(path: Path, mapping: Mapping[str, str]) -> Iterator[tabular.SheetRow]:
@@ -110,23 +167,6 @@ def _statement(row: tabular.SheetRow, labels: Mapping[str, str], place: str) -> 
     named = (uri, row.spaced.get("uri", uri))  # a name may really begin or end with a space
     stated["roots"] = [name if "://" in name or name.startswith("/") else f"{place}/{name}" for name in named]
     return stated
-
-
-def _files_by_uri(
-    stated: list[tuple[int, dict[str, Any]]], bad: list[str], origins: Sequence[str]
-) -> dict[str, RawFile]:
-    """Find the files by uri; wrong rows are added to `bad`."""
-    seen: dict[str, tuple[int, RawFile]] = {}
-    with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:  # a store takes long to answer, and may be asked much at once
-        answers = pool.map(partial(_find_file, origins), (row for _, row in stated))
-        for (number, _), raw in zip(stated, answers, strict=True):
-            if isinstance(raw, str):
-                bad.append(f"row {number}: {raw}")
-                continue
-            earlier, same = seen.setdefault(raw.uri, (number, raw))
-            if same != raw:
-                bad.append(f"rows {earlier} and {number} say different things about {raw.uri}")
-    return {uri: raw for uri, (_, raw) in seen.items()}
 
 
 def _find_file(origins: Sequence[str], stated: Mapping[str, Any]) -> RawFile | str:

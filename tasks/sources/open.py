@@ -14,9 +14,11 @@ from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.media.paths import local_path, localise
 from heterodub.tasks.media.sniff import sniff
+from heterodub.tasks.sources.bucket import reached
 from heterodub.tasks.sources.corpus import Corpus, load_corpus
 from heterodub.tasks.sources.exported import exported_files
-from heterodub.tasks.sources.folder import find_files, reached
+from heterodub.tasks.sources.folder import find_files
+from heterodub.tasks.sources.inventory import is_inventory, read_inventory
 from heterodub.tasks.sources.manifest import read_manifest
 from heterodub.tasks.sources.members import PARQUET, holds_media
 from heterodub.tasks.sources.tabular import SUFFIXES, suffix_of
@@ -39,9 +41,10 @@ def source_files(
     """Yield every raw file of a source; of a manifest, once all of it was checked.
 
     A .toml is a corpus file; .csv, .tsv, .jsonl (each also .gz) and .parquet are manifests, in whatever case they are
-    written, but for a .parquet with media in its cells; the folder of an export gives the raw files in it; a name with
-    {0000..0012} stands for that many; anything else is a folder, a file or a URI. origins: web servers that may be
-    read, see open_store. columns: those of a manifest that are called otherwise, see resolve.
+    written, but for a .parquet with media in its cells; a manifest.json is that of an S3 Inventory; the folder of an
+    export gives the raw files in it; a name with {0000..0012} stands for that many; anything else is a folder, a file
+    or a URI. origins: web servers that may be read, see open_store. columns: those of a manifest that are called
+    otherwise, see resolve.
 
     Raises: SourceError - the source is not there, not what it seems, or holds no files.
     """
@@ -53,6 +56,9 @@ def source_files(
     if (names := _numbered(source)) and not (path and path.exists()):
         for name in names:
             yield from source_files(name, corpus_name, origins, columns)
+        return
+    if is_inventory(source):
+        yield from find_files(inventory_corpus(source, corpus_name, origins), origins)
         return
     if path is None:
         yield from _remote(source, corpus_name, origins, columns)
@@ -79,11 +85,14 @@ def check_source(
 ) -> None:
     """Check quickly whether there is anything to ingest, before servers are started.
 
-    A manifest is read and checked whole; of a folder the first file is enough, of a corpus file with a pattern for
-    speakers the first that the pattern fits; of a bucket only that something is there.
+    A manifest is read and checked whole; of an inventory its manifest.json; of a folder the first file is enough, of a
+    corpus file with a pattern for speakers the first that the pattern fits; of a bucket only that something is there.
 
     Raises: SourceError - see source_files.
     """
+    if is_inventory(source):
+        inventory_corpus(source, corpus_name, origins)
+        return
     is_remote = "://" in source and not trouble_with(source) and local_path(source) is None
     if is_remote and not _is_list(source, origins):
         for name in _numbered(source) or [source]:
@@ -93,6 +102,15 @@ def check_source(
     first = next(files)  # source_files raises where there is none
     if source.lower().endswith(_CORPUS) and first.speaker is None:
         any(raw.speaker is not None for raw in files)  # at its end it raises, if there was a pattern and none fits
+
+
+def inventory_corpus(source: str, name: str, origins: Sequence[str]) -> Corpus:
+    """Return the corpus of all objects that an inventory lists.
+
+    Raises: SourceError - there is none at this address.
+    """
+    address = source if "://" in source else str(Path(source).absolute())
+    return Corpus(name=name, root=f"s3://{read_inventory(address, origins).bucket}", inventory=address)
 
 
 _NUMBERS: Final = re.compile(r"(.*)\{(\d{1,8})\.\.(\d{1,8})\}(.*)")

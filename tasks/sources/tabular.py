@@ -4,12 +4,15 @@ import csv
 import gzip
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import partial
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,29 +90,41 @@ def _csv(path: Path, keys: Sequence[str]) -> tuple[list[str], Iterator[SheetRow]
         text = text.partition("\n")[2]
     delimiter = _delimiter(text, keys, "\t" if ".tsv" in path.name.lower() else ",")
     # not pandas' reader: it takes values beyond the last column for a reason to move all of them, or drops them
-    read = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    table = [row for row in read if any(cell.strip() for cell in row)]
-    header, *rows = table or [[]]
-    header, rows = _without_numbering(header, rows)
-    columns = _named(header)
+    rows_of = partial(_text_rows, text, delimiter)
+    header = next(rows_of(), [])
+    is_numbered = _is_numbered(header, islice(rows_of(), 1, None))
+    columns = _named(header[1:] if is_numbered else _without_empty_ends(header))
 
     def read_rows() -> Iterator[SheetRow]:
-        for number, row in enumerate(rows, start=1):
-            if any(row[len(columns) :]):
+        for number, row in enumerate(islice(rows_of(), 1, None), start=1):
+            values = row[1:] if is_numbered else row
+            if any(values[len(columns) :]):
                 raise ValueError(f"row {number} has more values than there are columns; quote names that hold a comma")
-            yield _row(number, columns, row)
+            yield _row(number, columns, values)
 
     return columns, read_rows()
 
 
+def _text_rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """Yield the rows that are not empty, each anew: no more than the text itself is kept."""
+    lines = (match[0] for match in re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z", text))
+    return (row for row in csv.reader(lines, delimiter=delimiter, strict=True) if any(cell.strip() for cell in row))
+
+
 def _json_lines(path: Path) -> tuple[list[str], Iterator[SheetRow]]:
     """Read an object a line; their keys, in the order in which they come, are the columns."""
-    # not splitlines(), which also ends a line inside of a text that holds U+2028, a form feed or the like
-    rows = [_json_object(number, line) for number, line in enumerate(_text(path).split("\n"), 1) if line.strip()]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    objects_of = partial(_json_objects, _text(path))
+    names = list(dict.fromkeys(name for row in objects_of() for name in row))
     columns = _named(names)
-    table = (_row(number, columns, [row.get(name) for name in names]) for number, row in enumerate(rows, 1))
-    return columns, table
+    return columns, (
+        _row(number, columns, [row.get(name) for name in names]) for number, row in enumerate(objects_of(), 1)
+    )
+
+
+def _json_objects(text: str) -> Iterator[dict[str, Any]]:
+    # not splitlines(), which also ends a line inside of a text that holds U+2028, a form feed or the like
+    lines = (match[0] for match in re.finditer(r"[^\n]*\n|[^\n]+\Z", text))
+    return (_json_object(number, line) for number, line in enumerate(lines, 1) if line.strip())
 
 
 def _json_object(number: int, line: str) -> dict[str, Any]:
@@ -144,13 +159,18 @@ def _delimiter(text: str, keys: Sequence[str], usual: str) -> str:
     return usual
 
 
-def _without_numbering(header: list[str], rows: list[list[str]]) -> tuple[list[str], list[list[str]]]:
-    """Drop the unnamed column of numbers that pandas writes before the first."""
-    if len(header) > 1 and not header[0].strip() and all(row[0] == str(at) for at, row in enumerate(rows)):
-        return header[1:], [row[1:] for row in rows]
-    while len(header) > 1 and not header[-1].strip():  # commas at the ends of all lines
+def _is_numbered(header: list[str], rows: Iterator[list[str]]) -> bool:
+    """Tell the unnamed column of numbers that pandas writes before the first."""
+    if len(header) < 2 or header[0].strip():
+        return False
+    return all(row[0] == str(at) for at, row in enumerate(rows))
+
+
+def _without_empty_ends(header: list[str]) -> list[str]:
+    """Drop the commas at the ends of all lines."""
+    while len(header) > 1 and not header[-1].strip():
         header = header[:-1]
-    return header, rows
+    return header
 
 
 def _named(header: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from heterodub.schemas.reasons import FileState
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog, deduplication, driver
 from heterodub.tasks.ingestion.dask_client import open_client
+from heterodub.tasks.ingestion.plan import IngestPlan, plan_run
 from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.ingestion.tally import Tally, count_states
 from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
@@ -66,13 +67,13 @@ def find_files(
     settings: Settings,
     retry_quarantined: bool,
     columns: str | None = None,
-) -> catalog.IngestPlan:
+) -> IngestPlan:
     """List the source, without what was taken down, and compare it with the catalog. Retried, since listings of remote
     stores fail now and then.
 
     Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
     """
-    known, barred = catalog.read_catalog(workspace), tombstones.standing(workspace)
+    known, barred = partial(catalog.catalog_batches, workspace), tombstones.standing(workspace)
     origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins, mapped_columns(columns))
     kept_out: set[str] = set()
@@ -85,7 +86,7 @@ def find_files(
                 yield raw
 
     is_gone = partial(gone, origins=origins)
-    plan = catalog.plan_run(allowed(), known, settings.extractor, retry_quarantined, is_gone)
+    plan = plan_run(allowed(), known, settings.extractor, retry_quarantined, is_gone)
     return replace(plan, taken_down=len(kept_out))
 
 
@@ -99,17 +100,17 @@ def _counted(tally: Tally) -> Counts:
 
 @task(cache_policy=NO_CACHE)
 @as_step("analyse", _counted)
-def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Settings, policy: Policy) -> Tally:
+def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, policy: Policy) -> Tally:
     """Identify and analyse the new files over Dask, and store every outcome.
 
     Not retried as a whole: what is stored is stored, lost workers are retried inside, and the next run continues.
 
     Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
     """
-    known = catalog.read_catalog(workspace)
-    unread = deduplication.relabel(workspace, plan.relabelled, known, settings, plan.labelled)
+    listed = plan.labelled.among
+    unread = deduplication.relabel(workspace, plan.relabelled, settings, listed)
     if not plan.fresh:
-        deduplication.merge_twins(workspace, settings)
+        deduplication.merge_twins(workspace, settings, catalog.twin_rows(workspace))
         driver.drop_leftovers(workspace)
         return count_states(Tally(), unread)
     from heterodub.tasks.releases.audit.checks import load_ahead
@@ -118,7 +119,7 @@ def work_on_files(workspace: Workspace, plan: catalog.IngestPlan, settings: Sett
     workspace.sweep_scratch()
     with open_client(run.dask, run.workers, workspace.scratch(), limits.attempts) as client:
         load_ahead()
-        tally = driver.work_through(client, workspace, plan.fresh, settings, policy, progress, plan.labelled)
+        tally = driver.work_through(client, workspace, plan.fresh, settings, policy, progress, listed)
     return count_states(tally, unread)
 
 
@@ -150,7 +151,7 @@ def publish_release(workspace: Workspace, settings: Settings, policy: Policy) ->
 @task(cache_policy=NO_CACHE)
 def show_summary(
     workspace: Workspace,
-    plan: catalog.IngestPlan,
+    plan: IngestPlan,
     tally: Tally,
     drifts: tuple[CorpusDrift, ...],
     published: PublishResult,

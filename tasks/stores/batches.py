@@ -7,6 +7,7 @@ hold of its media is replaced.
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from . import tables
 from .delta import Snapshot, snapshot
 from .parquet import PAYLOAD, read_files
 from .parts import PartFile, commit_parts, media_in_parts
+from .row_spool import divided, part_count
 from .workspace import Workspace
 
 BATCH_IS_STORED_S: Final = 2.0
@@ -69,11 +71,6 @@ class KnownMedia:
         return frozenset(self.media)
 
 
-def media_with_rows(ws: Workspace) -> frozenset[str]:
-    """Return the media that any table holds rows of, finished or not."""
-    return frozenset(KnownMedia(ws).media)
-
-
 def commit_batch(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> None:
     """Store a batch. `known_media` is made when the run begins, and kept for all of its batches.
 
@@ -105,11 +102,24 @@ def _commit_clips(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> N
 def orphans(ws: Workspace) -> frozenset[str]:
     """Return media with stored rows that no measured file of the catalog stands for.
 
-    Left by a crash whose file was gone in the next run, or by a file whose content changed.
+    Left by a crash whose file was gone in the next run, or by a file whose content changed. Compared in parts on disk:
+    both are as long as the workspace is large.
     """
-    measured = pc.field("state") == FileState.MEASURED.value
-    catalogued = tables.read(ws, "catalog", ["media_id"], filter=measured)["media_id"].to_pylist()
-    return media_with_rows(ws) - set(catalogued)
+    count = part_count(tables.size(ws, "clips").rows)
+    own = pa.array(sorted(set[str]().union(*(media_in_parts(ws, table)[0] for table in PAYLOAD))), pa.string())
+    clips = tables.batches(ws, "clips", columns=["media_id"])
+    rows = tables.batches(ws, "catalog", columns=["media_id", "state"])
+    measured = (batch.filter(pc.equal(batch["state"], FileState.MEASURED.value)) for batch in rows)
+    held = divided(chain([pa.record_batch([own], schema=_MEDIA)], clips), _MEDIA, count, "media_id")
+    lost = set[str]()
+    for stored, catalogued in zip(held, divided(measured, _MEDIA, count, "media_id"), strict=True):
+        media = pc.unique(stored.table()["media_id"])
+        named = catalogued.table()["media_id"].combine_chunks()
+        lost.update(media.filter(pc.invert(pc.is_in(media, value_set=named))).to_pylist())
+    return frozenset(lost)
+
+
+_MEDIA: Final = pa.schema([("media_id", pa.string())])
 
 
 def drop_media(ws: Workspace, media: Collection[str]) -> None:

@@ -5,13 +5,14 @@ Addresses come with footage of strangers, and fsspec has kinds that run code els
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EIO
 from functools import cache
 from typing import Any, Final
 
 import fsspec
+from fsspec.asyn import sync
 
 from heterodub.schemas.addresses import origin_of, without_password
 
@@ -59,6 +60,38 @@ def open_store(uri: str, origins: Sequence[str] = ()) -> tuple[Any, str]:
     kind = fsspec.get_filesystem_class(scheme)
     store = kind(**kind._get_kwargs_from_urls(uri), use_listings_cache=False)
     return store, str(store._strip_protocol(uri))
+
+
+_PAGE_OBJECTS: Final = 10_000
+
+
+def object_pages(store: Any, place: str) -> Iterator[list[Any]]:
+    """Yield what a store says of each file below a place, or of the one at it, in the order of their names, some
+    thousands at a time where the store can do that: S3 alone; others give all of it at once.
+
+    Raises: OSError - the store cannot be read; of its own packages' errors see as_os_errors.
+    """
+    if not hasattr(store, "_iterdir"):
+        yield [facts for _, facts in sorted(store.find(place, detail=True).items())]
+        return
+    # s3fs has no public way to list by pages; its find() keeps a kilobyte an object
+    bucket, key, _ = store.split_path(place)
+    objects = store._iterdir(bucket, delimiter="", prefix=f"{key}/" if key else "")
+    page = sync(store.loop, _taken, objects, _PAGE_OBJECTS)
+    if not page and key and store.exists(place):
+        page = [store.info(place)]
+    while page:
+        yield page
+        page = sync(store.loop, _taken, objects, _PAGE_OBJECTS)
+
+
+async def _taken(objects: AsyncIterator[Any], most: int) -> list[Any]:
+    page: list[Any] = []
+    async for each in objects:
+        page.append(each)
+        if len(page) == most:
+            break
+    return page
 
 
 class ForeignOriginError(ValueError):

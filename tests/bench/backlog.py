@@ -19,11 +19,11 @@ from distributed import Client
 
 from heterodub.flows.cli.environment import configure_environment
 from heterodub.schemas.records import RawFile
-from heterodub.tasks.ingestion.catalog import plan_run
 from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.driver import slices
 from heterodub.tasks.ingestion.job import FileJob, Identification
+from heterodub.tasks.ingestion.plan import plan_run
 from heterodub.tasks.ingestion.schedule import CUT_ABOVE_BYTES, Schedule, name_of
 from tests.dask_processes import DaskProcesses
 from tests.tasks.ingestion.executor_work import calls, nothing
@@ -54,7 +54,7 @@ def main() -> None:
 def _run(cluster: DaskProcesses, entries: int, analysed: int, scratch: Path) -> None:
     driver = Watched(os.getpid())
     print(f"before: driver {driver.usage()}; scheduler {Watched(cluster.scheduler.pid).usage()}", flush=True)
-    plan = plan_run(_listing(entries), {}, "bench", retry_quarantined=False)
+    plan = plan_run(_listing(entries), lambda columns: (), "bench", retry_quarantined=False)
     print(f"{len(plan.fresh):,} entries planned: driver {driver.usage()}", flush=True)
     with open_client(cluster.address, 1, scratch, 3) as client:
         schedule = Schedule(slices(plan.fresh, {}), sum(client.nthreads().values()))

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ from scipy.ndimage import gaussian_filter1d
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.records import RawFile
-from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.catalog import catalog_batches
+from heterodub.tasks.ingestion.plan import IngestPlan, plan_run
 from heterodub.tasks.ingestion.reroute import plan_reroute
 from heterodub.tasks.monitoring.drift import find_drift
 from heterodub.tasks.releases import releases
@@ -178,12 +180,24 @@ def _part(number: int) -> DataFile:
     return DataFile(parts.part_name(media, sample.EXTRACTOR, "0123456789ab"), 100_000, 1, bounds)
 
 
+def _list_known(ws: Workspace, count: int) -> IngestPlan:
+    """Every file of the catalog again, none of which has changed."""
+
+    def listed() -> Iterator[RawFile]:
+        for number in range(count):
+            yield RawFile(f"/footage/{number}.mp4", 1000, "1")
+
+    plan = plan_run(listed(), partial(catalog_batches, ws), sample.EXTRACTOR, False)
+    assert plan.unchanged == count
+    return plan
+
+
 def _list(ws: Workspace, count: int) -> object:
     def listed() -> Iterator[RawFile]:
         for number in range(count):
             yield RawFile(f"/footage/of/some/corpus/{number:09d}.mp4", 10_000_000, f"10000000-{number}", "web")
 
-    return catalog.plan_run(listed(), {}, sample.EXTRACTOR, False)
+    return plan_run(listed(), partial(catalog_batches, ws), sample.EXTRACTOR, False)
 
 
 def _append(ws: Workspace, count: int) -> object:
@@ -202,7 +216,7 @@ def _audit(ws: Workspace, count: int) -> object:
 
 PARTS = {
     "list files": GrowthPart("file", _nothing, _list),
-    "read catalog": GrowthPart("file", _files, lambda ws, count: catalog.read_catalog(ws)),
+    "list known files": GrowthPart("file", _files, _list_known),
     "append to a log": GrowthPart("file", _parts, _append, patience_s=30.0),
     "near-copies, splits": GrowthPart("clip", _all_but_new, lambda ws, count: assign(ws, Settings().splits)),
     "first audit": GrowthPart("clip", _both, _audit),

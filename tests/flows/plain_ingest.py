@@ -10,7 +10,7 @@ from pathlib import Path
 
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.policy import Policy
-from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.plan import IngestPlan
 from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.monitoring.progress import ProgressSink, use_progress
 from heterodub.tasks.releases.publishing import PublishResult, assign
@@ -21,15 +21,13 @@ from tests.tasks.releases.audit.plain_audit import failures
 
 def run(
     source: Path | str, settings: Settings, retry_quarantined: bool = False
-) -> tuple[catalog.IngestPlan, Tally, PublishResult]:
+) -> tuple[IngestPlan, Tally, PublishResult]:
     """Run the steps of the flow `ingest` in its order, without Prefect."""
     policy, plan, tally = store(source, settings, retry_quarantined)
     return plan, tally, publish_release.fn(Workspace.open(settings.workspace), settings, policy)
 
 
-def store(
-    source: Path | str, settings: Settings, retry_quarantined: bool = False
-) -> tuple[Policy, catalog.IngestPlan, Tally]:
+def store(source: Path | str, settings: Settings, retry_quarantined: bool = False) -> tuple[Policy, IngestPlan, Tally]:
     """All of it but the release, whose audit takes seconds: for what is on the way to something else."""
     ws = Workspace.open(settings.workspace, create=True)
     policy = choose_policy.fn(ws, settings.policy)
@@ -37,7 +35,7 @@ def store(
     return policy, plan, work_on_files.fn(ws, plan, settings, policy)
 
 
-def checked(source: Path | str, settings: Settings) -> tuple[catalog.IngestPlan, Tally]:
+def checked(source: Path | str, settings: Settings) -> tuple[IngestPlan, Tally]:
     """`store`, then the splits, and every expectation of the audit without its pages: all but the release."""
     _, plan, tally = store(source, settings)
     require_sound(settings)

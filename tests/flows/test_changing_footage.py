@@ -133,8 +133,7 @@ def test_file_that_loses_its_content_loses_its_clips(place, settings, becomes):
 def test_next_run_cleans_up_after_a_killed_run(place, settings):
     """The catalog already holds the new content, the clips of the old one are still there."""
     ws = Workspace.open(settings.workspace)
-    rows = catalog.read_catalog(ws)
-    row = rows[str(place / "films" / "a.mp4")]
+    (row,) = catalog.rows_about(ws, [str(place / "films" / "a.mp4")], ()).values()
     gone = {**row, "media_id": "0" * 64, "state": "rejected", "reason": "no_face", "clips": 0}
     tables.replace_rows(ws, "catalog", catalog.catalog_table([gone]), "uri")
     assert orphans(ws)
@@ -248,8 +247,7 @@ def test_equal_bytes_of_two_speakers_are_refused_until_labels_agree(place, setti
 def test_two_rows_of_one_content_become_one(place, settings):
     """A run died between the row of the moved file and that of the old one."""
     ws = Workspace.open(settings.workspace)
-    rows = catalog.read_catalog(ws)
-    row = rows[str(place / "films" / "a.mp4")]
+    (row,) = catalog.rows_about(ws, [str(place / "films" / "a.mp4")], ()).values()
     (place / "films" / "a.mp4").rename(place / "films" / "z.mp4")
     moved = {**row, "uri": str(place / "films" / "z.mp4"), "speaker": "zoe"}
     tables.replace_rows(ws, "catalog", catalog.catalog_table([moved]), "uri")

@@ -13,12 +13,12 @@ import pytest
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.tasks.exports.export import ExportRequest, export_release
-from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.inspect.report.snippets import snippets
 from heterodub.tasks.media.paths import content_of
 from heterodub.tasks.reading.workspace import WorkspaceReader
 from heterodub.tasks.releases.publishing import assign
 from heterodub.tasks.sources.open import source_files
+from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import contents, portable
 from tests.flows.plain_ingest import store
@@ -118,7 +118,7 @@ def test_export_with_media_brings_files_and_labels_back(packed, form, tmp_path):
     export_release(release, ExportRequest(form, tmp_path / form, media=True), LimitSettings())
     before = {
         row["media_id"]: {name: row[name] for name in (*LABELS, "offset_s")}
-        for row in catalog.read_catalog(ws).values()
+        for row in tables.read(ws, "catalog").to_pylist()
     }
     after = {
         content_of(raw.uri): {name: getattr(raw, name) for name in before[content_of(raw.uri)]}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from heterodub.schemas.policy import Policy
-from heterodub.tasks.ingestion import catalog, driver, schedule
+from heterodub.tasks.ingestion import driver, schedule
 from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.job import Cutting
 from heterodub.tasks.monitoring.progress import ProgressSink
@@ -39,7 +39,7 @@ def ingested(films, folder, workers: int) -> tuple[Workspace, list[str]]:
     """The workspace after an ingest, and the kinds of its tasks."""
     settings = settings_in(folder)
     workspace, kinds = Workspace.open(settings.workspace), []
-    plan = catalog.plan_run(source_files(str(films), "default"), {}, settings.extractor, False)
+    files = list(source_files(str(films), "default"))
     spread = driver.spread
     with open_client(None, workers, folder, 3) as client, pytest.MonkeyPatch.context() as patch:
 
@@ -53,7 +53,7 @@ def ingested(films, folder, workers: int) -> tuple[Workspace, list[str]]:
         patch.setattr(driver, "spread", watched)
         patch.setattr(schedule, "CUT_ABOVE_BYTES", 0)
         patch.setattr(schedule, "LEAST_SEGMENT_S", 30.0)
-        driver.work_through(client, workspace, plan.fresh, settings, LENIENT, ProgressSink())
+        driver.work_through(client, workspace, files, settings, LENIENT, ProgressSink())
     return workspace, kinds
 
 

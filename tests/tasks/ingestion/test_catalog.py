@@ -13,11 +13,11 @@ from heterodub.tasks.ingestion.catalog import (
     RETRIED,
     catalog_table,
     duplicate_row,
-    plan_run,
     refused_row,
     relabelled_row,
     speaker_key,
 )
+from heterodub.tasks.ingestion.plan import plan_run
 
 EXTRACTOR = "1-face_mesh_v1-00000000"
 RAW = RawFile("/a.mp4", 100, "100-1", "grid", "s1", "CC0", "given", "en")
@@ -33,7 +33,8 @@ def quarantined(reason: FileReason) -> dict[str, Any]:
 
 
 def plan(*raws: RawFile, known=(), retry: bool = False, extractor: str = EXTRACTOR):
-    return plan_run(raws, {row["uri"]: row for row in known}, extractor, retry, lambda uris: frozenset())
+    rows = catalog_table(list(known))
+    return plan_run(raws, lambda columns: rows.select(columns).to_batches(), extractor, retry, lambda uris: frozenset())
 
 
 def test_new_files_are_planned_and_done_ones_are_not():

@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from heterodub.schemas.errors import MediaRefusedError
@@ -10,6 +11,7 @@ from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.deduplication import Resolution, dispute, resolve
+from heterodub.tasks.ingestion.plan import plan_run
 
 EXTRACTOR = "1-mesh"
 
@@ -30,7 +32,9 @@ def copy_of(file: RawFile, original: str) -> catalog.Row:
 def resolution_of(*files: RawFile, known=(), listed=(), lost=()) -> Resolution:
     rows = {row["uri"]: row for row in known}
     asked = {file.uri for file in files}
-    return resolve({"m": files}, rows, EXTRACTOR, listed, asked, lambda uris: frozenset(uris) & set(lost))
+    return resolve(
+        {"m": files}, rows, EXTRACTOR, set(listed).intersection, asked, lambda uris: frozenset(uris) & set(lost)
+    )
 
 
 def stands(made: Resolution) -> list[tuple[str, str]]:
@@ -111,7 +115,11 @@ def test_row_with_changed_bytes_is_no_original():
 
 def test_plan_rechecks_copies_of_a_missing_original():
     copy = raw("/b", "bob")
-    known = {"/a": measured(raw("/a", "ann")), "/b": copy_of(copy, "/a")}
-    there = catalog.plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())
-    assert (there.fresh, there.unchanged, there.labelled) == ((), 1, {"/b"})
-    assert catalog.plan_run([copy], known, EXTRACTOR, False, frozenset).fresh == (copy,)
+    rows = catalog.catalog_table([measured(raw("/a", "ann")), copy_of(copy, "/a")])
+
+    def known(columns: list[str]) -> list[pa.RecordBatch]:
+        return rows.select(columns).to_batches()
+
+    there = plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())
+    assert (there.fresh, there.unchanged, there.labelled.among({"/a", "/b"})) == ((), 1, {"/b"})
+    assert plan_run([copy], known, EXTRACTOR, False, frozenset).fresh == (copy,)

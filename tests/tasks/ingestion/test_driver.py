@@ -1,6 +1,7 @@
 """An ingest without Prefect: a folder into tables over a real cluster, run again, and with files that changed."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.deduplication import relabel
 from heterodub.tasks.ingestion.driver import slices, work_through
 from heterodub.tasks.ingestion.ingest_run import _may_still_hold
+from heterodub.tasks.ingestion.plan import plan_run
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.sources.open import source_files
 from heterodub.tasks.stores import tables
@@ -42,10 +44,10 @@ def ingest(client, settings, policy):
 
     def run(source: Path, corpus: str = "default", given=settings):
         workspace = Workspace.open(given.workspace)
-        known = catalog.read_catalog(workspace)
-        plan = catalog.plan_run(source_files(str(source), corpus), known, given.extractor, False)
-        relabel(workspace, plan.relabelled, known, given, plan.labelled)
-        return plan, work_through(client, workspace, plan.fresh, given, policy, ProgressSink(), plan.labelled)
+        known = partial(catalog.catalog_batches, workspace)
+        plan = plan_run(source_files(str(source), corpus), known, given.extractor, False)
+        relabel(workspace, plan.relabelled, given, plan.labelled.among)
+        return plan, work_through(client, workspace, plan.fresh, given, policy, ProgressSink(), plan.labelled.among)
 
     return run
 
@@ -70,8 +72,8 @@ def footage(films, tmp_path) -> Path:
 
 
 def state_of(settings) -> dict[str, tuple[str, str | None, int]]:
-    rows = catalog.read_catalog(Workspace.open(settings.workspace))
-    return {Path(uri).name: (row["state"], row["reason"], row["clips"]) for uri, row in rows.items()}
+    rows = tables.read(Workspace.open(settings.workspace), "catalog").to_pylist()
+    return {Path(row["uri"]).name: (row["state"], row["reason"], row["clips"]) for row in rows}
 
 
 def rows_of(settings, table: str, *columns: str) -> list[tuple]:
@@ -189,7 +191,7 @@ def test_known_files_come_first_and_slices_are_bounded(monkeypatch):
     monkeypatch.setattr("heterodub.tasks.ingestion.driver._SLICE_BYTES", 10)
     raws = [RawFile(f"/{name}", size, "1") for name, size in [("d", 4), ("c", 40), ("b", 5), ("a", 5), ("e", 4)]]
     cut = [[raw.uri for raw in piece] for piece in slices(raws, {"/d": {}, "/c": {}, "/gone": {}})]
-    assert cut == [["/c", "/d"], ["/a", "/b"], ["/e"]]
+    assert cut == [["/c"], ["/d"], ["/a", "/b"], ["/e"]]
     assert list(slices([], {"/d": {}})) == []
 
 

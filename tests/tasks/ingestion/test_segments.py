@@ -20,7 +20,7 @@ from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState, Stage
 from heterodub.schemas.records import WHOLE_FILM, FileOutcome
 from heterodub.schemas.tables import CLIPS
-from heterodub.tasks.ingestion import catalog, driver, schedule
+from heterodub.tasks.ingestion import driver, schedule
 from heterodub.tasks.ingestion.cutting import cut_into_segments
 from heterodub.tasks.ingestion.job import Analysis, Cutting, FileJob, Identification
 from heterodub.tasks.ingestion.schedule import Schedule
@@ -204,9 +204,8 @@ def ingest(monkeypatch) -> Callable[..., Workspace]:
     def run(folder: Path, settings, lost: int | None = None) -> Workspace:
         monkeypatch.setattr(driver, "spread", partial(work_here, lost))
         workspace = Workspace.open(settings.workspace)
-        known = catalog.read_catalog(workspace)
-        plan = catalog.plan_run(source_files(str(folder), "default"), known, settings.extractor, False)
-        driver.work_through(two_threads, workspace, plan.fresh, settings, LENIENT, ProgressSink())
+        files = list(source_files(str(folder), "default"))
+        driver.work_through(two_threads, workspace, files, settings, LENIENT, ProgressSink())
         return workspace
 
     return run
