@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from heterodub.tasks.stores.where import Where, is_set
 
 
 class Route(StrEnum):
@@ -22,11 +23,9 @@ def route_of(stage1: bool, stage2: bool) -> Route:
     return (Route.REJECTED, Route.STAGE1, Route.STAGE2, Route.BOTH)[stage1 + 2 * stage2]
 
 
-def takes(route: Route) -> Any:
-    """Return a filter on the columns stage1 and stage2 for the clips of a route."""
-    return (pc.field("stage1") == (route in (Route.BOTH, Route.STAGE1))) & (
-        pc.field("stage2") == (route in (Route.BOTH, Route.STAGE2))
-    )
+def takes(route: Route) -> Where:
+    """Return a condition for the clips of a route."""
+    return is_set("stage1", route in (Route.BOTH, Route.STAGE1)) & is_set("stage2", route in (Route.BOTH, Route.STAGE2))
 
 
 def count_routes(clips: pa.Table) -> dict[str, int]:

@@ -1,0 +1,86 @@
+"""Conditions on rows that the statistics of files and row groups can exclude, so that these are not read at all.
+
+Besides pyarrow's expressions, which load pandas and cannot be asked what they exclude.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Mask = Any
+"""Array of bool: True for each row that is meant; null counts as False."""
+
+MayHold = Callable[[str, str], bool]
+"""Returns False if no value from the first to the second, both included, is meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition: columns that it reads, and a mask of their rows. may_hold: tests of a column's statistics."""
+
+    columns: frozenset[str]
+    mask: Callable[[pa.Table], Mask]
+    may_hold: Mapping[str, MayHold] = field(default_factory=dict)
+
+    def __and__(self, other: "Where") -> "Where":
+        """Rows that both conditions mean."""
+        tests = dict(other.may_hold)
+        for column, test in self.may_hold.items():
+            tests[column] = _both(test, tests[column]) if column in tests else test
+        return Where(self.columns | other.columns, lambda rows: pc.and_kleene(self.mask(rows), other.mask(rows)), tests)
+
+    def __or__(self, other: "Where") -> "Where":
+        """Rows that one of the conditions means, or both."""
+        tests = {
+            column: _either(test, other.may_hold[column])
+            for column, test in self.may_hold.items()
+            if column in other.may_hold
+        }
+        return Where(self.columns | other.columns, lambda rows: pc.or_kleene(self.mask(rows), other.mask(rows)), tests)
+
+
+def _both(first: MayHold, second: MayHold) -> MayHold:
+    return lambda low, high: first(low, high) and second(low, high)
+
+
+def _either(first: MayHold, second: MayHold) -> MayHold:
+    return lambda low, high: first(low, high) or second(low, high)
+
+
+def equal(column: str, value: str) -> Where:
+    """Rows with this text."""
+    return Where(
+        frozenset({column}),
+        lambda rows: pc.equal(rows[column], value),
+        {column: lambda low, high: low <= value <= high},
+    )
+
+
+def among(column: str, values: Iterable[str]) -> Where:
+    """Rows with one of some texts."""
+    ordered = sorted(values)
+    value_set = pa.array(ordered, pa.string())
+
+    def may_hold(low: str, high: str) -> bool:
+        place = bisect_left(ordered, low)
+        return place < len(ordered) and ordered[place] <= high
+
+    return Where(frozenset({column}), lambda rows: pc.is_in(rows[column], value_set=value_set), {column: may_hold})
+
+
+def begins(column: str, start: str) -> Where:
+    """Rows whose text begins so, letter by letter: % and _ stand for themselves."""
+
+    def may_hold(low: str, high: str) -> bool:
+        return low[: len(start)] <= start <= high[: len(start)]
+
+    return Where(frozenset({column}), lambda rows: pc.starts_with(rows[column], start), {column: may_hold})
+
+
+def is_set(column: str, value: bool = True) -> Where:
+    """Rows with a flag, or without it. Files hold rows of both kinds, so no statistics are asked."""
+    return Where(frozenset({column}), lambda rows: rows[column] if value else pc.invert(rows[column]))
