@@ -138,13 +138,8 @@ def _refused_for(reason: str) -> Where:
 
 def _cut_into(ws: Workspace, clips: Where) -> Where:
     """Return a condition for the files that clips were cut from; a copy of such a file is not one of them."""
-    media: set[str] = set()
-    for piece in pieces(ws, "clips", ["media_id"], clips):
-        media.update(piece["media_id"].to_pylist())
-    is_cut = Where(
-        frozenset({"media_id"}), lambda rows: pa.array([name in media for name in rows["media_id"].to_pylist()])
-    )
-    return is_cut & equal("state", FileState.MEASURED.value)
+    media = (name for piece in pieces(ws, "clips", ["media_id"], clips) for name in piece["media_id"].to_pylist())
+    return among("media_id", media) & equal("state", FileState.MEASURED.value)
 
 
 def _file_row(row: Row, routes: dict[str, dict[str, int]]) -> Row:

@@ -46,7 +46,7 @@ def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
     Raises: NotFoundError - nothing fits (the text suggests what is near) or several things do (it lists them).
     """
     exact = {name, path_to_uri(Path(name))} if "://" not in name else {name}
-    for row in _catalog(ws, among("uri", filter(_is_text, exact))):
+    for row in _catalog(ws, among("uri", exact)):
         return LookupResult(uri=row["uri"])
     clips = _clips_starting(ws, name)
     uris = sorted({*_by_media(ws, name), *_by_tail(ws, name, whole)})
@@ -60,11 +60,6 @@ def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
 def _catalog(ws: Workspace, where: Where) -> Iterator[dict[str, Any]]:
     for piece in pieces(ws, "catalog", _COLUMNS, where):
         yield from piece.to_pylist()
-
-
-def _is_text(name: str) -> bool:
-    """Return True for what can stand in a table: a path that is not UTF-8 stands there under another name."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def find_explained(ws: Workspace, name: str) -> LookupResult:

@@ -26,7 +26,7 @@ LARGE_FILE_BYTES: Final = 32 << 20
 
 
 _ORDER: Final = {"catalog": ("uri",), "clips": ("uri", "start_frame", "clip_id")}
-"""Order of the rows of a compacted file: a row group is of some addresses, and most of its corpora's."""
+"""Order of the rows of a compacted file, so that a row group holds few addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +217,7 @@ def change_rows(
 
 
 def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
-    """Merge the small files of a small-row table into one if it has more than `above` of them, in order of their
-    addresses; return the version.
+    """Merge the small files of a small-row table into one if it has more than `above` of them; return the version.
 
     Large ones stay as they are, and no more is merged at a time than makes two of those, so memory and time are
     bounded however many rows there are. Older versions stay readable: nothing is removed from disk but by vacuum.py.

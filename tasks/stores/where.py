@@ -3,16 +3,21 @@
 Besides pyarrow's expressions, which load pandas and cannot be asked what they exclude.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 Mask = Any
 """Array of bool: True for each row that is meant; null counts as False."""
+
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_MANY: Final = 2_000
+"""Values above which pyarrow, which hashes them anew for each row group, is slower than a set."""
 
 MayHold = Callable[[str, str], bool]
 """Returns False if no value from the first to the second, both included, is meant."""
@@ -53,23 +58,29 @@ def _either(first: MayHold, second: MayHold) -> MayHold:
 
 def equal(column: str, value: str) -> Where:
     """Rows with this text."""
-    return Where(
-        frozenset({column}),
-        lambda rows: pc.equal(rows[column], value),
-        {column: lambda low, high: low <= value <= high},
-    )
+    return among(column, [value])
 
 
 def among(column: str, values: Iterable[str]) -> Where:
-    """Rows with one of some texts."""
-    ordered = sorted(values)
-    value_set = pa.array(ordered, pa.string())
+    """Rows with one of some texts. A name that is not UTF-8 is among the values of no table."""
+    ordered = sorted({value for value in values if not _SURROGATES.search(value)})
+    value_set, names = pa.array(ordered, pa.string()), frozenset(ordered if len(ordered) > _MANY else ())
 
     def may_hold(low: str, high: str) -> bool:
         place = bisect_left(ordered, low)
         return place < len(ordered) and ordered[place] <= high
 
-    return Where(frozenset({column}), lambda rows: pc.is_in(rows[column], value_set=value_set), {column: may_hold})
+    def mask(rows: pa.Table) -> Mask:
+        if names:
+            return pa.array([value in names for value in rows[column].to_pylist()], pa.bool_())
+        return pc.is_in(rows[column], value_set=value_set)
+
+    return Where(frozenset({column}), mask, {column: may_hold})
+
+
+def is_null(column: str) -> Where:
+    """Rows without a value."""
+    return Where(frozenset({column}), lambda rows: pc.is_null(rows[column]))
 
 
 def begins(column: str, start: str) -> Where:
