@@ -38,6 +38,10 @@ class Where:
             tests[column] = _both(test, tests[column]) if column in tests else test
         return Where(self.columns | other.columns, lambda rows: pc.and_kleene(self.mask(rows), other.mask(rows)), tests)
 
+    def __invert__(self) -> "Where":
+        """All other rows, those without a value among them."""
+        return Where(self.columns, lambda rows: pc.invert(pc.fill_null(self.mask(rows), False)))
+
     def __or__(self, other: "Where") -> "Where":
         """Rows that one of the conditions means, or both."""
         tests = {

@@ -5,8 +5,8 @@
 makes workspaces of CLIPS and of TIMES as many clips and files, runs each command on both, and prints processor seconds
 and peak memory of its whole process tree, start-up included; an exponent of 1 is work that grows with the workspace.
 With `--in`, workspaces are made there once and stay. The rows are made by the project's own writing and compaction, as
-an ingest commits them: of random order, signals and fingerprints as long as those of real footage; the payload is one
-frame a clip, in merged files as a publish leaves them. A release holds all but the last twentieth.
+ingests of twenty corpora commit them: signals and fingerprints as long as those of real footage; the payload is one
+frame a clip, in merged files as a publish leaves them. A release holds all corpora but the last.
 """
 
 import argparse
@@ -30,10 +30,10 @@ from heterodub.tasks.stores.delta import TableChange, transact
 from heterodub.tasks.stores.merging import PART_CLIPS
 from heterodub.tasks.stores.parquet import write_file
 from heterodub.tasks.stores.workspace import Workspace
-from tests.bench.growth import made_clips
+from tests.bench.growth import FRAMES, pieces_of
 from tests.tasks.stores import sample_rows as sample
 
-_COMMIT: Final = 2_000
+_COMMIT: Final = 5_000
 """Files of a commit; a clip for each, on average."""
 _SMALL_FILES: Final = 64  # that an ingest lets stand
 _PARTS: Final = 200
@@ -65,16 +65,23 @@ def _clips_before(file: int) -> int:
     return whole * sum(_CLIPS_OF) + sum(_CLIPS_OF[:rest])
 
 
+def _a_corpus(count: int) -> int:
+    return -(-count // _CORPORA)
+
+
 def _places(first: int, end: int, count: int) -> np.ndarray:
-    """Return the places in the source of the files that are worked on then: no order of theirs."""
-    step = next(odd for odd in range(int(0.618 * count) | 1, 2 * count, 2) if math.gcd(odd, count) == 1)
-    return np.arange(first, end, dtype=np.int64) * step % count
+    """Return the places in the source of the files that are worked on then: a corpus after the other, each in no order
+    of its own.
+    """
+    many = _a_corpus(count)
+    step = next(odd for odd in range(int(0.618 * many) | 1, 3 * many, 2) if math.gcd(odd, many) == 1)
+    numbers = np.arange(first, end, dtype=np.int64)
+    return numbers // many * many + numbers % many * step % many
 
 
 def _uris(places: np.ndarray, count: int) -> list[str]:
-    a_corpus = max(1, count // _CORPORA)
     return [
-        f"/footage/corpora/collection-{place // a_corpus:02d}/speaker {place // _FILES_A_SPEAKER:06d}/"
+        f"/footage/corpora/collection-{place // _a_corpus(count):02d}/speaker {place // _FILES_A_SPEAKER:06d}/"
         f"2024-05-{place % 28 + 1:02d} interview {place:08d}.mp4"
         for place in places.tolist()
     ]
@@ -114,7 +121,7 @@ def _catalog(first: int, end: int, count: int) -> pa.Table:
             "media_id": [sample.media_id(number if number % 100 != 1 else number + 1) for number in numbers.tolist()],
             "stamp": [f"{number}-1700000000.{number % 997}" for number in numbers.tolist()],
             "size_bytes": draw.integers(1e6, 1e8, end - first),
-            "corpus": [f"collection-{place // max(1, count // _CORPORA):02d}" for place in places.tolist()],
+            "corpus": [f"collection-{place // _a_corpus(count):02d}" for place in places.tolist()],
             "speaker": [f"speaker {place // _FILES_A_SPEAKER:06d}" for place in places.tolist()],
             "state": states.tolist(),
             "reason": [
@@ -132,7 +139,9 @@ def _clips(first: int, end: int, count: int, published: bool) -> pa.Table:
     """Rows of `clips` of the files from `first` to `end`."""
     draw, numbers = np.random.default_rng(first), np.arange(first, end)
     files = np.repeat(numbers, np.array(_CLIPS_OF)[numbers % len(_CLIPS_OF)])
-    rows, many = made_clips(_clips_before(first), _clips_before(end)), len(files)
+    many = len(files)
+    frames = draw.integers(*FRAMES, many)
+    rows = sample.clips(sample.clip_row(0)).take(pa.array(np.zeros(many, int)))
     places = _places(0, end, count)[files]
     reasons, missing = [str(reason) for reason in ClipReason], rows.schema.field("missing").type
     refusals: dict[str, Any] = {}
@@ -155,9 +164,14 @@ def _clips(first: int, end: int, count: int, published: bool) -> pa.Table:
             **signals,
             **refusals,
             "missing": causes,
+            "clip_id": [sample.clip_id(number) for number in range(_clips_before(first), _clips_before(end))],
+            "frames": frames,
+            "picture_hash": pieces_of(draw.bytes(40 * many), np.full(many, 40)),
+            "sound_hash": pieces_of(draw.bytes(4 * int(frames.sum())), 4 * frames),
+            "face_motion": pieces_of(draw.bytes(4 * int(frames.sum())), 4 * frames),
             "media_id": [sample.media_id(number) for number in files.tolist()],
             "uri": _uris(places, count),
-            "corpus": [f"collection-{place // max(1, count // _CORPORA):02d}" for place in places.tolist()],
+            "corpus": [f"collection-{place // _a_corpus(count):02d}" for place in places.tolist()],
             "speaker": speakers,
             "start_frame": draw.integers(0, 20_000, many),
             "split": splits.tolist() if published else pa.nulls(many, pa.string()),
