@@ -18,6 +18,8 @@ from . import tables
 from .delta import Snapshot, snapshot
 from .parquet import PAYLOAD, read_files
 from .parts import PartFile, commit_parts, media_in_parts
+from .scan import read_where
+from .where import equal
 from .workspace import Workspace
 
 BATCH_IS_STORED_S: Final = 2.0
@@ -69,11 +71,6 @@ class KnownMedia:
         return frozenset(self.media)
 
 
-def media_with_rows(ws: Workspace) -> frozenset[str]:
-    """Return the media that any table holds rows of, finished or not."""
-    return frozenset(KnownMedia(ws).media)
-
-
 def commit_batch(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> None:
     """Store a batch. `known_media` is made when the run begins, and kept for all of its batches.
 
@@ -107,9 +104,11 @@ def orphans(ws: Workspace) -> frozenset[str]:
 
     Left by a crash whose file was gone in the next run, or by a file whose content changed.
     """
-    measured = pc.field("state") == FileState.MEASURED.value
-    catalogued = tables.read(ws, "catalog", ["media_id"], filter=measured)["media_id"].to_pylist()
-    return media_with_rows(ws) - set(catalogued)
+    measured = read_where(ws, "catalog", ["media_id"], equal("state", FileState.MEASURED.value))["media_id"]
+    held = pa.array([media for table in PAYLOAD for media in sorted(media_in_parts(ws, table)[0])], pa.string())
+    stored = [held, *read_where(ws, "clips", ["media_id"], None)["media_id"].chunks]
+    media = pc.unique(pa.chunked_array(stored, pa.string()))
+    return frozenset(media.filter(pc.invert(pc.is_in(media, measured))).to_pylist())
 
 
 def drop_media(ws: Workspace, media: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from heterodub.tasks.stores import batches, parts, tables
-from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, media_with_rows, orphans
+from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, orphans
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
@@ -76,7 +76,7 @@ def test_media_without_clips_lose_their_rows(tmp_path):
     fill(ws, range(2))
     row = sample.catalog_row(0, state="rejected", reason="no_face", clips=0)
     commit_batch(ws, FileBatch(frozenset({sample.media_id(0)}), sample.catalog(row), sample.clips()), KnownMedia(ws))
-    assert media_with_rows(ws) == {sample.media_id(1)}
+    assert KnownMedia(ws).media == {sample.media_id(1)}
 
 
 def test_duplicate_of_a_stored_file_takes_nothing_from_it(tmp_path):
@@ -95,7 +95,7 @@ def test_orphans_are_found_and_dropped(tmp_path):
     tables.delete_rows(ws, "catalog", "uri", ["/footage/1.mp4"])
     assert orphans(ws) == {sample.media_id(1), sample.media_id(5)}
     drop_media(ws, batches.orphans(ws))
-    assert media_with_rows(ws) == {sample.media_id(0)}
+    assert KnownMedia(ws).media == {sample.media_id(0)}
 
 
 def test_two_ingests_that_store_the_same_media_leave_it_once(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.stores import merging, tables
-from heterodub.tasks.stores.batches import KnownMedia, commit_batch, drop_media, media_with_rows
+from heterodub.tasks.stores.batches import KnownMedia, commit_batch, drop_media
 from heterodub.tasks.stores.merging import merge_parts
 from heterodub.tasks.training.clip_store import ClipSource, StoredClips
 
@@ -105,7 +105,7 @@ def test_medium_that_is_measured_again_replaces_its_merged_rows(ws):
     commit_batch(ws, batch_of(ws, 9), held)  # of which the merged file is known to have nothing
     assert rows(ws).num_rows == 14
     drop_media(ws, [sample.media_id(1), sample.media_id(3)])
-    assert media_with_rows(ws) == {sample.media_id(number) for number in (0, 2, 4, 5, 9)}
+    assert KnownMedia(ws).media == {sample.media_id(number) for number in (0, 2, 4, 5, 9)}
 
 
 def test_medium_that_another_ingest_stored_and_merged_is_stored_once(ws):
