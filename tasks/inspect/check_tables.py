@@ -36,7 +36,7 @@ def _no_clips() -> pa.ChunkedArray:
 
 @dataclass(frozen=True, slots=True)
 class TableCheck:
-    """What was found of a table. clips: ids of the clips that a payload table holds."""
+    """Finding about a table. clips: ids of the clips that a payload table holds."""
 
     finding: Finding
     clips: pa.ChunkedArray = field(default_factory=_no_clips)

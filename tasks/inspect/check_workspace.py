@@ -25,7 +25,7 @@ from heterodub.tasks.stores import delta, tombstones, vacuum
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.batches import orphans
 from heterodub.tasks.stores.scan import read_where
-from heterodub.tasks.stores.where import Mask, Where, among, equal, is_set
+from heterodub.tasks.stores.where import Mask, RowCondition, among, equal, is_set
 from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
 LEAST_FREE_BYTES: Final = 2 * 2**30
@@ -122,7 +122,7 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
         yield _good("takedowns", "nothing is stored of what was taken down")
 
 
-def _bars(marks: tombstones.Tombstones) -> Where:
+def _bars(marks: tombstones.Tombstones) -> RowCondition:
     """Return a condition for files that are barred by their content or by a label."""
 
     def mask(rows: pa.Table) -> Mask:
@@ -133,7 +133,7 @@ def _bars(marks: tombstones.Tombstones) -> Where:
             hit = pc.or_(hit, pc.is_in(rows[kind], pa.array(barred, pa.string())))
         return hit
 
-    return Where(frozenset({"media_id", "speaker", "corpus", "licence"}), mask)
+    return RowCondition(frozenset({"media_id", "speaker", "corpus", "licence"}), mask)
 
 
 def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:

@@ -17,7 +17,7 @@ from heterodub.schemas.reasons import ClipReason, FileReason, FileState
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.tasks.stores.labels import read_labels, texts_of
 from heterodub.tasks.stores.scan import first_rows, pieces, read_where
-from heterodub.tasks.stores.where import Where, among, equal, is_set
+from heterodub.tasks.stores.where import RowCondition, among, equal, is_set
 from heterodub.tasks.stores.workspace import Workspace
 
 from .routes import Route, count_routes_by, route_of, takes
@@ -83,7 +83,7 @@ def list_files(ws: Workspace, query: ListQuery) -> Listing:
     return Listing([_file_row(row, routes) for row in page.rows.to_pylist()], page.total)
 
 
-def _file_conditions(ws: Workspace, query: ListQuery) -> Iterator[Where]:
+def _file_conditions(ws: Workspace, query: ListQuery) -> Iterator[RowCondition]:
     if query.state is not None:
         yield equal("state", query.state)
     if query.route is not None:
@@ -113,7 +113,7 @@ def _check(what: str, value: str | None, allowed: Any) -> None:
         raise NotFoundError(f"there is no {what} {value!r} here; known are {', '.join(names)}")
 
 
-def _clip_conditions(query: ListQuery) -> Iterator[Where]:
+def _clip_conditions(query: ListQuery) -> Iterator[RowCondition]:
     if query.route is not None:
         yield takes(query.route)
     if query.state is not None:
@@ -123,7 +123,7 @@ def _clip_conditions(query: ListQuery) -> Iterator[Where]:
         yield _refused_for(query.reason)
 
 
-def _refused_for(reason: str) -> Where:
+def _refused_for(reason: str) -> RowCondition:
     """Return a condition for the clips that either stage refuses for this reason."""
 
     def mask(clips: pa.Table) -> pa.Array:
@@ -133,10 +133,10 @@ def _refused_for(reason: str) -> Where:
             hit[pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), reason))] = True
         return pa.array(hit)
 
-    return Where(frozenset(_REASONS), mask)
+    return RowCondition(frozenset(_REASONS), mask)
 
 
-def _cut_into(ws: Workspace, clips: Where) -> Where:
+def _cut_into(ws: Workspace, clips: RowCondition) -> RowCondition:
     """Return a condition for the files that clips were cut from; a copy of such a file is not one of them."""
     media = (name for piece in pieces(ws, "clips", ["media_id"], clips) for name in piece["media_id"].to_pylist())
     return among("media_id", media) & equal("state", FileState.MEASURED.value)

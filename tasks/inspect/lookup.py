@@ -17,7 +17,7 @@ from heterodub.schemas.reasons import FileState
 from heterodub.tasks.media.paths import fingerprint, path_to_uri
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.scan import pieces, read_where
-from heterodub.tasks.stores.where import Mask, Where, among, begins
+from heterodub.tasks.stores.where import Mask, RowCondition, among, begins
 from heterodub.tasks.stores.workspace import Workspace
 
 _ID: Final = re.compile(r"[0-9a-f]{4,64}")
@@ -57,7 +57,7 @@ def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
     raise NotFoundError(_nothing(ws, name))
 
 
-def _catalog(ws: Workspace, where: Where) -> Iterator[dict[str, Any]]:
+def _catalog(ws: Workspace, where: RowCondition) -> Iterator[dict[str, Any]]:
     for piece in pieces(ws, "catalog", _COLUMNS, where):
         yield from piece.to_pylist()
 
@@ -118,9 +118,9 @@ def _by_tail(ws: Workspace, name: str, whole: bool) -> list[str]:
     )
 
 
-def _named(fits: Callable[[pa.ChunkedArray], Mask]) -> Where:
+def _named(fits: Callable[[pa.ChunkedArray], Mask]) -> RowCondition:
     """Return a condition for files whose address fits, or is shown to people in other letters than its own."""
-    return Where(
+    return RowCondition(
         frozenset({"uri"}),
         lambda rows: pc.or_(fits(rows["uri"]), pc.match_substring_regex(rows["uri"], _SHOWN_OTHERWISE)),
     )

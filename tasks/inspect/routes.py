@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from heterodub.tasks.stores.where import Where, is_set
+from heterodub.tasks.stores.where import RowCondition, is_set
 
 
 class Route(StrEnum):
@@ -25,7 +25,7 @@ def route_of(stage1: bool, stage2: bool) -> Route:
     return (Route.REJECTED, Route.STAGE1, Route.STAGE2, Route.BOTH)[stage1 + 2 * stage2]
 
 
-def takes(route: Route) -> Where:
+def takes(route: Route) -> RowCondition:
     """Return a condition for the clips of a route."""
     return is_set("stage1", route in (Route.BOTH, Route.STAGE1)) & is_set("stage2", route in (Route.BOTH, Route.STAGE2))
 

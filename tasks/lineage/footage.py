@@ -12,7 +12,7 @@ from heterodub.tasks.releases.erasure import older_files
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.scan import pieces, read_where
-from heterodub.tasks.stores.where import Where, among
+from heterodub.tasks.stores.where import RowCondition, among
 from heterodub.tasks.stores.workspace import Workspace
 
 _COLUMNS: Final = {
@@ -24,19 +24,19 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Footage:
+class FootageRows:
     """The rows of `catalog` and `clips` of a workspace, and those of media that only older releases hold."""
 
     ws: Workspace
 
-    def now(self, table: str, where: Where) -> list[Row]:
+    def now(self, table: str, where: RowCondition) -> list[Row]:
         """Return rows of the newest version.
 
         Raises: WorkspaceError - the table cannot be read.
         """
         return list(read_where(self.ws, table, _COLUMNS[table], where).to_pylist())
 
-    def older(self, table: str, where: Where) -> list[Row]:
+    def older(self, table: str, where: RowCondition) -> list[Row]:
         """Return rows, each once, of older releases whose media is not stored now, or not known.
 
         Raises: WorkspaceError - a table cannot be read.
@@ -58,7 +58,7 @@ class Footage:
             for name in piece["media_id"].to_pylist()
         }
 
-    def clips(self, where: Where) -> list[Row]:
+    def clips(self, where: RowCondition) -> list[Row]:
         """Return clips of now, and of media that only older releases hold."""
         by_id = {row["clip_id"]: row for row in (*self.older("clips", where), *self.now("clips", where))}
         return [*by_id.values()]
@@ -71,7 +71,7 @@ class Footage:
         return found
 
 
-def marked(column: str, mark: str) -> Where:
+def marked(column: str, mark: str) -> RowCondition:
     """Rows with a text of which a tombstone keeps the hash."""
 
     def mask(rows: pa.Table) -> pa.ChunkedArray:
@@ -79,4 +79,4 @@ def marked(column: str, mark: str) -> Where:
         meant = [text for text in texts if tombstones.mark(text) == mark]
         return pc.is_in(rows[column], value_set=pa.array(meant, pa.string()))
 
-    return Where(frozenset({column}), mask)
+    return RowCondition(frozenset({column}), mask)

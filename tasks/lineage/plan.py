@@ -19,7 +19,7 @@ from heterodub.tasks.stores.tombstones import Kind, Unfinished
 from heterodub.tasks.stores.where import among, equal
 from heterodub.tasks.stores.workspace import Workspace
 
-from .footage import Footage, Row, marked
+from .footage import FootageRows, Row, marked
 from .weights import TrainingFolder, training_folders
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Footage that one takedown reaches. Same bytes under another name are the same content, so they go, too."""
+    """FootageRows that one takedown reaches. Same bytes under another name are the same content, so they go, too."""
 
     kind: Kind
     value: str
@@ -152,7 +152,7 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
-    footage, named = Footage(ws), require_named(ws, kind, value)
+    footage, named = FootageRows(ws), require_named(ws, kind, value)
     copied = copies_of(ws, named.media)
     return replace(
         _scope(footage, kind, value, named.media | copied if with_copies else named.media, named.uris),
@@ -174,7 +174,7 @@ def require_named(ws: Workspace, kind: Kind, value: str) -> NamedFootage:
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
-    footage, earlier = Footage(ws), tombstones.media_of(ws, kind, value)
+    footage, earlier = FootageRows(ws), tombstones.media_of(ws, kind, value)
     by_name = equal("uri", value) | equal("media_id", value) if kind == "file" else equal(kind, value)
     older = footage.older("catalog", by_name)
     files = [*older, *_files(footage, kind, value, required=not (earlier or older))]
@@ -187,7 +187,7 @@ def require_named(ws: Workspace, kind: Kind, value: str) -> NamedFootage:
 
 def scope_left(ws: Workspace, left: Unfinished) -> Scope:
     """Scope of a takedown that was not finished. Its name is not known any more, only the hash of it."""
-    footage, meant = Footage(ws), marked("uri" if left.kind == "file" else left.kind, left.mark)
+    footage, meant = FootageRows(ws), marked("uri" if left.kind == "file" else left.kind, left.mark)
     files = [*footage.now("catalog", meant), *footage.older("catalog", meant)]
     clips = footage.clips(meant) if left.kind == "speaker" else []
     media = left.media | {str(row["media_id"]) for row in (*files, *clips) if row["media_id"]}
@@ -196,7 +196,7 @@ def scope_left(ws: Workspace, left: Unfinished) -> Scope:
     return _scope(footage, left.kind, value, media, frozenset(str(row["uri"]) for row in files))
 
 
-def _scope(footage: Footage, kind: Kind, value: str, media: frozenset[str], uris: frozenset[str]) -> Scope:
+def _scope(footage: FootageRows, kind: Kind, value: str, media: frozenset[str], uris: frozenset[str]) -> Scope:
     """Return the scope of some contents, and of files that are named."""
     of_it = among("media_id", media)
     meant = among("uri", uris) | of_it
@@ -211,7 +211,7 @@ def _scope(footage: Footage, kind: Kind, value: str, media: frozenset[str], uris
     )
 
 
-def _files(footage: Footage, kind: Kind, value: str, required: bool) -> list[Row]:
+def _files(footage: FootageRows, kind: Kind, value: str, required: bool) -> list[Row]:
     if kind != "file":
         return footage.now("catalog", equal(kind, value))
     try:
@@ -226,7 +226,7 @@ def _files(footage: Footage, kind: Kind, value: str, required: bool) -> list[Row
     return footage.now("catalog", among("media_id", (clip["media_id"] for clip in clips)))
 
 
-def _nothing(footage: Footage, kind: Kind, value: str) -> str:
+def _nothing(footage: FootageRows, kind: Kind, value: str) -> str:
     names = set() if kind == "file" else footage.values("catalog", kind)
     names |= footage.values("clips", kind) if kind == "speaker" else set()
     near = get_close_matches(value, sorted(names), n=5, cutoff=0.5)

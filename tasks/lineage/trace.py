@@ -22,7 +22,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking import ledger
 from heterodub.tasks.tracking.kinds import KINDS
 
-from .footage import Footage
+from .footage import FootageRows
 from .plan import TakedownPlan, find_scope, plan, plan_takedown, tracking_if_there
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
     parts = _MODEL.fullmatch(name)
     if parts and parts["model"] in KINDS:
         return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
-    footage, speaks = Footage(ws), equal("speaker", name)
+    footage, speaks = FootageRows(ws), equal("speaker", name)
     is_speaker = bool(footage.now("clips", speaks) or footage.now("catalog", speaks))
     try:
         scope = find_scope(ws, "speaker" if is_speaker else "file", name)

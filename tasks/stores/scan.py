@@ -16,7 +16,7 @@ from . import delta
 from .delta import DataFile
 from .parquet import open_file, reading_errors
 from .tables import TableVersion, files_of, in_order
-from .where import Where
+from .where import RowCondition
 from .workspace import Workspace
 
 _PLACE: Final = ("file", "group", "row")
@@ -63,7 +63,7 @@ class RowGroup:
 
 
 def row_groups(
-    ws: Workspace, table: str, where: Where | None = None, version: TableVersion | None = None
+    ws: Workspace, table: str, where: RowCondition | None = None, version: TableVersion | None = None
 ) -> Iterator[RowGroup]:
     """Yield the row groups that may hold a row that is meant, in the order of file names; none of a table that is not
     there yet.
@@ -92,7 +92,11 @@ def _leaves(opened: pq.ParquetFile) -> dict[str, int]:
 
 
 def pieces(
-    ws: Workspace, table: str, columns: Sequence[str], where: Where | None = None, version: TableVersion | None = None
+    ws: Workspace,
+    table: str,
+    columns: Sequence[str],
+    where: RowCondition | None = None,
+    version: TableVersion | None = None,
 ) -> Iterator[pa.Table]:
     """Yield columns of the rows that are meant, those of a row group at a time.
 
@@ -104,7 +108,7 @@ def pieces(
 
 
 def read_where(
-    ws: Workspace, table: str, columns: Sequence[str], where: Where | None, version: TableVersion | None = None
+    ws: Workspace, table: str, columns: Sequence[str], where: RowCondition | None, version: TableVersion | None = None
 ) -> pa.Table:
     """Read columns of the rows that are meant into memory; without a condition, of all.
 
@@ -113,7 +117,7 @@ def read_where(
     return pa.concat_tables([_selection(table, columns).empty_table(), *pieces(ws, table, columns, where, version)])
 
 
-def _meant(group: RowGroup, columns: Sequence[str], where: Where | None) -> pa.Table | None:
+def _meant(group: RowGroup, columns: Sequence[str], where: RowCondition | None) -> pa.Table | None:
     """Return the rows of a group that are meant; None if there are none."""
     if where is None:
         return group.read(columns)
@@ -144,7 +148,7 @@ def first_rows(
     columns: Sequence[str],
     order: Sequence[str],
     count: int | None,
-    where: Where | None = None,
+    where: RowCondition | None = None,
 ) -> FirstRows:
     """Read the first rows in ascending order of some columns, of which the first is a text and never null; in memory is
     no more than twice so many and a row group. count: None for all rows.
@@ -166,7 +170,7 @@ def _first_places(
     table: str,
     order: Sequence[str],
     count: int,
-    where: Where | None,
+    where: RowCondition | None,
     files: Sequence[DataFile],
 ) -> tuple[pa.Table, int]:
     """Return the places of the first rows, in order, and the number of all."""

@@ -24,32 +24,36 @@ MayHold = Callable[[str, str], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class RowCondition:
     """A condition: columns that it reads, and a mask of their rows. may_hold: tests of a column's statistics."""
 
     columns: frozenset[str]
     mask: Callable[[pa.Table], Mask]
     may_hold: Mapping[str, MayHold] = field(default_factory=dict)
 
-    def __and__(self, other: "Where") -> "Where":
+    def __and__(self, other: "RowCondition") -> "RowCondition":
         """Rows that both conditions mean."""
         tests = dict(other.may_hold)
         for column, test in self.may_hold.items():
             tests[column] = _both(test, tests[column]) if column in tests else test
-        return Where(self.columns | other.columns, lambda rows: pc.and_kleene(self.mask(rows), other.mask(rows)), tests)
+        return RowCondition(
+            self.columns | other.columns, lambda rows: pc.and_kleene(self.mask(rows), other.mask(rows)), tests
+        )
 
-    def __invert__(self) -> "Where":
+    def __invert__(self) -> "RowCondition":
         """All other rows, those without a value among them."""
-        return Where(self.columns, lambda rows: pc.invert(pc.fill_null(self.mask(rows), False)))
+        return RowCondition(self.columns, lambda rows: pc.invert(pc.fill_null(self.mask(rows), False)))
 
-    def __or__(self, other: "Where") -> "Where":
+    def __or__(self, other: "RowCondition") -> "RowCondition":
         """Rows that one of the conditions means, or both."""
         tests = {
             column: _either(test, other.may_hold[column])
             for column, test in self.may_hold.items()
             if column in other.may_hold
         }
-        return Where(self.columns | other.columns, lambda rows: pc.or_kleene(self.mask(rows), other.mask(rows)), tests)
+        return RowCondition(
+            self.columns | other.columns, lambda rows: pc.or_kleene(self.mask(rows), other.mask(rows)), tests
+        )
 
 
 def _both(first: MayHold, second: MayHold) -> MayHold:
@@ -60,12 +64,12 @@ def _either(first: MayHold, second: MayHold) -> MayHold:
     return lambda low, high: first(low, high) or second(low, high)
 
 
-def equal(column: str, value: str) -> Where:
+def equal(column: str, value: str) -> RowCondition:
     """Rows with this text."""
     return among(column, [value])
 
 
-def among(column: str, values: Iterable[str]) -> Where:
+def among(column: str, values: Iterable[str]) -> RowCondition:
     """Rows with one of some texts. A name that is not UTF-8 is among the values of no table."""
     ordered = sorted({value for value in values if not _SURROGATES.search(value)})
     value_set, names = pa.array(ordered, pa.string()), frozenset(ordered if len(ordered) > _MANY else ())
@@ -79,23 +83,23 @@ def among(column: str, values: Iterable[str]) -> Where:
             return pa.array([value in names for value in rows[column].to_pylist()], pa.bool_())
         return pc.is_in(rows[column], value_set=value_set)
 
-    return Where(frozenset({column}), mask, {column: may_hold})
+    return RowCondition(frozenset({column}), mask, {column: may_hold})
 
 
-def is_null(column: str) -> Where:
+def is_null(column: str) -> RowCondition:
     """Rows without a value."""
-    return Where(frozenset({column}), lambda rows: pc.is_null(rows[column]))
+    return RowCondition(frozenset({column}), lambda rows: pc.is_null(rows[column]))
 
 
-def begins(column: str, start: str) -> Where:
+def begins(column: str, start: str) -> RowCondition:
     """Rows whose text begins so, letter by letter: % and _ stand for themselves."""
 
     def may_hold(low: str, high: str) -> bool:
         return low[: len(start)] <= start <= high[: len(start)]
 
-    return Where(frozenset({column}), lambda rows: pc.starts_with(rows[column], start), {column: may_hold})
+    return RowCondition(frozenset({column}), lambda rows: pc.starts_with(rows[column], start), {column: may_hold})
 
 
-def is_set(column: str, value: bool = True) -> Where:
+def is_set(column: str, value: bool = True) -> RowCondition:
     """Rows with a flag, or without it. Files hold rows of both kinds, so no statistics are asked."""
-    return Where(frozenset({column}), lambda rows: rows[column] if value else pc.invert(rows[column]))
+    return RowCondition(frozenset({column}), lambda rows: rows[column] if value else pc.invert(rows[column]))

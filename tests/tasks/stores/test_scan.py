@@ -1,4 +1,4 @@
-"""What is read through conditions and statistics is what reading everything and filtering in Python gives."""
+"""Conditions and statistics leave exactly the rows that reading everything and filtering in Python leaves."""
 
 import random
 from pathlib import Path
@@ -10,7 +10,7 @@ from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.tables import CATALOG
 from heterodub.tasks.stores import delta, parquet, tables
 from heterodub.tasks.stores.scan import first_rows, pieces, read_where, row_groups
-from heterodub.tasks.stores.where import Where, among, begins, equal, is_null, is_set
+from heterodub.tasks.stores.where import RowCondition, among, begins, equal, is_null, is_set
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import new_workspace
@@ -158,7 +158,7 @@ def test_erased_and_damaged_files_are_named_as_such(tmp_path: Path):
     (file,) = delta.snapshot(ws, "catalog").files
     path, everything = (
         Path(ws.path("catalog", file.name)),
-        Where(frozenset({"uri"}), lambda rows: rows["uri"].is_valid()),
+        RowCondition(frozenset({"uri"}), lambda rows: rows["uri"].is_valid()),
     )
     path.write_bytes(bytes(file.size_bytes))
     with pytest.raises(WorkspaceError, match="cannot be read"):
