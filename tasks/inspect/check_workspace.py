@@ -2,8 +2,7 @@
 
 import shutil
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,13 +17,15 @@ from heterodub.schemas.reasons import FileState, Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.inspect import findings
 from heterodub.tasks.inspect.check_labels import check_labels
-from heterodub.tasks.inspect.check_log import require_whole_log
+from heterodub.tasks.inspect.check_tables import RESTORE, check_table, lost_files, some
 from heterodub.tasks.inspect.findings import Finding
 from heterodub.tasks.releases import release_files, releases
 from heterodub.tasks.sources.folder import gone
-from heterodub.tasks.stores import delta, tables, tombstones, vacuum
+from heterodub.tasks.stores import delta, tombstones, vacuum
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.batches import orphans
+from heterodub.tasks.stores.scan import read_where
+from heterodub.tasks.stores.where import Mask, RowCondition, among, equal, is_set
 from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, Workspace
 
 LEAST_FREE_BYTES: Final = 2 * 2**30
@@ -33,7 +34,6 @@ LEAST_FREE_BYTES: Final = 2 * 2**30
 _good, _problem = partial(findings.good, "workspace"), partial(findings.problem, "workspace")
 _warning, _checked = partial(findings.warning, "workspace"), partial(findings.checked, "workspace")
 
-_EXAMPLES: Final = 3
 _REINGEST: Final = "ingest the source once more: what is missing is made again"
 _MOVED: Final = (
     "ingest their source as it is now: a file that was moved is known again by its bytes, with its new labels. What is "
@@ -41,7 +41,6 @@ _MOVED: Final = (
 )
 _AGAIN: Final = "do the takedown again, or any other: it finishes what an earlier one left"
 _REROUTE: Final = "`heterodub route`"
-_CHECKED_OUT: Final = "restore the workspace from a copy, or ingest into a new one"
 
 
 def check_workspace(settings: Settings) -> list[Finding]:
@@ -52,15 +51,15 @@ def check_workspace(settings: Settings) -> list[Finding]:
         return [_problem("layout", str(error), "name the right folder with --workspace, or ingest into it")]
     checks = [_good("layout", f"version {LAYOUT_VERSION} at {ws.root}")]
     checks.append(_policy(ws, settings))
-    tables = [finding for table in TABLES for finding in _table(ws, table)]
-    checks += tables
-    if not any(finding.remedy for finding in tables):
+    by_table = {table: check_table(ws, table) for table in TABLES}
+    checks += [check.finding for check in by_table.values()]
+    if not any(check.finding.remedy for check in by_table.values()):
         checks += [
             *_orphans(ws),
             *_gone(ws, settings.limits.web_origins),
             *_barred(ws),
             *_clip_counts(ws),
-            *_payload(ws),
+            *_payload(ws, {stage: by_table[stage.value].clips for stage in Stage}),
             *check_labels(ws, settings),
         ]
     return [*checks, *_release(ws), *_scratch(ws), *check_room(ws)]
@@ -75,32 +74,6 @@ def _policy(ws: Workspace, settings: Settings) -> Finding:
     return _good("policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
 
 
-def _table(ws: Workspace, table: str) -> Iterator[Finding]:
-    """Check that every file of the newest version exists, is whole, and opens."""
-    what = f"table {table}"
-    if not delta.exists(ws, table):
-        yield _good(what, "not made yet")
-        return
-    try:
-        require_whole_log(ws, table)
-        files = delta.snapshot(ws, table).files
-        lost = _lost(ws, table, files)
-        rows = 0 if lost else tables.read_any(ws, table, [TABLES[table].names[0]]).num_rows
-        if not lost and table not in ("stage1", "stage2"):
-            tables.read_any(ws, table)  # small rows: every byte can be read, not only the first column
-    except (HeterodubError, pa.ArrowException, OSError) as error:
-        yield _problem(what, f"cannot be read: {message_of(error)}", _CHECKED_OUT)
-        return
-    fault = f"{counted(len(lost), 'file')} missing or cut short: {_some(lost)}" if lost else ""
-    yield _checked(what, fault, _CHECKED_OUT, f"{counted(rows, 'row')} in {counted(len(files), 'file')}")
-
-
-def _lost(ws: Workspace, table: str, files: tuple[delta.DataFile, ...]) -> list[str]:
-    entries = ws.filesystem().ls(ws.path(table), detail=True)  # one request, not two for each of many files
-    sizes = {str(entry["name"]).rsplit("/", 1)[-1]: entry["size"] for entry in entries}
-    return [file.name for file in files if sizes.get(file.name) != file.size_bytes]
-
-
 def _orphans(ws: Workspace) -> Iterator[Finding]:
     if not all(delta.exists(ws, table) for table in ("catalog", "clips", "stage1", "stage2")):
         return
@@ -113,10 +86,9 @@ def _gone(ws: Workspace, origins: Sequence[str]) -> Iterator[Finding]:
     """Check that the files in the catalog still exist: rows outlive them, but other routes need them."""
     if not delta.exists(ws, "catalog"):
         return
-    not_quarantined = pc.field("state") != FileState.QUARANTINED.value
-    uris = tables.read_any(ws, "catalog", ["uri"], not_quarantined)["uri"].to_pylist()
+    uris = read_where(ws, "catalog", ["uri"], ~equal("state", FileState.QUARANTINED.value))["uri"].to_pylist()
     if lost := sorted(gone(uris, origins)):
-        detail = f"{len(lost)} of {len(uris)} files are not there any more: {_some(lost)}"
+        detail = f"{len(lost)} of {len(uris)} files are not there any more: {some(lost)}"
         yield _warning("raw files", detail, _MOVED)
     else:
         yield _good("raw files", f"all {len(uris)} are where they were")
@@ -132,25 +104,36 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
         detail = f"{counted(len(left), 'takedown')} not finished: {_some_ids([mark.takedown for mark in left])}"
         yield _problem("takedowns", detail, f"what was to be erased may still be there: {_AGAIN}")
     if strays:
-        detail = f"{counted(len(strays), 'file')} on the disk hold footage that was taken down: {_some(strays)}"
+        detail = f"{counted(len(strays), 'file')} on the disk hold footage that was taken down: {some(strays)}"
         yield _problem("takedowns", detail, _AGAIN)
-    rows = tables.read_any(ws, "catalog", ["media_id", "speaker", "corpus", "licence"]).to_pylist()
+    barred = _bars(marks)
     back = [
-        row["media_id"] or "not identified"
-        for row in rows
-        if row["media_id"] in marks.media or marks.bars(row["speaker"], row["corpus"], row["licence"])
+        name or "not identified" for name in read_where(ws, "catalog", ["media_id"], barred)["media_id"].to_pylist()
     ]
     if back:
         remedy = f"once no ingest is running, {_AGAIN}"
         detail = f"{len(back)} stored files are of footage that was taken down: {_some_ids(back)}"
         yield _problem("takedowns", detail, remedy)
-    barred = pa.array(sorted(marks.media), pa.string())
-    named = pc.field("media_id").isin(barred) | pc.field("other_media_id").isin(barred)
-    if pairs := tables.read_any(ws, "near_pairs", ["clip_id"], named).num_rows:
+    named = among("media_id", marks.media) | among("other_media_id", marks.media)
+    if pairs := read_where(ws, "near_pairs", ["clip_id"], named).num_rows:
         detail = f"{counted(pairs, 'pair')} of near-copies name footage that was taken down"
         yield _problem("takedowns", detail, _AGAIN)
     if not (left or strays or back or pairs):
         yield _good("takedowns", "nothing is stored of what was taken down")
+
+
+def _bars(marks: tombstones.Tombstones) -> RowCondition:
+    """Return a condition for files that are barred by their content or by a label."""
+
+    def mask(rows: pa.Table) -> Mask:
+        hit = pc.is_in(rows["media_id"], pa.array(sorted(marks.media), pa.string()))
+        for kind in ("speaker", "corpus", "licence"):
+            values = pc.unique(rows[kind]).drop_null().to_pylist()
+            barred = [value for value in values if (kind, tombstones.mark(value)) in marks.marks]
+            hit = pc.or_(hit, pc.is_in(rows[kind], pa.array(barred, pa.string())))
+        return hit
+
+    return RowCondition(frozenset({"media_id", "speaker", "corpus", "licence"}), mask)
 
 
 def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
@@ -167,32 +150,37 @@ def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
 
 def _clip_counts(ws: Workspace) -> Iterator[Finding]:
     """Check that each measured file has the clips that its catalog row counts."""
-    measured = pc.field("state") == FileState.MEASURED.value
-    catalog = tables.read_any(ws, "catalog", ["uri", "media_id", "clips"], measured).to_pylist()
-    stored = Counter(tables.read_any(ws, "clips", ["media_id"])["media_id"].to_pylist())
+    catalog = read_where(ws, "catalog", ["uri", "media_id", "clips"], equal("state", FileState.MEASURED.value))
+    counts = pc.value_counts(read_where(ws, "clips", ["media_id"], None)["media_id"])
+    place = pc.index_in(catalog["media_id"], counts.field("values"))
+    stored = pc.fill_null(counts.field("counts").take(place), 0)
+    disagree = pc.not_equal(catalog["clips"], stored)
     wrong = [
-        f"{base_name(row['uri'])} ({row['clips']} noted, {stored[row['media_id']]} stored)"
-        for row in catalog
-        if row["clips"] != stored[row["media_id"]]
+        f"{base_name(row['uri'])} ({row['clips']} noted, {count.as_py()} stored)"
+        for row, count in zip(catalog.filter(disagree).to_pylist(), stored.filter(disagree), strict=True)
     ]
-    fault = f"of {counted(len(wrong), 'file')} they disagree: {_some(wrong)}" if wrong else ""
-    yield _checked("clip counts", fault, _REINGEST, f"right for {len(catalog)} measured files")
+    fault = f"of {counted(len(wrong), 'file')} they disagree: {some(wrong)}" if wrong else ""
+    yield _checked("clip counts", fault, _REINGEST, f"right for {catalog.num_rows} measured files")
 
 
-def _payload(ws: Workspace) -> Iterator[Finding]:
-    """Check that admitted clips and payload rows are the same."""
-    for stage in Stage:
-        admitted = set(tables.read_any(ws, "clips", ["clip_id"], pc.field(stage.value))["clip_id"].to_pylist())
-        stored = set(tables.read_any(ws, stage.value, ["clip_id"])["clip_id"].to_pylist())
+def _payload(ws: Workspace, stored: Mapping[Stage, pa.ChunkedArray]) -> Iterator[Finding]:
+    """Check that admitted clips and payload rows, which are `stored`, are the same."""
+    for stage, clips in stored.items():
+        admitted = read_where(ws, "clips", ["clip_id"], is_set(stage.value))["clip_id"]
         what = f"{stage} payload"
-        if bare := sorted(admitted - stored):
+        if bare := _without(admitted, clips):
             detail = f"{len(bare)} admitted clips have no payload: {_some_ids(bare)}"
             yield _problem(what, detail, f"run {_REROUTE}, or ingest the source once more")
-        if stray := sorted(stored - admitted):
+        if stray := _without(clips, admitted):
             detail = f"{len(stray)} payload rows have no admitted clip: {_some_ids(stray)}"
             yield _problem(what, detail, f"run {_REROUTE}, which takes such rows out")
-        if admitted == stored:
+        if not (bare or stray):
             yield _good(what, f"there for all {len(admitted)} admitted clips")
+
+
+def _without(clips: pa.ChunkedArray, others: pa.ChunkedArray) -> list[str]:
+    """Return those of some clips that are not among others, sorted."""
+    return sorted(set(clips.filter(pc.invert(pc.is_in(clips, others))).to_pylist()))
 
 
 def _release(ws: Workspace) -> Iterator[Finding]:
@@ -206,23 +194,23 @@ def _release(ws: Workspace) -> Iterator[Finding]:
         lost = [
             f"{table}: {name}"
             for table in releases.PINNED
-            for name in _lost(ws, table, releases.table_files(ws, last, table))
+            for name in lost_files(ws, table, releases.table_files(ws, last, table))
         ]
         is_as_published = bool(lost or last.takedowns) or releases.identity_of(ws, last) == last.release_id
         lists = _damaged_lists(ws)
         damaged = [one.release_id for one in ordered[:-1] if not lists.isdisjoint(one.file_lists)]
     except (HeterodubError, pa.ArrowException, OSError, ValueError, KeyError) as error:
-        yield _problem("last release", f"cannot be read: {message_of(error)}", _CHECKED_OUT)
+        yield _problem("last release", f"cannot be read: {message_of(error)}", RESTORE)
         return
     if damaged:
-        detail = f"{counted(len(damaged), 'release')} lost files: {_some(damaged)}"
+        detail = f"{counted(len(damaged), 'release')} lost files: {some(damaged)}"
         yield _warning("older releases", detail, "restore the files from a copy; without them these cannot be read")
     if lost:
         remedy = "publish a new release with `heterodub ingest`; do not train from this one"
-        yield _problem("last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {_some(lost)}", remedy)
+        yield _problem("last release", f"{last.release_id} lost {counted(len(lost), 'file')}: {some(lost)}", remedy)
     elif not is_as_published:
         detail = f"{last.release_id} does not hold what it was published with, of which its id is a hash"
-        yield _problem("last release", detail, f"do not train from it; {_CHECKED_OUT}")
+        yield _problem("last release", detail, f"do not train from it; {RESTORE}")
     else:
         yield _good("last release", f"{last.release_id}, number {last.sequence}, all files there")
 
@@ -230,7 +218,7 @@ def _release(ws: Workspace) -> Iterator[Finding]:
 def _damaged_lists(ws: Workspace) -> set[str]:
     """Return the lists of releases' files that name one which is missing or cut short."""
     listed = {table: tuple(release_files.all_listed(ws, table).values()) for table in releases.PINNED}
-    lost = {table: _lost(ws, table, files) for table, files in listed.items() if files}
+    lost = {table: lost_files(ws, table, files) for table, files in listed.items() if files}
     return {name for table, names in lost.items() for name in release_files.lists_naming(ws, table, names)}
 
 
@@ -258,9 +246,5 @@ def check_room(ws: Workspace, least_bytes: int = LEAST_FREE_BYTES) -> Iterator[F
     yield _checked("disk", fault, "make room, or move the workspace to a larger disk", room)
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_EXAMPLES]) + (", ..." if len(names) > _EXAMPLES else "")
-
-
 def _some_ids(ids: list[str]) -> str:
-    return _some([name[:SHORT_ID] for name in ids])
+    return some([name[:SHORT_ID] for name in ids])

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-import pyarrow.compute as pc
-
 from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import EXPLANATIONS, FileState, Stage
 from heterodub.schemas.records import Decision, MediaFacts
 from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS
+from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.labelling.applied import LabelEffect, label_effect, unusable_for
 from heterodub.tasks.quality.routing import LimitCheck, explain, route_clip
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.labels import ClipLabel, Labels, read_labels
+from heterodub.tasks.stores.scan import read_where
+from heterodub.tasks.stores.where import equal
 from heterodub.tasks.stores.workspace import Workspace
 
 from .lookup import find_explained
@@ -134,6 +135,9 @@ class FileAnswer:
     clips: tuple[ClipAnswer, ...]
 
 
+CLIP_COLUMNS: Final = tuple(name for name in CLIPS.names if name not in ("picture_hash", "sound_hash", "face_motion"))
+"""Columns of clips that say something to people."""
+
 _SIGN: Final = {"min": ">=", "max": "<=", "max_abs": "|x| <="}
 _FACTS: Final = (
     "size_bytes", "corpus", "speaker", "licence", "consent", "language", "offset_s", "extractor", "media_s",
@@ -150,9 +154,9 @@ def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
     match = find_explained(ws, name)
     policy, labels = policy_in_force(ws, settings), read_labels(ws)
     if match.clip_id is not None:
-        (row,) = tables.read_any(ws, "clips", filter=pc.field("clip_id") == match.clip_id).to_pylist()
+        (row,) = read_where(ws, "clips", CLIP_COLUMNS, equal("clip_id", match.clip_id)).to_pylist()
         return explain_clip(row, policy, labels)
-    (row,) = tables.read_any(ws, "catalog", filter=pc.field("uri") == match.uri).to_pylist()
+    (row,) = read_where(ws, "catalog", CATALOG.names, equal("uri", str(match.uri))).to_pylist()
     return _explain_file(ws, row, policy, labels)
 
 
@@ -194,8 +198,8 @@ def sentence(code: str) -> str:
 def _explain_file(ws: Workspace, row: Row, policy: Policy, labels: Labels) -> FileAnswer:
     clips: list[dict[str, Any]] = []
     if row["media_id"] is not None:
-        order = [("start_frame", "ascending"), ("clip_id", "ascending")]
-        clips = tables.read_any(ws, "clips", filter=pc.field("media_id") == row["media_id"]).sort_by(order).to_pylist()
+        rows = read_where(ws, "clips", CLIP_COLUMNS, equal("media_id", row["media_id"]))
+        clips = tables.in_order(rows, ("start_frame", "clip_id")).to_pylist()
     is_copy = row["state"] == FileState.DUPLICATE and bool(clips)
     return FileAnswer(
         uri=row["uri"],

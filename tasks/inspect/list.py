@@ -1,10 +1,13 @@
 """Files and clips as plain rows, filtered before anything is turned into Python objects."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
+from operator import and_
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -12,8 +15,9 @@ from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import ClipReason, FileReason, FileState
 from heterodub.schemas.signals import SIGNAL_NAMES
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import read_labels, texts_of
+from heterodub.tasks.stores.scan import first_rows, pieces, read_where
+from heterodub.tasks.stores.where import RowCondition, among, equal, is_set
 from heterodub.tasks.stores.workspace import Workspace
 
 from .routes import Route, count_routes_by, route_of, takes
@@ -55,7 +59,13 @@ CLIP_COLUMNS: Final = (
     "stage1_label", "stage2_label", "split", "speaker", "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
 )  # fmt: skip
 _STAGES: Final = ("stage1", "stage2")
-_REASONS: Final = ["stage1_reasons", "stage2_reasons"]
+_REASONS: Final = ("stage1_reasons", "stage2_reasons")
+_OF_FILES: Final = ("media_id", "uri", "state", "reason", "clips", "media_s", "corpus", "speaker", "error")
+_OF_CLIPS: Final = (
+    "clip_id", "uri", "start_frame", "frames", *_STAGES, *_REASONS, "split", "speaker", "near_copy_of",
+    "same_scene_as", *SIGNAL_NAMES,
+)  # fmt: skip
+"""Columns that are read for those above."""
 
 
 def list_files(ws: Workspace, query: ListQuery) -> Listing:
@@ -66,17 +76,20 @@ def list_files(ws: Workspace, query: ListQuery) -> Listing:
     """
     _check("state", query.state, FileState)
     _check("reason", query.reason, (*FileReason, *ClipReason))
-    clips = tables.read_any(ws, "clips", ["media_id", *_STAGES, *_REASONS])
-    catalog = tables.read_any(ws, "catalog", filter=None if query.state is None else pc.field("state") == query.state)
+    conditions = list(_file_conditions(ws, query))
+    page = first_rows(ws, "catalog", _OF_FILES, ["uri"], query.limit, reduce(and_, conditions) if conditions else None)
+    shown = None if query.limit is None else among("media_id", page.rows["media_id"].drop_null().to_pylist())
+    routes = count_routes_by(read_where(ws, "clips", ["media_id", *_STAGES], shown), "media_id")
+    return Listing([_file_row(row, routes) for row in page.rows.to_pylist()], page.total)
+
+
+def _file_conditions(ws: Workspace, query: ListQuery) -> Iterator[RowCondition]:
+    if query.state is not None:
+        yield equal("state", query.state)
     if query.route is not None:
-        catalog = _of_media(catalog, clips.filter(takes(query.route)))
+        yield _cut_into(ws, takes(query.route))
     if query.reason is not None:
-        of_file = pc.fill_null(pc.equal(catalog["reason"], query.reason), False)
-        of_clips = _media_mask(catalog, clips.filter(_refused_for(clips, query.reason)))
-        catalog = catalog.filter(pc.or_(of_file, of_clips))
-    page = catalog.sort_by("uri").slice(0, query.limit)
-    routes = count_routes_by(clips, "media_id")
-    return Listing([_file_row(row, routes) for row in page.to_pylist()], catalog.num_rows)
+        yield equal("reason", query.reason) | _cut_into(ws, _refused_for(query.reason))
 
 
 def list_clips(ws: Workspace, query: ListQuery) -> Listing:
@@ -87,13 +100,11 @@ def list_clips(ws: Workspace, query: ListQuery) -> Listing:
     """
     _check("state", query.state, ClipState)
     _check("reason", query.reason, ClipReason)
-    clips = tables.read_any(ws, "clips", filter=_clip_filter(query))
-    if query.reason is not None:
-        clips = clips.filter(_refused_for(clips, query.reason))
-    order = [("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")]
-    page = clips.sort_by(order).slice(0, query.limit)
+    conditions = list(_clip_conditions(query))
+    order = ["uri", "start_frame", "clip_id"]
+    page = first_rows(ws, "clips", _OF_CLIPS, order, query.limit, reduce(and_, conditions) if conditions else None)
     labels = texts_of(read_labels(ws).values())
-    return Listing([_clip_row(row, labels.get(row["clip_id"], {})) for row in page.to_pylist()], clips.num_rows)
+    return Listing([_clip_row(row, labels.get(row["clip_id"], {})) for row in page.rows.to_pylist()], page.total)
 
 
 def _check(what: str, value: str | None, allowed: Any) -> None:
@@ -102,33 +113,33 @@ def _check(what: str, value: str | None, allowed: Any) -> None:
         raise NotFoundError(f"there is no {what} {value!r} here; known are {', '.join(names)}")
 
 
-def _clip_filter(query: ListQuery) -> Any:
-    chosen = None if query.route is None else takes(query.route)
-    if query.state is None:
-        return chosen
-    refused = takes(Route.REJECTED)
-    state = refused if query.state == ClipState.REJECTED else ~refused
-    return state if chosen is None else chosen & state
+def _clip_conditions(query: ListQuery) -> Iterator[RowCondition]:
+    if query.route is not None:
+        yield takes(query.route)
+    if query.state is not None:
+        is_rejected = query.state == ClipState.REJECTED
+        yield takes(Route.REJECTED) if is_rejected else is_set("stage1") | is_set("stage2")
+    if query.reason is not None:
+        yield _refused_for(query.reason)
 
 
-def _refused_for(clips: pa.Table, reason: str) -> Any:
-    """Return a mask of the clips that either stage refuses for this reason."""
-    hit: set[int] = set()
-    for column in _REASONS:
-        lists = clips[column].combine_chunks()
-        parents, reasons = pc.list_parent_indices(lists), pc.list_flatten(lists)
-        hit.update(parents.filter(pc.equal(reasons, reason)).to_pylist())
-    return pa.array([number in hit for number in range(clips.num_rows)], pa.bool_())
+def _refused_for(reason: str) -> RowCondition:
+    """Return a condition for the clips that either stage refuses for this reason."""
+
+    def mask(clips: pa.Table) -> pa.Array:
+        hit = np.zeros(clips.num_rows, bool)
+        for column in _REASONS:
+            lists = clips[column].combine_chunks()
+            hit[pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), reason))] = True
+        return pa.array(hit)
+
+    return RowCondition(frozenset(_REASONS), mask)
 
 
-def _media_mask(catalog: pa.Table, clips: pa.Table) -> Any:
-    """Return a mask of the files that these clips were cut from; a copy of such a file is not one of them."""
-    cut = pc.is_in(catalog["media_id"], value_set=pc.unique(clips["media_id"]))
-    return pc.and_(cut, pc.equal(catalog["state"], FileState.MEASURED.value))
-
-
-def _of_media(catalog: pa.Table, clips: pa.Table) -> pa.Table:
-    return catalog.filter(_media_mask(catalog, clips))
+def _cut_into(ws: Workspace, clips: RowCondition) -> RowCondition:
+    """Return a condition for the files that clips were cut from; a copy of such a file is not one of them."""
+    media = (name for piece in pieces(ws, "clips", ["media_id"], clips) for name in piece["media_id"].to_pylist())
+    return among("media_id", media) & equal("state", FileState.MEASURED.value)
 
 
 def _file_row(row: Row, routes: dict[str, dict[str, int]]) -> Row:

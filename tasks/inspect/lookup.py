@@ -2,12 +2,13 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.display import SHORT_ID, base_name, counted, readable_path, visible
@@ -15,6 +16,8 @@ from heterodub.schemas.errors import MediaRefusedError, NotFoundError
 from heterodub.schemas.reasons import FileState
 from heterodub.tasks.media.paths import fingerprint, path_to_uri
 from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.scan import pieces, read_where
+from heterodub.tasks.stores.where import Mask, RowCondition, among, begins
 from heterodub.tasks.stores.workspace import Workspace
 
 _ID: Final = re.compile(r"[0-9a-f]{4,64}")
@@ -22,7 +25,10 @@ _SHOWN: Final = 8
 _COMPARED: Final = 20_000
 """Names that are compared letter by letter when nothing fits; more would take seconds."""
 
-_COLUMNS: Final = ["uri", "media_id", "state"]
+_SHOWN_OTHERWISE: Final = r"^file://|[^ -~]"
+"""Addresses that may be shown in other letters: those in percent codes, and those with a letter beyond ASCII."""
+
+_COLUMNS: Final = ("uri", "media_id", "state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,21 @@ def find(ws: Workspace, name: str, whole: bool = False) -> LookupResult:
 
     Raises: NotFoundError - nothing fits (the text suggests what is near) or several things do (it lists them).
     """
-    files = tables.read_any(ws, "catalog", _COLUMNS).to_pylist()
     exact = {name, path_to_uri(Path(name))} if "://" not in name else {name}
-    for row in files:
-        if row["uri"] in exact:
-            return LookupResult(uri=row["uri"])
+    for row in _catalog(ws, among("uri", exact)):
+        return LookupResult(uri=row["uri"])
     clips = _clips_starting(ws, name)
-    candidates = [*_by_media(files, name), *_by_tail(files, name, whole)]
-    uris = sorted(set(candidates))
+    uris = sorted({*_by_media(ws, name), *_by_tail(ws, name, whole)})
     if len(uris) + len(clips) == 1:
         return LookupResult(uri=uris[0]) if uris else LookupResult(clip_id=clips[0])
     if uris or clips:
         raise NotFoundError(_several(name, uris, clips))
-    raise NotFoundError(_nothing(name, files, ws.root))
+    raise NotFoundError(_nothing(ws, name))
+
+
+def _catalog(ws: Workspace, where: RowCondition) -> Iterator[dict[str, Any]]:
+    for piece in pieces(ws, "catalog", _COLUMNS, where):
+        yield from piece.to_pylist()
 
 
 def find_explained(ws: Workspace, name: str) -> LookupResult:
@@ -82,34 +90,39 @@ def _barring(ws: Workspace, name: str) -> tuple[str, str] | None:
 def _clips_starting(ws: Workspace, name: str) -> list[str]:
     if not _ID.fullmatch(name):
         return []
-    fits = pc.starts_with(pc.field("clip_id"), name)
-    return sorted(tables.read_any(ws, "clips", ["clip_id"], fits)["clip_id"].to_pylist())
+    return sorted(read_where(ws, "clips", ["clip_id"], begins("clip_id", name))["clip_id"].to_pylist())
 
 
-def _by_media(files: list[dict[str, Any]], name: str) -> Iterable[str]:
+def _by_media(ws: Workspace, name: str) -> Iterable[str]:
     """Return files by content. Of several with the same bytes, the one whose clips were taken."""
-    if not _ID.fullmatch(name):
-        return []
     same: dict[str, dict[str, Any]] = {}
-    for row in files:
-        media = row["media_id"]
-        if media and media.startswith(name) and (media not in same or row["state"] != FileState.DUPLICATE):
-            same[media] = row
+    for row in _catalog(ws, begins("media_id", name)) if _ID.fullmatch(name) else ():
+        if row["media_id"] not in same or row["state"] != FileState.DUPLICATE:
+            same[row["media_id"]] = row
     return [row["uri"] for row in same.values()]
 
 
-def _by_tail(files: list[dict[str, Any]], name: str, whole: bool) -> list[str]:
+def _by_tail(ws: Workspace, name: str, whole: bool) -> list[str]:
     """Return files whose path ends with whole parts `name`; else, unless `whole`, those that end with its letters."""
     tail = os.fsencode(name).decode("utf-8", "backslashreplace").removeprefix("./")
     if not tail:
         return []
-    paths = {row["uri"]: readable_path(row["uri"]) for row in files}
     tails = (tail, visible(tail))
+    ending = _named(lambda uris: pc.or_(*(pc.ends_with(uris, end) for end in tails)))
+    paths = {row["uri"]: readable_path(row["uri"]) for row in _catalog(ws, ending)}
     fitting = [uri for uri, path in paths.items() if uri.endswith(f"/{tail}") or path.endswith(f"/{tails[1]}")]
     return (
         fitting
         if fitting or whole
         else [uri for uri, path in paths.items() if uri.endswith(tails) or path.endswith(tails)]
+    )
+
+
+def _named(fits: Callable[[pa.ChunkedArray], Mask]) -> RowCondition:
+    """Return a condition for files whose address fits, or is shown to people in other letters than its own."""
+    return RowCondition(
+        frozenset({"uri"}),
+        lambda rows: pc.or_(fits(rows["uri"]), pc.match_substring_regex(rows["uri"], _SHOWN_OTHERWISE)),
     )
 
 
@@ -121,16 +134,37 @@ def _several(name: str, uris: list[str], clips: list[str]) -> str:
     )
 
 
-def _nothing(name: str, files: list[dict[str, Any]], root: str) -> str:
+def _nothing(ws: Workspace, name: str) -> str:
     target = base_name(name).lower()
-    uris = {base_name(row["uri"]): row["uri"] for row in files}
-    near = [base for base in uris if target and target in base.lower()][:_SHOWN]
+    near = _containing(ws, target) if target else {}
     if not near:
+        uris = _some_names(ws)
         lowered = {base.lower(): base for base in list(uris)[:_COMPARED]}
-        near = [lowered[match] for match in get_close_matches(target, lowered, n=5, cutoff=0.6)]
-    text = f"no file or clip {visible(name)!r} in {visible(root)}"
+        bases = [lowered[match] for match in get_close_matches(target, lowered, n=5, cutoff=0.6)]
+        near = {base: uris[base] for base in bases}
+    text = f"no file or clip {visible(name)!r} in {visible(ws.root)}"
     if near:
-        return "\n".join([f"{text}; did you mean one of these?", *(f"  {readable_path(uris[base])}" for base in near)])
-    return (
-        f"{text}; `heterodub list --files` shows all {counted(len(files), 'file')}, ids may be cut to {SHORT_ID} digits"
-    )
+        return "\n".join([f"{text}; did you mean one of these?", *(f"  {readable_path(uri)}" for uri in near.values())])
+    files = counted(tables.size(ws, "catalog").rows, "file")
+    return f"{text}; `heterodub list --files` shows all {files}, ids may be cut to {SHORT_ID} digits"
+
+
+def _containing(ws: Workspace, target: str) -> dict[str, str]:
+    """Return addresses of some files by their names, which contain the target, in any case."""
+    found: dict[str, str] = {}
+    for row in _catalog(ws, _named(lambda uris: pc.match_substring(uris, target, ignore_case=True))):
+        base = base_name(row["uri"])
+        if target in base.lower() and (base in found or len(found) < _SHOWN):
+            found[base] = row["uri"]
+    return found
+
+
+def _some_names(ws: Workspace) -> dict[str, str]:
+    """Return addresses of the first files by their names, as many as are compared."""
+    found: dict[str, str] = {}
+    for piece in pieces(ws, "catalog", ["uri"]):
+        for uri in piece["uri"].to_pylist():
+            found[base_name(uri)] = uri
+        if len(found) >= _COMPARED:
+            break
+    return found

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from heterodub.tasks.stores.where import RowCondition, is_set
 
 
 class Route(StrEnum):
@@ -22,11 +25,15 @@ def route_of(stage1: bool, stage2: bool) -> Route:
     return (Route.REJECTED, Route.STAGE1, Route.STAGE2, Route.BOTH)[stage1 + 2 * stage2]
 
 
-def takes(route: Route) -> Any:
-    """Return a filter on the columns stage1 and stage2 for the clips of a route."""
-    return (pc.field("stage1") == (route in (Route.BOTH, Route.STAGE1))) & (
-        pc.field("stage2") == (route in (Route.BOTH, Route.STAGE2))
-    )
+def takes(route: Route) -> RowCondition:
+    """Return a condition for the clips of a route."""
+    return is_set("stage1", route in (Route.BOTH, Route.STAGE1)) & is_set("stage2", route in (Route.BOTH, Route.STAGE2))
+
+
+def route_numbers(clips: pa.Table) -> NDArray[np.int64]:
+    """Return the place of each clip's route in Route; `clips` has columns stage1 and stage2."""
+    first, second = (clips[stage].to_numpy().astype(np.int64) for stage in ("stage1", "stage2"))
+    return np.asarray(np.array([3, 1, 2, 0])[first + 2 * second], np.int64)
 
 
 def count_routes(clips: pa.Table) -> dict[str, int]:

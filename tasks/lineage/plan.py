@@ -1,13 +1,9 @@
 """Plan of a takedown: files and clips of a speaker, corpus, licence or file, and everything that holds them."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final
-
-import pyarrow as pa
-import pyarrow.compute as pc
+from typing import TYPE_CHECKING, Any
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
@@ -15,26 +11,25 @@ from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.monitoring.run_log import as_step
-from heterodub.tasks.releases.barred import copies_of
-from heterodub.tasks.releases.erasure import older_files, releases_with
+from heterodub.tasks.releases.copies import copies_of
+from heterodub.tasks.releases.erasure import releases_with
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.labels import ClipLabel, read_labels
 from heterodub.tasks.stores.tombstones import Kind, Unfinished
+from heterodub.tasks.stores.where import among, equal
 from heterodub.tasks.stores.workspace import Workspace
 
+from .footage import FootageRows, Row, marked
 from .weights import TrainingFolder, training_folders
 
 if TYPE_CHECKING:
     from heterodub.tasks.tracking.lineage import TouchedVersion
     from heterodub.tasks.tracking.store import Tracking
 
-_FILE_COLUMNS: Final = ["uri", "media_id", "corpus", "speaker", "licence"]
-_CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "stage2"]
-
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Footage that one takedown reaches. Same bytes under another name are the same content, so they go, too."""
+    """FootageRows that one takedown reaches. Same bytes under another name are the same content, so they go, too."""
 
     kind: Kind
     value: str
@@ -151,103 +146,89 @@ def _models(tracking: "Tracking", ws: Workspace, scope: Scope) -> "list[TouchedV
     return models_trained_on(tracking, ws, scope.media)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Rows of the catalog and of clips: those of now, and of media that only older releases hold (`older`, `clips`)."""
-
-    files: list[dict[str, Any]]
-    older: list[dict[str, Any]]
-    clips: list[dict[str, Any]]
-
-    @classmethod
-    def of(cls, ws: Workspace) -> "_Known":
-        """Read them."""
-        files, clips = tables.read(ws, "catalog", _FILE_COLUMNS), tables.read(ws, "clips", _CLIP_COLUMNS)
-        now = pa.chunked_array([*files["media_id"].chunks, *clips["media_id"].chunks], pa.string()).combine_chunks()
-        older, older_clips = (
-            tables.read(ws, table, columns, older_files(ws, table), ~pc.field("media_id").isin(now)).to_pylist()
-            for table, columns in (("catalog", _FILE_COLUMNS), ("clips", _CLIP_COLUMNS))
-        )
-        by_id = {row["clip_id"]: row for row in (*older_clips, *clips.to_pylist())}
-        return cls(files.to_pylist(), [dict(row) for row in {tuple(row.items()) for row in older}], [*by_id.values()])
-
-    def media(self, files: list[dict[str, Any]], is_speaker: Callable[[str], bool] | None) -> frozenset[str]:
-        """Return the contents of some files, and of the clips of a speaker."""
-        clips = [clip["media_id"] for clip in self.clips if is_speaker and is_speaker(clip["speaker"])]
-        return frozenset([*clips, *(row["media_id"] for row in files if row["media_id"])])
-
-    def scope(self, kind: Kind, value: str, media: frozenset[str], named: Collection[str]) -> Scope:
-        """Return the scope of some contents, and of files that are named."""
-        return Scope(
-            kind,
-            value,
-            media,
-            tuple(row for row in self.files if row["uri"] in named or row["media_id"] in media),
-            tuple(clip for clip in self.clips if clip["media_id"] in media),
-            older=tuple(row for row in self.older if row["uri"] in named or row["media_id"] in media),
-        )
-
-
 def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False) -> Scope:
     """Find all of a speaker, corpus, licence or file that the workspace or a release holds, or held at its first taken
     down; and the files that are near-copies of it.
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
-    known, earlier = _Known.of(ws), tombstones.media_of(ws, kind, value)
-    names = ("uri", "media_id") if kind == "file" else (kind,)
-    older = [row for row in known.older if value in {row[name] for name in names}]
-    named = {str(uri) for uri in _uris(ws, known.files, kind, value, required=not (earlier or older))}
-    files = [*older, *(row for row in known.files if row["uri"] in named)]
-    media = earlier | known.media(files, (lambda speaker: speaker == value) if kind == "speaker" else None)
-    if not (files or media):
-        raise NotFoundError(_nothing(known.files, [*known.clips], kind, value))
-    copied = copies_of(ws, media)
-    named |= {row["uri"] for row in older}
-    scope = known.scope(kind, value, media | copied if with_copies else media, named)
+    footage, named = FootageRows(ws), require_named(ws, kind, value)
+    copied = copies_of(ws, named.media)
     return replace(
-        scope,
-        copies=tuple(row for row in known.files if row["media_id"] in copied),
+        _scope(footage, kind, value, named.media | copied if with_copies else named.media, named.uris),
+        copies=tuple(footage.now("catalog", among("media_id", copied))) if copied else (),
         with_copies=with_copies,
-        labels=tuple(label for label in read_labels(ws).values() if label.media_id in scope.media),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFootage:
+    """Addresses of the files, and the contents, that a name means."""
+
+    uris: frozenset[str]
+    media: frozenset[str]
+
+
+def require_named(ws: Workspace, kind: Kind, value: str) -> NamedFootage:
+    """Find what a name means: that the workspace or a release holds, or held at its first taken down.
+
+    Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
+    """
+    footage, earlier = FootageRows(ws), tombstones.media_of(ws, kind, value)
+    by_name = equal("uri", value) | equal("media_id", value) if kind == "file" else equal(kind, value)
+    older = footage.older("catalog", by_name)
+    files = [*older, *_files(footage, kind, value, required=not (earlier or older))]
+    clips = footage.clips(equal("speaker", value)) if kind == "speaker" else []
+    media = earlier | {str(row["media_id"]) for row in (*files, *clips) if row["media_id"]}
+    if not (files or media):
+        raise NotFoundError(_nothing(footage, kind, value))
+    return NamedFootage(frozenset(str(row["uri"]) for row in files), media)
 
 
 def scope_left(ws: Workspace, left: Unfinished) -> Scope:
     """Scope of a takedown that was not finished. Its name is not known any more, only the hash of it."""
-    known = _Known.of(ws)
-
-    def is_meant(value: str | None) -> bool:
-        return value is not None and tombstones.mark(value) == left.mark
-
-    column = "uri" if left.kind == "file" else left.kind
-    files = [row for row in (*known.files, *known.older) if is_meant(row[column])]
-    media = left.media | known.media(files, is_meant if left.kind == "speaker" else None)
+    footage, meant = FootageRows(ws), marked("uri" if left.kind == "file" else left.kind, left.mark)
+    files = [*footage.now("catalog", meant), *footage.older("catalog", meant)]
+    clips = footage.clips(meant) if left.kind == "speaker" else []
+    media = left.media | {str(row["media_id"]) for row in (*files, *clips) if row["media_id"]}
     corpora = tables.read_any(ws, "metrics", ["corpus"])["corpus"].to_pylist() if left.kind == "corpus" else []
-    value = next(filter(is_meant, corpora), None) or left.takedown
-    return known.scope(left.kind, value, media, {row["uri"] for row in files if is_meant(row[column])})
+    value = next((name for name in corpora if name and tombstones.mark(name) == left.mark), left.takedown)
+    return _scope(footage, left.kind, value, media, frozenset(str(row["uri"]) for row in files))
 
 
-def _uris(ws: Workspace, files: list[dict[str, Any]], kind: Kind, value: str, required: bool) -> Iterator[str]:
+def _scope(footage: FootageRows, kind: Kind, value: str, media: frozenset[str], uris: frozenset[str]) -> Scope:
+    """Return the scope of some contents, and of files that are named."""
+    of_it = among("media_id", media)
+    meant = among("uri", uris) | of_it
+    return Scope(
+        kind,
+        value,
+        media,
+        tuple(footage.now("catalog", meant)),
+        tuple(footage.clips(of_it)),
+        older=tuple(footage.older("catalog", meant)),
+        labels=tuple(label for label in read_labels(footage.ws).values() if label.media_id in media),
+    )
+
+
+def _files(footage: FootageRows, kind: Kind, value: str, required: bool) -> list[Row]:
     if kind != "file":
-        yield from (row["uri"] for row in files if row[kind] == value)
-        return
+        return footage.now("catalog", equal(kind, value))
     try:
-        match = find(ws, value, whole=True)
+        match = find(footage.ws, value, whole=True)
     except NotFoundError:
         if required:
             raise
-        return
+        return []
     if match.uri is not None:
-        yield match.uri
-        return
-    media = tables.read(ws, "clips", ["media_id"], filter=pc.field("clip_id") == match.clip_id)["media_id"].to_pylist()
-    yield from (row["uri"] for row in files if row["media_id"] in media)
+        return footage.now("catalog", equal("uri", match.uri))
+    clips = footage.now("clips", equal("clip_id", str(match.clip_id)))
+    return footage.now("catalog", among("media_id", (clip["media_id"] for clip in clips)))
 
 
-def _nothing(files: list[dict[str, Any]], clips: list[dict[str, Any]], kind: Kind, value: str) -> str:
-    names = {str(row[kind]) for row in files if kind != "file" and row[kind] is not None}
-    names |= {str(clip["speaker"]) for clip in clips} if kind == "speaker" else set()
+def _nothing(footage: FootageRows, kind: Kind, value: str) -> str:
+    names = set() if kind == "file" else footage.values("catalog", kind)
+    names |= footage.values("clips", kind) if kind == "speaker" else set()
     near = get_close_matches(value, sorted(names), n=5, cutoff=0.5)
     hint = f"; did you mean {', '.join(map(visible, near))}?" if near else f"; {len(names)} are known"
     return f"nothing in the workspace is of {kind} {visible(value)!r}{hint}"

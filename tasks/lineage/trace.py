@@ -14,13 +14,15 @@ from heterodub.schemas.reasons import Stage
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_takedown
 from heterodub.tasks.releases import releases
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import read_labels
+from heterodub.tasks.stores.scan import read_where
 from heterodub.tasks.stores.tombstones import Kind
+from heterodub.tasks.stores.where import among, equal
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking import ledger
 from heterodub.tasks.tracking.kinds import KINDS
 
+from .footage import FootageRows
 from .plan import TakedownPlan, find_scope, plan, plan_takedown, tracking_if_there
 
 if TYPE_CHECKING:
@@ -73,16 +75,17 @@ def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
     parts = _MODEL.fullmatch(name)
     if parts and parts["model"] in KINDS:
         return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
-    speakers = set(tables.read_any(ws, "clips", ["speaker"])["speaker"].to_pylist())
-    speakers |= set(tables.read_any(ws, "catalog", ["speaker"])["speaker"].to_pylist())
+    footage, speaks = FootageRows(ws), equal("speaker", name)
+    is_speaker = bool(footage.now("clips", speaks) or footage.now("catalog", speaks))
     try:
-        scope = find_scope(ws, "speaker" if name in speakers else "file", name)
+        scope = find_scope(ws, "speaker" if is_speaker else "file", name)
     except NotFoundError as error:
+        speakers = footage.values("clips", "speaker") | footage.values("catalog", "speaker")
         raise NotFoundError(f"{_no_such(name, speakers)}; {error}") from error
     return plan_takedown(ws, tracking, scope)
 
 
-def _no_such(name: str, speakers: Collection[str | None]) -> str:
+def _no_such(name: str, speakers: Collection[str]) -> str:
     names = sorted({speaker for speaker in speakers if speaker} | set(KINDS))
     near = ", ".join(map(visible, get_close_matches(name, names, n=5, cutoff=0.6)))
     return f"no model and no speaker is called {visible(name)!r}" + (f" (did you mean {near}?)" if near else "")
@@ -97,8 +100,9 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
     version = named_version(tracking, model, name)
     clips = trained_on(tracking, ws, version)
     media = {clip["media_id"] for clip in clips or []}
-    rows = tables.read_any(ws, "catalog", ["media_id", "uri", "corpus", "licence", "consent", "speaker"]).to_pylist()
-    files = {row["media_id"]: row for row in reversed(rows) if row["media_id"] in media}
+    columns = ["media_id", "uri", "corpus", "licence", "consent", "speaker"]
+    rows = read_where(ws, "catalog", columns, among("media_id", media)).to_pylist()
+    files = {row["media_id"]: row for row in reversed(rows)}
     moves = [move for move in ledger.moves(ws, model) if version.number in (move.from_version, move.to_version)]
     return ModelTrace(
         model=model,

@@ -108,9 +108,11 @@ def check_takedown(kind: Kind, value: str, workspace: str | None = None, config:
 
     Raises: NotFoundError - nothing is called so. WorkspaceError, SettingsError, TrackingError.
     """
-    from heterodub.tasks.lineage.plan import find_scope  # here, not above: it loads pandas, and ingest checks here too
+    from heterodub.tasks.lineage.plan import (
+        require_named,
+    )  # here, not above: it loads pandas, and ingest checks here too
 
     settings = load_settings(config, workspace=workspace)
     require_tracking(settings)
-    find_scope(Workspace.open(settings.workspace), kind, value)
+    require_named(Workspace.open(settings.workspace), kind, value)
     return settings

@@ -69,21 +69,5 @@ class Barred:
         return self.takedown[min(matches)] if matches else None
 
 
-def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
-    """Contents of which a clip is a copy of one of these contents' clips.
-
-    Raises: WorkspaceError - the table cannot be read.
-    """
-    if not media:
-        return frozenset()
-    clips = tables.read_any(ws, "clips", ["clip_id", "media_id", "near_copy_of", "split"])
-    first = {row["clip_id"]: row["near_copy_of"] for row in clips.to_pylist() if row["near_copy_of"]}
-    if clips["split"].null_count:  # not published yet, so nobody has looked
-        first = find_near_copies(tables.read(ws, "clips", list(_READ))).near_copy_of
-    of = {row["clip_id"]: row["media_id"] for row in clips.to_pylist()}
-    joined = {first.get(clip, clip) for clip, its in of.items() if its in media}
-    return frozenset(its for clip, its in of.items() if first.get(clip, clip) in joined) - media
-
-
 def _schema() -> pa.Schema:
     return pa.schema([CLIPS.field(name) for name in _READ])

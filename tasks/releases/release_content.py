@@ -39,9 +39,7 @@ def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: Rel
     origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(origin_parts).encode())
     rows = clips.sort_by("clip_id")
-    named = rows.select(["clip_id", "speaker", "stage1", "stage2", "split"])
-    for row in zip(*(column.to_pylist() for column in named.columns), strict=True):
-        digest.update(json.dumps(row).encode())
+    digest.update("".join(_as_json(rows.select(["clip_id", "speaker", "stage1", "stage2", "split"]))).encode())
     for name in SIGNAL_NAMES:
         digest.update(rows[name].cast(pa.float64()).fill_null(math.nan).to_numpy().astype("<f8").tobytes())
     for stage in Stage:
@@ -49,6 +47,17 @@ def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: Rel
     for label in read_labels(ws, files["labels"]).values():
         digest.update(json.dumps((label.clip_id, label.stage, label.keep, label.reason, label.by)).encode())
     return "r" + digest.hexdigest()[:12]
+
+
+def _as_json(rows: pa.Table) -> list[str]:
+    """Return each row as a list in JSON. Values that come up again are formatted once."""
+    cells = []
+    for column in rows.columns:
+        values = column.combine_chunks().dictionary_encode()
+        texts = pa.array([json.dumps(value) for value in values.dictionary.to_pylist()], pa.string())
+        cells.append(pc.fill_null(texts.take(values.indices), "null"))
+    joined = pc.binary_join_element_wise(*cells, ", ")
+    return list(pc.binary_join_element_wise("[", joined, "]", "").to_pylist())
 
 
 def counts_of(clips: pa.Table) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from heterodub.schemas.ledger_tables import RELEASE_FILES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.parquet import PAYLOAD
+from heterodub.tasks.stores.scan import pieces
+from heterodub.tasks.stores.where import among, equal
 from heterodub.tasks.stores.workspace import Workspace
 
 _TABLE: Final = "release_files"
@@ -60,6 +62,26 @@ def all_listed(ws: Workspace, table: str) -> dict[str, DataFile]:
     """
     rows = tables.read_any(ws, _TABLE, _FILE, pc.field("table") == table).to_pylist()
     return {row["name"]: _data_file(row) for row in rows}
+
+
+def clips_listed(ws: Workspace, table: str, files: Sequence[DataFile]) -> dict[str, pa.Array]:
+    """Return the clips of those of some files that a list tells them of, by name; in the order of the files' rows.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    sizes = {file.name: (file.size_bytes, file.rows) for file in files}
+    of_table = equal("table", table) & among("name", sizes)
+    listed: dict[str, pa.Array] = {}
+    for piece in pieces(ws, _TABLE, ["name", "size_bytes", "rows", "clips"], of_table):
+        for number, row in enumerate(piece.select(["name", "size_bytes", "rows"]).to_pylist()):
+            clips = piece["clips"][number].values
+            if (
+                clips is not None
+                and sizes[row["name"]] == (row["size_bytes"], row["rows"])
+                and len(clips) == row["rows"]
+            ):
+                listed[row["name"]] = clips
+    return listed
 
 
 def lists_naming(ws: Workspace, table: str, names: Collection[str]) -> set[str]:

@@ -250,29 +250,48 @@ def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
     Only a clear answer counts: a file whose share or store cannot be read is not gone.
     """
     lost: set[str] = set()
+    local: dict[str, list[str]] = defaultdict(list)
     remote: dict[str, list[str]] = defaultdict(list)
     for uri in uris:
         if (member := member_of(uri)) is not None:
             if is_gone(member, origins):
                 lost.add(uri)
-            continue
-        path = local_path(uri)
-        if path is None:
-            remote[uri.rsplit("/", 1)[0]].append(uri)
-            continue
-        try:
-            path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            lost.add(uri)
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                lost.add(uri)
+        else:
+            folders = remote if uri[:1] != "/" and local_path(uri) is None else local
+            folders[uri.rpartition("/")[0]].append(uri)
+    for folder in local.values():
+        lost.update(_gone_from_this_machine(folder))
     if remote:
         with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
             lost.update(
                 uri for missing in pool.map(partial(_gone_from_a_folder, origins), remote.values()) for uri in missing
             )
     return frozenset(lost)
+
+
+def _gone_from_this_machine(uris: list[str]) -> list[str]:
+    """Return those of some files of one folder of this machine that are gone. Of many the folder is listed, and only
+    what the listing lacks is asked for.
+    """
+    present: set[str] = set()
+    if len(uris) > _ASKED_SINGLY and (path := local_path(uris[0])):
+        try:
+            present = {f"/{entry.name}" for entry in path.parent.iterdir()}
+        except (FileNotFoundError, NotADirectoryError):
+            return uris
+        except OSError:
+            pass  # each may be there for those who know its name
+    return [uri for uri in uris if not (uri[0] == "/" and uri[uri.rindex("/") :] in present) and _is_not_there(uri)]
+
+
+def _is_not_there(uri: str) -> bool:
+    try:
+        os.lstat(str(local_path(uri)))
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def _gone_from_a_folder(origins: Sequence[str], uris: list[str]) -> list[str]:

@@ -42,10 +42,11 @@ _BROKEN_OFF: Final = ("error reading a body", "request or response body error")
 _COMMITTER: Final = "heterodub.commit"
 """Key under which each commit stores a random id, by which it is recognised: a commit that was made, and whose
 answer was lost, is refused as another writer's when Delta makes it once more."""
-ID_COLUMNS: Final = ("media_id", "clip_id")
+BOUNDED: Final = ("media_id", "clip_id", "uri", "corpus")
+"""Columns of which the log keeps each file's smallest and largest value. Flags and splits are mixed in every file."""
 _ACTION_COLUMNS: Final = (
     *("path", "size_bytes", "num_records"),
-    *(f"{side}.{column}" for column in ID_COLUMNS for side in ("min", "max")),
+    *(f"{side}.{column}" for column in BOUNDED for side in ("min", "max")),
 )
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
 
@@ -55,7 +56,7 @@ _RETENTION_DAYS: Final = 7  # of a new table, until shorten_log sets that of the
 
 @dataclass(frozen=True, slots=True)
 class DataFile:
-    """One Parquet file of a table. `bounds` holds the smallest and largest value of id columns, where known."""
+    """One Parquet file of a table. `bounds` holds the smallest and largest value of columns, where known."""
 
     name: str
     size_bytes: int
@@ -174,7 +175,7 @@ def _snapshot(delta: DeltaTable) -> Snapshot:
 
 def _data_file(uri: str, action: Mapping[str, Any]) -> DataFile:
     bounds = {}
-    for column in ID_COLUMNS:
+    for column in BOUNDED:
         low, high = action.get(f"min.{column}"), action.get(f"max.{column}")
         if low is not None and high is not None:
             bounds[column] = (low, high)
@@ -295,5 +296,4 @@ def _actions(change: TableChange) -> list[AddAction | RemoveAction]:
 def _statistics(file: DataFile) -> str:
     low = {column: bounds[0] for column, bounds in file.bounds.items()}
     high = {column: bounds[1] for column, bounds in file.bounds.items()}
-    nulls = dict.fromkeys(file.bounds, 0)
-    return json.dumps({"numRecords": file.rows, "minValues": low, "maxValues": high, "nullCount": nulls})
+    return json.dumps({"numRecords": file.rows, "minValues": low, "maxValues": high})  # nulls are not counted

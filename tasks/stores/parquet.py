@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
@@ -16,7 +17,7 @@ from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.tables import TABLES
 
-from .delta import ID_COLUMNS, DataFile
+from .delta import BOUNDED, DataFile
 from .remote import as_os_errors
 from .workspace import Workspace, new_file
 
@@ -25,7 +26,8 @@ _CLIPS_PER_ROW_GROUP: Final = 1
 clips spans most of all ids, so that nothing but reading tells which group holds a clip. With four a group, reading one
 of 64 made clips of 6 s decoded 8 times as much (of 32 with crops, 11 times). One a group costs 0.8 kB of footer a clip.
 """
-_ROWS_PER_ROW_GROUP: Final = 65_536
+_ROWS_PER_ROW_GROUP: Final = 8_192
+"""Of the other tables: a clip is looked up in 10 MB, and a file that is not compacted any more has several groups."""
 PAYLOAD: Final = ("stage1", "stage2")
 """Tables whose files are written by workers."""
 
@@ -64,12 +66,13 @@ class RowsFile:
 
 
 def _bounds_of(rows: pa.Table) -> dict[str, tuple[str, str]]:
-    """Return the smallest and largest value of the id columns that `rows` has."""
+    """Return the smallest and largest value of the columns of BOUNDED that `rows` has."""
     bounds = {}
-    for column in ID_COLUMNS:
-        values = [value for value in rows[column].to_pylist() if value] if column in rows.column_names else []
-        if values:
-            bounds[column] = (min(values), max(values))
+    for column in BOUNDED:
+        if column in rows.column_names:
+            ends = pc.min_max(rows[column]).as_py()
+            if ends["min"] is not None:
+                bounds[column] = (ends["min"], ends["max"])
     return bounds
 
 
@@ -154,6 +157,8 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
         "compression": {path: "NONE" if path in pictures else "ZSTD" for path, _ in leaves},
         "use_byte_stream_split": floats or False,
         "use_dictionary": [path for path, kind in leaves if path not in floats and path not in pictures],
+        # What no one searches by would only lengthen the footer: hashes, lists.
+        "write_statistics": [path for path, kind in leaves if "." not in path and not pa.types.is_binary(kind)],
     }
 
 
@@ -180,10 +185,20 @@ def read_files(
     selection = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not files:
         return pa.Table.from_batches([], selection)
-    try:
+    with reading_errors(ws, table):
         if filter is None and ws.is_local and len(files) <= _SINGLE_FILES:
             return pa.concat_tables(_read_file(ws, table, file, selection) for file in files)
         return _scan(ws, table, files, selection, filter)
+
+
+@contextmanager
+def reading_errors(ws: Workspace, table: str) -> Iterator[None]:
+    """Turn errors from files of a table into the user's terms.
+
+    Raises: NotFoundError - a file was erased. WorkspaceError - one is damaged.
+    """
+    try:
+        yield
     except FileNotFoundError as error:
         raise _erased(ws, table) from error
     except (OSError, pa.ArrowInvalid) as error:
@@ -275,9 +290,9 @@ def files_in_folder(ws: Workspace, table: str) -> dict[str, StoredFile]:
     }
 
 
-def open_file(ws: Workspace, table: str, name: str) -> pq.ParquetFile:
-    """Open one data file for reading.
+def open_file(ws: Workspace, table: str, name: str, pre_buffer: bool = False) -> pq.ParquetFile:
+    """Open one data file for reading. pre_buffer: fetch the columns of a read together, which saves a store requests.
 
     Raises: FileNotFoundError - it is not there any more.
     """
-    return pq.ParquetFile(ws.path(table, name), filesystem=ws.arrow_filesystem(), pre_buffer=False)
+    return pq.ParquetFile(ws.path(table, name), filesystem=ws.arrow_filesystem(), pre_buffer=pre_buffer)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from operator import attrgetter
 from typing import Any, Final
 
 import pyarrow as pa
@@ -22,6 +23,10 @@ COMPACT_ABOVE_FILES: Final = 32
 
 LARGE_FILE_BYTES: Final = 32 << 20
 """A file this large is not compacted any more, so the cost of a commit does not grow with its table."""
+
+
+_ORDER: Final = {"catalog": ("uri",), "clips": ("uri", "start_frame", "clip_id")}
+"""Order of the rows of a compacted file, so that a row group holds few addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,19 +228,23 @@ def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
         raise ValueError(f"{table} is not compacted: its files are named by media")
 
     def plan(before: Snapshot) -> TableChange | None:
-        small = sorted((file for file in before.files if file.size_bytes < LARGE_FILE_BYTES), key=_size)
+        small = sorted(
+            (file for file in before.files if file.size_bytes < LARGE_FILE_BYTES), key=attrgetter("size_bytes")
+        )
         if len(small) <= above:
             return None
         sizes = accumulate(file.size_bytes for file in small)
         gathered = tuple(file for file, size in zip(small, sizes, strict=True) if size <= 2 * LARGE_FILE_BYTES)
-        rows = read_files(ws, table, gathered, None, None)
+        rows = in_order(read_files(ws, table, gathered, None, None), _ORDER.get(table, ()))
         return TableChange(_written(ws, table, before, rows), gathered, same_rows=True)
 
     return transact(ws, table, plan)
 
 
-def _size(file: DataFile) -> int:
-    return file.size_bytes
+def in_order(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Return rows in ascending order of some columns. Not by `sort_by`, which loads pandas."""
+    keys: list[tuple[str, Any]] = [(name, "ascending") for name in columns]
+    return rows.take(pc.sort_indices(rows, sort_keys=keys)) if keys else rows
 
 
 def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: set[str]) -> list[DataFile]:

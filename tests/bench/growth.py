@@ -41,7 +41,7 @@ SIZES = (5_000, 50_000)
 _CHUNK = 20_000
 NEW = 10_000
 """Clips that a run adds to those that are there."""
-_FRAMES = (135, 147)
+FRAMES = (135, 147)
 """Frames of a clip, at least and less than: as those of real footage, which have a word of sound and of movement each.
 """
 
@@ -114,7 +114,7 @@ def made_clips(start: int, end: int) -> pa.Table:
         "stage2_reasons": ["blurred"],
     }
     rows = sample.clips(sample.clip_row(0, **refused)).take(np.zeros(count, int))
-    frames = chance.integers(*_FRAMES, count)
+    frames = chance.integers(*FRAMES, count)
     movement = gaussian_filter1d(chance.standard_normal((frames.sum(), 4), np.float32), 2, axis=0)
     track = np.clip(np.rint(25 * movement / movement.std()), -127, 127).astype(np.int8)
     columns = {
@@ -125,16 +125,17 @@ def made_clips(start: int, end: int) -> pa.Table:
         "split_group": pa.array([f"speaker {number}" for number in range(start, end)]),
         "split": pc.take(pa.array(["train", "val", "test"]), pa.array(np.arange(start, end) % 3)),
         "frames": pa.array(frames),
-        "picture_hash": _pieces(chance.bytes(40 * count), np.full(count, 40)),
-        "sound_hash": _pieces(chance.bytes(4 * int(frames.sum())), 4 * frames),
-        "face_motion": _pieces(track.tobytes(), 4 * frames),
+        "picture_hash": pieces_of(chance.bytes(40 * count), np.full(count, 40)),
+        "sound_hash": pieces_of(chance.bytes(4 * int(frames.sum())), 4 * frames),
+        "face_motion": pieces_of(track.tobytes(), 4 * frames),
     }
     for name, column in columns.items():
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
     return rows
 
 
-def _pieces(data: bytes, lengths: np.ndarray) -> pa.Array:
+def pieces_of(data: bytes, lengths: np.ndarray) -> pa.Array:
+    """Bytes as values of these lengths, one behind the other."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     return pa.Array.from_buffers(pa.binary(), len(lengths), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
 

@@ -10,13 +10,15 @@ import pyarrow as pa
 from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import base_name
-from heterodub.schemas.tables import CLIPS
+from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.inspect.explain import sentence
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.scan import read_where
+from heterodub.tasks.stores.where import among
 from heterodub.tasks.stores.workspace import Workspace
 
-from .details import Choice, Detail
+from .choice import Choice
+from .details import Detail
 from .gather import MEDIA_BYTES, TABLE_ROWS
 from .numbers import Numbers, numbers
 from .pictures import ClipPictures
@@ -85,7 +87,8 @@ def gather_changes(settings: Settings, changes: RouteChanges, media: str = "some
     clips = {row.clip.clip_id: row.clip for row in rows}
     ids = tuple(clips)
     choice = Choice({}, {}, frozenset(ids[:_THUMBNAILS]), ids[:_DETAILS])
-    catalog = {row["uri"]: row for row in tables.read_any(ws, "catalog").to_pylist()}
+    uris = among("uri", (clip.row["uri"] for clip in clips.values()))
+    catalog = {row["uri"]: row for row in read_where(ws, "catalog", CATALOG.names, uris).to_pylist()}
     pictured = [_without_payload(clips[clip]) for clip in ids if clip in choice.shown]
     thumbnails, details = ClipPictures(ws, settings, policy, choice, pictured, catalog).build()
     listed = pa.Table.from_pylist([dict(clip.row) for clip in clips.values()], schema=CLIPS)

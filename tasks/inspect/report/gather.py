@@ -1,10 +1,10 @@
 """Content of the page about a workspace."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -13,16 +13,20 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import base_name
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import FileState
-from heterodub.tasks.inspect.explain import sentence
+from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.schemas.tables import CATALOG
+from heterodub.tasks.inspect.explain import CLIP_COLUMNS, sentence
 from heterodub.tasks.inspect.lookup import find
-from heterodub.tasks.inspect.report.details import Choice, choose
-from heterodub.tasks.inspect.routes import route_of
+from heterodub.tasks.inspect.routes import route_numbers, route_of
 from heterodub.tasks.inspect.status import Status, status
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.labels import read_labels, texts_of
+from heterodub.tasks.stores.scan import first_rows, pieces, read_where
+from heterodub.tasks.stores.tables import in_order
+from heterodub.tasks.stores.where import among, equal, is_null
 from heterodub.tasks.stores.workspace import Workspace
 
+from .choice import Choice, choose
 from .details import Detail
 from .histograms import Histogram, histograms
 from .numbers import Numbers, numbers
@@ -37,11 +41,11 @@ MEDIA_BYTES: Final[Mapping[str, int]] = {"none": 0, "some": 8_000_000, "all": 60
 
 _FILE_NAMES: Final = 6
 
-_LIGHT: Final = [
-    "clip_id", "media_id", "uri", "speaker", "start_frame", "frames", "stage1", "stage2", "stage1_reasons",
-    "stage2_reasons",
-]  # fmt: skip
+_CHOSEN_BY: Final = ["clip_id", "speaker", "stage1", "stage2", "stage1_reasons", "stage2_reasons"]
+_LIGHT: Final = [*_CHOSEN_BY, "media_id", "uri", "start_frame", "frames"]
 """Columns that are read of every clip; whole rows are read only of those that are shown."""
+
+_ORDER: Final = ("uri", "start_frame", "clip_id")
 
 Row = Mapping[str, Any]
 
@@ -93,38 +97,45 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
     """
     ws = Workspace.open(settings.workspace)
     policy = policy_in_force(ws, settings)
-    clips = tables.read_any(ws, "clips").drop_columns(["picture_hash", "sound_hash", "face_motion"])
-    clips = clips.sort_by([("uri", "ascending"), ("start_frame", "ascending"), ("clip_id", "ascending")])
-    rows: list[dict[str, Any]] = clips.select(_LIGHT).to_pylist()
-    catalog = {row["uri"]: row for row in tables.read_any(ws, "catalog").to_pylist()}
-    choice = choose(rows, [_clip(ws, name) for name in requested])
-    pictured = clips.filter(pc.is_in(clips["clip_id"], value_set=pa.array(sorted(choice.shown), pa.string())))
-    thumbnails, details = ClipPictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).build()
-    first = clips.slice(0, TABLE_ROWS)
-    listed = tuple(_listed(row) for row in first.to_pylist())
+    clips = read_where(ws, "clips", [*_LIGHT, *SIGNAL_NAMES, "missing"], None)
+    choice = choose(clips.select(_CHOSEN_BY), [_clip(ws, name) for name in requested])
+    pictured = in_order(read_where(ws, "clips", CLIP_COLUMNS, among("clip_id", choice.shown)), _ORDER)
+    first = first_rows(ws, "clips", CLIP_COLUMNS, _ORDER, TABLE_ROWS).rows
     shown = pa.concat_tables([first, pictured.filter(pc.invert(pc.is_in(pictured["clip_id"], first["clip_id"])))])
+    of_shown = read_where(ws, "catalog", CATALOG.names, among("uri", shown["uri"].to_pylist()))
+    catalog = {row["uri"]: row for row in of_shown.to_pylist()}
+    thumbnails, details = ClipPictures(ws, settings, policy, choice, pictured.to_pylist(), catalog).build()
     return ReportPage(
         status=status(settings),
         seconds=frame_to_second(int(pc.sum(clips["frames"]).as_py() or 0)),
         speakers=len(pc.unique(clips["speaker"])),
-        routes=_routes(rows, choice),
-        file_reasons=_file_reasons(list(catalog.values())),
-        stage_reasons=tuple((stage, _stage_reasons(rows, stage, choice)) for stage in ("stage1", "stage2")),
+        routes=_routes(clips, choice),
+        file_reasons=_file_reasons(ws),
+        stage_reasons=tuple((stage, _stage_reasons(clips, stage, choice)) for stage in ("stage1", "stage2")),
         histograms=tuple(histograms(clips, policy)),
-        rows=listed,
-        clips=len(rows),
+        rows=tuple(_listed(row) for row in first.to_pylist()),
+        clips=clips.num_rows,
         thumbnails=thumbnails,
         details=details,
         named={row["clip_id"]: base_name(row["uri"]) for row in shown.select(_LIGHT).to_pylist()},
-        files=tuple(sorted(catalog.values(), key=_by_refusal)[:TABLE_ROWS]),
+        files=tuple(_files(ws)),
         numbers=numbers(shown, clips, policy),
         films=snippets(_most_wanted(details, shown, media), catalog, settings, MEDIA_BYTES[media]),
         labels=texts_of(read_labels(ws).values()),
     )
 
 
-def _by_refusal(row: Row) -> tuple[bool, str, str]:
-    return row["state"] == FileState.MEASURED, row["reason"] or "", row["uri"]
+def _files(ws: Workspace) -> Iterator[Row]:
+    """Yield files for the table: those that gave no clips first, by reason."""
+    left = TABLE_ROWS
+    for is_measured in (False, True):
+        state = equal("state", FileState.MEASURED.value)
+        for order, reason in ((["uri"], is_null("reason")), (["reason", "uri"], ~is_null("reason"))):
+            if left:
+                where = (state if is_measured else ~state) & reason
+                rows = first_rows(ws, "catalog", CATALOG.names, order, left, where).rows.to_pylist()
+                left -= len(rows)
+                yield from rows
 
 
 def _most_wanted(details: Sequence[Detail], clips: pa.Table, media: str) -> list[Row]:
@@ -160,57 +171,51 @@ _ROUTE_TEXTS: Final = {
 }
 
 
-def _routes(rows: Sequence[Row], choice: Choice) -> tuple[ReportGroup, ...]:
-    groups = _groups(rows, lambda row: [str(route_of(row["stage1"], row["stage2"]))], _ROUTE_TEXTS.get, choice.by_route)
+def _routes(clips: pa.Table, choice: Choice) -> tuple[ReportGroup, ...]:
+    routes = pa.array([*_ROUTE_TEXTS]).take(pa.array(route_numbers(clips)))
+    groups = _groups(routes, clips["frames"], clips.num_rows, _ROUTE_TEXTS.get, choice.by_route)
     by_route = {group.code: group for group in groups}
     return tuple(by_route.get(route, ReportGroup(route, text, 0, 0.0, 0.0)) for route, text in _ROUTE_TEXTS.items())
 
 
-def _stage_reasons(rows: Sequence[Row], stage: str, choice: Choice) -> tuple[ReportGroup, ...]:
-    examples = {code: clips for (refuses, code), clips in choice.by_reason.items() if refuses == stage}
-    return _groups(rows, itemgetter(f"{stage}_reasons"), sentence, examples)
+def _stage_reasons(clips: pa.Table, stage: str, choice: Choice) -> tuple[ReportGroup, ...]:
+    examples = {code: ids for (refuses, code), ids in choice.by_reason.items() if refuses == stage}
+    reasons = clips[f"{stage}_reasons"].combine_chunks()
+    frames = clips["frames"].take(pc.list_parent_indices(reasons))
+    return _groups(pc.list_flatten(reasons), frames, clips.num_rows, sentence, examples)
 
 
 def _groups(
-    rows: Sequence[Row],
-    codes_of: Callable[[Row], Iterable[str]],
+    codes: pa.Array,
+    frames: pa.ChunkedArray,
+    clips: int,
     text: Callable[[str], str | None],
     examples: Mapping[str, tuple[str, ...]],
 ) -> tuple[ReportGroup, ...]:
-    """Group clips by their codes, the most frequent first."""
-    frames: dict[str, list[int]] = {}
-    for row in rows:
-        for code in codes_of(row):
-            frames.setdefault(code, []).append(row["frames"])
+    """Group codes of clips, each with the clip's frames, the most frequent first; a share is one of all clips."""
+    encoded = codes.dictionary_encode()
+    number, names = encoded.indices.to_numpy(), encoded.dictionary.to_pylist()
+    counts = np.bincount(number, minlength=len(names)).tolist()
+    sums = np.bincount(number, frames.to_numpy(), len(names)).tolist()
     groups = (
-        ReportGroup(
-            code,
-            text(code) or code,
-            len(lengths),
-            frame_to_second(sum(lengths)),
-            len(lengths) / len(rows),
-            examples.get(code, ()),
-        )
-        for code, lengths in frames.items()
+        ReportGroup(code, text(code) or code, count, frame_to_second(int(total)), count / clips, examples.get(code, ()))
+        for code, count, total in zip(names, counts, sums, strict=True)
     )
     return tuple(sorted(groups, key=lambda group: (-group.count, group.code)))
 
 
-def _file_reasons(files: Sequence[Row]) -> tuple[ReportGroup, ...]:
-    by_reason: dict[str, list[Row]] = {}
-    for row in files:
-        if row["reason"] is not None and row["state"] != FileState.MEASURED:
-            by_reason.setdefault(row["reason"], []).append(row)
-    most = max(map(len, by_reason.values()), default=1)
+def _file_reasons(ws: Workspace) -> tuple[ReportGroup, ...]:
+    refused = ~equal("state", FileState.MEASURED.value) & ~is_null("reason")
+    seconds: dict[str, list[float]] = {}
+    names: dict[str, list[str]] = {}
+    for piece in pieces(ws, "catalog", ["reason", "media_s", "uri"], refused):
+        for reason, media_s, uri in zip(*(column.to_pylist() for column in piece.columns), strict=True):
+            seconds.setdefault(reason, []).append(media_s)
+            if len(examples := names.setdefault(reason, [])) < _FILE_NAMES:
+                examples.append(base_name(uri))
+    most = max(map(len, seconds.values()), default=1)
     groups = [
-        ReportGroup(
-            code,
-            sentence(code),
-            len(same),
-            sum(row["media_s"] for row in same),
-            len(same) / most,
-            names=tuple(base_name(row["uri"]) for row in same[:_FILE_NAMES]),
-        )
-        for code, same in by_reason.items()
+        ReportGroup(code, sentence(code), len(each), sum(each), len(each) / most, names=tuple(names[code]))
+        for code, each in seconds.items()
     ]
     return tuple(sorted(groups, key=lambda group: (-group.count, group.code)))

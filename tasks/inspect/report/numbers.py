@@ -83,5 +83,5 @@ def _margins(listed: pa.Table, clips: pa.Table, policy: Policy) -> dict[str, Mar
 
 
 def _ranked(column: pa.ChunkedArray, rule: Rule) -> np.ndarray:
-    values = np.array([np.nan if value is None else value for value in column.to_pylist()], np.float64)
+    values = np.asarray(column.cast(pa.float64()).fill_null(np.nan), np.float64)
     return np.abs(values) if rule.direction == "max_abs" else values

@@ -12,7 +12,8 @@ from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_store import ClipSource, SpeechClip, StoredClips
 
-from .details import RAW_FRAMES, Choice, Detail, data_uri, detail, face_window
+from .choice import Choice
+from .details import RAW_FRAMES, Detail, data_uri, detail, face_window
 from .stills import FrameRequest, raw_stills, spread, thumbnail
 
 DETAIL_BYTES: Final = 9_000_000

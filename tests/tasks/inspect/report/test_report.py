@@ -16,7 +16,8 @@ from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS
-from heterodub.tasks.inspect.report.details import choose, paths
+from heterodub.tasks.inspect.report.choice import choose
+from heterodub.tasks.inspect.report.details import paths
 from heterodub.tasks.inspect.report.gather import gather
 from heterodub.tasks.inspect.report.histograms import histograms
 from heterodub.tasks.inspect.report.numbers import numbers
@@ -233,11 +234,11 @@ def test_two_clips_of_each_route_and_reason_are_picked():
         )
         for number in range(20)
     ]
-    chosen = choose(clips, ("asked",))
+    chosen = choose(pa.Table.from_pylist(clips, schema=CLIPS), ("asked",))
     assert chosen.details[0] == "asked"
     picked = [row for row in clips if row["clip_id"] in chosen.details]
     assert [sum(row["stage1"] for row in picked), sum(not row["stage1"] for row in picked)] == [2, 2]
-    assert choose(clips[::-1], ("asked",)) == chosen
+    assert choose(pa.Table.from_pylist(clips[::-1], schema=CLIPS), ("asked",)) == chosen
 
 
 def test_landmarks_are_placed_in_thousandths_of_the_window():

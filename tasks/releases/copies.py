@@ -1,0 +1,70 @@
+"""Copies of some footage among all clips: those of published ones are known, only what is new is compared."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heterodub.tasks.stores.scan import pieces, read_where
+from heterodub.tasks.stores.where import among, is_null
+from heterodub.tasks.stores.workspace import Workspace
+
+from .fingerprints import COLUMNS, Fingerprints
+from .near_duplicates import BLOCK, CopySearch
+
+_IDS: Final = ("clip_id", "media_id")
+
+
+def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
+    """Contents of which a clip is a copy of one of these contents' clips, or of a copy of one.
+
+    Clips that were published are in clusters. Others have not been compared yet: with them, in turn, all that is
+    reached is compared; the fingerprints of all clips are read only if one of them is a copy.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    if not media:
+        return frozenset()
+    reached = _with_clusters(ws, read_where(ws, "clips", _IDS, among("media_id", media)))
+    fresh = read_where(ws, "clips", COLUMNS, is_null("split"))
+    found = reached if fresh.num_rows else {}
+    while found:
+        has_fresh = not found.keys().isdisjoint(fresh["clip_id"].to_pylist())
+        others = pieces(ws, "clips", COLUMNS) if has_fresh else iter([fresh])
+        copies = _matching(ws, found, _without(others, reached))
+        found = _with_clusters(ws, read_where(ws, "clips", _IDS, among("clip_id", copies))) if copies else {}
+        found = {clip: its for clip, its in found.items() if clip not in reached}
+        reached |= found
+    return frozenset(reached.values()) - media
+
+
+def _with_clusters(ws: Workspace, clips: pa.Table) -> dict[str, str]:
+    """Return clips and all that are in one of their clusters: the media of each, by clip_id."""
+    ids = clips["clip_id"].to_pylist()
+    first = read_where(ws, "clips", ["near_copy_of"], among("clip_id", ids))["near_copy_of"].drop_null().to_pylist()
+    names = {*ids, *first}
+    joined = read_where(ws, "clips", _IDS, among("clip_id", names) | among("near_copy_of", names))
+    return dict(zip(joined["clip_id"].to_pylist(), joined["media_id"].to_pylist(), strict=True))
+
+
+def _without(rows: Iterable[pa.Table], clips: Iterable[str]) -> Iterator[pa.Table]:
+    known = pa.array(sorted(clips), pa.string())
+    for piece in rows:
+        yield piece.filter(pc.invert(pc.is_in(piece["clip_id"], known)))
+
+
+def _matching(ws: Workspace, clips: Iterable[str], others: Iterable[pa.Table]) -> set[str]:
+    """Return those of the others that are copies of one of the clips."""
+    rows = read_where(ws, "clips", COLUMNS, among("clip_id", clips))
+    searches = [
+        CopySearch(Fingerprints.of(rows.slice(start, BLOCK).combine_chunks()))
+        for start in range(0, rows.num_rows, BLOCK)
+    ]
+    for piece in others:
+        if piece.num_rows:
+            fingerprints = Fingerprints.of(piece)
+            for search in searches:
+                search.against(fingerprints)
+    pairs = (search.found.joined() for search in searches)
+    return {clip for found in pairs for clip in found.loc[found["copy"], "other"]}
