@@ -16,7 +16,7 @@ from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
-_LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
+_LABELS: Final = ("corpus", "speaker", "licence", "consent", "purpose", "language")
 """Labels that people give a file; a change of it needs no second look at the file."""
 
 RETRIED: Final = frozenset(

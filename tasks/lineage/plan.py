@@ -13,6 +13,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.licences import canonical_licence
 from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.monitoring.run_log import as_step
 from heterodub.tasks.releases.barred import copies_of
@@ -194,6 +195,7 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
+    value = canonical_licence(value) if kind == "licence" else value
     known, earlier = _Known.of(ws), tombstones.media_of(ws, kind, value)
     names = ("uri", "media_id") if kind == "file" else (kind,)
     older = [row for row in known.older if value in {row[name] for name in names}]
