@@ -63,5 +63,5 @@ def ingest(
     tally = work_on_files(store, plan, settings, routing)
     drifts = check_drift(store, settings)
     published = publish_release(store, settings, routing)
-    summary: dict[str, Any] = show_summary(store, plan, tally, drifts, published, time.monotonic() - started)
+    summary: dict[str, Any] = show_summary(store, plan, tally, drifts, published, routing, time.monotonic() - started)
     return with_ending(summary, "partial" if summary["disputed"] else "done")

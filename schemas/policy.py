@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 
 from .config.sections import Section
 from .reasons import ClipReason, Stage
+from .rights import Rights
 from .signals import BY_NAME
 from .toml import read_model
 
@@ -95,6 +96,7 @@ class Policy(Section):
     version: int = Field(ge=1, description="grows with every change")
     stage1: Stage1Limits
     stage2: Stage2Limits
+    rights: Rights = Field(Rights(), description="licences, consents and purposes that each use may have")
 
     @property
     def hash(self) -> str:

@@ -124,10 +124,24 @@ class ClipReason(_Explained):
     AV_SYNC_UNKNOWN = "av_sync_unknown", "whether the speech belongs to this mouth could not be measured"
     STRADDLES_SPLITS = "straddles_splits", "a clip of its scene or sound already stands in another split"
     REFUSED_BY_PERSON = "refused_by_person", "a person refused it; `heterodub explain` shows who, and why"
+    LICENCE_NOT_PERMITTED = "licence_not_permitted", "the policy does not allow its licence here"
+    CONSENT_NOT_PERMITTED = "consent_not_permitted", "the consent of the people shown does not allow it"
+    PURPOSE_NOT_PERMITTED = "purpose_not_permitted", "it may not be used for this purpose"
+    SYNTHETIC_MEDIA = "synthetic_media", "it bears the mark of a generator: the face or the voice is not real"
 
 
-UNUSABLE: Final = frozenset({ClipReason.NO_SOUND, ClipReason.STRADDLES_SPLITS})
-"""Reasons that no label overrules: there is nothing to train on, or test clips would be trained on."""
+RIGHTS_REASONS: Final = frozenset(
+    {
+        ClipReason.LICENCE_NOT_PERMITTED,
+        ClipReason.CONSENT_NOT_PERMITTED,
+        ClipReason.PURPOSE_NOT_PERMITTED,
+        ClipReason.SYNTHETIC_MEDIA,
+    }
+)
+"""Reasons that come from what is stated of a file, or marked in it, and from nothing that was measured."""
+
+UNUSABLE: Final = frozenset({ClipReason.NO_SOUND, ClipReason.STRADDLES_SPLITS}) | RIGHTS_REASONS
+"""Reasons that no label overrules: there is nothing to train on, test clips would be, or nobody may."""
 
 
 class MissingCause(StrEnum):

@@ -25,6 +25,7 @@ class RawFile:
     licence: str | None = None
     consent: str | None = None
     language: str | None = None
+    purpose: str | None = None
     offset_s: float = 0.0
     """Seconds that the sound is late, as stated by the source's owner; taken out before anything is measured."""
     refusal: FileReason | None = None
@@ -80,6 +81,8 @@ class MediaFacts:
     streams: tuple[StreamFacts, ...]
     sound_channel: str | None = None
     """The one channel that is used, such as FL; None: all of them, mixed."""
+    synthetic: str | None = None
+    """Mark of a generator that the file bears."""
 
 
 @dataclass(frozen=True, slots=True)

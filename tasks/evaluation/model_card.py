@@ -3,6 +3,7 @@
 A model that ships has it as a file, a registered version as its description in MLflow.
 """
 
+import json
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +18,19 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import HeterodubError
+from heterodub.schemas.licences import UNSTATED
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.tracking.registry import LONGEST_DESCRIPTION, describe_version, named_version, version_called
+from heterodub.tasks.tracking.models import LICENCES
+from heterodub.tasks.tracking.registry import (
+    LONGEST_DESCRIPTION,
+    describe_version,
+    named_version,
+    tag_version,
+    version_called,
+)
 from heterodub.tasks.tracking.runs import TrackedRun
 from heterodub.tasks.tracking.store import open_tracking
 from heterodub.tasks.training.clip_selection import ClipRef, Selection
@@ -69,7 +78,7 @@ def footage_of(workspace: Workspace, selection: Selection, labels: Sequence[str]
     """List the footage of a training, train and val clips, by terms; the most first."""
     clips = (*selection.train, *selection.val)
     rows = releases.read_table(workspace, selection.release, "catalog", ["media_id", *labels]).to_pylist()
-    terms = {row["media_id"]: tuple((label, row[label] or "not stated") for label in labels) for row in rows}
+    terms = {row["media_id"]: tuple((label, row[label] or UNSTATED) for label in labels) for row in rows}
     parts: dict[tuple[tuple[str, str], ...], list[ClipRef]] = {}
     for clip in clips:
         parts.setdefault(terms[clip.place.media_id], []).append(clip)
@@ -162,6 +171,8 @@ def describe_training(settings: Settings, spec: AnySpec, registered: Registered)
         footage = footage_of(selection.workspace, selection, ["licence"])
         card = model_card(registered.trained.card, f"{version}.".capitalize(), footage, {})
         text = describe_version(tracking, version, lambda present: present or card)
+        licences = sorted({value for part in footage for _, value in part.terms})
+        tag_version(tracking, version, {LICENCES: json.dumps(licences)})
         TrackedRun(tracking, registered.run_id, resumed=True).describe(text)
 
 

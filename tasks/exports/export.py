@@ -1,7 +1,7 @@
 """Export of a release into a folder: files of rows, descriptions, and raw files where they are asked for."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,18 @@ from typing import Any, Final, Literal
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.endings import ending_of_jobs
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
+from heterodub.schemas.licences import UNSTATED
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import ClipReason
+from heterodub.schemas.rights import RIGHTS, Use
 from heterodub.tasks.reading.workspace import ReleaseReader, Split, StageName
+from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.removal import remove_below
 
 from .card import write_card
 from .croissant import write_croissant
 from .media import ClipSounds, copy_media
-from .metadata import UNSTATED, Contents, ExportedFile, write_record
+from .metadata import Contents, ExportedFile, write_record
 from .rows import export_rows
 from .shards import ParquetShards, Shards, TarShards
 
@@ -79,7 +84,15 @@ def _write(
 ) -> dict[str, Any]:
     contents = Contents(release.info, with_audio=request.sound)
     datasets = [release.dataset(stage, split) for stage in request.stages for split in request.splits]
-    labels = [dataset.labelled().select(["media_id", "uri", "licence"]).to_pylist() for dataset in datasets]
+    policy = active_policy(release.workspace) or load_policy()
+    stored = [dataset.labelled().select(["clip_id", "media_id", "uri", *RIGHTS]).to_pylist() for dataset in datasets]
+    every = (row for rows in stored for row in rows)
+    refusals = {row["clip_id"]: reasons for row in every if (reasons := policy.rights.refusals(Use.EXPORT, row))}
+    labels = [[row for row in rows if row["clip_id"] not in refusals] for rows in stored]
+    if not any(labels):
+        raise NotFoundError(
+            f"release {release.id}: the policy's rights allow no clip of it to be exported: {_reasons(refusals)}"
+        )
     contents.licences = dict(sorted(Counter(row["licence"] or UNSTATED for rows in labels for row in rows).items()))
     videos: dict[str, str] = {}
     gone: dict[str, str] = {}
@@ -89,7 +102,7 @@ def _write(
     contents.media = len(videos)
     for dataset in datasets:
         written = _SHARDS[request.form](folder, dataset.stage, str(dataset.split), request.sound)
-        for row in export_rows(dataset, videos, sounds):
+        for row in export_rows(dataset, videos, sounds, refusals):
             written.add(row)
         written.close()
         contents.files += [
@@ -101,7 +114,13 @@ def _write(
     elif request.form == "croissant":
         write_croissant(folder, contents)
     write_record(folder, request.form, contents)
-    return _summary(contents, gone, {} if sounds is None else sounds.left_out)
+    summary = _summary(contents, gone, {} if sounds is None else sounds.left_out)
+    return summary | {"clips_left_out": len(refusals), "left_out_for": _reasons(refusals)}
+
+
+def _reasons(refusals: Mapping[str, Sequence[ClipReason]]) -> str:
+    counts = Counter(str(reason) for reasons in refusals.values() for reason in reasons)
+    return ", ".join(f"{reason} ({count})" for reason, count in sorted(counts.items()))
 
 
 def _summary(contents: Contents, gone: dict[str, str], silent: dict[str, str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.visualization.sound import ClipPlace, raw_sound
 
-_COLUMNS: Final = ("uri", "speaker", "licence", "consent", "language", "corpus", "offset")
+_COLUMNS: Final = ("uri", "speaker", "licence", "consent", "purpose", "language", "corpus", "offset")
 _FILE_LIMIT_S: Final = 600.0
 """Time limit of reading a clip's sound."""
 

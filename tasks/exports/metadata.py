@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.exports import RECORD
@@ -12,8 +11,6 @@ from heterodub.tasks.media.paths import fingerprint
 from heterodub.tasks.releases.releases import Release
 
 from .rows import UNITS
-
-UNSTATED: Final = "not stated"
 
 
 @dataclass(frozen=True, slots=True)

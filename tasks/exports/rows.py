@@ -3,7 +3,7 @@
 The address of a raw file is not among them: it tells of the machine that ingested it.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.reading.datasets import FaceDataset, SpeechDataset
 from heterodub.tasks.training.clip_store import PictureClip
 
 _OF_CLIPS: Final = (
-    *("clip_id", "media_id", "corpus", "speaker", "backend", "extractor", "shot", "track", "start_frame", "frames"),
-    *("width", "height", *SIGNAL_NAMES, "near_copy_of", "same_scene_as", "split_group", "split"),
+    *("clip_id", "media_id", "corpus", "speaker", *RIGHTS, "backend", "extractor", "shot", "track", "start_frame"),
+    *("frames", "width", "height", *SIGNAL_NAMES, "near_copy_of", "same_scene_as", "split_group", "split"),
 )
-_OF_CATALOG: Final = ("licence", "consent", "language")
+_OF_CATALOG: Final = ("language",)
 FACTS: Final[Mapping[str, pa.DataType]] = {
     **{name: CLIPS.field(name).type for name in _OF_CLIPS},
     **{name: CATALOG.field(name).type for name in _OF_CATALOG},
@@ -72,15 +73,20 @@ Sound = Callable[[Mapping[str, Any], int], bytes | None]
 
 
 def export_rows(
-    dataset: SpeechDataset | FaceDataset, videos: Mapping[str, str], sound: Sound | None = None
+    dataset: SpeechDataset | FaceDataset,
+    videos: Mapping[str, str],
+    sound: Sound | None = None,
+    left_out: Collection[str] = (),
 ) -> Iterator[ExportRow]:
-    """Yield the clips of a data set, in its order. videos: paths in the export by media id.
+    """Yield the clips of a data set, in its order. videos: paths in the export by media id. left_out: ids of clips.
 
     Raises: NotFoundError - a file of the release is gone. WorkspaceError - a file is damaged.
     """
     labelled = dataset.labelled()
     narrow = labelled.select([one.name for one in labelled.schema if not pa.types.is_binary(one.type)])  # no hashes
     for number, clip in enumerate(narrow.to_pylist()):
+        if clip["clip_id"] in left_out:
+            continue
         facts = {name: clip.get(name) for name in FACTS}
         facts |= {"release": dataset.release.release_id, "video": videos.get(clip["media_id"])}
         stored = dataset.stored(number)

@@ -17,7 +17,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.row_spool import divided, part_count
 from heterodub.tasks.stores.workspace import Workspace
 
-LABELS: Final = ("corpus", "speaker", "licence", "consent", "language")
+LABELS: Final = ("corpus", "speaker", "licence", "consent", "purpose", "language")
 """Labels that people give a file; a change of it needs no second look at the file."""
 
 RETRIED: Final = frozenset(

@@ -15,21 +15,19 @@ from functools import partial
 from operator import attrgetter
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.clip_labels import label_clips
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
 
-_STATEMENTS: Final = ("speaker", "licence", "consent", "language", "offset_s")
+_STATEMENTS: Final = ("speaker", "licence", "consent", "purpose", "language", "offset_s")
 """Labels that are about the content, so equal bytes have the same; an empty one, or an offset of 0, says nothing."""
 
 
@@ -155,7 +153,7 @@ def _is_done(chosen: RawFile, before: catalog.Row, names: Collection[str]) -> bo
 def relabel(
     workspace: Workspace, files: Iterable[RawFile], settings: Settings, listed: ListedAmong = nobody
 ) -> list[catalog.Row]:
-    """Store the new labels of files that are done: their speaker, corpus, licence, consent and language.
+    """Store the new labels of files that are done: their speaker, corpus, rights and language.
     Returns the rows that give nothing from now on.
 
     listed: says which files the same listing names besides, with labels that the catalog knows.
@@ -234,28 +232,5 @@ def _replace(
 ) -> None:
     if not changed and not removed:
         return
-    _label_clips(workspace, {row["media_id"]: row for row in stands if row["state"] == FileState.MEASURED})
+    label_clips(workspace, {row["media_id"]: row for row in stands if row["state"] == FileState.MEASURED})
     tables.replace_rows(workspace, "catalog", catalog.catalog_table(changed), "uri", also=removed)
-
-
-def _label_clips(workspace: Workspace, rows: catalog.Catalog) -> None:
-    """Copy labels from the catalog's rows, by media, to their clips.
-
-    A clip whose speaker becomes another leaves its split group: publishing gives it that of its speaker.
-    """
-    chosen = pc.field("media_id").isin(pa.array(list(rows), pa.string()))
-    clips = tables.read(workspace, "clips", ["clip_id", "media_id", "speaker", "split_group"], filter=chosen)
-    media = clips["media_id"].to_pylist()
-    speakers = [rows[m]["speaker"] or f"file:{m}" for m in media]
-    before = zip(speakers, clips["speaker"].to_pylist(), clips["split_group"].to_pylist(), strict=True)
-    changes = pa.table(
-        {
-            "clip_id": clips["clip_id"],
-            "uri": pa.array([rows[m]["uri"] for m in media], pa.string()),
-            "corpus": pa.array([rows[m]["corpus"] for m in media], pa.string()),
-            "speaker": pa.array(speakers, pa.string()),
-            "split_group": pa.array([group if now == was else None for now, was, group in before], pa.string()),
-        }
-    )
-    if changes.num_rows:
-        tables.update_columns(workspace, "clips", changes)

@@ -253,10 +253,23 @@ def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool
 
 def _job(raw: RawFile, media_id: str, policy: Policy, labels: VerdictsByClip) -> FileJob:
     # parts of other content must not share a name: a release may still hold the old one
-    content = f"{policy.hash} {raw.offset_s}" + (f" {sorted(labels.items())}" if labels else "")
+    rights = (raw.licence, raw.consent, raw.purpose)
+    content = f"{policy.hash} {raw.offset_s} {rights}" + (f" {sorted(labels.items())}" if labels else "")
     suffix = hashlib.sha256(content.encode()).hexdigest()[:12]
     speaker = catalog.speaker_key(raw, media_id)
-    return FileJob(raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s, suffix=suffix, labels=labels)
+    return FileJob(
+        raw.uri,
+        media_id,
+        raw.size_bytes,
+        raw.corpus,
+        speaker,
+        raw.offset_s,
+        suffix=suffix,
+        labels=labels,
+        licence=raw.licence,
+        consent=raw.consent,
+        purpose=raw.purpose,
+    )
 
 
 def _row_of(raw: RawFile, extractor: str, done: FileResult) -> catalog.Row:

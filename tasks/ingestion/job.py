@@ -43,6 +43,9 @@ class FileJob:
     """Part of the film to work on."""
     labels: Mapping[str, Mapping[Stage, bool]] = field(default_factory=dict)
     """Labels of people on its clips, by clip id: a file that is measured anew keeps them."""
+    licence: str | None = None
+    consent: str | None = None
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class Analysis:
     parts: Mapping[str, PartFile] = field(default_factory=dict)
 
 
-_SAID_BY_JOB: Final = ("media_id", "corpus", "speaker")
+_SAID_BY_JOB: Final = ("media_id", "corpus", "speaker", "licence", "consent", "purpose")
 
 
 def require_own(analysis: Analysis, job: FileJob) -> None:

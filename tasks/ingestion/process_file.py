@@ -128,7 +128,7 @@ def _of_stream(
         if job.streams:
             numbers = [job.streams[1]]
         with SoundTracks.open(numbers, default_alone, open_stream) as sounds:
-            return _Analyst(job, settings, policy, sounds, outgoing).work(video, facts)
+            return _Analyst(job, settings, policy, sounds, outgoing, facts.synthetic).work(video, facts)
 
 
 _NO_CLIPS, _REFUSED, _ADMITTED = range(3)
@@ -158,15 +158,21 @@ class _Analyst:
     """State shared by the steps of one file."""
 
     def __init__(
-        self, job: FileJob, settings: Settings, policy: Policy, sounds: SoundTracks, outgoing: Mapping[str, Path]
+        self,
+        job: FileJob,
+        settings: Settings,
+        policy: Policy,
+        sounds: SoundTracks,
+        outgoing: Mapping[str, Path],
+        synthetic: str | None,
     ) -> None:
         self.job, self.settings, self.policy, self.sounds, self.outgoing = job, settings, policy, sounds, outgoing
         self.backend = _backend(settings)
         self.transitions = TransitionFinder()
         self.builder = ClipBuilder(settings.clips, self.transitions)
-        self.origin = rows.ClipOrigin(
-            job.media_id, job.uri, job.corpus, job.speaker, settings.extractor, self.backend.name
-        )
+        stated = (job.licence, job.consent, job.purpose, synthetic)
+        versions = (settings.extractor, self.backend.name)
+        self.origin = rows.ClipOrigin(job.media_id, job.uri, job.corpus, job.speaker, *stated, *versions)
         self.clips: list[dict[str, Any]] = []
         self.frames = 0
         self.faces_seen = False
@@ -228,7 +234,7 @@ class _Analyst:
         sound = self._clip_sound(draft)
         measured = measure_clip(face, sound, self.settings.clips)
         labels = self.job.labels.get(rows.clip_id(self.origin, draft))
-        decision = route_clip(measured.values, self.policy, labels)
+        decision = route_clip(measured.values, self.policy, labels, self.origin.stated)
         fingerprints = {
             "picture_hash": clip_picture_hash([frame.grey for frame in draft.content]),
             "sound_hash": b"" if sound.mel is None else sound_hash(sound.mel),

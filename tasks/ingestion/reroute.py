@@ -20,12 +20,13 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason, FileReason, FileState, Stage
+from heterodub.schemas.rights import RIGHTS
 from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.job import Admission, FileJob
 from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.quality.av_sync import correction_frames
-from heterodub.tasks.quality.routing import overrule, route_columns
+from heterodub.tasks.quality.routing import overrule, route_columns, with_rights
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.labels import read_labels, verdicts_by_clip
@@ -81,9 +82,9 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
     """
     signals = sorted({rule.signal for rule in policy.rules()})
     version = tables.version(workspace, "clips")
-    clips = tables.read(workspace, "clips", [*_DECIDED, *signals], version)
+    clips = tables.read(workspace, "clips", [*_DECIDED, *RIGHTS, *signals], version)
     columns = {name: clips[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in signals}
-    masks = route_columns(columns, policy)
+    masks = with_rights(route_columns(columns, policy), clips.select(RIGHTS).to_pylist(), policy)
     for stage in Stage:
         straddles = _holds(clips[f"{stage}_reasons"], ClipReason.STRADDLES_SPLITS)
         masks[stage][ClipReason.STRADDLES_SPLITS] = straddles  # the splits' verdict, which no policy overrules

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from heterodub.schemas.records import Decision, Measurements
+from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.tables import STAGE1, STAGE2
 from heterodub.tasks.ingestion.clip_builder import Draft
 from heterodub.tasks.quality.measure import FaceTrack
@@ -25,8 +26,17 @@ class ClipOrigin:
     uri: str
     corpus: str
     speaker: str
+    licence: str | None
+    consent: str | None
+    purpose: str | None
+    synthetic: str | None
     extractor: str
     backend: str
+
+    @property
+    def stated(self) -> dict[str, str | None]:
+        """Rights in the file."""
+        return {name: getattr(self, name) for name in RIGHTS}
 
 
 def clip_id(origin: ClipOrigin, draft: Draft) -> str:

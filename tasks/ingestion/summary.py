@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.display import counted
+from heterodub.schemas.licences import suggestion
+from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.tasks.ingestion.plan import IngestPlan
 from heterodub.tasks.ingestion.tally import Tally
@@ -17,6 +19,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
 _SHOWN: Final = 20
+_EXAMPLES: Final = 5
 _DISPUTE: Final = f"file: {FileReason.LABELS_DISAGREE}"
 
 
@@ -26,6 +29,7 @@ def summarise(
     tally: Tally,
     drifts: Sequence[CorpusDrift],
     published: PublishResult,
+    policy: Policy,
     seconds: float,
 ) -> dict[str, Any]:
     """Summarise the workspace and this run. `drift` holds the warnings, a sentence a corpus, and
@@ -62,7 +66,7 @@ def summarise(
         "drift": [warning for drift in drifts if (warning := drift.warning())],
         "disputed": list(_disputed(catalog)) if tally.reasons[_DISPUTE] else [],
         "state": "partial" if tally.reasons[_DISPUTE] else "done",
-        "notes": [*_losses(plan), *published.notes],
+        "notes": [*_losses(plan), *_unknown_licences(plan, policy), *published.notes],
     }
 
 
@@ -72,6 +76,17 @@ def _losses(plan: IngestPlan) -> list[str]:
         return []
     lost = counted(plan.speakers_lost, "file")
     return [f"{lost} had a speaker, whom this listing does not name: ingest the manifest that does to have them again"]
+
+
+def _unknown_licences(plan: IngestPlan, policy: Policy) -> list[str]:
+    """Name the licences of this run's files that no rule can allow but by their very words."""
+    stated = {raw.licence for raw in (*plan.fresh, *plan.relabelled) if raw.licence}
+    unknown = sorted(licence for licence in stated if not policy.rights.is_known(licence))
+    if not unknown:
+        return []
+    named = [f"{text!r}" + (f" ({near}?)" if (near := suggestion(text)) else "") for text in unknown[:_EXAMPLES]]
+    more = f" and {len(unknown) - _EXAMPLES} more" if len(unknown) > _EXAMPLES else ""
+    return [f"no SPDX expression and no house licence of the policy: {', '.join(named)}{more}"]
 
 
 def _disputed(catalog: pa.Table) -> Iterator[str]:

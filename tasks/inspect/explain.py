@@ -11,6 +11,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import EXPLANATIONS, FileState, Stage
 from heterodub.schemas.records import Decision, MediaFacts
+from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS
 from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.labelling.applied import LabelEffect, label_effect, unusable_for
@@ -140,7 +141,7 @@ CLIP_COLUMNS: Final = tuple(name for name in CLIPS.names if name not in ("pictur
 
 _SIGN: Final = {"min": ">=", "max": "<=", "max_abs": "|x| <="}
 _FACTS: Final = (
-    "size_bytes", "corpus", "speaker", "licence", "consent", "language", "offset_s", "extractor", "media_s",
+    "size_bytes", "corpus", "speaker", "licence", "consent", "purpose", "language", "offset_s", "extractor", "media_s",
     "dropped_s", *MediaFacts.__dataclass_fields__,
 )  # fmt: skip
 
@@ -164,7 +165,8 @@ def explain_clip(row: Row, policy: Policy, labels: Labels | None = None) -> Clip
     """Explain a row of the clips table under a policy. labels: standing ones, of this clip among others."""
     values = {name: row[name] for name in SIGNAL_NAMES}
     of_clip = [label for stage in Stage if (label := (labels or {}).get((row["clip_id"], stage)))]
-    now = route_clip(values, policy, {label.stage: label.keep for label in of_clip})
+    verdicts = {label.stage: label.keep for label in of_clip}
+    now = route_clip(values, policy, verdicts, {name: row[name] for name in RIGHTS})
     copied = ("clip_id", "media_id", "uri", "speaker", "shot", "track", "extractor", "backend", "split")
     return ClipAnswer(
         **{name: row[name] for name in (*copied, "near_copy_of", "same_scene_as", "stage1", "stage2", "policy")},

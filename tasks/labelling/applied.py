@@ -8,15 +8,16 @@ import pyarrow as pa
 
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
+from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.signals import SIGNAL_NAMES
-from heterodub.tasks.quality.routing import as_columns, overrule, route_columns
+from heterodub.tasks.quality.routing import as_columns, overrule, route_columns, with_rights
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import Labels, label_rows, read_labels, verdicts_by_clip
 from heterodub.tasks.stores.workspace import Workspace
 
 Row = Mapping[str, Any]
 
-_READ: Final = ["clip_id", "media_id", "stage1_reasons", "stage2_reasons", *SIGNAL_NAMES]
+_READ: Final = ["clip_id", "media_id", "stage1_reasons", "stage2_reasons", *RIGHTS, *SIGNAL_NAMES]
 
 
 class LabelEffect(StrEnum):
@@ -79,7 +80,8 @@ def _decided(clips: Sequence[Row], labels: Labels, policy: Policy) -> dict[tuple
     """Return the reasons of each clip and stage by policy and labels."""
     said = verdicts_by_clip(labels)
     by_place = {place: said[row["clip_id"]] for place, row in enumerate(clips) if row["clip_id"] in said}
-    masks = overrule(route_columns(as_columns(clips, policy), policy), len(clips), by_place)
+    by_policy = with_rights(route_columns(as_columns(clips, policy), policy), clips, policy)
+    masks = overrule(by_policy, len(clips), by_place)
     return {
         (row["clip_id"], stage): {str(reason) for reason, mask in masks[stage].items() if mask[place]}
         for stage in Stage

@@ -21,9 +21,10 @@ import pyarrow as pa
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
+from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import DRAWS
-from heterodub.tasks.quality.routing import route_columns
+from heterodub.tasks.quality.routing import route_columns, with_rights
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.labels import Labels, read_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -32,7 +33,8 @@ from heterodub.tasks.tracking.ledger import now_utc
 ADMITTED: Final = "admitted"
 
 CLIP_COLUMNS: Final = [
-    "clip_id", "media_id", "uri", "speaker", "start_frame", "frames", "stage1_reasons", "stage2_reasons", *SIGNAL_NAMES,
+    "clip_id", "media_id", "uri", "speaker", "start_frame", "frames", "stage1_reasons", "stage2_reasons", *RIGHTS,
+    *SIGNAL_NAMES,
 ]  # fmt: skip
 
 Row = Mapping[str, Any]
@@ -75,7 +77,8 @@ def label_candidates(clips: pa.Table, policy: Policy) -> list[LabelCandidate]:
     names = {rule.signal for rule in policy.rules()}
     columns = {name: np.array(clips[name].to_pylist(), np.float64) for name in names}  # null becomes NaN
     by_place: dict[Stage, list[set[str]]] = {stage: [set() for _ in range(clips.num_rows)] for stage in Stage}
-    for stage, masks in route_columns(columns, policy).items():
+    masks_by_stage = with_rights(route_columns(columns, policy), clips.select(RIGHTS).to_pylist(), policy)
+    for stage, masks in masks_by_stage.items():
         for reason, mask in masks.items():
             for place in np.flatnonzero(mask).tolist():
                 by_place[stage][place].add(str(reason))
@@ -120,7 +123,8 @@ def draw_clips(ws: Workspace, policy: Policy, count: int, seed: int = 0) -> Labe
     """
     clips = label_candidates(tables.read_any(ws, "clips", CLIP_COLUMNS), policy)
     strata = strata_of(clips)
-    frame = _hash(policy.hash, *(f"{name} {clip.clip_id}" for name, of_it in strata.items() for clip in of_it))
+    members = (f"{name} {clip.clip_id} {' '.join(clip.reasons)}" for name, of_it in strata.items() for clip in of_it)
+    frame = _hash(policy.hash, *members)
     answered = _answered_in(ws, frame, clips)
     pools = {name: [clip for clip in of_it if clip.clip_id not in answered] for name, of_it in strata.items()}
     done = {name: len(strata[name]) - len(pool) for name, pool in pools.items()}

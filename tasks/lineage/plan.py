@@ -9,6 +9,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
+from heterodub.schemas.licences import canonical_licence
 from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.monitoring.run_log import as_step
 from heterodub.tasks.releases.copies import copies_of
@@ -152,6 +153,7 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
+    value = canonical_licence(value) if kind == "licence" else value
     footage, named = FootageRows(ws), require_named(ws, kind, value)
     copied = copies_of(ws, named.media)
     return replace(

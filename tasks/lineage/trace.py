@@ -11,6 +11,7 @@ from heterodub.schemas.display import visible
 from heterodub.schemas.endings import with_ending
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.rights import RIGHTS
 from heterodub.tasks.monitoring.run_log import recorded
 from heterodub.tasks.preflight.data import check_takedown
 from heterodub.tasks.releases import releases
@@ -34,7 +35,8 @@ _MODEL: Final = re.compile(r"(?:models:/)?(?P<model>[\w-]+)(?:/(?P<version>\d+)|
 
 @dataclass(frozen=True, slots=True)
 class ModelTrace:
-    """Raw files behind a model version. clips: ids by split, None if they are not known. files: a row for each content,
+    """Raw files behind a model version. licences: of its training, as stated then. clips: ids by split, None if they
+    are not known. files: a row for each content,
     with its present labels; gone: contents that are not in the catalog any more. kept: labels by which people put clips
     of it into its release against the policy, or with it.
     """
@@ -44,6 +46,7 @@ class ModelTrace:
     aliases: tuple[str, ...]
     run: str
     taken_down: str | None
+    licences: tuple[str, ...]
     release: dict[str, Any] | None
     clips: dict[str, list[str]] | None
     files: tuple[dict[str, Any], ...]
@@ -100,7 +103,7 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
     version = named_version(tracking, model, name)
     clips = trained_on(tracking, ws, version)
     media = {clip["media_id"] for clip in clips or []}
-    columns = ["media_id", "uri", "corpus", "licence", "consent", "speaker"]
+    columns = ["media_id", "uri", "corpus", *RIGHTS, "speaker"]
     rows = read_where(ws, "catalog", columns, among("media_id", media)).to_pylist()
     files = {row["media_id"]: row for row in reversed(rows)}
     moves = [move for move in ledger.moves(ws, model) if version.number in (move.from_version, move.to_version)]
@@ -110,6 +113,7 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
         aliases=tuple(aliases_of(tracking, model).get(version.number, ())),
         run=version.run_id,
         taken_down=version.taken_down or None,
+        licences=version.licences,
         release=_release(ws, version),
         clips=None if clips is None else _by_split(clips),
         files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),

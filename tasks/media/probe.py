@@ -1,5 +1,6 @@
 """Read the facts that a container states, and decode one picture to verify that there is one."""
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .containers import claimed_size, has_decoder, open_input, set_up
 from .geometry import Geometry, PixelAspect
 from .sniff import Container
 from .streams import MIN_SIDE_PX, SOUND, picture_streams, ranked_pictures, sound_streams, stream_facts
+from .synthetic_marks import synthetic_mark
 from .timeline import length_s
 from .video_frames import decoded
 
@@ -42,7 +44,8 @@ def probe(path: Path, container: Container, limits: LimitSettings, picture: int 
         geometry = PixelAspect(video).geometry(frame)
         _check_pixels(*geometry.displayed, limits)  # long pixels are made square: up to four times as many
         sound = next(iter(sound_streams(source)), None)
-        return _facts(container, video, geometry, duration_s, sound, stream_facts(source, ranked, sound))
+        facts = _facts(container, video, geometry, duration_s, sound, stream_facts(source, ranked, sound))
+        return replace(facts, synthetic=synthetic_mark(path, source))
 
 
 def _check_size(video: VideoStream, path: Path, container: Container, limits: LimitSettings) -> None:

@@ -21,6 +21,7 @@ from heterodub.tasks.tracking.champions import Candidate, Champions
 from heterodub.tasks.tracking.ledger import Evidence, Move
 from heterodub.tasks.tracking.lineage import require_not_taken_down
 from heterodub.tasks.tracking.models import Version, fetch_version
+from heterodub.tasks.tracking.rights import require_rights
 from heterodub.tasks.training.clip_selection import find_release
 
 from . import decision
@@ -140,10 +141,11 @@ def _require_promotable(ws: Workspace, challenger: Candidate, benchmark: Benchma
     """Refuse a version of unverified origin.
 
     Raises: PromotionError - its release is not one of this workspace or its audit failed; it was trained on footage
-    that was taken down, or on files of the benchmark.
+    that was taken down or may not be used so, or on files of the benchmark.
     """
     _require_release(ws, challenger.version)
     require_not_taken_down(ws, challenger.version, challenger.media)
+    require_rights(ws, challenger.version, challenger.media)
     if seen := challenger.media & _media(benchmark):
         raise PromotionError(
             f"{challenger.version} is refused: it was trained on {counted(len(seen), 'file')} of benchmark "

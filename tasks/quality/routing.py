@@ -5,6 +5,7 @@ One implementation serves a single clip in a worker and a million rows of a dry 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from heterodub.schemas.policy import Policy, Rule
 from heterodub.schemas.reasons import UNUSABLE, ClipReason, Stage
 from heterodub.schemas.records import Decision
+from heterodub.schemas.rights import NOTHING_STATED, RIGHTS
 
 Columns = Mapping[str, NDArray[np.float64]]
 """Signal name -> (clips,) float; NaN where it could not be measured."""
@@ -19,6 +21,9 @@ Columns = Mapping[str, NDArray[np.float64]]
 Mask = NDArray[np.bool_]
 Refusals = dict[Stage, dict[ClipReason, Mask]]
 """For each stage and reason a mask (clips,) of the clips that are refused for it."""
+
+Stated = Mapping[str, Any]
+"""Rights in the footage of one clip: its values of RIGHTS."""
 
 Verdicts = Mapping[Stage, bool]
 """Labels of a person on one clip: True keeps it for the stage, False refuses it."""
@@ -64,6 +69,19 @@ def route_columns(signals: Columns, policy: Policy) -> Refusals:
     return masks
 
 
+def with_rights(masks: Refusals, stated: Sequence[Stated], policy: Policy) -> Refusals:
+    """Add the refusals of clips whose rights the policy does not allow. stated: of each clip."""
+    refused: Refusals = {stage: dict(of_stage) for stage, of_stage in masks.items()}
+    places: dict[tuple[str | None, ...], list[int]] = {}
+    for place, one in enumerate(stated):
+        places.setdefault(tuple(one[name] for name in RIGHTS), []).append(place)
+    for values, clips in places.items():
+        for stage in Stage:
+            for reason in policy.rights.refusals(stage, dict(zip(RIGHTS, values, strict=True))):
+                refused[stage].setdefault(reason, np.zeros(len(stated), bool))[clips] = True
+    return refused
+
+
 def overrule(masks: Refusals, clips: int, verdicts: Mapping[int, Verdicts]) -> Refusals:
     """Apply labels: a kept clip loses all reasons but UNUSABLE, a refused one gains a reason.
 
@@ -90,12 +108,18 @@ def as_columns(clips: Sequence[Mapping[str, float | None]], policy: Policy) -> d
     }
 
 
-def route_clip(values: Mapping[str, float | None], policy: Policy, verdicts: Verdicts | None = None) -> Decision:
+def route_clip(
+    values: Mapping[str, float | None],
+    policy: Policy,
+    verdicts: Verdicts | None = None,
+    stated: Stated = NOTHING_STATED,
+) -> Decision:
     """Route one clip. `values` holds every signal of heterodub.schemas.signals, null where not measured.
 
-    verdicts: labels of a person, which overrule the policy.
+    verdicts: labels of a person, which overrule the policy's limits. stated: rights, which nothing overrules.
     """
-    masks = overrule(route_columns(as_columns([values], policy), policy), 1, {0: verdicts or {}})
+    masks = with_rights(route_columns(as_columns([values], policy), policy), [stated], policy)
+    masks = overrule(masks, 1, {0: verdicts or {}})
     reasons = {
         stage: tuple(sorted(reason for reason, mask in of_stage.items() if mask[0]))
         for stage, of_stage in masks.items()

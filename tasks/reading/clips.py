@@ -9,7 +9,7 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
 
-LABELS: Final = ("licence", "consent", "language", "offset_s", "picture_stream", "sound_stream")
+LABELS: Final = ("language", "offset_s", "picture_stream", "sound_stream")
 """Columns of `catalog` that belong to each clip of a file: labels, and which streams were read."""
 
 

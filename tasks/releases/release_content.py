@@ -11,13 +11,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.contract import FPS
+from heterodub.schemas.licences import UNSTATED
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
-CLIP_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "stage1", "stage2", "split", *SIGNAL_NAMES]
+CLIP_COLUMNS: Final = [
+    "clip_id", "media_id", "speaker", *RIGHTS, "frames", "stage1", "stage2", "split", *SIGNAL_NAMES,
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,14 @@ class ReleaseProvenance:
 
 
 def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: ReleaseProvenance, clips: pa.Table) -> str:
-    """Hash a release; changes with each clip, its speaker, flags, split, labels and measured values; not when rows only
-    move. Payload is not read: none changes without a measured value, for both come from one look at the file.
+    """Hash a release; changes with each clip, its speaker, rights, flags, split, labels and measured values; not when
+    rows only move. Payload is not read: none changes without a measured value, for both come from one look at the file.
     """
     digest = hashlib.sha256()
     origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(origin_parts).encode())
     rows = clips.sort_by("clip_id")
-    digest.update("".join(_as_json(rows.select(["clip_id", "speaker", "stage1", "stage2", "split"]))).encode())
+    digest.update("".join(_as_json(rows.select(["clip_id", "speaker", *RIGHTS, "stage1", "stage2", "split"]))).encode())
     for name in SIGNAL_NAMES:
         digest.update(rows[name].cast(pa.float64()).fill_null(math.nan).to_numpy().astype("<f8").tobytes())
     for stage in Stage:
@@ -77,3 +81,9 @@ def counts_of(clips: pa.Table) -> dict[str, Any]:
             for row in groups.sort_by("split").to_pylist()
         }
     return counts
+
+
+def licences_of(clips: pa.Table) -> tuple[str, ...]:
+    """Return the licences of the clips that a stage admits, sorted; UNSTATED where some state none."""
+    admitted = clips.filter(pc.or_(clips["stage1"], clips["stage2"]))
+    return tuple(sorted(pc.unique(admitted["licence"].fill_null(UNSTATED)).to_pylist()))

@@ -18,11 +18,11 @@ from heterodub.tasks.stores.json_cells import json_cell
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import release_files
-from .release_content import CLIP_COLUMNS, ReleaseProvenance, counts_of, identity
+from .release_content import CLIP_COLUMNS, ReleaseProvenance, counts_of, identity, licences_of
 
 PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels")
 _JSON: Final = ("counts", "audit", "same_at")
-_LISTS: Final = ("notes", "file_lists", "takedowns")
+_LISTS: Final = ("licences", "notes", "file_lists", "takedowns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,7 @@ class Release:
     code: str
     counts: dict[str, Any]
     audit: dict[str, Any]
+    licences: tuple[str, ...]
     notes: tuple[str, ...]
     file_lists: tuple[str, ...]
     takedowns: tuple[str, ...]
@@ -135,6 +136,7 @@ def publish(
         **asdict(origin),
         counts=counts_of(clips),
         audit=dict(audit),
+        licences=licences_of(clips),
         notes=notes,
         file_lists=(),
         takedowns=(),

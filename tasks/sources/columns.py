@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-KNOWN: Final = ("uri", "speaker", "licence", "consent", "language", "corpus", "offset")
+KNOWN: Final = ("uri", "speaker", "licence", "consent", "purpose", "language", "corpus", "offset")
 """Columns of a manifest; all but the first are optional."""
 
 

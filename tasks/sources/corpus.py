@@ -1,13 +1,14 @@
 """Corpus files: each names a corpus, its place, its files, and how their paths state the speaker."""
 
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import regex  # re's own has no time limit, and a corpus file may come with somebody's footage
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from heterodub.schemas.config.sections import Address, Section
 from heterodub.schemas.errors import SourceError
+from heterodub.schemas.rights import CHECKED
 from heterodub.schemas.toml import read_model
 from heterodub.tasks.sources.columns import check_columns
 from heterodub.tasks.sources.tabular import SUFFIXES, suffix_of
@@ -30,6 +31,7 @@ class Corpus(Section):
     )
     licence: str | None = Field(None, description="licence of every file; of a manifest, where a row states none")
     consent: str | None = Field(None, description="consent of the people shown, likewise")
+    purpose: str | None = Field(None, description="purposes that the footage may serve, likewise")
     language: str | None = Field(None, description="language spoken, likewise")
     manifest: Address | None = Field(
         None, description="table that lists the files, in place of glob and speaker; its paths are below the root"
@@ -52,6 +54,16 @@ class Corpus(Section):
         if self.manifest is not None and not {"glob", "speaker"}.isdisjoint(self.model_fields_set):
             raise ValueError("a manifest lists files and speakers itself: leave out glob and speaker")
         return self
+
+    @field_validator(*CHECKED)
+    @classmethod
+    def _is_known(cls, text: str | None, info: ValidationInfo) -> str | None:
+        return CHECKED[str(info.field_name)](text) if text else None
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """Labels of all files alike."""
+        return {name: getattr(self, name) for name in ("licence", "consent", "purpose", "language")}
 
     @field_validator("columns")
     @classmethod

@@ -227,16 +227,8 @@ def _remote_raw(corpus: Corpus, uri: str, facts: Mapping[str, Any], relative: st
 
 
 def _raw(corpus: Corpus, uri: str, size: int, stamp: str, relative: str) -> RawFile:
-    return RawFile(
-        uri,
-        size,
-        stamp,
-        corpus.name,
-        corpus.speaker_of(relative),
-        corpus.licence,
-        corpus.consent,
-        corpus.language,
-    )
+    raw = RawFile(uri, size, stamp, corpus.name, corpus.speaker_of(relative))
+    return dataclasses.replace(raw, **corpus.labels)
 
 
 _QUESTIONS_AT_ONCE: Final = 32

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from heterodub.schemas.rights import CHECKED
 from heterodub.tasks.sources.columns import KNOWN
 from heterodub.tasks.sources.tabular import cell_text
 
@@ -14,13 +15,22 @@ LABELS: Final = KNOWN[1:]
 def labels_in(cells: Mapping[Any, Any]) -> dict[str, Any]:
     """Return what cells or fields of these names say, as fields of RawFile; empty ones and others are left out.
 
-    Raises: ValueError - a label is no text, or an offset no number.
+    Raises: ValueError - a label is no text, has no known value, or an offset is no number.
     """
-    labels: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     for key, value in cells.items():
         name = str(key).strip().casefold()
         if name in LABELS and (text := cell_text(value)) is not None:
-            labels[name] = text
+            texts[name] = text
+    return as_fields(texts)
+
+
+def as_fields(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return labels as fields of RawFile: rights in one spelling, the offset as a number.
+
+    Raises: ValueError - a consent or a purpose has no known value, or an offset is no number.
+    """
+    labels: dict[str, Any] = {name: CHECKED[name](text) if name in CHECKED else text for name, text in texts.items()}
     if "offset" in labels:
         labels["offset_s"] = seconds(labels.pop("offset"))
     return labels

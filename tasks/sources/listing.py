@@ -16,7 +16,7 @@ LISTING: Final = pa.schema(
         pa.field("size_bytes", pa.int64(), nullable=False),
         pa.field("stamp", pa.string(), nullable=False),
         pa.field("corpus", pa.string(), nullable=False),
-        *(pa.field(label, pa.string()) for label in ("speaker", "licence", "consent", "language")),
+        *(pa.field(label, pa.string()) for label in ("speaker", "licence", "consent", "language", "purpose")),
         pa.field("offset_s", pa.float64(), nullable=False),
         pa.field("refusal", pa.string()),
         pa.field("refusal_detail", pa.string(), nullable=False),

@@ -1,5 +1,5 @@
 """Manifests list files by hand: CSV, JSON lines or Parquet with a column uri and, where known, speaker, licence,
-consent, language, corpus and offset (seconds the sound is late). All of it is checked before anything is done.
+consent, purpose, language, corpus and offset (seconds the sound is late). All of it is checked before anything is done.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ from heterodub.tasks.sources.columns import resolve
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.faults import Faults
 from heterodub.tasks.sources.folder import local_file, remote_file
-from heterodub.tasks.sources.labels import seconds
+from heterodub.tasks.sources.labels import as_fields
 from heterodub.tasks.sources.listing import LISTING, listing_batches, raw_files
 from heterodub.tasks.sources.members import unpacked
 from heterodub.tasks.stores.row_spool import RowSpool, divided, part_count, places_of_first
@@ -163,7 +163,7 @@ def _statement(row: tabular.SheetRow, labels: Mapping[str, str], place: str) -> 
         raise ValueError(f"{uri!r} is not the name of a file")
     if trouble := trouble_with(uri):
         raise ValueError(trouble)
-    stated["offset_s"] = seconds(stated.pop("offset", "0"))
+    stated = as_fields({"offset": "0"} | stated)
     named = (uri, row.spaced.get("uri", uri))  # a name may really begin or end with a space
     stated["roots"] = [name if "://" in name or name.startswith("/") else f"{place}/{name}" for name in named]
     return stated

@@ -177,8 +177,7 @@ def corpus_files(corpus: Corpus, origins: Sequence[str]) -> Iterator[RawFile]:
     if corpus.manifest is None:
         yield from find_files(corpus, origins)
         return
-    stated = {"licence": corpus.licence, "consent": corpus.consent, "language": corpus.language}
-    labels = {name: value for name, value in stated.items() if value is not None}
+    labels = {name: value for name, value in corpus.labels.items() if value is not None}
     with _at_hand(corpus.manifest, suffix_of(corpus.manifest) or "", origins) as path:
         yield from read_manifest(path, corpus.name, corpus.root, origins, corpus.columns, labels)
 

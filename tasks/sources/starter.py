@@ -24,7 +24,9 @@ SETTINGS_FILE: Final = "heterodub.toml"
 _SHOWN: Final = 4
 _EXAMPLES: Final = {
     "speaker": r"'(?P<speaker>spk\d+)/'",
-    "licence": '"CC BY 4.0"',
+    "licence": '"CC-BY-4.0"',
+    "consent": '"given: form of 2024"',
+    "purpose": '"research product"',
     "language": '"en"',
     "manifest": '"labels.csv"',
     "columns": '{uri = "file", speaker = "speaker_id"}',

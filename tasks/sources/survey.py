@@ -32,6 +32,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
                 "identity", "client_id", "subject", "subject_id"),
     "licence": ("licence", "license"),
     "consent": ("consent",),
+    "purpose": ("purpose",),
     "language": ("language", "lang", "locale"),
     "corpus": ("corpus", "dataset"),
     "offset": ("offset", "offset_s"),

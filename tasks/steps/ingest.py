@@ -155,10 +155,11 @@ def show_summary(
     tally: Tally,
     drifts: tuple[CorpusDrift, ...],
     published: PublishResult,
+    policy: Policy,
     seconds: float,
 ) -> dict[str, Any]:
     """Summarise the run, and show the summary in the Prefect UI."""
-    summary = summarise(workspace, plan, tally, drifts, published, seconds)
+    summary = summarise(workspace, plan, tally, drifts, published, policy, seconds)
     show_routes(summary)
     show_table("ingest-summary", [{"what": k, "value": str(v)} for k, v in summary.items() if k != "reasons"])
     show_table("ingest-reasons", [{"reason": k, "count": v} for k, v in summary["reasons"].items()] or [{}])

@@ -31,8 +31,8 @@ name = "sample"
 root = "media"
 glob = "**/*"
 speaker = '{speaker}'
-licence = "public domain (NASA portrait of Eileen Collins); voices by espeak-ng"
-consent = "synthetic: nobody said or did this"
+licence = "LicenseRef-Public-Domain"  # a portrait of Eileen Collins by NASA; voices by espeak-ng
+consent = "not_needed: synthetic, nobody said or did this"
 language = "en"
 """
 

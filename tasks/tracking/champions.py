@@ -29,6 +29,7 @@ from .ledger import ADOPT, CHOOSE, OVERRIDE, Evidence, Move, MoveKind
 from .lineage import media_of, require_not_taken_down
 from .models import Version, verify_version
 from .registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version, registered_model, versions
+from .rights import require_rights
 from .store import Tracking, open_workspace, tracking_errors
 
 _log = logging.getLogger(__name__)
@@ -94,14 +95,16 @@ class Champions:
 
     def usable(self, name: str | None, champion: int | None = None) -> Version:
         """Return the version of that name, which may be made the champion whatever its scores: it is not the champion,
-        no footage behind it was taken down, and its files are the ones that were logged.
+        no footage behind it was taken down or may not be used so, and its files are the ones that were logged.
 
         Raises: PromotionError, ModelFileError - it may not. TrackingError - there is no such version.
         """
         version = named_version(self.tracking, self.model, name)
         if version.number == champion:
             raise PromotionError(f"version {champion} is the champion of {self.model} already")
-        require_not_taken_down(self.ws, version, media_of(self.tracking, self.ws, version))
+        media = media_of(self.tracking, self.ws, version)
+        require_not_taken_down(self.ws, version, media)
+        require_rights(self.ws, version, media)
         verify_version(self.tracking, version)
         return version
 

@@ -4,6 +4,7 @@ Nothing is pickled: a model is our weights (safetensors), our card (JSON), the s
 all of it, whose own sha256 is in the registry. No file of a version is used or run before it was verified against that.
 """
 
+import json
 import shutil
 import tempfile
 import warnings
@@ -36,6 +37,9 @@ CHECKSUMS_TAG: Final = "checksums_sha256"
 
 MODEL_ID: Final = "model_id"
 """Tag of a version, and of an evaluation's run: the LoggedModel that it is, or that was scored."""
+
+LICENCES: Final = "licences"
+"""Tag of a version: JSON list of the licences of the footage it was trained on, as they were stated then."""
 
 TAKEN_DOWN: Final = "taken_down"
 """Tag of versions that were trained on footage which was taken down since."""
@@ -75,6 +79,11 @@ class Version:
     def release(self) -> str:
         """Release it was trained on; empty if it is not known."""
         return self.tags.get("release", "")
+
+    @property
+    def licences(self) -> tuple[str, ...]:
+        """Licences of the footage it was trained on, as they were stated then; empty if they are not known."""
+        return tuple(json.loads(self.tags.get(LICENCES, "[]")))
 
     @property
     def taken_down(self) -> str:

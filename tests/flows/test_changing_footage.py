@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog, driver
 from heterodub.tasks.ingestion.dask_client import open_client
@@ -234,7 +235,8 @@ def test_equal_bytes_of_two_speakers_are_refused_until_labels_agree(place, setti
         assert result["a.mp4"] == result["copy.mp4"] == ("quarantined", "labels_disagree")
         assert clips_of(place) == {"b.mp4": 1, "c.mp4": 1}
     _, plan, tally = store(by_speaker, settings)
-    summary = summarise(Workspace.open(settings.workspace), plan, tally, (), PublishResult(None, False), 1.0)
+    nothing = PublishResult(None, False)
+    summary = summarise(Workspace.open(settings.workspace), plan, tally, (), nothing, load_policy(), 1.0)
     assert summary["state"] == "partial" and any(str(twin) in said for said in summary["disputed"])
     (why,) = {row["error"] for row in contents(place / "workspace")["catalog"] if row["reason"] == "labels_disagree"}
     assert all(word in why for word in ("'alice' at", "'bob' at", str(twin)))

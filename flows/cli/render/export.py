@@ -5,7 +5,7 @@ from typing import Any
 from humanize import naturalsize
 
 from heterodub.flows.cli.render.tables import pairs
-from heterodub.schemas.display import readable_path
+from heterodub.schemas.display import counted, readable_path
 from heterodub.tasks.monitoring.streams import say
 
 
@@ -20,6 +20,8 @@ def show_export(summary: dict[str, Any]) -> None:
     rows.append(("files", f"{summary['files']}, {naturalsize(summary['bytes'])}"))
     rows.append(("raw files", summary["media"] or None))
     pairs(rows)
+    if count := summary["clips_left_out"]:
+        say(f"warning: {counted(count, 'clip')} left out for their rights: {summary['left_out_for']}", error=True)
     for uri, reason in summary["media_left_out"].items():
         say(f"warning: raw file {readable_path(uri)} is left out: {reason}", error=True)
     for clip_id, reason in summary["sounds_left_out"].items():

@@ -29,6 +29,7 @@ def show_model(trace: Mapping[str, Any]) -> None:
             ("clips taken down since by", ", ".join(release.get("takedowns", ()))),
             ("table versions", tables),
             ("code", release.get("code")),
+            ("licences, when trained", ", ".join(trace["licences"])),
             ("clips", "unknown" if clips is None else ", ".join(f"{len(ids)} {split}" for split, ids in clips.items())),
             ("files", f"{len(trace['files'])}" + (f" and {trace['gone']} taken down since" if trace["gone"] else "")),
         ]

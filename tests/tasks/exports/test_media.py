@@ -52,7 +52,7 @@ def _batch(ws: Workspace, number: int, media: str, uri: str) -> FileBatch:
     row = sample.stage1_row(number, 0, FRAMES, sound_shift_frames=SHIFT) | {"media_id": media}
     facts = {"frames": FRAMES, "start_frame": FIRST, "stage2": False, "extractor": EXTRACTOR, "split": "train"}
     clip = sample.clip_row(number, 0, **facts, **place)
-    clip |= {"speaker": LABELS["speaker"], "corpus": LABELS["corpus"]}
+    clip |= {name: LABELS[name] for name in ("speaker", "corpus", "licence")}
     catalog = sample.catalog_row(number, extractor=EXTRACTOR, offset_s=0.0, **place) | LABELS
     part = write_part(ws, "stage1", media, EXTRACTOR, sample.stage1(row))
     return FileBatch(frozenset({media}), sample.catalog(catalog), sample.clips(clip), [part], [])

@@ -1,16 +1,19 @@
 """What the libraries of each format read from an export equals the stores, bit for bit."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import MEL_BANDS
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.rights import Rights, UseRights
 from heterodub.tasks.exports import shards
 from heterodub.tasks.exports.card import write_card
 from heterodub.tasks.exports.export import ExportRequest, check_export, export_release
@@ -18,6 +21,11 @@ from heterodub.tasks.exports.metadata import Contents
 from heterodub.tasks.exports.rows import FACTS, export_rows
 from heterodub.tasks.exports.shards import ParquetShards, TarShards, features
 from heterodub.tasks.media.paths import fingerprint
+from heterodub.tasks.reading.workspace import WorkspaceReader
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import set_policy
+from tests.tasks.training.speakers import speakers
 
 SPLITS = {"train": 3, "val": 1, "test": 1}
 
@@ -130,12 +138,12 @@ def test_record_states_release_splits_and_licences(release, exported):
     record = json.loads((exported("webdataset") / "export.json").read_text())
     assert record["release"] == release.id
     assert record["clips"] == {"stage1": SPLITS, "stage2": SPLITS}
-    assert record["licences"] == {"not stated": 10}
+    assert record["licences"] == {"unstated": 10}
     files = {str(path.relative_to(exported("webdataset"))) for path in exported("webdataset").rglob("*.tar")}
     assert set(record["files"]) == files
     card = (exported("hf") / "README.md").read_text()
     assert release.id in card
-    assert "| not stated | 10 |" in card
+    assert "| unstated | 10 |" in card
     assert "`mel`" in card
     assert "`audio`" not in card
 
@@ -183,3 +191,30 @@ def test_export_without_clips_is_refused(release, tmp_path):
     empty = replace(release, info=replace(release.info, counts={"stage1": {}, "stage2": {}}))
     with pytest.raises(NotFoundError, match="nothing to export"):
         check_export(empty, ExportRequest("hf", tmp_path / "none"))
+
+
+def test_export_leaves_out_what_the_rights_do_not_allow(tmp_path):
+    ws = speakers(tmp_path / "workspace", 5, 8)
+    clips = tables.read(ws, "clips", ["clip_id", "media_id", "split"]).to_pylist()
+    licences = {row["clip_id"]: "House" if row["split"] == "train" else None for row in clips}
+    changes = pa.table({"clip_id": [*licences], "licence": pa.array([*licences.values()], pa.string())})
+    tables.update_columns(ws, "clips", changes)
+    last = releases.latest(ws)
+    origin = releases.ReleaseProvenance(*(getattr(last, one.name) for one in fields(releases.ReleaseProvenance)))
+    new = releases.publish(ws, releases.current_versions(ws), origin, {"checks": 1})
+    assert new.changed and new.release.licences == ("House", "unstated")
+    reader = WorkspaceReader(ws).release()
+    for allowed, left_out in ((["unstated"], 3), (["House"], 2)):
+        set_policy(ws, load_policy().model_copy(update={"rights": Rights(export=UseRights(licences=allowed))}))
+        folder = tmp_path / allowed[0]
+        summary = export_release(reader, ExportRequest("hf", folder), LimitSettings())
+        assert (summary["clips_left_out"], summary["left_out_for"]) == (left_out, f"licence_not_permitted ({left_out})")
+        assert summary["licences"] == {allowed[0]: 2 * (5 - left_out)}
+        written = [pq.read_table(path, columns=["licence"])["licence"] for path in folder.rglob("*.parquet")]
+        assert {str(one) for column in written for one in column.to_pylist()} == {
+            allowed[0].replace("unstated", "None")
+        }
+    set_policy(ws, load_policy().model_copy(update={"rights": Rights(export=UseRights(licences=["Other"]))}))
+    with pytest.raises(NotFoundError, match=r"allow no clip .* licence_not_permitted"):
+        export_release(reader, ExportRequest("hf", tmp_path / "none"), LimitSettings())
+    assert not (tmp_path / "none").exists()

@@ -4,11 +4,13 @@ import shutil
 from functools import partial
 from pathlib import Path
 
+import av
 import pytest
 
+from heterodub.schemas.config.dubbing import SYNTHETIC
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.policy import Policy, load_policy
-from heterodub.schemas.reasons import FileReason
+from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.dask_client import open_client
@@ -16,9 +18,11 @@ from heterodub.tasks.ingestion.deduplication import relabel
 from heterodub.tasks.ingestion.driver import slices, work_through
 from heterodub.tasks.ingestion.ingest_run import _may_still_hold
 from heterodub.tasks.ingestion.plan import plan_run
+from heterodub.tasks.ingestion.reroute import plan_reroute
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.sources.open import source_files
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import write_head
 from tests.tasks.media.media_files import regular, write_media
@@ -210,3 +214,50 @@ def test_measured_file_that_cannot_be_read_right_now_keeps_its_rows(state, reaso
     row = {"uri": "/share/a.mp4", "state": state}
     assert _may_still_hold(row, MediaRefusedError(reason)) is kept
     assert not _may_still_hold(None, MediaRefusedError(reason))
+
+
+def test_rights_decide_when_a_file_is_ingested_and_when_its_labels_change(ingest, settings, footage, policy, tmp_path):
+    set_policy(Workspace.open(settings.workspace), policy)
+    films = ("talking.mp4", "silent.mp4")
+
+    def routes(talking: str, silent: str) -> dict[str, tuple]:
+        listing = tmp_path / "m.csv"
+        listing.write_text(
+            f"uri,licence,consent,purpose\n{footage / films[0]},cc-by-4.0,{talking},research\n"
+            f"{footage / films[1]},BBC agreement,{silent},\n"
+        )
+        ingest(listing)
+        named = rows_of(settings, "clips", "uri", "licence", "consent", "purpose", "stage1", "stage2", "stage2_reasons")
+        stored = {clip for (clip,) in rows_of(settings, "stage2", "clip_id")}
+        admitted = {clip for clip, yes in rows_of(settings, "clips", "clip_id", "stage2") if yes}
+        assert stored == admitted
+        return {Path(uri).name: rest for uri, *rest in named}
+
+    refused, withdrawn = ["consent_not_permitted"], "withdrawn: letter"
+    spoken, still = ("CC-BY-4.0", "given", "research"), ("BBC agreement", "refused", None)
+    assert routes("given", "refused") == {
+        films[0]: [*spoken, True, True, []], films[1]: [*still, False, False, refused],
+    }  # fmt: skip
+    assert routes(withdrawn, "public") == {
+        films[0]: ["CC-BY-4.0", withdrawn, "research", False, False, refused],
+        films[1]: ["BBC agreement", "public", None, False, False, refused],  # waits for `route`
+    }
+    plan = plan_reroute(Workspace.open(settings.workspace), policy)
+    assert [int(plan.newly(stage).sum()) for stage in Stage] == [0, 1]  # the silent one, for pictures alone
+
+
+def test_own_dub_is_refused_for_training_under_any_name(ingest, settings, footage, tmp_path):
+    (dubs := tmp_path / "dubs").mkdir()
+    with av.open(str(footage / "talking.mp4")) as source, av.open(str(dubs / "interview.mkv"), "w") as target:
+        target.metadata["comment"] = f"synthetic: ...; digitalSourceType={SYNTHETIC}"
+        streams = {one.index: target.add_stream_from_template(one) for one in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                target.mux(packet)
+    ingest(dubs)
+    ((mark, *routes),) = rows_of(settings, "clips", "synthetic", "stage1", "stage2", "stage1_reasons", "stage2_reasons")
+    assert mark == "digitalSourceType compositeWithTrainedAlgorithmicMedia"
+    assert routes == [False, False, ["synthetic_media"], ["synthetic_media"]]
+    assert rows_of(settings, "catalog", "synthetic") == [(mark,)]
+    assert rows_of(settings, "stage1", "clip_id") == rows_of(settings, "stage2", "clip_id") == []

@@ -7,11 +7,13 @@ import pytest
 
 from heterodub.schemas.cards import WEIGHTS
 from heterodub.schemas.errors import ModelFileError, PromotionError, SettingsError, TrackingError
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.promotion import NOT_MOVED
 from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.promotion import decision, evidence, gate, manual
 from heterodub.tasks.steps.promote import move_champion
 from heterodub.tasks.stores import tables, tombstones
+from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.champions import Champions
 from heterodub.tasks.tracking.ledger import Evidence, history, moves
@@ -142,8 +144,24 @@ def test_ineligible_versions_are_refused_before_scoring(settings, register, ws):
     refused("no audit that passed")
 
 
+def _all_ways(settings, number):
+    """Calls that may each end with the version as champion."""
+    return (
+        lambda: gate.open_comparison(settings, "stage1", str(number)),
+        lambda: manual.roll_back(settings, "stage1", number, "all the same"),
+        lambda: manual.promote_override(settings, "stage1", str(number), "all the same"),
+    )
+
+
+def withdraw(ws, media: str, consent: str | None) -> None:
+    rows = {"media_id": [media], "consent": pa.array([consent], pa.string())}
+    tables.update_columns(ws, "catalog", pa.table(rows), key="media_id")
+
+
 def test_challenger_is_rechecked_after_approval(settings, register, ws):
-    """Its footage is taken down, by the tag and, where its training ended later, without; or it is deleted."""
+    """Its footage is taken down, by the tag and, where its training ended later, without; or its consent is withdrawn;
+    or it is deleted.
+    """
     number = register(settings, "good")
     comparison = gate.open_comparison(settings, "stage1", None)
     verdict = decision.PromotionDecision("promote", "a test", 16, 8, ())
@@ -158,13 +176,16 @@ def test_challenger_is_rechecked_after_approval(settings, register, ws):
     refused(PromotionError, "taken down .speaker 1")
     store.client.delete_model_version_tag(MODEL, str(number), TAKEN_DOWN)
     seen = lineage_of(store, comparison.challenger)[0]["media_id"]
+    set_policy(ws, load_policy())
+    withdraw(ws, seen, "withdrawn: letter of May")
+    refused(PromotionError, "the policy's rights bar 1 file of its training .*: consent_not_permitted")
+    for attempt in _all_ways(settings, number):
+        with pytest.raises(PromotionError, match="consent_not_permitted"):
+            attempt()
+    withdraw(ws, seen, None)
     tombstones.bar(ws, "speaker", "somebody", [seen], "asked for")
     refused(PromotionError, f"1 of the files .* were taken down, such as {seen[:12]}")
-    for attempt in (
-        lambda: gate.open_comparison(settings, "stage1", str(number)),
-        lambda: manual.roll_back(settings, "stage1", number, "all the same"),
-        lambda: manual.promote_override(settings, "stage1", str(number), "all the same"),
-    ):
+    for attempt in _all_ways(settings, number):
         with pytest.raises(PromotionError, match="were taken down"):
             attempt()
     store.client.delete_model_version(MODEL, str(number))

@@ -7,9 +7,10 @@ import pytest
 
 from heterodub.schemas.policy import Policy, Rule, load_policy
 from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.schemas.rights import NOTHING_STATED
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.toml import parse_model
-from heterodub.tasks.quality.routing import as_columns, explain, overrule, route_clip, route_columns
+from heterodub.tasks.quality.routing import as_columns, explain, overrule, route_clip, route_columns, with_rights
 
 GOOD = {
     "face_height_px": 200.0, "interocular_px": 60.0, "face_share": 1.0, "mesh_score": 0.99,
@@ -189,3 +190,18 @@ def test_policy_that_asks_for_more_refuses_no_fewer():
     for clip in clips:
         assert set(reasons(clip, Stage.STAGE1)) <= set(reasons(clip, Stage.STAGE1, stricter))
     assert any(not route_clip(clip, stricter).stage1 and route_clip(clip, POLICY).stage1 for clip in clips)
+
+
+def test_rights_are_refused_alike_for_one_clip_and_for_columns_and_no_label_overrules_them():
+    stated = [
+        dict(NOTHING_STATED), NOTHING_STATED | {"consent": "refused"}, NOTHING_STATED | {"synthetic": "made by x"},
+    ]  # fmt: skip
+    keep = {Stage.STAGE1: True, Stage.STAGE2: True}
+    masks = with_rights(route_columns(as_columns([GOOD] * 3, POLICY), POLICY), stated, POLICY)
+    for place, one in enumerate(stated):
+        decision = route_clip(GOOD, POLICY, keep, one)
+        for stage, reasons in ((Stage.STAGE1, decision.stage1_reasons), (Stage.STAGE2, decision.stage2_reasons)):
+            assert {*reasons} == {reason for reason, mask in masks[stage].items() if mask[place]}
+    assert route_clip(GOOD, POLICY, keep, stated[0]).stage1
+    assert route_clip(GOOD, POLICY, keep, stated[1]).stage1_reasons == (ClipReason.CONSENT_NOT_PERMITTED,)
+    assert route_clip(GOOD, POLICY, keep, stated[2]).stage2_reasons == (ClipReason.SYNTHETIC_MEDIA,)

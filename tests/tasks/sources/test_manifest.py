@@ -178,7 +178,7 @@ def test_numbers_stay_as_they_are_written_and_gaps_say_nothing(folder):
     raws = parquet(folder, uri=["a.mp4", "in/b c.mp4"], speaker=[7, None])
     assert [raw.speaker for raw in raws] == ["7", None]
     raws = parquet(folder, uri=["a.mp4", "in/b c.mp4"], speaker=[7.5, float("nan")], consent=[True, False])
-    assert [(raw.speaker, raw.consent) for raw in raws] == [("7.5", "true"), (None, "false")]
+    assert [(raw.speaker, raw.consent) for raw in raws] == [("7.5", "given"), (None, "refused")]
     raws = csv(folder, "uri,speaker\na.mp4,007\nin/b c.mp4,   \n")
     assert [raw.speaker for raw in raws] == ["007", None]
     raws = parquet(folder, uri=["a.mp4", "in/b c.mp4"], speaker=[" s1 ", "  "], licence=pd.Categorical(["CC0", None]))
