@@ -162,7 +162,7 @@ class IngestRun:
         labels = labels_by_media(read_labels(self._workspace)) if originals else {}
         for media_id, raw in originals.items():
             self._running[media_id] = raw
-            self._schedule.add(_job(raw, media_id, self._policy, labels.get(media_id, {})))
+            self._schedule.add(_job(raw, media_id, self._policy, labels.get(media_id, {}), self._workspace.line))
         self._is_identifying, self._barred = False, Barred.standing(self._workspace)
         self._progress.phase("analyse", self._tally.files, self._tally.files_done, self._tally.share)
 
@@ -223,12 +223,13 @@ def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool
     return True
 
 
-def _job(raw: RawFile, media_id: str, policy: Policy, labels: VerdictsByClip) -> FileJob:
+def _job(raw: RawFile, media_id: str, policy: Policy, labels: VerdictsByClip, line: str) -> FileJob:
     # parts of other content must not share a name: a release may still hold the old one
     content = f"{policy.hash} {raw.offset_s}" + (f" {sorted(labels.items())}" if labels else "")
     suffix = hashlib.sha256(content.encode()).hexdigest()[:12]
     speaker = catalog.speaker_key(raw, media_id)
-    return FileJob(raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s, suffix=suffix, labels=labels)
+    labels_of_file = (raw.uri, media_id, raw.size_bytes, raw.corpus, speaker, raw.offset_s)
+    return FileJob(*labels_of_file, suffix=suffix, labels=labels, line=line)
 
 
 def _row_of(raw: RawFile, extractor: str, done: FileResult) -> catalog.Row:

@@ -43,6 +43,8 @@ class FileJob:
     """Part of the film to work on."""
     labels: Mapping[str, Mapping[Stage, bool]] = field(default_factory=dict)
     """Labels of people on its clips, by clip id: a file that is measured anew keeps them."""
+    line: str = ""
+    """Line that its payload belongs to, if it is one that stands by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,19 +206,20 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
         admission = Admission(clip in admitted[Stage.STAGE1], clip in admitted[Stage.STAGE2], shift)
         admissions.setdefault(row["media_id"], {})[clip] = admission
     return [
-        _job(about[media], files.get(media, (0, 0.0, None)), admit, plan.policy)
+        _job(about[media], files.get(media, (0, 0.0, None)), admit, plan.policy, workspace.line)
         for media, admit in sorted(admissions.items())
     ]
 
 
-def _job(row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admission], policy: Policy) -> FileJob:
+def _job(
+    row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admission], policy: Policy, line: str
+) -> FileJob:
     size_bytes, offset_s, streams = facts
     identity = (row["uri"], row["corpus"], row["speaker"], offset_s)
     # named by what is in it: the same policy over other clips of the file, or under another label, is another part
     content = hashlib.sha256(repr((policy.hash, identity, sorted(admit.items()))).encode()).hexdigest()[:12]
-    return FileJob(
-        row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content, streams
-    )
+    about = (row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s)
+    return FileJob(*about, admit, content, streams, line=line)
 
 
 def _files_of(workspace: Workspace, media: set[str]) -> dict[str, _FileFacts]:

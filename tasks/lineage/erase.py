@@ -189,7 +189,7 @@ def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
 
 def _publish(ws: Workspace, settings: Settings) -> PublishResult:
     policy = active_policy(ws)
-    return PublishResult(None, False) if policy is None else publish(ws, settings, policy)
+    return PublishResult(None, False) if policy is None else publish(ws, settings, policy, switch="never")
 
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:

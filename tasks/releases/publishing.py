@@ -8,25 +8,26 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.config.settings import Settings, SplitSettings
+from heterodub.schemas.config.settings import ClipSettings, Settings, SplitSettings
+from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
 from heterodub.tasks.labelling.applied import LabelEffect, label_effects
-from heterodub.tasks.stores import tables
+from heterodub.tasks.stores import standby, tables
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
 from heterodub.tasks.stores.code_version import code_version
 from heterodub.tasks.stores.merging import merge_parts
 from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
-from . import releases
+from . import lines, releases
 from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
 from .release_content import ReleaseProvenance
@@ -39,6 +40,12 @@ _LOG = logging.getLogger(__name__)
 
 _AUDITS: Final = 5
 """Audits at most of one publish, while others write."""
+
+_ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
+"""What is allowed of clips that were cut by settings which are not known any more."""
+
+Switch = Literal["when_whole", "now", "never"]
+"""When a line that stands by takes the place of the one in use."""
 
 _TAKEN_DOWN: Final = (
     "nothing was published, since footage that was taken down is still stored: do the takedown again, or any other; it "
@@ -60,9 +67,17 @@ class PublishResult:
 
 
 def publish(
-    workspace: Workspace, settings: Settings, policy: Policy, show: "Callable[[AuditResult], None] | None" = None
+    workspace: Workspace,
+    settings: Settings,
+    policy: Policy,
+    show: "Callable[[AuditResult], None] | None" = None,
+    switch: Switch = "when_whole",
 ) -> PublishResult:
     """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
+
+    Where the settings' extractor has a line that stands by, and it is whole, that line is audited, takes the place of
+    the one in use, and is published. Until then the line in use is, and a note says what is missing. switch: "now"
+    publishes the new line all the same, and what is missing in it leaves the workspace; "never" the one in use.
 
     Another ingest may be half way through a batch, or have added clips that nobody has divided yet; that is no
     damage. So what fails an audit is audited again where others write, and so is what holds footage that was taken down
@@ -74,7 +89,7 @@ def publish(
     """
     for wait_s in (BATCH_IS_STORED_S, 0):
         try:
-            if published := _publish(workspace, settings, policy, show):
+            if published := _publish(workspace, settings, policy, show, switch):
                 return published
         except NotFoundError:  # a takedown has erased files of the versions that were audited
             if not wait_s:
@@ -85,28 +100,62 @@ def publish(
     return PublishResult(last.release_id if last else None, False, (_TAKEN_DOWN,))
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Line that is to be published: its tables, the clip settings and the hash of the settings that it was made by, and
+    notes on another line.
+    """
+
+    tables: Workspace
+    clips: ClipSettings
+    settings: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def chosen(cls, workspace: Workspace, settings: Settings, switch: Switch, last: releases.Release | None) -> Self:
+        line = lines.line_of(workspace, settings)
+        progress = lines.progress_of(workspace, line.line) if line.line else None
+        if progress is None or last is None:
+            return cls(workspace, settings.clips, settings.hash)
+        if (switch == "now" and progress.clips) or (switch == "when_whole" and progress.is_whole):
+            return cls(line, settings.clips, settings.hash)
+        return cls(workspace, _ANY_CLIPS, last.settings, (progress.words(),))
+
+    def is_last(self, last: releases.Release | None, versions: Mapping[str, int], policy: Policy) -> bool:
+        """Return True if these versions, published by these settings and policy, would be the last release."""
+        if last is None or self.tables.line:
+            return False
+        return last.versions == versions and (last.policy, last.settings) == (policy.hash, self.settings)
+
+
 def _publish(
-    workspace: Workspace, settings: Settings, policy: Policy, show: "Callable[[AuditResult], None] | None"
+    workspace: Workspace,
+    settings: Settings,
+    policy: Policy,
+    show: "Callable[[AuditResult], None] | None",
+    switch: Switch,
 ) -> PublishResult | None:
     """Audit and publish as `publish`; None if what was audited holds footage that was taken down."""
     last, code = releases.latest(workspace), code_version()
-    if last and last.code == code and _stands(last, releases.current_versions(workspace), settings, policy):
-        return PublishResult(last.release_id, False, last.notes)  # the same rows, divided by the same code
+    source = _Source.chosen(workspace, settings, switch, last)
+    line = source.tables
+    if last and last.code == code and source.is_last(last, releases.current_versions(line), policy):
+        return PublishResult(last.release_id, False, last.notes + source.notes)  # as divided by the same code
     for left in reversed(range(_AUDITS)):
-        assignment = assign(workspace, settings.splits)
+        assignment = assign(line, settings.splits)
         for table in ("catalog", "clips"):
-            tables.compact(workspace, table)
-        versions = releases.current_versions(workspace)
-        if last and _stands(last, versions, settings, policy):
-            return PublishResult(last.release_id, False, last.notes)
-        clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
+            tables.compact(line, table)
+        versions = releases.current_versions(line)
+        if last and source.is_last(last, versions, policy):
+            return PublishResult(last.release_id, False, last.notes + source.notes)
+        clips = tables.read(line, "clips", ["backend", "extractor"], versions["clips"])
         if not clips.num_rows:
-            return PublishResult(None, False, ("no clip was stored, so there is nothing to publish",))
+            return PublishResult(None, False, ("no clip was stored, so there is nothing to publish", *source.notes))
         from .audit.audit import audit
 
         with audit_pages(workspace) as folder:
-            result = audit(workspace, versions, folder, settings.clips, last)
-        if result.passed or not left or not _others_write(workspace, versions):
+            result = audit(line, versions, folder, source.clips, last)
+        if result.passed or not left or not _others_write(line, versions):
             break
         _LOG.info("the audit met rows that another run is writing; once more, %d times at most", left)
     if show is not None:
@@ -116,17 +165,22 @@ def _publish(
         backend=clips["backend"][0].as_py(),
         extractor=clips["extractor"][0].as_py(),
         policy=policy.hash,
-        settings=settings.hash,
+        settings=source.settings,
         code=code,
     )
+    standing_by = standby.files_of_line(line, versions) if line.line else {}
+    if standing_by:
+        versions |= standby.switch_tables(line, standing_by)
     if last is None or releases.identity_of_versions(workspace, versions, origin) != last.release_id:
         versions |= {table: merge_parts(workspace, table, versions[table]) for table in PAYLOAD}
     notes = (*assignment.notes, *_of_labels(workspace, policy))
     published = releases.publish(workspace, versions, origin, result.summary(), notes)
     if published is None:
         return None
+    if standing_by:
+        standby.clear(line, standing_by)
     erase_unnamed(workspace, settings.stores.retention_days)
-    return PublishResult(published.release.release_id, published.changed, published.release.notes)
+    return PublishResult(published.release.release_id, published.changed, published.release.notes + source.notes)
 
 
 def _of_labels(workspace: Workspace, policy: Policy) -> tuple[str, ...]:
@@ -137,11 +191,6 @@ def _of_labels(workspace: Workspace, policy: Policy) -> tuple[str, ...]:
 def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:
     time.sleep(BATCH_IS_STORED_S)
     return releases.current_versions(workspace) != versions
-
-
-def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:
-    """Return True if these versions, published by these settings and policy, would be the last release."""
-    return last.versions == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
 
 
 @contextmanager
@@ -176,9 +225,10 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
     files = tables.files_of(workspace, "clips")
     clips = tables.read(workspace, "clips", _READ, files).combine_chunks()
     copies = update_clusters(workspace, clips, files)
-    plan = assign_splits(clips, copies.pairs, settings)
+    divided = lines.with_known_splits(workspace, clips) if workspace.line else clips
+    plan = assign_splits(divided, copies.pairs, settings)
     refused = pc.is_in(clips["clip_id"], pa.array(plan.straddlers, pa.string()))
-    columns = {**copies.columns, **plan.columns(clips), **_refusals(clips, refused)}
+    columns = {**copies.columns, **plan.columns(divided), **_refusals(clips, refused)}
     changed = pc.fill_null(reduce(pc.or_, (_differs(clips[name], new) for name, new in columns.items())), False)
     changes = pa.table({"clip_id": clips["clip_id"], **columns}).filter(changed)
     if changes.num_rows:

@@ -1,0 +1,140 @@
+"""Lines: what one extractor made of all footage. One is in use; another may be filled beside it until it is whole.
+
+The newest release says which line is in use. An ingest by another extractor (another version, backend or `[clips]`
+settings) fills tables of its own (tasks/stores/standby.py), so releases of the line in use go on. As soon as each file
+that is measured in the line in use is done in the new one, publishing switches to it.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.contract import FEATURES_VERSION
+from heterodub.schemas.display import counted
+from heterodub.schemas.reasons import FileState
+from heterodub.tasks.ingestion.catalog import RETRIED
+from heterodub.tasks.stores import standby, tables
+from heterodub.tasks.stores.workspace import Workspace
+
+from . import releases
+
+_EXAMPLES: Final = 3
+_DIVIDED: Final = ["speaker", "split", "split_group"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineProgress:
+    """State of a line that is not in use yet. corpora: files of each corpus that are done in it, and that are measured
+    in the line in use; missing: uris of some that are not; fresh: files that it alone has; clips: how many it has.
+    """
+
+    line: str
+    in_use: str
+    corpora: Mapping[str, tuple[int, int]]
+    missing: tuple[str, ...]
+    fresh: int
+    clips: int
+
+    @property
+    def is_whole(self) -> bool:
+        """True if all files are done, and some gave clips."""
+        return bool(self.clips) and all(done == files for done, files in self.corpora.values())
+
+    def words(self) -> str:
+        """Say how far the line is and what it lacks."""
+        corpora = ", ".join(f"corpus {name} {done} of {files} files" for name, (done, files) in self.corpora.items())
+        text = f"new line {self.line}: {corpora or 'no files to be measured again'}"
+        if self.fresh:
+            text += f", {counted(self.fresh, 'new file')} in it alone"
+        if self.missing:
+            text += (
+                f"; missing are such as {', '.join(self.missing)}: ingest their corpora. Until then {self.in_use} is "
+                "published; `ingest SOURCE --switch` goes on without what is missing"
+            )
+        elif not self.clips:
+            text += f"; it has no clips, so {self.in_use} is published"
+        if features_of(self.in_use) != FEATURES_VERSION:
+            text += f". This heterodub cannot train on {self.in_use}, whose features are others"
+        return text
+
+
+def features_of(line: str) -> str:
+    """Return the version of the features of a line."""
+    return line.partition("-")[0].partition(".")[0]
+
+
+def line_in_use(ws: Workspace) -> str | None:
+    """Return the line of the newest release; None before the first, when nothing has to be kept.
+
+    Raises: WorkspaceError - the table of releases cannot be read.
+    """
+    last = releases.latest(ws)
+    return last.extractor if last else None
+
+
+def line_of(ws: Workspace, settings: Settings) -> Workspace:
+    """Return the workspace with the tables that an ingest by these settings works on.
+
+    What came late to the line in use, while it was switched to, is stored first.
+
+    Raises: WorkspaceError - a table cannot be read or written.
+    """
+    if line_in_use(ws) not in (None, settings.extractor):
+        return ws.of_line(settings.extractor)
+    standby.settle(ws.of_line(settings.extractor))
+    return ws
+
+
+def progress_of(ws: Workspace, line: str) -> LineProgress | None:
+    """Compare a line with the one in use; None if it is that one, or none is in use yet.
+
+    Raises: WorkspaceError - a table cannot be read.
+    """
+    in_use = line_in_use(ws)
+    if in_use in (None, line):
+        return None
+    other, measured = ws.of_line(line), pc.field("state") == FileState.MEASURED.value
+    files = tables.read_any(ws, "catalog", ["uri", "media_id", "corpus"], measured)
+    there = tables.read_any(other, "catalog", ["uri", "media_id", "state", "reason"])
+    tried_again = pa.array([reason.value for reason in RETRIED], pa.string())
+    done = there.filter(pc.invert(pc.is_in(there["reason"], tried_again)))
+    again = done.filter(pc.equal(done["state"], FileState.MEASURED.value))  # perhaps under another name
+    is_done = pc.or_(
+        pc.is_in(files["uri"], done["uri"].combine_chunks()),
+        pc.is_in(files["media_id"], again["media_id"].combine_chunks()),
+    )
+    missing = files["uri"].filter(pc.invert(is_done))
+    counts, of_them = (Counter(some.to_pylist()) for some in (files["corpus"], files["corpus"].filter(is_done)))
+    return LineProgress(
+        line,
+        str(in_use),
+        {name: (of_them[name], count) for name, count in sorted(counts.items())},
+        tuple(missing.slice(0, _EXAMPLES).to_pylist()),
+        pc.sum(pc.invert(pc.is_in(there["uri"], _uris(ws)))).as_py() or 0,
+        tables.size(other, "clips").rows,
+    )
+
+
+def _uris(ws: Workspace) -> pa.Array:
+    return tables.read_any(ws, "catalog", ["uri"])["uri"].combine_chunks()
+
+
+def with_known_splits(ws: Workspace, clips: pa.Table) -> pa.Table:
+    """Give clips without a split that of their speaker in the line in use, whose group and split are for ever.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    rows = tables.read(ws.of_line(""), "clips", _DIVIDED, filter=pc.field("split").is_valid())
+    known = rows.group_by("speaker").aggregate([("split", "min"), ("split_group", "min")])
+    is_new = pc.is_null(clips["split"]).combine_chunks()
+    place = pc.index_in(clips["speaker"], known["speaker"].combine_chunks()).combine_chunks()
+    for name in _DIVIDED[1:]:
+        old = clips[name].combine_chunks()
+        inherited = pc.if_else(is_new, known[f"{name}_min"].combine_chunks().take(place), old)
+        clips = clips.set_column(clips.schema.get_field_index(name), name, inherited)
+    return clips
