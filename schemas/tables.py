@@ -9,8 +9,9 @@ from .ledger_tables import BENCHMARKS, METRICS, PROMOTIONS, RELEASE_FILES, RELEA
 from .signals import SIGNALS
 from .table_fields import FLAG, INT, REAL, TEXT, field
 
-LAYOUT_VERSION: Final = 6
-"""Version of the table layout; a workspace of another version is refused, never half-read."""
+LAYOUT_VERSION: Final = 7
+"""Version of the table layout; a workspace of another version is refused, never half-read. `heterodub migrate` changes
+an older one: raise it together with a step in tasks/stores/migration.py."""
 
 
 _STREAM = pa.struct(

@@ -30,7 +30,8 @@ from heterodub.tasks.releases.barred import Barred
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, orphans
-from heterodub.tasks.stores.labels import VerdictsByClip, labels_by_media, read_labels
+from heterodub.tasks.stores.labels import VerdictsByClip, labels_by_media
+from heterodub.tasks.stores.line_labels import labels_of_line
 from heterodub.tasks.stores.parts import PartFile
 from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
@@ -159,7 +160,7 @@ class IngestRun:
 
     def _start(self, originals: Mapping[str, RawFile]) -> None:
         """Have contents analysed, each by the file that stands for it."""
-        labels = labels_by_media(read_labels(self._workspace)) if originals else {}
+        labels = labels_by_media(labels_of_line(self._workspace)) if originals else {}
         for media_id, raw in originals.items():
             self._running[media_id] = raw
             self._schedule.add(_job(raw, media_id, self._policy, labels.get(media_id, {}), self._workspace.line))

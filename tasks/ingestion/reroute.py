@@ -26,9 +26,11 @@ from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.quality.av_sync import correction_frames
 from heterodub.tasks.quality.routing import overrule, route_columns
+from heterodub.tasks.releases.lines import require_extractor
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy
-from heterodub.tasks.stores.labels import read_labels, verdicts_by_clip
+from heterodub.tasks.stores.labels import verdicts_by_clip
+from heterodub.tasks.stores.line_labels import labels_of_line
 from heterodub.tasks.stores.parquet import names_in_folder
 from heterodub.tasks.stores.parts import PartFile, commit_parts, find_part, part_name
 from heterodub.tasks.stores.workspace import Workspace
@@ -87,7 +89,7 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
     for stage in Stage:
         straddles = _holds(clips[f"{stage}_reasons"], ClipReason.STRADDLES_SPLITS)
         masks[stage][ClipReason.STRADDLES_SPLITS] = straddles  # the splits' verdict, which no policy overrules
-    said = verdicts_by_clip(read_labels(workspace))
+    said = verdicts_by_clip(labels_of_line(workspace))
     labelled = enumerate(clips["clip_id"].to_pylist()) if said else ()
     final = overrule(masks, clips.num_rows, {place: said[clip] for place, clip in labelled if clip in said})
     before = {stage: clips[stage.value].to_numpy(zero_copy_only=False) for stage in Stage}
@@ -130,9 +132,11 @@ def apply_reroute(
     Order: payload of newly admitted clips, then decisions, then payload that goes, then the policy. A crash in
     between is completed by the same command, which takes up the payload that workers had put in its place by then.
 
-    Raises: WorkspaceError - the store cannot be written. ValueError - clips are newly admitted and client is None.
+    Raises: WorkspaceError - the store cannot be written, or files of the line in use would have to be decoded by
+    another extractor: nothing was done. ValueError - clips are newly admitted and client is None.
     """
     jobs = extraction_jobs(workspace, plan)
+    require_extractor(workspace, settings, len(jobs))
     if jobs and client is None:
         raise ValueError(f"{len(jobs)} files hold newly admitted clips: a cluster must decode them")
     failed: dict[str, MediaRefusedError] = {}

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -14,11 +15,13 @@ from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.tasks.inspect.lookup import find
+from heterodub.tasks.media.paths import path_to_uri
 from heterodub.tasks.monitoring.run_log import as_step
 from heterodub.tasks.releases.barred import copies_of
 from heterodub.tasks.releases.erasure import older_files, releases_with
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.labels import ClipLabel, read_labels
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.tombstones import Kind, Unfinished
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -151,9 +154,15 @@ def _models(tracking: "Tracking", ws: Workspace, scope: Scope) -> "list[TouchedV
     return models_trained_on(tracking, ws, scope.media)
 
 
+def _different(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [dict(row) for row in dict.fromkeys(tuple(row.items()) for row in rows)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Rows of the catalog and of clips: those of now, and of media that only older releases hold (`older`, `clips`)."""
+    """Rows of the catalog and of clips: those of now, in every line, and of media that only older releases hold
+    (`older`, `clips`).
+    """
 
     files: list[dict[str, Any]]
     older: list[dict[str, Any]]
@@ -162,14 +171,19 @@ class _Known:
     @classmethod
     def of(cls, ws: Workspace) -> "_Known":
         """Read them."""
-        files, clips = tables.read(ws, "catalog", _FILE_COLUMNS), tables.read(ws, "clips", _CLIP_COLUMNS)
+        lines = (ws, *standing_by(ws))
+        files, clips = (
+            pa.concat_tables(tables.read_any(line, table, columns) for line in lines)
+            for table, columns in (("catalog", _FILE_COLUMNS), ("clips", _CLIP_COLUMNS))
+        )
         now = pa.chunked_array([*files["media_id"].chunks, *clips["media_id"].chunks], pa.string()).combine_chunks()
         older, older_clips = (
             tables.read(ws, table, columns, older_files(ws, table), ~pc.field("media_id").isin(now)).to_pylist()
             for table, columns in (("catalog", _FILE_COLUMNS), ("clips", _CLIP_COLUMNS))
         )
         by_id = {row["clip_id"]: row for row in (*older_clips, *clips.to_pylist())}
-        return cls(files.to_pylist(), [dict(row) for row in {tuple(row.items()) for row in older}], [*by_id.values()])
+        rows = files.to_pylist()
+        return cls(_different(rows) if len(lines) > 1 else rows, _different(older), [*by_id.values()])
 
     def media(self, files: list[dict[str, Any]], is_speaker: Callable[[str], bool] | None) -> frozenset[str]:
         """Return the contents of some files, and of the clips of a speaker."""
@@ -231,6 +245,10 @@ def scope_left(ws: Workspace, left: Unfinished) -> Scope:
 def _uris(ws: Workspace, files: list[dict[str, Any]], kind: Kind, value: str, required: bool) -> Iterator[str]:
     if kind != "file":
         yield from (row["uri"] for row in files if row[kind] == value)
+        return
+    exact = {value, path_to_uri(Path(value))} if "://" not in value else {value}
+    if named := {row["uri"] for row in files if row["uri"] in exact or row["media_id"] == value}:
+        yield from named  # of whatever line
         return
     try:
         match = find(ws, value, whole=True)

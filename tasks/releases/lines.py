@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FEATURES_VERSION
 from heterodub.schemas.display import counted
+from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import FileState
 from heterodub.tasks.ingestion.catalog import RETRIED
 from heterodub.tasks.stores import standby, tables
@@ -30,7 +31,8 @@ _DIVIDED: Final = ["speaker", "split", "split_group"]
 @dataclass(frozen=True, slots=True)
 class LineProgress:
     """State of a line that is not in use yet. corpora: files of each corpus that are done in it, and that are measured
-    in the line in use; missing: uris of some that are not; fresh: files that it alone has; clips: how many it has.
+    in the line in use; missing: uris of some that are not; fresh: files that it alone has; clips: how many it has;
+    policies: hashes of those that routed them.
     """
 
     line: str
@@ -39,6 +41,7 @@ class LineProgress:
     missing: tuple[str, ...]
     fresh: int
     clips: int
+    policies: tuple[str, ...]
 
     @property
     def is_whole(self) -> bool:
@@ -90,6 +93,29 @@ def line_of(ws: Workspace, settings: Settings) -> Workspace:
     return ws
 
 
+def lines_to_route(ws: Workspace, settings: Settings) -> tuple[Workspace, ...]:
+    """Return the workspace with the tables in use, and with those of the settings' line where it stands by.
+
+    Raises: WorkspaceError - a table cannot be read or written.
+    """
+    line = line_of(ws, settings)
+    return (ws, line) if line.line and standby.is_there(line) else (ws,)
+
+
+def require_extractor(ws: Workspace, settings: Settings, files: int) -> None:
+    """Refuse to decode files for the line in use by another extractor, whose clips are others.
+
+    Raises: WorkspaceError - the text says what to do.
+    """
+    in_use = line_in_use(ws)
+    if files and not ws.line and in_use not in (None, settings.extractor):
+        raise WorkspaceError(
+            f"{counted(files, 'file')} of line {in_use} would have to be decoded for newly admitted clips, which "
+            f"extractor {settings.extractor} of these settings cannot do: ingest all corpora, so that its line takes "
+            "the place, or use the version and settings of before"
+        )
+
+
 def progress_of(ws: Workspace, line: str) -> LineProgress | None:
     """Compare a line with the one in use; None if it is that one, or none is in use yet.
 
@@ -117,6 +143,7 @@ def progress_of(ws: Workspace, line: str) -> LineProgress | None:
         tuple(missing.slice(0, _EXAMPLES).to_pylist()),
         pc.sum(pc.invert(pc.is_in(there["uri"], _uris(ws)))).as_py() or 0,
         tables.size(other, "clips").rows,
+        tuple(sorted(pc.unique(tables.read_any(other, "clips", ["policy"])["policy"]).to_pylist())),
     )
 
 

@@ -23,6 +23,7 @@ from heterodub.tasks.labelling.applied import LabelEffect, label_effects
 from heterodub.tasks.stores import standby, tables
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
 from heterodub.tasks.stores.code_version import code_version
+from heterodub.tasks.stores.line_labels import carry_labels
 from heterodub.tasks.stores.merging import merge_parts
 from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
@@ -43,6 +44,8 @@ _AUDITS: Final = 5
 
 _ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
 """What is allowed of clips that were cut by settings which are not known any more."""
+
+_NOT_ROUTED: Final = "clips of the new line were routed by an earlier policy: `heterodub route` routes them, too"
 
 Switch = Literal["when_whole", "now", "never"]
 """When a line that stands by takes the place of the one in use."""
@@ -112,14 +115,24 @@ class _Source:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def chosen(cls, workspace: Workspace, settings: Settings, switch: Switch, last: releases.Release | None) -> Self:
+    def chosen(
+        cls,
+        workspace: Workspace,
+        settings: Settings,
+        policy: Policy,
+        switch: Switch,
+        last: releases.Release | None,
+    ) -> Self:
         line = lines.line_of(workspace, settings)
         progress = lines.progress_of(workspace, line.line) if line.line else None
         if progress is None or last is None:
             return cls(workspace, settings.clips, settings.hash)
-        if (switch == "now" and progress.clips) or (switch == "when_whole" and progress.is_whole):
+        is_ready = progress.clips if switch == "now" else progress.is_whole and switch == "when_whole"
+        is_routed = progress.policies == (policy.hash,)
+        if is_ready and is_routed:
             return cls(line, settings.clips, settings.hash)
-        return cls(workspace, _ANY_CLIPS, last.settings, (progress.words(),))
+        notes = (progress.words(), *([] if is_routed or not progress.clips else [_NOT_ROUTED]))
+        return cls(workspace, _ANY_CLIPS, last.settings, notes)
 
     def is_last(self, last: releases.Release | None, versions: Mapping[str, int], policy: Policy) -> bool:
         """Return True if these versions, published by these settings and policy, would be the last release."""
@@ -137,10 +150,12 @@ def _publish(
 ) -> PublishResult | None:
     """Audit and publish as `publish`; None if what was audited holds footage that was taken down."""
     last, code = releases.latest(workspace), code_version()
-    source = _Source.chosen(workspace, settings, switch, last)
+    source = _Source.chosen(workspace, settings, policy, switch, last)
     line = source.tables
     if last and last.code == code and source.is_last(last, releases.current_versions(line), policy):
         return PublishResult(last.release_id, False, last.notes + source.notes)  # as divided by the same code
+    if line.line:
+        carry_labels(line)
     for left in reversed(range(_AUDITS)):
         assignment = assign(line, settings.splits)
         for table in ("catalog", "clips"):

@@ -234,13 +234,35 @@ def _entries(workspace: Workspace) -> set[str]:
     return {str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in listing}
 
 
-def _check_layout(root: str, marker: bytes) -> None:
+def layout_of(root: str) -> tuple[Workspace, int]:
+    """Return the workspace at `root`, whatever its layout is, and the layout.
+
+    Raises: WorkspaceError - there is none, or it cannot be read.
+    """
+    workspace = Workspace(_normal(root))
+    with _reached(workspace):
+        files, marker = workspace.filesystem(), workspace.path(MARKER)
+        if not files.exists(marker):
+            raise WorkspaceError(f"there is no workspace at {workspace.root}")
+        return workspace, _layout(workspace.root, files.cat_file(marker))
+
+
+def _layout(root: str, marker: bytes) -> int:
     try:
-        layout = json.loads(marker)["layout_version"]
+        layout = int(json.loads(marker)["layout_version"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkspaceError(f"{root}/{MARKER} is damaged ({error}); it should hold a layout_version") from error
+    return layout
+
+
+def _check_layout(root: str, marker: bytes) -> None:
+    layout = _layout(root, marker)
     if layout != LAYOUT_VERSION:
+        remedy = (
+            f"`heterodub migrate -w {root}` changes it, and with --dry-run says how"
+            if layout < LAYOUT_VERSION
+            else "a newer one made it, and `heterodub migrate` goes no way back: use that one"
+        )
         raise WorkspaceError(
-            f"workspace {root} has layout {layout}, this heterodub reads layout {LAYOUT_VERSION}: "
-            "use the version that made it, or ingest into a new folder"
+            f"workspace {root} has layout {layout}, this heterodub reads layout {LAYOUT_VERSION}: {remedy}"
         )
