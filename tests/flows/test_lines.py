@@ -2,21 +2,33 @@
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import heterodub
 from heterodub.schemas.config.settings import Settings, load_settings
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import Stage
 from heterodub.tasks.inspect.status import status
 from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.lines import lines_to_route
 from heterodub.tasks.releases.publishing import PublishResult
+from heterodub.tasks.steps.route import apply_route, plan_route
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.workspace import LINE_TABLES, STANDBY, Workspace
 from heterodub.tasks.training.clip_selection import find_release
 from tests.flows.heads import contents, write_head
-from tests.flows.plain_ingest import run
+from tests.flows.plain_ingest import run, store
+
+
+@pytest.fixture(autouse=True)
+def _server(prefect_api) -> None:
+    """The steps leave artifacts."""
 
 
 @pytest.fixture(scope="module")
@@ -84,5 +96,52 @@ def test_old_line_is_published_until_the_new_one_is_whole(two_corpora, settings,
     assert len(heterodub.open_workspace(str(place)).release().dataset("stage2")) == len(now["stage2"])
     assert all(tables.read_any(line, table).num_rows == 0 for line in standing_by(ws) for table in LINE_TABLES)
 
+    assert heterodub.open_workspace(str(place)).release().dataset("stage2")[0].frames.any()
+
     assert not ingest(two_corpora, "a", new).is_new
     assert not (place / STANDBY / new.extractor).exists()
+
+
+def test_labels_and_policies_reach_the_line_that_stands_by(two_corpora, settings, place, policies):
+    """A person refuses stage 2 of a's clip before a is measured anew, and keeps stage 1 of it against a new policy."""
+    old, new = settings(place), settings(place, 60)
+    ws, line = Workspace.open(str(place)), Workspace.open(str(place)).of_line(new.extractor)
+    (clip,) = (row for row in contents(place)["clips"] if row["corpus"] == "a")
+    label = partial(NewLabel, clip["clip_id"], clip["media_id"], reason="seen", by="Ann")
+    store_labels(ws, [label(stage=Stage.STAGE2, keep=False)])
+    plan = store(two_corpora / "a", new, corpus="a")[1]
+    (again,) = tables.read(line, "clips").to_pylist()
+    assert len(plan.fresh) == 1 and (again["stage1"], again["stage2"]) == (True, False)
+    assert again["stage2_reasons"] == ["refused_by_person"] and again["clip_id"] != clip["clip_id"]
+
+    store_labels(ws, [label(stage=Stage.STAGE1, keep=True)])
+    picky = load_policy(policies["picky"])
+    for each in lines_to_route(ws, new):
+        apply_route.fn(each, plan_route.fn(each, picky), new)
+    assert [tables.read(each, "clips")["policy"].unique().to_pylist() for each in (ws, line)] == [[picky.hash]] * 2
+    (again,) = tables.read(line, "clips").to_pylist()
+    assert again["stage1"] and payload(line, "stage1") == {again["clip_id"]}
+    assert payload(ws, "stage1") == {clip["clip_id"]}
+
+    lenient = load_policy(policies["lenient"])
+    with pytest.raises(WorkspaceError, match="would have to be decoded"):
+        apply_route.fn(ws, plan_route.fn(ws, lenient), new)
+    apply_route.fn(ws, plan_route.fn(ws, lenient), old)  # the extractor of before may
+    assert len(payload(ws, "stage1")) == 2
+
+    plan, tally, _ = run(two_corpora / "a", old, corpus="a")  # the new settings are given up
+    assert (plan.fresh, tally.files_done) == ((), 0)
+
+
+def test_switch_goes_on_without_files_that_are_gone(two_corpora, settings, place):
+    new, ws = settings(place, 60), Workspace.open(str(place))
+    before = releases.latest(ws)
+    published = ingest(two_corpora, "a", new, switch=True)
+    release = releases.latest(ws)
+    assert published.is_new and release.extractor == new.extractor
+    assert [row["corpus"] for row in contents(place)["catalog"]] == ["a"]
+    assert releases.read_table(ws, before, "clips").num_rows == 2
+
+
+def payload(ws: Workspace, table: str) -> set[str]:
+    return set(tables.read(ws, table, ["clip_id"])["clip_id"].to_pylist())
