@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FEATURES_VERSION
 from heterodub.schemas.display import counted
-from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.errors import AuditFailedError, WorkspaceError
 from heterodub.schemas.reasons import FileState
 from heterodub.tasks.ingestion.catalog import RETRIED
 from heterodub.tasks.stores import standby, tables
@@ -89,7 +89,7 @@ def line_of(ws: Workspace, settings: Settings) -> Workspace:
     """
     if line_in_use(ws) not in (None, settings.extractor):
         return ws.of_line(settings.extractor)
-    standby.settle(ws.of_line(settings.extractor))
+    standby.store_late_rows(ws.of_line(settings.extractor))
     return ws
 
 
@@ -114,6 +114,26 @@ def require_extractor(ws: Workspace, settings: Settings, files: int) -> None:
             f"extractor {settings.extractor} of these settings cannot do: ingest all corpora, so that its line takes "
             "the place, or use the version and settings of before"
         )
+
+
+def require_one(line: Workspace, versions: Mapping[str, int]) -> None:
+    """Refuse to publish tables that hold rows of several extractors, as before a first release.
+
+    Raises: AuditFailedError - the text names the corpora of each. WorkspaceError, NotFoundError - as tables.read.
+    """
+    if len(pc.unique(tables.read(line, "clips", ["extractor"], versions["clips"])["extractor"])) < 2:
+        return
+    columns, measured = ["extractor", "corpus"], pc.field("state") == FileState.MEASURED.value
+    rows = tables.read(line, "catalog", columns, versions["catalog"], measured).to_pylist()
+    counts = Counter(tuple(row.values()) for row in rows)
+    named = "; ".join(
+        f"{counted(count, 'file')} of corpus {corpus} by {extractor}"
+        for (extractor, corpus), count in sorted(counts.items())
+    )
+    raise AuditFailedError(
+        f"nothing was published, since a release holds rows of one extractor: {named}. Ingest the corpora that another "
+        "one measured (`heterodub ingest SOURCE`) by the version and settings that are to stay"
+    )
 
 
 def progress_of(ws: Workspace, line: str) -> LineProgress | None:

@@ -91,7 +91,7 @@ def clear(line: Workspace, files: LineFiles) -> None:
         vacuum.erase(line, table)
 
 
-def settle(line: Workspace) -> None:
+def store_late_rows(line: Workspace) -> None:
     """Store in the tables in use what an ingest added to the line while it was switched to; then remove its tables.
 
     Only for the line in use. Files that the tables in use know as they are have been switched, and stay.

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import AuditFailedError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.lineage.erase import take_down
@@ -221,6 +222,18 @@ def test_publish_goes_over_once_the_line_is_whole_or_if_it_is_said(ws, line):
     assert publish(ws, settings(ws), POLICY, switch="now").is_new
     assert releases.latest(ws).extractor == line.line and extractors(ws) == {line.line}
     assert not publish(ws, settings(ws), POLICY).is_new and not standby.standing_by(ws)
+
+
+def test_rows_of_two_extractors_before_a_first_release_are_refused_by_corpus(tmp_path):
+    ws = new_workspace(tmp_path)
+    for media in range(3):
+        store(ws, media, "ab"[media % 2])
+    newer = sample.clips(sample.clip_row(1, clip_id=clip_of(1, "2-x"), extractor="2-x", corpus="b"))
+    tables.replace_rows(ws, "clips", newer, "media_id")
+    tables.replace_rows(ws, "catalog", sample.catalog(sample.catalog_row(1, extractor="2-x", corpus="b")), "uri")
+    named = f"2 files of corpus a by {OLD}; 1 file of corpus b by 2-x. Ingest"
+    with pytest.raises(AuditFailedError, match=named):
+        publish(ws, settings(ws), POLICY)
 
 
 KILLED = """
