@@ -20,7 +20,7 @@ from heterodub.schemas.errors import AuditFailedError, WorkspaceError
 from heterodub.schemas.reasons import FileState
 from heterodub.tasks.ingestion.catalog import RETRIED
 from heterodub.tasks.stores import standby, tables
-from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import STANDBY, Workspace
 
 from . import releases
 
@@ -48,12 +48,14 @@ class LineProgress:
         """True if all files are done, and some gave clips."""
         return bool(self.clips) and all(done == files for done, files in self.corpora.values())
 
-    def words(self) -> str:
-        """Say how far the line is and what it lacks."""
+    def words(self, is_of_settings: bool = True) -> str:
+        """Say how far the line is and what it lacks. is_of_settings: an ingest by the settings in force fills it."""
         corpora = ", ".join(f"corpus {name} {done} of {files} files" for name, (done, files) in self.corpora.items())
         text = f"new line {self.line}: {corpora or 'no files to be measured again'}"
         if self.fresh:
             text += f", {counted(self.fresh, 'new file')} in it alone"
+        if not is_of_settings:
+            return f"{text}; it is of another version or other settings: remove {STANDBY}/{self.line} to give it up"
         if self.missing:
             text += (
                 f"; missing are such as {', '.join(self.missing)}: ingest their corpora. Until then {self.in_use} is "

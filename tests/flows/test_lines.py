@@ -24,6 +24,7 @@ from heterodub.tasks.stores.workspace import LINE_TABLES, STANDBY, Workspace
 from heterodub.tasks.training.clip_selection import find_release
 from tests.flows.heads import contents, write_head
 from tests.flows.plain_ingest import run, store
+from tests.flows.test_kills import kill_group, start, wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +132,8 @@ def test_labels_and_policies_reach_the_line_that_stands_by(two_corpora, settings
 
     plan, tally, _ = run(two_corpora / "a", old, corpus="a")  # the new settings are given up
     assert (plan.fresh, tally.files_done) == ((), 0)
+    (begun,) = status(old).lines
+    assert f"remove {STANDBY}/{new.extractor} to give it up" in begun.words(is_of_settings=False)
 
 
 def test_switch_goes_on_without_files_that_are_gone(two_corpora, settings, place):
@@ -145,3 +148,21 @@ def test_switch_goes_on_without_files_that_are_gone(two_corpora, settings, place
 
 def payload(ws: Workspace, table: str) -> set[str]:
     return set(tables.read(ws, table, ["clip_id"])["clip_id"].to_pylist())
+
+
+@pytest.mark.long  # an ingest that is killed, one that ends, and one from nothing
+def test_killed_ingest_of_a_new_line_ends_in_the_release_of_an_ingest_from_nothing(
+    two_corpora, settings, config, cluster, place, tmp_path
+):
+    new = tmp_path / "new.toml"
+    new.write_text(config.read_text().replace("[clips]\n", "[clips]\ncrop_quality = 60\n"))
+    process = start(two_corpora / "b", new, place, cluster)
+    wait_for(process, "analysed 1")
+    kill_group(process)
+    ends = [
+        ingest(two_corpora, corpus, settings(workspace, 60))
+        for workspace in (place, tmp_path / "direct")
+        for corpus in "ab"
+    ]
+    assert ends[1].is_new and ends[1].release_id == ends[3].release_id
+    assert contents(place) == contents(tmp_path / "direct")

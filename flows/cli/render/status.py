@@ -44,7 +44,7 @@ def show_status(status: "Status") -> None:
         ]
     )
     for line in status.lines:
-        console().print(cell(line.words()), soft_wrap=True)
+        console().print(cell(line.words(line.line == status.extractor)), soft_wrap=True)
     console().print()
     numbers = [TableColumn(name, right=True) for name in ("rows", "files", "size", "version")]
     sizes = [(facts.name, facts.rows, facts.files, naturalsize(facts.bytes), facts.version) for facts in status.tables]
