@@ -5,7 +5,7 @@ the fingerprint of its sound. Nobody can be seen in the one or heard in the othe
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.tombstones import PRINTS, Print
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -70,7 +71,7 @@ class Barred:
 
 
 def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
-    """Contents of which a clip is a copy of one of these contents' clips.
+    """Contents of which a clip is a copy of one of these contents' clips; also those that stand by in another line.
 
     Raises: WorkspaceError - the table cannot be read.
     """
@@ -80,9 +81,25 @@ def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
     first = {row["clip_id"]: row["near_copy_of"] for row in clips.to_pylist() if row["near_copy_of"]}
     if clips["split"].null_count:  # not published yet, so nobody has looked
         first = find_near_copies(tables.read(ws, "clips", list(_READ))).near_copy_of
-    of = {row["clip_id"]: row["media_id"] for row in clips.to_pylist()}
+    copies = _joined(clips, first, media)
+    known = clips["media_id"].unique().to_pylist() if (lines := standing_by(ws)) else []
+    return copies.union(*(_new_copies(line, media | copies, known) for line in lines)) - media
+
+
+def _new_copies(line: Workspace, media: frozenset[str], known: list[str]) -> frozenset[str]:
+    """Contents that only a line which stands by holds, and that are copies; known: those of the line in use."""
+    its_own = pc.field("media_id").isin(pa.array(sorted(media), pa.string()))
+    new = ~pc.field("media_id").isin(pa.array(known, pa.string()))
+    in_use = tables.read(line.of_line(""), "clips", list(_READ), filter=its_own)
+    clips = pa.concat_tables([in_use, tables.read_any(line, "clips", list(_READ), its_own | new)])
+    return _joined(clips, find_near_copies(clips).near_copy_of, media)
+
+
+def _joined(clips: pa.Table, first: Mapping[str, str], media: frozenset[str]) -> frozenset[str]:
+    """Contents of clips that are in one cluster with a clip of these. first: of each cluster, by clip."""
+    of = {row["clip_id"]: row["media_id"] for row in clips.select(["clip_id", "media_id"]).to_pylist()}
     joined = {first.get(clip, clip) for clip, its in of.items() if its in media}
-    return frozenset(its for clip, its in of.items() if first.get(clip, clip) in joined) - media
+    return frozenset(its for clip, its in of.items() if first.get(clip, clip) in joined)
 
 
 def _schema() -> pa.Schema:

@@ -89,9 +89,17 @@ def line_of(ws: Workspace, settings: Settings) -> Workspace:
 
     Raises: WorkspaceError - a table cannot be read or written.
     """
-    if line_in_use(ws) not in (None, settings.extractor):
-        return ws.of_line(settings.extractor)
-    standby.store_late_rows(ws.of_line(settings.extractor))
+    return line_beside(ws, settings.extractor, line_in_use(ws))
+
+
+def line_beside(ws: Workspace, extractor: str, in_use: str | None) -> Workspace:
+    """Return what `line_of` does, where the line in use is known.
+
+    Raises: WorkspaceError - a table cannot be read or written.
+    """
+    if in_use not in (None, extractor):
+        return ws.of_line(extractor)
+    standby.store_late_rows(ws.of_line(extractor))
     return ws
 
 

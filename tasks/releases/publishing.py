@@ -123,7 +123,7 @@ class _Source:
         switch: Switch,
         last: releases.Release | None,
     ) -> Self:
-        line = lines.line_of(workspace, settings)
+        line = lines.line_beside(workspace, settings.extractor, last.extractor if last else None)
         progress = lines.progress_of(workspace, line.line) if line.line else None
         if progress is None or last is None:
             return cls(workspace, settings.clips, settings.hash)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
-from deltalake import Schema
-from deltalake.exceptions import DeltaError
 
 from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import WorkspaceError
@@ -50,9 +48,10 @@ def missing_columns(ws: Workspace, table: str) -> list[pa.Field]:
 
 
 def _add(ws: Workspace, table: str, columns: list[pa.Field]) -> None:
+    opened = delta.load(ws, table)
     try:
-        delta.load(ws, table).alter.add_columns(list(Schema.from_arrow(pa.schema(columns)).fields))
-    except (DeltaError, OSError) as error:
+        opened.alter.add_columns(list(type(opened.schema()).from_arrow(pa.schema(columns)).fields))
+    except delta.ERRORS as error:
         raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {message_of(error)}") from error
 
 

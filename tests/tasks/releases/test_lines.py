@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from heterodub.schemas.config.settings import Settings
@@ -209,6 +210,17 @@ def test_takedown_erases_in_every_line(ws, line):
     ids = [clip_of(1, OLD), clip_of(1, line.line), clip_of(9, line.line)]
     held = [path for path in Path(ws.root).rglob("*.parquet") for one in ids if one.encode() in path.read_bytes()]
     assert [path for path in held if path.parent.name not in ("tombstones",)] == []
+
+
+def test_takedown_with_copies_reaches_a_copy_that_only_the_new_line_has(ws, line):
+    motion = np.random.default_rng(7).integers(-90, 90, 4 * 100).astype(np.int8).tobytes()
+    for place, media in ((ws, 10), (line, 11), (line, 12)):
+        store(place, media)
+        moves = {"face_motion": motion, "frames": 100} if media < 12 else {}
+        rows = sample.clip_row(media, clip_id=clip_of(media, place.line or OLD), **moves)
+        tables.replace_rows(place, "clips", sample.clips(rows), "media_id")
+    scope = find_scope(ws, "file", "/footage/10.mp4", with_copies=True)
+    assert scope.media == {sample.media_id(10), sample.media_id(11)}
 
 
 def test_publish_goes_over_once_the_line_is_whole_or_if_it_is_said(ws, line):
