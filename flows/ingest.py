@@ -36,6 +36,7 @@ def ingest(
     workers: PositiveInt | None = None,
     retry_quarantined: bool = False,
     columns: str | None = None,
+    switch: bool = False,
 ) -> dict[str, Any]:
     """Sort raw media into stage-1 and stage-2 stores and publish an audited release.
 
@@ -52,6 +53,7 @@ def ingest(
         workers: Local worker processes.
         retry_quarantined: Try quarantined files once more.
         columns: Columns of the manifest that are called otherwise, such as uri=file,speaker=speaker_id.
+        switch: Switch to a new extractor's line though files are missing in it: they leave the workspace.
 
     Raises: HeterodubError - the source, the settings, the cluster or the audit; the text says what to do.
     """
@@ -62,6 +64,6 @@ def ingest(
     plan = unvisited(find_files(store, source, corpus, settings, retry_quarantined, columns))
     tally = work_on_files(store, plan, settings, routing)
     drifts = check_drift(store, settings)
-    published = publish_release(store, settings, routing)
+    published = publish_release(store, settings, routing, switch)
     summary: dict[str, Any] = show_summary(store, plan, tally, drifts, published, routing, time.monotonic() - started)
     return with_ending(summary, "partial" if summary["disputed"] else "done")

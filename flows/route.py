@@ -8,6 +8,7 @@ from pydantic import PositiveInt
 from heterodub.schemas.endings import with_ending
 from heterodub.tasks.ingestion.reroute import describe
 from heterodub.tasks.preflight.data import check_route
+from heterodub.tasks.releases.lines import lines_to_route
 from heterodub.tasks.steps.ingest import publish_release
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.recorded import recorded
@@ -43,8 +44,11 @@ def route(
     settings = check_route(policy, workspace, config, dask, workers)
     store = Workspace.open(settings.workspace)
     new_policy = chosen_policy(store, settings, policy)
-    plan = plan_route(store, new_policy)
-    applied = apply_route(store, plan, settings)
+    in_use, *beside = lines_to_route(store, settings)
+    plan = plan_route(in_use, new_policy)
+    applied = apply_route(in_use, plan, settings)
+    for line in beside:
+        apply_route(line, plan_route(line, new_policy), settings)
     published = publish_release(store, settings, new_policy)
     failed = {media: str(refusal) for media, refusal in applied.failed.items()}
     summary = describe(plan) | {

@@ -10,7 +10,8 @@ from .signals import SIGNALS
 from .table_fields import FLAG, INT, REAL, TEXT, field
 
 LAYOUT_VERSION: Final = 7
-"""Version of the table layout; a workspace of another version is refused, never half-read."""
+"""Version of the table layout; a workspace of another version is refused, never half-read. `heterodub migrate` changes
+an older one: raise it together with a step in tasks/stores/migration.py."""
 
 
 _STREAM = pa.struct(

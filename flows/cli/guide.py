@@ -34,6 +34,7 @@ GUIDES: Final = {
             "ingest 's3://bucket/train-{0000..0127}.tar' -w WORKSPACE",
             "ingest labels.csv --columns uri=file,speaker=speaker_id -w WORKSPACE",
             "ingest s3://bucket/films -w s3://bucket/workspace --corpus films",
+            "ingest FOLDER --switch -w WORKSPACE",
         ),
         "report",
     ),
@@ -126,6 +127,7 @@ GUIDES: Final = {
         "doctor",
     ),
     "relocate": Guide(("relocate -w WORKSPACE",), "doctor"),
+    "migrate": Guide(("migrate --dry-run -w WORKSPACE", "migrate -w WORKSPACE"), "doctor"),
     "dub": Guide(
         (
             "dub film.mp4 speech.wav -o dubbed.mp4 -w WORKSPACE",

@@ -1,4 +1,4 @@
-"""Commands `trace`, `takedown` and `relocate`: where footage went, and where runs and models lie."""
+"""Commands `trace`, `takedown`, `relocate` and `migrate`: where footage went, where models lie, and in what layout."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -19,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("trace")(trace)
     app.command("takedown")(takedown)
     app.command("relocate")(relocate)
+    app.command("migrate")(migrate)
 
 
 def trace(
@@ -121,3 +122,18 @@ def relocate(
     settings = load_settings(text_of(config), workspace=workspace)
     done = run(place_of(settings.tracking, Workspace.open(settings.workspace)), forget)
     print_result(asdict(done), as_json, show_relocation)
+
+
+def migrate(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    workspace: WorkspaceOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a workspace that an older heterodub made to the table layout of this one."""
+    from heterodub.flows.cli.render.lineage import show_migration
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.tasks.stores.migration import migrate as run
+
+    settings = load_settings(text_of(config), workspace=workspace)
+    print_result(asdict(run(settings.workspace, dry_run)), as_json, show_migration)

@@ -65,6 +65,9 @@ def ingest(
         str | None,
         typer.Option(help="The manifest's columns that are called otherwise, such as uri=file,speaker=speaker_id."),
     ] = None,
+    switch: Annotated[
+        bool, typer.Option("--switch", help="Go over to a new extractor's line without the files missing in it.")
+    ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -77,7 +80,7 @@ def ingest(
     from heterodub.flows.cli.render.ingest import show_summary
     from heterodub.flows.ingest import ingest as run
 
-    print_result(run_shown(run, *where, retry_quarantined, columns), as_json, show_summary)
+    print_result(run_shown(run, *where, retry_quarantined, columns, switch), as_json, show_summary)
 
 
 @app.command()

@@ -31,7 +31,8 @@ from heterodub.tasks.releases.barred import Barred
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, orphans
-from heterodub.tasks.stores.labels import VerdictsByClip, labels_by_media, read_labels
+from heterodub.tasks.stores.labels import VerdictsByClip, labels_by_media
+from heterodub.tasks.stores.line_labels import labels_of_line
 from heterodub.tasks.stores.parts import PartFile
 from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
@@ -187,10 +188,10 @@ class IngestRun:
 
     def _start(self, originals: Mapping[str, RawFile]) -> None:
         """Have contents analysed, each by the file that stands for it."""
-        labels = labels_by_media(read_labels(self._workspace)) if originals else {}
+        labels = labels_by_media(labels_of_line(self._workspace)) if originals else {}
         for media_id, raw in originals.items():
             self._running[media_id] = raw
-            self._schedule.add(_job(raw, media_id, self._policy, labels.get(media_id, {})))
+            self._schedule.add(_job(raw, media_id, self._policy, labels.get(media_id, {}), self._workspace.line))
         self._is_identifying, self._barred = False, Barred.standing(self._workspace)
         self._progress.phase("analyse", self._tally.files, self._tally.files_done, self._tally.share)
 
@@ -251,7 +252,7 @@ def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool
     return True
 
 
-def _job(raw: RawFile, media_id: str, policy: Policy, labels: VerdictsByClip) -> FileJob:
+def _job(raw: RawFile, media_id: str, policy: Policy, labels: VerdictsByClip, line: str) -> FileJob:
     # parts of other content must not share a name: a release may still hold the old one
     rights = (raw.licence, raw.consent, raw.purpose)
     content = f"{policy.hash} {raw.offset_s} {rights}" + (f" {sorted(labels.items())}" if labels else "")
@@ -269,6 +270,7 @@ def _job(raw: RawFile, media_id: str, policy: Policy, labels: VerdictsByClip) ->
         licence=raw.licence,
         consent=raw.consent,
         purpose=raw.purpose,
+        line=line,
     )
 
 

@@ -46,6 +46,8 @@ class FileJob:
     licence: str | None = None
     consent: str | None = None
     purpose: str | None = None
+    line: str = ""
+    """Line that its payload belongs to, if it is one that stands by."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,11 @@ from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.quality.av_sync import correction_frames
 from heterodub.tasks.quality.routing import overrule, route_columns, with_rights
+from heterodub.tasks.releases.lines import require_extractor
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy
-from heterodub.tasks.stores.labels import read_labels, verdicts_by_clip
+from heterodub.tasks.stores.labels import verdicts_by_clip
+from heterodub.tasks.stores.line_labels import labels_of_line
 from heterodub.tasks.stores.parquet import names_in_folder
 from heterodub.tasks.stores.parts import PartFile, commit_parts, find_part, part_name
 from heterodub.tasks.stores.workspace import Workspace
@@ -88,7 +90,7 @@ def plan_reroute(workspace: Workspace, policy: Policy) -> Reroute:
     for stage in Stage:
         straddles = _holds(clips[f"{stage}_reasons"], ClipReason.STRADDLES_SPLITS)
         masks[stage][ClipReason.STRADDLES_SPLITS] = straddles  # the splits' verdict, which no policy overrules
-    said = verdicts_by_clip(read_labels(workspace))
+    said = verdicts_by_clip(labels_of_line(workspace))
     labelled = enumerate(clips["clip_id"].to_pylist()) if said else ()
     final = overrule(masks, clips.num_rows, {place: said[clip] for place, clip in labelled if clip in said})
     before = {stage: clips[stage.value].to_numpy(zero_copy_only=False) for stage in Stage}
@@ -131,9 +133,11 @@ def apply_reroute(
     Order: payload of newly admitted clips, then decisions, then payload that goes, then the policy. A crash in
     between is completed by the same command, which takes up the payload that workers had put in its place by then.
 
-    Raises: WorkspaceError - the store cannot be written. ValueError - clips are newly admitted and client is None.
+    Raises: WorkspaceError - the store cannot be written, or files of the line in use would have to be decoded by
+    another extractor: nothing was done. ValueError - clips are newly admitted and client is None.
     """
     jobs = extraction_jobs(workspace, plan)
+    require_extractor(workspace, settings, len(jobs))
     if jobs and client is None:
         raise ValueError(f"{len(jobs)} files hold newly admitted clips: a cluster must decode them")
     failed: dict[str, MediaRefusedError] = {}
@@ -207,19 +211,20 @@ def extraction_jobs(workspace: Workspace, plan: Reroute) -> list[FileJob]:
         admission = Admission(clip in admitted[Stage.STAGE1], clip in admitted[Stage.STAGE2], shift)
         admissions.setdefault(row["media_id"], {})[clip] = admission
     return [
-        _job(about[media], files.get(media, (0, 0.0, None)), admit, plan.policy)
+        _job(about[media], files.get(media, (0, 0.0, None)), admit, plan.policy, workspace.line)
         for media, admit in sorted(admissions.items())
     ]
 
 
-def _job(row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admission], policy: Policy) -> FileJob:
+def _job(
+    row: Mapping[str, Any], facts: _FileFacts, admit: Mapping[str, Admission], policy: Policy, line: str
+) -> FileJob:
     size_bytes, offset_s, streams = facts
     identity = (row["uri"], row["corpus"], row["speaker"], offset_s)
     # named by what is in it: the same policy over other clips of the file, or under another label, is another part
     content = hashlib.sha256(repr((policy.hash, identity, sorted(admit.items()))).encode()).hexdigest()[:12]
-    return FileJob(
-        row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s, admit, content, streams
-    )
+    about = (row["uri"], row["media_id"], size_bytes, row["corpus"], row["speaker"], offset_s)
+    return FileJob(*about, admit, content, streams, line=line)
 
 
 def _files_of(workspace: Workspace, media: set[str]) -> dict[str, _FileFacts]:

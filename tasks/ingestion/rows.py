@@ -1,6 +1,5 @@
 """Rows of the stores for a measured clip."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.tables import STAGE1, STAGE2
 from heterodub.tasks.ingestion.clip_builder import Draft
 from heterodub.tasks.quality.measure import FaceTrack
+from heterodub.tasks.stores.line_labels import clip_id_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,7 @@ class ClipOrigin:
 
 def clip_id(origin: ClipOrigin, draft: Draft) -> str:
     """Identity of a clip by content: 24 hex digits over media, shot, track, span and extractor."""
-    parts = (origin.media_id, draft.shot, draft.track, draft.start_frame, draft.frames, origin.extractor)
-    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:24]
+    return clip_id_at(origin.media_id, draft.shot, draft.track, draft.start_frame, draft.frames, origin.extractor)
 
 
 def clip_row(

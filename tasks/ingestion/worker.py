@@ -192,7 +192,8 @@ def identify_each(bundle: Sequence[RawFile], settings: Settings) -> list[str | M
 
 
 def _analysed(job: FileJob, settings: Settings, policy: Policy) -> Analysis:
-    workspace, opened = Workspace.open(settings.workspace), _opened(job, settings, job.segment != WHOLE_FILM)
+    workspace = Workspace.open(settings.workspace).of_line(job.line)
+    opened = _opened(job, settings, job.segment != WHOLE_FILM)
     with opened as (decoder, media, patience), _as_refusal(), unfinished_parts(workspace) as outgoing:
         with closing(handed_to_write(outgoing.values())) as targets:
             analysis: Analysis = decoder.run(

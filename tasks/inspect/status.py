@@ -11,9 +11,11 @@ from heterodub.schemas.reasons import FileState
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.monitoring.runs import RunRecord, runs, under_parents
 from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.lines import LineProgress, progress_of
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.tables import TableSize
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -39,7 +41,7 @@ class Status:
     layout_version: int
     heterodub: str
     extractor: str
-    """Extractor of the settings in force; rows of another one are measured again by the next ingest."""
+    """Extractor of the settings in force; what another one made is measured again by the next ingest."""
     policy: PolicyFacts
     tables: tuple[TableSize, ...]
     files: dict[str, int]
@@ -49,6 +51,8 @@ class Status:
     policies: dict[str, int]
     """Clips by the hash of the policy that decided."""
     releases: tuple[Release, ...]
+    lines: tuple[LineProgress, ...]
+    """Lines of other extractors than the one in use: that of the settings in force, and others that were begun."""
     runs: tuple[RunRecord, ...]
     """Runs of flows: the newest, and all that are under way, each below its parent.
 
@@ -78,8 +82,14 @@ def status(settings: Settings) -> Status:
         extractors=_counts(catalog["extractor"]),
         policies=_counts(clips["policy"]),
         releases=tuple(reversed(releases.every(ws))),
+        lines=_lines(ws, settings.extractor),
         runs=_recent(runs(ws)),
     )
+
+
+def _lines(ws: Workspace, extractor: str) -> tuple[LineProgress, ...]:
+    others = sorted({line.line for line in standing_by(ws)} - {extractor})
+    return tuple(progress for name in (extractor, *others) if (progress := progress_of(ws, name)))
 
 
 def _recent(records: list[RunRecord]) -> tuple[RunRecord, ...]:

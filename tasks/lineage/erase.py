@@ -28,7 +28,8 @@ from heterodub.tasks.stores import tables, tombstones, vacuum
 from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.removal import remove, require_below
-from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.standby import standing_by
+from heterodub.tasks.stores.workspace import LINE_TABLES, Workspace
 
 from .plan import Scope, TakedownPlan, plan_takedown, scope_left
 from .weights import delete_derived, delete_models, require_not_champion, require_own
@@ -109,6 +110,7 @@ def _carry_out(
     published = _publish(ws, settings)
     erased = sum(len(_erase(ws, table, "media_id", scope.media)) for table in _TABLES)
     erased += len(vacuum.erase(ws, "release_files"))
+    erased += sum(_erase_line(line, scope.media) for line in standing_by(ws))
     for side in ("media_id", "other_media_id"):
         # publishing did, before its audit, unless nothing is published yet; it sees by them which clusters lost a clip
         tables.delete_rows(ws, "near_pairs", side, scope.media)
@@ -162,13 +164,15 @@ def _tag_models(tracking: "Tracking", plan: TakedownPlan, takedown: str) -> list
 
 def _delete_rows(ws: Workspace, plan: TakedownPlan) -> None:
     scope = plan.scope
-    drop_media(ws, scope.media)
-    tables.delete_rows(ws, "catalog", "uri", [row["uri"] for row in scope.files])
+    for line in (ws, *standing_by(ws)):
+        drop_media(line, scope.media)
+        tables.delete_rows(line, "catalog", "uri", [row["uri"] for row in scope.files])
     for table in ("labels", "draws", "benchmarks"):
         tables.delete_rows(ws, table, "media_id", scope.media)
     if scope.kind == "corpus":
         tables.delete_rows(ws, "metrics", "corpus", [scope.value])
-    _rename_groups(ws, scope.speakers)
+    for line in (ws, *standing_by(ws)):
+        _rename_groups(line, scope.speakers)
 
 
 def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
@@ -189,17 +193,24 @@ def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
 
 def _publish(ws: Workspace, settings: Settings) -> PublishResult:
     policy = active_policy(ws)
-    return PublishResult(None, False) if policy is None else publish(ws, settings, policy)
+    return PublishResult(None, False) if policy is None else publish(ws, settings, policy, switch="never")
 
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:
     """Delete files that only old versions name, and files of this footage that killed writers left."""
-    listed = all_listed(ws, table).keys()
+    listed = () if ws.line else all_listed(ws, table).keys()
     gone = vacuum.erase(ws, table, listed)
     left = vacuum.strays(ws, table, key, values, listed)
     for name in left:
         remove(ws, table, name)
     return [*gone, *left]
+
+
+def _erase_line(line: Workspace, media: Collection[str]) -> int:
+    """Delete pairs of the footage in a line that stands by, and all files there that are not in use."""
+    for side in ("media_id", "other_media_id"):
+        tables.delete_rows(line, "near_pairs", side, media)
+    return sum(len(_erase(line, table, "media_id", media)) for table in LINE_TABLES)
 
 
 def _delete_pages(ws: Workspace) -> list[str]:

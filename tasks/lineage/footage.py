@@ -12,6 +12,7 @@ from heterodub.tasks.releases.erasure import older_files
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.scan import pieces, read_where
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.where import RowCondition, among
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -25,16 +26,23 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class FootageRows:
-    """The rows of `catalog` and `clips` of a workspace, and those of media that only older releases hold."""
+    """The rows of `catalog` and `clips` of a workspace, in every line, and those of media that only older releases
+    hold.
+    """
 
     ws: Workspace
 
+    @cached_property
+    def _lines(self) -> tuple[Workspace, ...]:
+        return self.ws, *standing_by(self.ws)
+
     def now(self, table: str, where: RowCondition) -> list[Row]:
-        """Return rows of the newest version.
+        """Return rows of the newest version; one that several lines have, once.
 
         Raises: WorkspaceError - the table cannot be read.
         """
-        return list(read_where(self.ws, table, _COLUMNS[table], where).to_pylist())
+        rows = [row for line in self._lines for row in read_where(line, table, _COLUMNS[table], where).to_pylist()]
+        return rows if len(self._lines) == 1 else _different(rows)
 
     def older(self, table: str, where: RowCondition) -> list[Row]:
         """Return rows, each once, of older releases whose media is not stored now, or not known.
@@ -43,7 +51,7 @@ class FootageRows:
         """
         read = read_where(self.ws, table, _COLUMNS[table], where, self._older_files[table]).to_pylist()
         stored = self._stored(row["media_id"] for row in read)
-        return [dict(row) for row in dict.fromkeys(tuple(row.items()) for row in read if row["media_id"] not in stored)]
+        return _different([row for row in read if row["media_id"] not in stored])
 
     @cached_property
     def _older_files(self) -> dict[str, list[DataFile]]:
@@ -53,8 +61,9 @@ class FootageRows:
         wanted = among("media_id", {name for name in media if name})
         return {
             name
+            for line in self._lines
             for table in _COLUMNS
-            for piece in pieces(self.ws, table, ["media_id"], wanted)
+            for piece in pieces(line, table, ["media_id"], wanted)
             for name in piece["media_id"].to_pylist()
         }
 
@@ -66,9 +75,14 @@ class FootageRows:
     def values(self, table: str, column: str) -> set[str]:
         """Return the values of a column by now."""
         found: set[str] = set()
-        for piece in pieces(self.ws, table, [column]):
-            found.update(pc.unique(piece[column]).drop_null().to_pylist())
+        for line in self._lines:
+            for piece in pieces(line, table, [column]):
+                found.update(pc.unique(piece[column]).drop_null().to_pylist())
         return found
+
+
+def _different(rows: list[Row]) -> list[Row]:
+    return [dict(row) for row in dict.fromkeys(tuple(row.items()) for row in rows)]
 
 
 def marked(column: str, mark: str) -> RowCondition:

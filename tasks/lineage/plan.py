@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heterodub.schemas.config.settings import Settings
@@ -11,6 +12,7 @@ from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.licences import canonical_licence
 from heterodub.tasks.inspect.lookup import find
+from heterodub.tasks.media.paths import path_to_uri
 from heterodub.tasks.monitoring.run_log import as_step
 from heterodub.tasks.releases.copies import copies_of
 from heterodub.tasks.releases.erasure import releases_with
@@ -216,6 +218,9 @@ def _scope(footage: FootageRows, kind: Kind, value: str, media: frozenset[str], 
 def _files(footage: FootageRows, kind: Kind, value: str, required: bool) -> list[Row]:
     if kind != "file":
         return footage.now("catalog", equal(kind, value))
+    path = value if "://" in value else path_to_uri(Path(value))
+    if named := footage.now("catalog", among("uri", {value, path}) | equal("media_id", value)):
+        return named  # of whatever line
     try:
         match = find(footage.ws, value, whole=True)
     except NotFoundError:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.tasks.stores.scan import pieces, read_where
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.where import among, is_null
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -22,17 +23,37 @@ def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
     Clips that were published are in clusters. Others have not been compared yet: with them, in turn, all that is
     reached is compared; the fingerprints of all clips are read only if one of them is a copy.
 
+    Copies that stand by in another line are among them.
+
     Raises: WorkspaceError - the table cannot be read.
     """
     if not media:
         return frozenset()
+    copies = _copies_in_use(ws, media)
+    return copies.union(*(_copies_beside(line, media | copies) for line in standing_by(ws)))
+
+
+def _copies_beside(line: Workspace, media: frozenset[str]) -> frozenset[str]:
+    """Return copies that a line which stands by holds, of the line in use or of its own clips."""
+    own, reached = among("media_id", media), set(media)
+    rows = [read_where(tables, "clips", COLUMNS, own) for tables in (line.of_line(""), line)]
+    while rows:
+        found = among("clip_id", _matching(pa.concat_tables(rows), pieces(line, "clips", COLUMNS)))
+        its_media = read_where(line, "clips", ["media_id"], found)["media_id"].to_pylist()
+        fresh = {*its_media} - reached
+        reached |= fresh
+        rows = [read_where(line, "clips", COLUMNS, among("media_id", fresh))] if fresh else []
+    return frozenset(reached - media)
+
+
+def _copies_in_use(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
     reached = _with_clusters(ws, read_where(ws, "clips", _IDS, among("media_id", media)))
     fresh = read_where(ws, "clips", COLUMNS, is_null("split"))
     found = reached if fresh.num_rows else {}
     while found:
         has_fresh = not found.keys().isdisjoint(fresh["clip_id"].to_pylist())
         others = pieces(ws, "clips", COLUMNS) if has_fresh else iter([fresh])
-        copies = _matching(ws, found, _without(others, reached))
+        copies = _matching(read_where(ws, "clips", COLUMNS, among("clip_id", found)), _without(others, reached))
         found = _with_clusters(ws, read_where(ws, "clips", _IDS, among("clip_id", copies))) if copies else {}
         found = {clip: its for clip, its in found.items() if clip not in reached}
         reached |= found
@@ -54,9 +75,8 @@ def _without(rows: Iterable[pa.Table], clips: Iterable[str]) -> Iterator[pa.Tabl
         yield piece.filter(pc.invert(pc.is_in(piece["clip_id"], known)))
 
 
-def _matching(ws: Workspace, clips: Iterable[str], others: Iterable[pa.Table]) -> set[str]:
-    """Return those of the others that are copies of one of the clips."""
-    rows = read_where(ws, "clips", COLUMNS, among("clip_id", clips))
+def _matching(rows: pa.Table, others: Iterable[pa.Table]) -> set[str]:
+    """Return those of the others that are copies of one of these clips."""
     searches = [
         CopySearch(Fingerprints.of(rows.slice(start, BLOCK).combine_chunks()))
         for start in range(0, rows.num_rows, BLOCK)

@@ -8,26 +8,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.config.settings import Settings, SplitSettings
+from heterodub.schemas.config.settings import ClipSettings, Settings, SplitSettings
+from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.expectations import suites
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
 from heterodub.tasks.labelling.applied import LabelEffect, label_effects
-from heterodub.tasks.stores import tables
+from heterodub.tasks.stores import standby, tables
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
 from heterodub.tasks.stores.code_version import code_version
+from heterodub.tasks.stores.line_labels import carry_labels
 from heterodub.tasks.stores.merging import merge_parts
 from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
-from . import releases
+from . import lines, releases
 from .audit.audited_files import checks_id, keep_merged
 from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
@@ -41,6 +43,14 @@ _LOG = logging.getLogger(__name__)
 
 _AUDITS: Final = 5
 """Audits at most of one publish, while others write."""
+
+_ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
+"""What is allowed of clips that were cut by settings which are not known any more."""
+
+_NOT_ROUTED: Final = "clips of the new line were routed by an earlier policy: `heterodub route` routes them, too"
+
+Switch = Literal["when_whole", "now", "never"]
+"""When a line that stands by takes the place of the one in use."""
 
 _TAKEN_DOWN: Final = (
     "nothing was published, since footage that was taken down is still stored: do the takedown again, or any other; it "
@@ -62,9 +72,17 @@ class PublishResult:
 
 
 def publish(
-    workspace: Workspace, settings: Settings, policy: Policy, show: "Callable[[AuditResult], None] | None" = None
+    workspace: Workspace,
+    settings: Settings,
+    policy: Policy,
+    show: "Callable[[AuditResult], None] | None" = None,
+    switch: Switch = "when_whole",
 ) -> PublishResult:
     """Divide speakers, audit the newest versions of all tables and publish them, if anything changed.
+
+    Where the settings' extractor has a line that stands by, and it is whole, that line is audited, takes the place of
+    the one in use, and is published. Until then the line in use is, and a note says what is missing. switch: "now"
+    publishes the new line all the same, and what is missing in it leaves the workspace; "never" the one in use.
 
     Another ingest may be half way through a batch, or have added clips that nobody has divided yet; that is no
     damage. So what fails an audit is audited again where others write, and so is what holds footage that was taken down
@@ -76,7 +94,7 @@ def publish(
     """
     for wait_s in (BATCH_IS_STORED_S, 0):
         try:
-            if published := _publish(workspace, settings, policy, show):
+            if published := _publish(workspace, settings, policy, show, switch):
                 return published
         except NotFoundError:  # a takedown has erased files of the versions that were audited
             if not wait_s:
@@ -87,28 +105,75 @@ def publish(
     return PublishResult(last.release_id if last else None, False, (_TAKEN_DOWN,))
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Line that is to be published: its tables, the clip settings and the hash of the settings that it was made by, and
+    notes on another line.
+    """
+
+    tables: Workspace
+    clips: ClipSettings
+    settings: str
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def chosen(
+        cls,
+        workspace: Workspace,
+        settings: Settings,
+        policy: Policy,
+        switch: Switch,
+        last: releases.Release | None,
+    ) -> Self:
+        line = lines.line_beside(workspace, settings.extractor, last.extractor if last else None)
+        progress = lines.progress_of(workspace, line.line) if line.line else None
+        if progress is None or last is None:
+            return cls(workspace, settings.clips, settings.hash)
+        is_ready = progress.clips if switch == "now" else progress.is_whole and switch == "when_whole"
+        is_routed = progress.policies == (policy.hash,)
+        if is_ready and is_routed:
+            return cls(line, settings.clips, settings.hash)
+        notes = (progress.words(), *([] if is_routed or not progress.clips else [_NOT_ROUTED]))
+        return cls(workspace, _ANY_CLIPS, last.settings, notes)
+
+    def is_last(self, last: releases.Release | None, versions: Mapping[str, int], policy: Policy) -> bool:
+        """Return True if these versions, published by these settings and policy, would be the last release."""
+        if last is None or self.tables.line:
+            return False
+        return last.same_at == versions and (last.policy, last.settings) == (policy.hash, self.settings)
+
+
 def _publish(
-    workspace: Workspace, settings: Settings, policy: Policy, show: "Callable[[AuditResult], None] | None"
+    workspace: Workspace,
+    settings: Settings,
+    policy: Policy,
+    show: "Callable[[AuditResult], None] | None",
+    switch: Switch,
 ) -> PublishResult | None:
     """Audit and publish as `publish`; None if what was audited holds footage that was taken down."""
     last, code = releases.latest(workspace), code_version()
-    if last and last.code == code and _stands(last, releases.current_versions(workspace), settings, policy):
-        return PublishResult(last.release_id, False, last.notes)  # the same rows, divided by the same code
+    source = _Source.chosen(workspace, settings, policy, switch, last)
+    line = source.tables
+    if last and last.code == code and source.is_last(last, releases.current_versions(line), policy):
+        return PublishResult(last.release_id, False, last.notes + source.notes)  # as divided by the same code
+    if line.line:
+        carry_labels(line)
     for left in reversed(range(_AUDITS)):
-        assignment = assign(workspace, settings.splits)
+        assignment = assign(line, settings.splits)
         for table in ("catalog", "clips"):
-            tables.compact(workspace, table)
-        versions = releases.current_versions(workspace)
-        if last and _stands(last, versions, settings, policy):
-            return PublishResult(last.release_id, False, last.notes)
-        clips = tables.read(workspace, "clips", ["backend", "extractor"], versions["clips"])
+            tables.compact(line, table)
+        versions = releases.current_versions(line)
+        if last and source.is_last(last, versions, policy):
+            return PublishResult(last.release_id, False, last.notes + source.notes)
+        clips = tables.read(line, "clips", ["backend", "extractor"], versions["clips"])
         if not clips.num_rows:
-            return PublishResult(None, False, ("no clip was stored, so there is nothing to publish",))
+            return PublishResult(None, False, ("no clip was stored, so there is nothing to publish", *source.notes))
+        lines.require_one(line, versions)
         from .audit.audit import audit
 
         with audit_pages(workspace) as folder:
-            result = audit(workspace, versions, folder, settings.clips)
-        if result.passed or not left or not _others_write(workspace, versions):
+            result = audit(line, versions, folder, source.clips)
+        if result.passed or not left or not _others_write(line, versions):
             break
         _LOG.info("the audit met rows that another run is writing; once more, %d times at most", left)
     if show is not None:
@@ -118,11 +183,14 @@ def _publish(
         backend=clips["backend"][0].as_py(),
         extractor=clips["extractor"][0].as_py(),
         policy=policy.hash,
-        settings=settings.hash,
+        settings=source.settings,
         code=code,
     )
+    standing_by = standby.files_of_line(line, versions) if line.line else {}
+    if standing_by:
+        versions |= standby.switch_tables(line, standing_by)
     if last is None or releases.identity_of_versions(workspace, versions, origin) != last.release_id:
-        checks = checks_id(suites(settings.clips))
+        checks = checks_id(suites(source.clips))
         versions |= {
             table: merge_parts(workspace, table, versions[table], partial(keep_merged, workspace, table, checks))
             for table in PAYLOAD
@@ -133,8 +201,10 @@ def _publish(
         return None
     if not published.changed:
         releases.note_same(workspace, published.release, versions)
+    if standing_by:
+        standby.clear(line, standing_by)
     erase_unnamed(workspace, settings.stores.retention_days)
-    return PublishResult(published.release.release_id, published.changed, published.release.notes)
+    return PublishResult(published.release.release_id, published.changed, published.release.notes + source.notes)
 
 
 def _of_labels(workspace: Workspace, policy: Policy) -> tuple[str, ...]:
@@ -145,11 +215,6 @@ def _of_labels(workspace: Workspace, policy: Policy) -> tuple[str, ...]:
 def _others_write(workspace: Workspace, versions: Mapping[str, int]) -> bool:
     time.sleep(BATCH_IS_STORED_S)
     return releases.current_versions(workspace) != versions
-
-
-def _stands(last: releases.Release, versions: Mapping[str, int], settings: Settings, policy: Policy) -> bool:
-    """Return True if these versions, published by these settings and policy, would be the last release."""
-    return last.same_at == versions and (last.policy, last.settings) == (policy.hash, settings.hash)
 
 
 @contextmanager
@@ -184,9 +249,10 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
     files = tables.files_of(workspace, "clips")
     clips = tables.read(workspace, "clips", _READ, files).combine_chunks()
     copies = update_clusters(workspace, clips, files)
-    plan = assign_splits(clips, copies.pairs, settings)
+    divided = lines.with_known_splits(workspace, clips) if workspace.line else clips
+    plan = assign_splits(divided, copies.pairs, settings)
     refused = pc.is_in(clips["clip_id"], pa.array(plan.straddlers, pa.string()))
-    columns = {**copies.columns, **plan.columns(clips), **_refusals(clips, refused)}
+    columns = {**copies.columns, **plan.columns(divided), **_refusals(clips, refused)}
     changed = pc.fill_null(reduce(pc.or_, (_differs(clips[name], new) for name, new in columns.items())), False)
     changes = pa.table({"clip_id": clips["clip_id"], **columns}).filter(changed)
     if changes.num_rows:

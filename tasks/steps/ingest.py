@@ -27,6 +27,7 @@ from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.preflight.data import check_ingest, mapped_columns
+from heterodub.tasks.releases.lines import line_of
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
@@ -73,7 +74,8 @@ def find_files(
 
     Raises: SourceError - the source is not there. WorkspaceError - the workspace cannot be used.
     """
-    known, barred = partial(catalog.catalog_batches, workspace), tombstones.standing(workspace)
+    line, barred = line_of(workspace, settings), tombstones.standing(workspace)
+    known = partial(catalog.catalog_batches, line)
     origins = settings.limits.web_origins
     listed = source_files(source, corpus, origins, mapped_columns(columns))
     kept_out: set[str] = set()
@@ -107,7 +109,7 @@ def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, po
 
     Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
     """
-    listed = plan.labelled.among
+    workspace, listed = line_of(workspace, settings), plan.labelled.among
     unread = deduplication.relabel(workspace, plan.relabelled, settings, listed)
     if not plan.fresh:
         deduplication.merge_twins(workspace, settings, catalog.twin_rows(workspace))
@@ -135,14 +137,15 @@ def check_drift(workspace: Workspace, settings: Settings) -> tuple[CorpusDrift, 
 
 @task(cache_policy=NO_CACHE)
 @as_step("publish", lambda published: Counts(facts={"release": published.release_id, "is_new": published.is_new}))
-def publish_release(workspace: Workspace, settings: Settings, policy: Policy) -> PublishResult:
-    """Assign splits to speakers, audit the new versions, and publish a release if anything changed.
+def publish_release(workspace: Workspace, settings: Settings, policy: Policy, switch: bool = False) -> PublishResult:
+    """Assign splits to speakers, audit the new versions, and publish a release if anything changed. switch: as
+    `publish` says.
 
     Raises: AuditFailedError - a store broke its expectations; nothing is published.
     """
     current_progress().phase("publish", 1)
     with audited(settings):
-        published = publish(workspace, settings, policy, show_audit)
+        published = publish(workspace, settings, policy, show_audit, "now" if switch else "when_whole")
     emit_published(settings, published)
     current_progress().advance()
     return published

@@ -49,8 +49,7 @@ _ACTION_COLUMNS: Final = (
     *(f"{side}.{column}" for column in BOUNDED for side in ("min", "max")),
 )
 _DRAWN: Final = re.compile(r"\x1b\[[0-9;]*m|\u21b3")
-
-
+ERRORS: Final = (DeltaError, OSError)
 _RETENTION_DAYS: Final = 7  # of a new table, until shorten_log sets that of the settings
 
 
@@ -154,7 +153,7 @@ def shorten_log(ws: Workspace, table: str, days: int) -> None:
         if not wanted.items() <= delta.metadata().configuration.items():
             delta.alter.set_table_properties(wanted)
         delta.cleanup_metadata()
-    except (DeltaError, OSError) as error:
+    except ERRORS as error:
         raise WorkspaceError(f"the log of table {table} of {ws.root} cannot be shortened: {_words(error)}") from error
 
 
@@ -211,7 +210,7 @@ def transact(ws: Workspace, table: str, plan: Callable[[Snapshot], TableChange |
             return before.version
         try:
             _commit(delta, change, commit_id)
-        except (DeltaError, OSError) as error:
+        except ERRORS as error:
             if load(ws, table).version() == before.version:
                 failures += 1
                 _back_off(ws, table, "changed", error, failures)
@@ -236,7 +235,7 @@ def dead_files(ws: Workspace, table: str, hours: int) -> set[str]:
         delta = load(ws, table)
         try:
             listed = delta.vacuum(hours, True, enforce_retention_duration=False, full=hours > 0)
-        except (DeltaError, OSError) as error:  # a list that was cut off comes as either
+        except ERRORS as error:  # a list that was cut off comes as either
             failures += 1
             _back_off(ws, table, "read", error, failures)
         else:

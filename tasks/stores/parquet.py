@@ -207,10 +207,23 @@ def reading_errors(ws: Workspace, table: str) -> Iterator[None]:
 
 def _read_file(ws: Workspace, table: str, file: DataFile, selection: pa.Schema) -> pa.Table:
     with open_file(ws, table, file.name) as opened:
-        held = opened.schema_arrow.names
-        rows = opened.read([name for name in selection.names if name in held])
+        return _fitted(opened.read(_held(opened, selection)), selection)
+
+
+def _held(opened: pq.ParquetFile, selection: pa.Schema) -> list[str]:
+    """Return the columns of a selection that a file has: one from before a column was added lacks it.
+
+    Raises: KeyError - it lacks one that is never null.
+    """
+    held = set(opened.schema_arrow.names)
+    if lost := [column.name for column in selection if column.name not in held and not column.nullable]:
+        raise KeyError(lost[0])
+    return [name for name in selection.names if name in held]
+
+
+def _fitted(rows: pa.Table, selection: pa.Schema) -> pa.Table:
     for field in selection:
-        if field.name not in held:  # as of a file from before the column
+        if field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     return rows.select(selection.names).cast(selection)
 
@@ -241,8 +254,8 @@ def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | 
     with opened:
         for number in range(opened.num_row_groups):
             try:
-                rows = opened.read_row_group(number, columns=selection.names, use_threads=False)
-                rows = rows.select(selection.names).cast(selection)
+                rows = opened.read_row_group(number, columns=_held(opened, selection), use_threads=False)
+                rows = _fitted(rows, selection)
             except (OSError, KeyError, pa.ArrowInvalid) as error:
                 raise _damaged(ws, table, file, error) from error
             yield rows

@@ -18,7 +18,8 @@ def remove(ws: Workspace, *parts: str) -> None:
     Raises: WorkspaceError - it is a link, or leads out of its folder. FileNotFoundError.
     """
     if ws.is_local:
-        remove_below(Path(ws.root, *parts[:-1]), Path(ws.root, *parts))
+        path = Path(ws.path(*parts))
+        remove_below(path.parent, path)
     else:
         ws.filesystem().rm(ws.path(*parts), recursive=True)
 

@@ -8,7 +8,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -28,6 +28,12 @@ MARKER: Final = "heterodub.json"
 TRACKING: Final = "mlflow"
 """Folder of a local workspace that holds runs and models, unless the settings name a server."""
 
+STANDBY: Final = "standby"
+"""Folder of lines that are being filled, each with tables of its own, beside the ones in use."""
+
+LINE_TABLES: Final = ("stage1", "stage2", "near_pairs", "clips", "catalog")
+"""Tables that each line has for itself, in the order in which they are switched: the catalog says what is stored."""
+
 _FLAT: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})
 
 LEFT_BEHIND_S: Final = 24 * 3600.0
@@ -40,9 +46,12 @@ class Workspace:
 
     Small enough to travel to workers; it holds no open connection. Credentials of object stores come from the
     usual AWS_* variables, which both fsspec and Delta read by themselves.
+
+    line: extractor whose tables are meant, where these stand by until they are whole; empty: the tables in use.
     """
 
     root: str
+    line: str = ""
 
     @classmethod
     def open(cls, root: str, create: bool = False) -> "Workspace":
@@ -86,11 +95,19 @@ class Workspace:
     def path(self, *parts: str) -> str:
         """Return the path of something in the workspace, as its file system wants it."""
         base = self.root if self.is_local else open_store(self.root)[1]
-        return "/".join((base.rstrip("/"), *parts))
+        return "/".join((base.rstrip("/"), *self._of_line(parts)))
 
     def table_uri(self, name: str) -> str:
         """URI of the Delta table `name`; other tools can open it there."""
-        return f"{self.root}/{name}"
+        return "/".join((self.root, *self._of_line((name,))))
+
+    def of_line(self, extractor: str) -> "Workspace":
+        """Return the same workspace with the tables of a line that stands by; of an empty name, with those in use."""
+        return replace(self, line=extractor)
+
+    def _of_line(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        is_of_line = self.line and parts and parts[0] in LINE_TABLES
+        return (STANDBY, self.line, *parts) if is_of_line else parts
 
     def folder(self, name: str) -> str:
         """Return the folder for documents and reports, made if missing."""
@@ -217,13 +234,35 @@ def _entries(workspace: Workspace) -> set[str]:
     return {str(entry).rstrip("/").rsplit("/", 1)[-1] for entry in listing}
 
 
-def _check_layout(root: str, marker: bytes) -> None:
+def layout_of(root: str) -> tuple[Workspace, int]:
+    """Return the workspace at `root`, whatever its layout is, and the layout.
+
+    Raises: WorkspaceError - there is none, or it cannot be read.
+    """
+    workspace = Workspace(_normal(root))
+    with _reached(workspace):
+        files, marker = workspace.filesystem(), workspace.path(MARKER)
+        if not files.exists(marker):
+            raise WorkspaceError(f"there is no workspace at {workspace.root}")
+        return workspace, _layout(workspace.root, files.cat_file(marker))
+
+
+def _layout(root: str, marker: bytes) -> int:
     try:
-        layout = json.loads(marker)["layout_version"]
+        layout = int(json.loads(marker)["layout_version"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise WorkspaceError(f"{root}/{MARKER} is damaged ({error}); it should hold a layout_version") from error
+    return layout
+
+
+def _check_layout(root: str, marker: bytes) -> None:
+    layout = _layout(root, marker)
     if layout != LAYOUT_VERSION:
+        remedy = (
+            f"`heterodub migrate -w {root}` changes it, and with --dry-run says how"
+            if layout < LAYOUT_VERSION
+            else "a newer one made it, and `heterodub migrate` goes no way back: use that one"
+        )
         raise WorkspaceError(
-            f"workspace {root} has layout {layout}, this heterodub reads layout {LAYOUT_VERSION}: "
-            "use the version that made it, or ingest into a new folder"
+            f"workspace {root} has layout {layout}, this heterodub reads layout {LAYOUT_VERSION}: {remedy}"
         )

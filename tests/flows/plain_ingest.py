@@ -20,18 +20,24 @@ from tests.tasks.releases.audit.plain_audit import failures
 
 
 def run(
-    source: Path | str, settings: Settings, retry_quarantined: bool = False
+    source: Path | str,
+    settings: Settings,
+    retry_quarantined: bool = False,
+    corpus: str = "default",
+    switch: bool = False,
 ) -> tuple[IngestPlan, Tally, PublishResult]:
     """Run the steps of the flow `ingest` in its order, without Prefect."""
-    policy, plan, tally = store(source, settings, retry_quarantined)
-    return plan, tally, publish_release.fn(Workspace.open(settings.workspace), settings, policy)
+    policy, plan, tally = store(source, settings, retry_quarantined, corpus)
+    return plan, tally, publish_release.fn(Workspace.open(settings.workspace), settings, policy, switch)
 
 
-def store(source: Path | str, settings: Settings, retry_quarantined: bool = False) -> tuple[Policy, IngestPlan, Tally]:
+def store(
+    source: Path | str, settings: Settings, retry_quarantined: bool = False, corpus: str = "default"
+) -> tuple[Policy, IngestPlan, Tally]:
     """All of it but the release, whose audit takes seconds: for what is on the way to something else."""
     ws = Workspace.open(settings.workspace, create=True)
     policy = choose_policy.fn(ws, settings.policy)
-    plan = find_files.fn(ws, str(source), "default", settings, retry_quarantined)
+    plan = find_files.fn(ws, str(source), corpus, settings, retry_quarantined)
     return policy, plan, work_on_files.fn(ws, plan, settings, policy)
 
 

@@ -4,12 +4,17 @@ import json
 
 import pytest
 
-from heterodub.schemas.config.settings import load_settings
+from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import SourceError, WorkspaceError
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.lines import line_of, progress_of
 from heterodub.tasks.sources.open import source_files
-from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.standby import standing_by
+from heterodub.tasks.stores.workspace import STANDBY, Workspace
 from tests.flows.heads import contents, portable, versions
 from tests.flows.plain_ingest import run
+from tests.tasks.releases.test_lines import ORIGIN, extractors, go_over, store
 
 pytestmark = pytest.mark.long
 
@@ -103,3 +108,18 @@ def test_manifest_and_a_corpus_file_in_a_bucket_speak_of_what_lies_beside_them(b
     }
     with pytest.raises(SourceError, match=r"none\.csv"):
         list(source_files("s3://footage/none.csv"))
+
+
+def test_new_line_takes_the_place_of_the_old_one(bucket):
+    ws = Workspace.open("s3://lab/spaces/lines", create=True)
+    store(ws, 0)
+    releases.publish(ws, releases.current_versions(ws), ORIGIN, {"passed": True})
+    line = line_of(ws, Settings(workspace=ws.root))
+    store(line, 0)
+    assert standing_by(ws) == (line,) and progress_of(ws, line.line).is_whole
+    go_over(line)
+    first, second = releases.every(ws)
+    for release in (first, second):
+        assert sum(batch.num_rows for batch in releases.read_release(ws, release, Stage.STAGE2)) == 1
+    assert extractors(ws) == {line.line} and line_of(ws, Settings(workspace=ws.root)) == ws
+    assert not bucket.exists(f"lab/spaces/lines/{STANDBY}/{line.line}")

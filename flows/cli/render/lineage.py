@@ -109,6 +109,14 @@ def show_relocation(result: Mapping[str, Any]) -> None:
         say(f"warning: the files of {name} are not here")
 
 
+def show_migration(result: Mapping[str, Any]) -> None:
+    """Print what a migration changed, or would change."""
+    if not result["changes"]:
+        print(f"nothing to do: the workspace has layout {result['after']}")
+    for change in result["changes"]:
+        say(f"would change {change}" if result["dry_run"] else f"changed {change}")
+
+
 def _reach(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     lost = ", ".join(f"{name} ({counted(count, 'clip')})" for name, count in summary["benchmarks"].items())
     return [("releases", ", ".join(summary["releases"])), ("benchmarks", lost)]

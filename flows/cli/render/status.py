@@ -43,6 +43,8 @@ def show_status(status: "Status") -> None:
             ("clips", _counts(status.clips)),
         ]
     )
+    for line in status.lines:
+        console().print(cell(line.words(line.line == status.extractor)), soft_wrap=True)
     console().print()
     numbers = [TableColumn(name, right=True) for name in ("rows", "files", "size", "version")]
     sizes = [(facts.name, facts.rows, facts.files, naturalsize(facts.bytes), facts.version) for facts in status.tables]

@@ -1,0 +1,101 @@
+"""Migration of a workspace to the table layout of this code, one version after the other.
+
+A step may be done twice: it writes what is new, and the marker names the next layout only then. So a migration that was
+killed is finished by the same command.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+from heterodub.schemas.display import message_of
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
+
+from . import delta
+from .workspace import MARKER, Workspace, layout_of
+
+Step = Callable[[Workspace, bool], Iterator[str]]
+"""Change a workspace to the next layout, and yield what is changed, in words; with True, only yield it."""
+
+
+def add_columns(ws: Workspace, dry_run: bool) -> Iterator[str]:
+    """Let each table have the columns that this code adds; they are null in the rows that are there.
+
+    Raises: WorkspaceError - a new column of this code may not be null, or the table cannot be written.
+    """
+    for table in TABLES:
+        if delta.exists(ws, table):
+            columns = missing_columns(ws, table)
+            yield from (f"table {table}: a new column {column.name}, null in its rows" for column in columns)
+            if columns and not dry_run:
+                _add(ws, table, columns)
+
+
+def missing_columns(ws: Workspace, table: str) -> list[pa.Field]:
+    """Return the columns that a table lacks.
+
+    Raises: WorkspaceError - it cannot be read, or lacks a column that may not be null.
+    """
+    there = {column.name for column in delta.load(ws, table).schema().fields}
+    missing = [column for column in TABLES[table] if column.name not in there]
+    if needed := [column.name for column in missing if not column.nullable]:
+        raise WorkspaceError(f"table {table} of {ws.root} lacks {', '.join(needed)}, which may not be null: damaged")
+    return missing
+
+
+def _add(ws: Workspace, table: str, columns: list[pa.Field]) -> None:
+    opened = delta.load(ws, table)
+    try:
+        opened.alter.add_columns(list(type(opened.schema()).from_arrow(pa.schema(columns)).fields))
+    except delta.ERRORS as error:
+        raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {message_of(error)}") from error
+
+
+STEPS: Final[dict[int, Step]] = {6: add_columns}
+"""Steps by the layout that they begin with. Layout 7 added lines that stand by: code of layout 6 would not see them,
+and a takedown by it would leave footage there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """A migration that was done or, if dry, would be. changes: what each step changes, in words."""
+
+    workspace: str
+    before: int
+    after: int
+    changes: tuple[str, ...]
+    dry_run: bool
+
+
+def migrate(root: str, dry_run: bool = False) -> Migration:
+    """Change the workspace at `root` to the layout of this code; nothing is done where it has it.
+
+    Raises: WorkspaceError - there is none, its layout is newer, or too old, or it cannot be written.
+    """
+    workspace, layout = layout_of(root)
+    if layout > LAYOUT_VERSION:
+        raise WorkspaceError(
+            f"workspace {workspace.root} has layout {layout}, this heterodub knows up to {LAYOUT_VERSION}: a newer one "
+            "made it, and only that one reads it"
+        )
+    if missing := [number for number in range(layout, LAYOUT_VERSION) if number not in STEPS]:
+        raise WorkspaceError(
+            f"workspace {workspace.root} has layout {layout}, and there is no step from layout {missing[0]}: ingest "
+            "into a new folder"
+        )
+    changes: list[str] = []
+    for number in range(layout, LAYOUT_VERSION):
+        changes += STEPS[number](workspace, dry_run)
+        changes.append(f"{MARKER}: layout {number + 1} in the place of {number}")
+        if not dry_run:
+            _mark(workspace, number + 1)
+    return Migration(workspace.root, layout, LAYOUT_VERSION, tuple(changes), dry_run)
+
+
+def _mark(workspace: Workspace, layout: int) -> None:
+    text = json.dumps({"layout_version": layout}) + "\n"
+    workspace.filesystem().pipe_file(workspace.path(MARKER), text.encode())

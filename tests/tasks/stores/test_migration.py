@@ -1,0 +1,97 @@
+"""Migration of a workspace that the code of layout 6 made (tests/tasks/stores/old), and refusals of others."""
+
+import shutil
+import tarfile
+from functools import partial
+from pathlib import Path
+
+import pytest
+from deltalake import write_deltalake
+from typer.testing import CliRunner
+
+from heterodub.flows.cli.main import app
+from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
+from heterodub.tasks.releases import releases
+from heterodub.tasks.stores import migration, tables
+from heterodub.tasks.stores.labels import read_labels
+from heterodub.tasks.stores.migration import migrate, missing_columns
+from heterodub.tasks.stores.workspace import MARKER, Workspace
+from tests.flows.heads import fingerprints
+from tests.tasks.stores import sample_rows as sample
+
+STORED = Path(__file__).parent / "old" / "layout-6.tar.gz"
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    with tarfile.open(STORED) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / "workspace"
+
+
+def test_older_workspace_is_migrated_as_the_refusal_says(root):
+    with pytest.raises(WorkspaceError, match=r"layout 6, .* layout \d+: `heterodub migrate -w .*--dry-run"):
+        Workspace.open(str(root))
+    before = fingerprints(root)
+    planned = migrate(str(root), dry_run=True)
+    assert fingerprints(root) == before
+    done = migrate(str(root))
+    assert done.changes == planned.changes and done.changes[-1].startswith(f"{MARKER}: layout {LAYOUT_VERSION}")
+    ws = Workspace.open(str(root))
+    release = releases.latest(ws)
+    assert releases.identity_of(ws, release) == release.release_id
+    assert sum(batch.num_rows for batch in releases.read_release(ws, release, Stage.STAGE1)) == 6
+    assert len(read_labels(ws)) == 1 and tables.read(ws, "catalog").num_rows == 3
+    assert migrate(str(root)).changes == ()
+
+
+def test_command_says_what_it_would_change_and_changed(root):
+    call = partial(CliRunner().invoke, app)
+    would, did, again = (call(["migrate", "-w", str(root), *more]).stdout for more in (["--dry-run"], [], []))
+    assert would == did.replace("changed", "would change") and "layout 7" in did
+    assert again.startswith("nothing to do")
+
+
+def test_migration_that_was_killed_is_finished_by_the_next(root, monkeypatch):
+    def die(*_) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(migration, "_mark", die)
+        migrate(str(root))
+    with pytest.raises(WorkspaceError, match="migrate"):
+        Workspace.open(str(root))
+    migrate(str(root))
+    assert tables.read(Workspace.open(str(root)), "clips").num_rows == 6
+
+
+def test_columns_that_a_table_lacks_are_added(root):
+    shutil.rmtree(root / "catalog")
+    older = TABLES["catalog"].remove(TABLES["catalog"].get_field_index("streams"))
+    write_deltalake(str(root / "catalog"), sample.catalog(sample.catalog_row(1)).select(older.names).cast(older))
+    planned = migrate(str(root), dry_run=True)
+    assert planned.changes[0] == "table catalog: a new column streams, null in its rows"
+    migrate(str(root))
+    ws = Workspace.open(str(root))
+    assert missing_columns(ws, "catalog") == []
+    (row,) = tables.read(ws, "catalog").to_pylist()
+    (same,) = (row for batch in tables.batches(ws, "catalog") for row in batch.to_pylist())
+    assert row == same == sample.catalog_row(1) | {"notes": row["notes"], "streams": None}
+    tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(2, streams=[])))
+    assert sorted(map(bool, tables.read(ws, "catalog")["streams"].is_null().to_pylist())) == [False, True]
+
+
+@pytest.mark.parametrize(("layout", "why"), [(99, "newer one made it"), (3, "no step from layout 3")])
+def test_layouts_that_cannot_be_migrated_are_refused(root, layout, why):
+    (root / MARKER).write_text(f'{{"layout_version": {layout}}}')
+    with pytest.raises(WorkspaceError, match=why):
+        migrate(str(root))
+    with pytest.raises(WorkspaceError, match="heterodub migrate"):
+        Workspace.open(str(root))
+
+
+def test_folder_that_is_no_workspace_is_refused(tmp_path):
+    with pytest.raises(WorkspaceError, match="no workspace"):
+        migrate(str(tmp_path))
