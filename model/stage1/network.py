@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from heterodub.model.features.landmarks import BOUNDARIES, OUTLINE, POSE, PREDICTED
-from heterodub.model.stage1.layers import AxisConv, PointEncoder, TimeBlock, ValidResBlock
+from heterodub.model.stage1.layers import AxisConv, LinearSkip, PointEncoder, TimeBlock, ValidResBlock, ValidResBlock2d
+from heterodub.model.stage1.linear import LinearMotion
 from heterodub.schemas.config.training import GeneratorArchitecture
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
 
@@ -52,6 +53,33 @@ class MelEncoder(nn.Module):
         """(B, 4T + 16, 80) -> (B, T, D)."""
         embedded: Tensor = self.body(mel_BCM.transpose(1, 2))
         return embedded.transpose(1, 2)
+
+
+class MelEncoder2d(nn.Module):
+    """Residual convolutions over bands and columns of each frame's 80 x 20 window, as the paper has it after Wav2Lip.
+
+    They pad along the bands alone, so that one pass over a clip equals a pass over each window, as in MelEncoder.
+    """
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, channels, (5, 4), stride=2, padding=(2, 0)),  # 80 x 20 -> 40 x 9
+            nn.SiLU(),
+            ValidResBlock2d(channels, stride=1),  # -> 40 x 5
+            nn.Conv2d(channels, 2 * channels, (3, 1), stride=(2, 1), padding=(1, 0)),  # -> 20 x 5
+            nn.SiLU(),
+            ValidResBlock2d(2 * channels, stride=2),  # -> 20 x 1
+            nn.Conv2d(2 * channels, 4 * channels, (3, 1), stride=(2, 1), padding=(1, 0)),  # -> 10 x 1
+            nn.SiLU(),
+        )
+        self.out = nn.Linear(4 * channels * MEL_BANDS // 8, width)
+
+    def forward(self, mel_BCM: Tensor) -> Tensor:
+        """(B, 4T + 16, 80) -> (B, T, D)."""
+        maps_BHMT: Tensor = self.body(mel_BCM.transpose(1, 2)[:, None])
+        embedded: Tensor = self.out(maps_BHMT.flatten(1, 2).transpose(1, 2))
+        return embedded
 
 
 class LandmarkDecoder(nn.Module):
@@ -101,7 +129,10 @@ class LandmarkGenerator(nn.Module):
         super().__init__()
         self.architecture = architecture
         width, kernel = architecture.width, architecture.time_kernel
-        self.mel = MelEncoder(width)
+        self.mel = (
+            MelEncoder2d(width, architecture.mel_channels) if architecture.mel_encoder == "2d" else MelEncoder(width)
+        )
+        self.skip = LinearSkip() if architecture.linear_skip else None
         self.pose = PointEncoder(len(POSE), architecture.point_channels, width)
         self.reference = PointEncoder(LANDMARK_POINTS, architecture.point_channels, width)
         self.fusion_logits = nn.Parameter(torch.zeros(3))
@@ -119,6 +150,11 @@ class LandmarkGenerator(nn.Module):
     def set_pose_filter(self, filter_FF: NDArray[np.float32]) -> None:
         """Set the linear filter of the pose input, (232, 232); see pose_filter.py. It is stored with the weights."""
         self.pose_filter.copy_(torch.as_tensor(filter_FF))
+
+    def set_linear(self, linear: LinearMotion) -> None:
+        """Set the linear map that the network predicts on top of, where its architecture has the skip path."""
+        if self.skip is not None:
+            self.skip.set(linear)
 
     @property
     def fusion(self) -> Tensor:
@@ -153,7 +189,8 @@ class LandmarkGenerator(nn.Module):
         weight = self.fusion
         fused = self.time((weight[0] * parts[0] + weight[1] * parts[1] + weight[2] * parts[2]).transpose(1, 2))
         change = torch.cat([self.face(fused), self.lips(fused)], dim=2)
-        return rest.index_select(2, self.predicted) + self.architecture.output_scale * change
+        points = rest.index_select(2, self.predicted) + self.architecture.output_scale * change
+        return points if self.skip is None else points + self.skip(mel_BCM)
 
 
 def init_weights(generator: LandmarkGenerator) -> None:

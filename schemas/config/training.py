@@ -17,6 +17,13 @@ class GeneratorArchitecture(Section):
     """Widths of the landmark generator."""
 
     width: int = Field(96, ge=8, multiple_of=4, description="values of each embedding")
+    mel_encoder: Literal["1d", "2d"] = Field(
+        "1d", description="1d: convolutions along time, bands as channels; 2d: over bands and time, as in the paper"
+    )
+    mel_channels: int = Field(12, ge=4, description="channels of the first layers of the 2d mel encoder")
+    linear_skip: bool = Field(
+        False, description="predict on top of a linear map from the sound to the lips, fitted to the train split"
+    )
     point_channels: int = Field(24, ge=4, description="channels of the pose and the reference encoder")
     decoder_channels: int = Field(24, ge=4, description="channels of the two decoder heads")
     time_blocks: int = Field(2, ge=0, le=64, description="residual blocks along time after fusion")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from heterodub.model.evaluation.generator import (
     GENERATOR_REPORT,
     SYNC,
+    FittedControls,
     GeneratorEvalClip,
+    fit_linear,
     predict_landmarks,
     reference_frames,
     score_generator,
@@ -27,7 +29,7 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.contract import FPS, MEL_BANDS
 from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.evaluation.generator_scores import control_clips, release_scorer
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.releases.benchmarks import BenchmarkClip
 from heterodub.tasks.tracking.kinds import made_face
@@ -61,6 +63,7 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
     settings, rule = candidates.settings, candidates.rule
     selection = select(candidates.workspace, candidates.release, Stage.STAGE1)
     scorer = release_scorer(selection, settings) if SYNC in rule.tolerances else None
+    fitted = FittedControls(linear=fit_linear(control_clips(selection, settings)))
     loaded, scores_of = [], []
     for version, folder in candidates.folders.items():
         generator, card = load_generator(folder, device_of(settings.device))
@@ -69,7 +72,7 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
         eval_clips = _eval_clips(selection, candidates.benchmark.clips, generator)
-        scored = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
+        scored = score_generator(generator, eval_clips, rule.references, card.gain, fitted, GENERATOR_SYSTEMS, scorer)
         scores_of.append(tuple(scored))
         loaded.append((version, generator))
     costs_of = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])

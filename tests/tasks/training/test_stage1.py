@@ -171,6 +171,14 @@ def test_validation_clips_are_spread_over_speakers(workspace):
     assert len(speakers) == 5
 
 
+def test_skip_path_is_fitted_to_the_train_split_and_stored(workspace, undisturbed, tmp_path):
+    folder = tmp_path / "training"
+    trained(workspace, folder, architecture={"linear_skip": True, "mel_encoder": "2d"})
+    stored = weights(folder)
+    assert stored["skip.kernel"].abs().max() > 0
+    assert not any(name.startswith("skip.") for name in weights(undisturbed[0]))
+
+
 def test_generator_learns_to_open_the_mouth_on_loud_audio(workspace, tmp_path):
     """The made talkers open their mouths as loud as they speak: sound alone must bring the correlation up."""
     recorder = RecordingCallback()
