@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from heterodub.model.features.landmarks import PREDICTED
 from heterodub.model.stage1.linear import COMPONENTS, LinearMotion
-from heterodub.schemas.contract import MEL_BANDS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
+from heterodub.schemas.contract import MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
 
 
 class ValidResBlock(nn.Module):
@@ -53,7 +53,9 @@ class ValidResBlock2d(nn.Module):
 
 
 class LinearSkip(nn.Module):
-    """Fixed linear map from a clip's mel to the departure from rest: (B, 4T + 16, 80) -> (B, T, 100, 2); see linear.py.
+    """Fixed linear map from a clip's speech features to the departure from rest, see linear.py.
+
+    (B, 4T + 16, M) -> (B, T, 100, 2), M the speech features.
 
     It moves nothing until `set` gives it one. It is stored with the weights.
     """
@@ -62,9 +64,9 @@ class LinearSkip(nn.Module):
     bias: Tensor
     basis: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, speech_width: int) -> None:
         super().__init__()
-        self.register_buffer("kernel", torch.zeros(COMPONENTS, MEL_BANDS, MEL_CONTEXT_COLUMNS))
+        self.register_buffer("kernel", torch.zeros(COMPONENTS, speech_width, MEL_CONTEXT_COLUMNS))
         self.register_buffer("bias", torch.zeros(COMPONENTS))
         self.register_buffer("basis", torch.zeros(COMPONENTS, 2 * len(PREDICTED)))
 
@@ -80,7 +82,8 @@ class LinearSkip(nn.Module):
     def forward(self, mel_BCM: Tensor) -> Tensor:
         """Apply the map."""
         scores_BKT = functional.conv1d(mel_BCM.transpose(1, 2), self.kernel, self.bias, stride=MEL_COLUMNS_PER_FRAME)
-        return (scores_BKT.transpose(1, 2) @ self.basis).unflatten(2, (len(PREDICTED), 2))
+        moved_BTY: Tensor = scores_BKT.transpose(1, 2) @ self.basis
+        return moved_BTY.reshape(*moved_BTY.shape[:2], len(PREDICTED), 2)
 
 
 class PointEncoder(nn.Module):

@@ -34,16 +34,16 @@ EXTRA_COLUMNS: Final = MEL_CONTEXT_COLUMNS - MEL_COLUMNS_PER_FRAME
 
 
 class MelEncoder(nn.Module):
-    """Residual convolutions over each frame's 80 x 20 window (200 ms), bands as channels.
+    """Residual convolutions over each frame's window of 20 columns (200 ms); bands, or senones, are channels.
 
     None of them pads: 20 columns shrink to one embedding. One pass over a whole clip, with a total stride of 4 columns,
     therefore equals a pass over each frame's window, and computes shared columns once.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, bands: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv1d(MEL_BANDS, width, 4, stride=2),  # 20 columns -> 9
+            nn.Conv1d(bands, width, 4, stride=2),  # 20 columns -> 9
             nn.SiLU(),
             ValidResBlock(width, stride=1),  # -> 5
             ValidResBlock(width, stride=2),  # -> 1
@@ -130,9 +130,13 @@ class LandmarkGenerator(nn.Module):
         self.architecture = architecture
         width, kernel = architecture.width, architecture.time_kernel
         self.mel = (
-            MelEncoder2d(width, architecture.mel_channels) if architecture.mel_encoder == "2d" else MelEncoder(width)
+            MelEncoder2d(width, architecture.mel_channels)
+            if architecture.mel_encoder == "2d"
+            else MelEncoder(width, MEL_BANDS)
         )
-        self.skip = LinearSkip() if architecture.linear_skip else None
+        scores = architecture.speech_width - MEL_BANDS
+        self.senones = MelEncoder(width, scores) if scores else None
+        self.skip = LinearSkip(architecture.speech_width) if architecture.linear_skip else None
         self.pose = PointEncoder(len(POSE), architecture.point_channels, width)
         self.reference = PointEncoder(LANDMARK_POINTS, architecture.point_channels, width)
         self.fusion_logits = nn.Parameter(torch.zeros(3))
@@ -169,7 +173,7 @@ class LandmarkGenerator(nn.Module):
     def forward(self, mel_BCM: Tensor, pose_BTPXY: Tensor, reference_BRPXY: Tensor, used_BR: Tensor) -> Tensor:
         """Predict points in the face frame.
 
-        mel_BCM: (B, 4T + 16, 80) scaled by features.scale_mel. pose_BTPXY: (B, T, 116, 2). reference_BRPXY:
+        mel_BCM: (B, 4T + 16, 80 or 206), see features.GeneratorInput. pose_BTPXY: (B, T, 116, 2). reference_BRPXY:
         (B, R, 216, 2), of which those with used_BR (B, R) true count, at least one per clip. Returns (B, T, 100, 2),
         outline before lips, as landmarks.PREDICTED orders them.
 
@@ -181,7 +185,9 @@ class LandmarkGenerator(nn.Module):
         rest = (reference_BRPXY * share_BR[..., None, None]).sum(1, keepdim=True)
         turned = (pose_BTPXY - rest.index_select(2, self.posed)) / self.architecture.output_scale
         turned = (turned.flatten(2) @ self.pose_filter).reshape(turned.shape)
-        sound = self.mel(mel_BCM)
+        sound = self.mel(mel_BCM[..., :MEL_BANDS])
+        if self.senones is not None:
+            sound = sound + self.senones(mel_BCM[..., MEL_BANDS:])
         pose = self.pose(turned)
         reference = (self.reference(reference_BRPXY) * share_BR[..., None]).sum(1, keepdim=True)  # global: one per clip
         # of one size, so that the weights are shares

@@ -96,7 +96,7 @@ def _fitted(selection: Selection, settings: Stage1Settings) -> tuple[NDArray[np.
     footage: Counter[str] = Counter()
     for clip in selection.train:
         footage[clip.facts.speaker] += clip.facts.frames
-    pose, linear = PoseMoments(), LinearMoments()
+    pose, linear = PoseMoments(), LinearMoments(settings.architecture.speech_width)
     for eval_clip in stream_eval_clips(selection, spread(selection.train, _FILTER_CLIPS), settings):
         weight = 1 / footage[eval_clip.speaker]
         if components:
@@ -123,10 +123,12 @@ def stream_eval_clips(
 
     Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
     """
+    shape = settings.architecture
     for clip in clips:
         row = selection.stored.speech(clip.place)
         try:
-            prepared = prepare(row.mel, row.landmarks, row.tracked, settings.architecture.pose_sigma_frames)
+            speech = row.features(shape.speech_width)
+            prepared = prepare(speech, row.landmarks, row.tracked, shape.pose_sigma_frames)
         except ValueError as error:
             raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
         yield GeneratorEvalClip(clip.facts.clip_id, clip.facts.speaker, row.landmarks, row.mel, prepared)

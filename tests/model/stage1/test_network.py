@@ -21,10 +21,10 @@ def generator(seed=0, architecture=SHAPE):
     return made.eval()
 
 
-def inputs(frames=40, clips=2, references=3, seed=0):
+def inputs(frames=40, clips=2, references=3, seed=0, width=80):
     torch.manual_seed(seed)
     return {
-        "mel_BCM": torch.randn(clips, 4 * frames + EXTRA_COLUMNS, 80),
+        "mel_BCM": torch.randn(clips, 4 * frames + EXTRA_COLUMNS, width),
         "pose_BTPXY": torch.randn(clips, frames, 116, 2),
         "reference_BRPXY": torch.randn(clips, references, 216, 2),
         "used_BR": torch.ones(clips, references, dtype=torch.bool),
@@ -84,9 +84,9 @@ def test_mel_window_is_200_ms(frame, mel_encoder):
     assert heard == list(range(4 * frame, 4 * frame + 20))
 
 
-def linear_map():
+def linear_map(width=80):
     draw = np.random.default_rng(0)
-    return LinearMotion(*(draw.normal(size=shape).astype(np.float32) for shape in ((5, 80, 20), 5, (5, 200))))
+    return LinearMotion(*(draw.normal(size=shape).astype(np.float32) for shape in ((5, width, 20), 5, (5, 200))))
 
 
 def test_untrained_generator_with_a_skip_path_predicts_its_linear_map():
@@ -98,14 +98,17 @@ def test_untrained_generator_with_a_skip_path_predicts_its_linear_map():
     torch.testing.assert_close(made(**given) - rest, torch.as_tensor(moved), atol=1e-2, rtol=1e-4)
 
 
-@pytest.mark.parametrize("changes", [{"linear_skip": True}, {"mel_encoder": "2d"}])
+@pytest.mark.parametrize(
+    "changes", [{"linear_skip": True}, {"mel_encoder": "2d"}, {"speech_features": "mel+senones", "linear_skip": True}]
+)
 def test_saved_generator_predicts_the_same(tmp_path, changes):
     made = generator(architecture=SHAPE.model_copy(update=changes))
-    made.set_linear(linear_map())
+    made.set_linear(linear_map(made.architecture.speech_width))
     card = GeneratorCard(architecture=made.architecture, backend="test", release="r", seed=0, steps=1)
     save_model(tmp_path, made, card)
     loaded, _ = load_generator(tmp_path)
-    torch.testing.assert_close(loaded(**inputs()), made(**inputs()))
+    given = inputs(width=made.architecture.speech_width)
+    torch.testing.assert_close(loaded(**given), made(**given))
 
 
 def test_receptive_field_is_bounded_by_reach():
