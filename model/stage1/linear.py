@@ -25,8 +25,8 @@ COMPONENTS: Final = 5
 """Principal components of the lips that are predicted."""
 
 _POOLED: Final = 4
-"""Neighbouring columns that are averaged: the fit costs the cube of their number. On ten speakers the mouth opening
-correlated at 0.338 with four and at 0.342 with two."""
+"""Neighbouring columns that are averaged: the fit costs the cube of their number. On 15 unseen speakers the mouth
+opening correlated at 0.403 with four and at 0.407 with two."""
 
 _WINDOW: Final = MEL_CONTEXT_COLUMNS // _POOLED
 

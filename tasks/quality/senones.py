@@ -16,7 +16,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.features.mel import log_mel
 from heterodub.model.features.timing import mel_columns
 from heterodub.schemas.contract import MEL_BANDS, SENONES
 from heterodub.schemas.errors import SettingsError
@@ -81,6 +80,8 @@ def speech_features(samples: NDArray[np.float32], frames: int, speech_width: int
 
     Raises: as senone_scores.
     """
+    from heterodub.model.features.mel import log_mel  # with SciPy, which a check of the settings does without
+
     mel = log_mel(samples, frames)
     return mel if speech_width == MEL_BANDS else np.hstack([mel, senone_scores(samples, frames)])
 
