@@ -39,5 +39,8 @@ MEL_COLUMNS_PER_FRAME: Final = SAMPLE_RATE_HZ // (MEL_HOP_SAMPLES * FPS)
 MEL_CONTEXT_COLUMNS: Final = 20
 """Columns a network sees for one frame: 200 ms (paper, section 3.2.1)."""
 
+SENONES: Final = 126
+"""Scores of a speech recogniser's states, a row each 10 ms, that a generator may read beside the mel."""
+
 LANDMARK_POINTS: Final = 216
 """2-D points per face (paper, section 3.1)."""

@@ -200,6 +200,7 @@ _STAGE1: Final = Suite(
     _stage(
         _equal("mel_columns", "mel_columns_due", "four mel columns per frame"),
         _none("bad_mel", "mel columns are 80 finite numbers"),
+        _none("bad_senones", "senone scores are 126 for each mel column, of a named recogniser, or there are none"),
     ),
 )
 

@@ -150,6 +150,14 @@ STAGE1: Final = pa.schema(
         field("sound_shift_frames", INT, "frames the sound was moved earlier to meet the mouth", unit="frames"),
         *_OF_A_FACE,
         _matrix("mel", MEL_BANDS, "(4 x frames) x 80 log-mel", "ln"),
+        field(
+            "senones",
+            pa.binary(),
+            "(4 x frames) x 126 scores of a speech recogniser's states, a byte each, 255 best; null where the setting "
+            "`senones` was off",
+            null=True,
+        ),
+        field("senones_version", TEXT, "recogniser that scored them", null=True),
     ]
 )
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 from heterodub.model.stage1.network import MelEncoder
 from heterodub.model.stage2.layers import Conv, upsample2x
 from heterodub.schemas.config.baselines import BaselineArchitecture
+from heterodub.schemas.contract import MEL_BANDS
 
 _SMALLEST_PX: Final = 4
 """Side of the smallest maps. Sides that come to an odd number end there: 96 at 3, 160 at 5."""
@@ -30,7 +31,7 @@ class AudioEncoder(nn.Module):
 
     def __init__(self, vector: int) -> None:
         super().__init__()
-        self.body = MelEncoder(vector)
+        self.body = MelEncoder(vector, MEL_BANDS)
 
     def forward(self, mel_BMK: Tensor) -> Tensor:
         """Embed scaled mel windows: (..., 80, 20) -> (..., D)."""

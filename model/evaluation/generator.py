@@ -7,6 +7,7 @@ The pose prior leaks the mouth (brows and nose move a little with it), so a gene
 and with another clip's sound: what it scores then does not come from the sound.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Literal, get_args
@@ -21,14 +22,15 @@ from heterodub.model.features.arrays import evenly_spaced
 from heterodub.model.features.landmarks import PREDICTED
 from heterodub.model.features.timing import mel_columns
 from heterodub.model.metrics.clip_scores import ClipScores, over_speakers
-from heterodub.model.metrics.controls import apply_pose, copy_reference
+from heterodub.model.metrics.controls import apply_pose, copy_reference, resting_face
 from heterodub.model.metrics.landmarks import score_clip
 from heterodub.model.metrics.report import ReportSpec
 from heterodub.model.stage1.features import GeneratorInput
 from heterodub.model.stage1.inference import predict
+from heterodub.model.stage1.linear import LinearMoments, LinearMotion
 from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
 
-System = Literal["paired audio", "unpaired audio", "silent audio", "copy", "mean face", "ground truth"]
+System = Literal["paired audio", "unpaired audio", "silent audio", "copy", "linear", "mean face", "ground truth"]
 
 SYSTEMS: Final[tuple[System, ...]] = get_args(System)
 
@@ -47,13 +49,16 @@ GENERATOR_REPORT: Final = ReportSpec(
         "jitter",
         SYNC,
     ),
-    comparisons=tuple(("paired audio", control) for control in ("copy", "unpaired audio", "silent audio", "mean face")),
+    comparisons=tuple(
+        ("paired audio", control) for control in ("copy", "linear", "unpaired audio", "silent audio", "mean face")
+    ),
     errors=("nme_lips", "nme_outline", "nme"),
     gains=(),
     deciding=("nme_lips", "error of the lips"),
-    decisive=("copy", "unpaired audio"),
+    decisive=("copy", "linear", "unpaired audio"),
 )
-"""Report of a generator: with the clip's own sound, against the reference kept still, other sound, and others."""
+"""Report of a generator: with the clip's own sound, against the reference kept still, a linear map of the sound, other
+sound, and others."""
 
 _QUIET: Final = -1.0
 """Scaled mel of silence; see features.scale_mel."""
@@ -68,6 +73,28 @@ class GeneratorEvalClip:
     landmarks_TPXY: NDArray[np.float32]
     mel_SM: NDArray[np.float32]
     prepared: GeneratorInput
+
+
+@dataclass(frozen=True, slots=True)
+class FittedControls:
+    """Controls that are fitted to a train split. mean_CXY: model.metrics.controls.mean_face, (100, 2)."""
+
+    mean_CXY: NDArray[np.float64] | None = None
+    linear: LinearMotion | None = None
+
+
+def fit_linear(eval_clips: Sequence[GeneratorEvalClip]) -> LinearMotion:
+    """Fit the linear control to the clips of a train split; every speaker has the same weight.
+
+    Raises: ValueError - there is no clip.
+    """
+    frames: Counter[str] = Counter()
+    for eval_clip in eval_clips:
+        frames[eval_clip.speaker] += eval_clip.prepared.frames
+    moments = LinearMoments()
+    for eval_clip in eval_clips:
+        moments.add(eval_clip.prepared, eval_clip.speaker, 1 / frames[eval_clip.speaker])
+    return moments.fit()
 
 
 def reference_frames(counts_T: NDArray[np.bool_], count: int) -> NDArray[np.intp]:
@@ -88,25 +115,23 @@ def score_generator(
     eval_clips: Sequence[GeneratorEvalClip],
     references: int,
     gain: float = 1.0,
-    mean_CXY: NDArray[np.float64] | None = None,
+    fitted: FittedControls | None = None,
     systems: Sequence[System] = SYSTEMS,
     scorer: SyncScorer | None = None,
 ) -> list[ClipScores]:
     """Score every clip under every system, paired by clip: the fields of LandmarkScores, and SYNC where it can be
-    measured. mean_CXY: heterodub.model.metrics.controls.mean_face.
+    measured. "unpaired audio" is that of another speaker's clip, where there is one.
 
-    "unpaired audio" is that of another speaker's clip, where there is one.
-
-    Raises: ValueError - "mean face" is asked for without `mean_CXY`.
+    Raises: ValueError - a control that is fitted to a train split is asked for, and is not in `fitted`.
     """
-    rows = []
+    rows, fitted = [], fitted or FittedControls()
     for number, eval_clip in enumerate(eval_clips):
         reference = reference_frames(eval_clip.prepared.counts_T, references)
         scored = eval_clip.prepared.counts_T.copy()
         scored[reference] = False
         for system in systems:
             other = eval_clips[other_speaker([clip.speaker for clip in eval_clips], number)].prepared
-            landmarks = _system_landmarks(generator, eval_clip, reference, system, other, gain, mean_CXY)
+            landmarks = _system_landmarks(generator, eval_clip, reference, system, other, gain, fitted)
             metrics = asdict(score_clip(landmarks, eval_clip.landmarks_TPXY, scored))
             sync = None if scorer is None else _sync(scorer, landmarks, eval_clip)
             rows.append(ClipScores(eval_clip.clip_id, eval_clip.speaker, system, metrics | {SYNC: sync}))
@@ -132,8 +157,25 @@ def predict_landmarks(
         if sound is None
         else replace(eval_clip.prepared, mel_CM=_borrowed(sound, eval_clip.prepared))
     )
+    return _placed(predict(generator, clip, clip.points_TPXY[reference], gain), eval_clip)
+
+
+def linear_landmarks(
+    linear: LinearMotion, eval_clip: GeneratorEvalClip, reference: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Predict landmarks (T, 216, 2) in pixels by the linear control: it moves the resting face of the references.
+
+    Its movement has no mean over the clip, so that loudness does not shift the mouth.
+    """
+    moved = linear.predict(eval_clip.prepared.mel_CM)
+    rest = resting_face(eval_clip.landmarks_TPXY[reference])
+    return _placed(rest + moved - moved[eval_clip.prepared.counts_T].mean(axis=0), eval_clip)
+
+
+def _placed(points_TCXY: NDArray[np.float64], eval_clip: GeneratorEvalClip) -> NDArray[np.float64]:
+    """Return a clip's landmarks in pixels with predicted points, (T, 100, 2) in the face frame, in place of its own."""
     landmarks = eval_clip.landmarks_TPXY.astype(np.float64)
-    landmarks[:, PREDICTED] = clip.frame.leave(predict(generator, clip, clip.points_TPXY[reference], gain))
+    landmarks[:, PREDICTED] = eval_clip.prepared.frame.leave(points_TCXY)
     return landmarks
 
 
@@ -144,7 +186,7 @@ def _system_landmarks(
     system: System,
     other_speaker: GeneratorInput,
     gain: float,
-    mean_CXY: NDArray[np.float64] | None,
+    fitted: FittedControls,
 ) -> NDArray[np.floating[Any]]:
     match system:
         case "paired audio":
@@ -156,10 +198,14 @@ def _system_landmarks(
             return predict_landmarks(generator, eval_clip, reference, gain, replace(eval_clip.prepared, mel_CM=silent))
         case "copy":
             return copy_reference(eval_clip.landmarks_TPXY[reference], eval_clip.landmarks_TPXY)
+        case "linear":
+            if fitted.linear is None:
+                raise ValueError("system 'linear' needs fitted.linear, got None")
+            return linear_landmarks(fitted.linear, eval_clip, reference)
         case "mean face":
-            if mean_CXY is None:
-                raise ValueError("system 'mean face' needs mean_CXY, got None")
-            return apply_pose(mean_CXY, eval_clip.landmarks_TPXY)
+            if fitted.mean_CXY is None:
+                raise ValueError("system 'mean face' needs fitted.mean_CXY, got None")
+            return apply_pose(fitted.mean_CXY, eval_clip.landmarks_TPXY)
         case "ground truth":
             return eval_clip.landmarks_TPXY
 

@@ -49,7 +49,8 @@ Crops = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvalClip:
-    """A clip with its evaluation window (crops, landmarks, reference and scored frames) and its log-mel (4T, 80).
+    """A clip with its evaluation window (crops, landmarks, reference and scored frames) and its log-mel (4T, 80), with
+    senone scores behind it, (4T, 206), where they are stored. A system takes the first columns, as many as it reads.
 
     Raises: ValueError - the sound is not as long as the picture.
     """
@@ -59,14 +60,16 @@ class EvalClip:
 
     def __post_init__(self) -> None:
         frames = len(self.eval_window.clip.face_clip.tracked_T)
-        if self.mel_SM.shape != (mel_columns(frames), MEL_BANDS):
+        if len(self.mel_SM) != mel_columns(frames) or self.mel_SM.shape[1] < MEL_BANDS:
             raise ValueError(f"{frames} frames need a mel {(mel_columns(frames), MEL_BANDS)}, got {self.mel_SM.shape}")
 
 
 def other_sound(scenes: Sequence[EvalClip], number: int) -> Mel:
     """Return the sound of another speaker for scene `number`, repeated or cut to its length: the unpaired setting."""
     other = other_speaker([scene.eval_window.clip.speaker for scene in scenes], number)
-    return np.resize(scenes[other].mel_SM, scenes[number].mel_SM.shape)
+    theirs, own = scenes[other].mel_SM, scenes[number].mel_SM
+    width = min(theirs.shape[1], own.shape[1])
+    return np.resize(theirs[:, :width], (len(own), width))
 
 
 class System(Protocol):
@@ -94,8 +97,9 @@ class TwoStage:
         """See System."""
         face_clip, references = scene.eval_window.clip.face_clip, scene.eval_window.references
         landmarks = face_clip.landmarks_TPXY
+        speech = mel_SM[:, : self.generator.architecture.speech_width]
         predicted = predict_clip(
-            self.generator, mel_SM, landmarks, landmarks[references], face_clip.tracked_T, self.gain
+            self.generator, speech, landmarks, landmarks[references], face_clip.tracked_T, self.gain
         )
         return translate_span(scene.eval_window, self.translator, predicted)
 
@@ -109,7 +113,7 @@ class BaselineSystem:
     def generate(self, scene: EvalClip, mel_SM: Mel) -> Crops:
         """See System."""
         eval_window = scene.eval_window
-        windows = mel_windows(mel_SM, len(eval_window.clip.face_clip.tracked_T))
+        windows = mel_windows(mel_SM[:, :MEL_BANDS], len(eval_window.clip.face_clip.tracked_T))
         return np.asarray(
             generate_span(self.translator, eval_window, windows[eval_window.span]) / np.float32(255), np.float32
         )

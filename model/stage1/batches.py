@@ -19,7 +19,7 @@ from heterodub.model.stage1.network import EXTRA_COLUMNS
 from heterodub.model.training.batch import TrainingBatch
 from heterodub.model.training.sampler import Window
 from heterodub.schemas.config.training import Augmentation
-from heterodub.schemas.contract import MEL_CONTEXT_COLUMNS
+from heterodub.schemas.contract import MEL_BANDS, MEL_CONTEXT_COLUMNS
 
 _DB_TO_LN: Final = np.log(10) / 20
 
@@ -123,15 +123,15 @@ def _disturbed(mel: NDArray[np.float32], augmentation: Augmentation, draw: np.ra
     """Augment a scaled mel: gain, spectral tilt (as of another microphone), noise, or silence."""
     if draw.random() < augmentation.drop_sound:
         return np.full_like(mel, -1.0)
-    bands = mel.shape[1]
+    mel, scores = mel[:, :MEL_BANDS], mel[:, MEL_BANDS:]  # senone scores hardly change with the microphone
     if augmentation.vtlp_std > 0:  # vocal tract length perturbation (Jaitly and Hinton, 2013), along the bands
-        mel = between(mel.T, np.exp(draw.normal(0, augmentation.vtlp_std)) * np.arange(bands)).T
-    change = draw.normal(0, augmentation.gain_db) + draw.normal(0, augmentation.tilt_db) * np.linspace(-1, 1, bands)
+        mel = between(mel.T, np.exp(draw.normal(0, augmentation.vtlp_std)) * np.arange(MEL_BANDS)).T
+    change = draw.normal(0, augmentation.gain_db) + draw.normal(0, augmentation.tilt_db) * np.linspace(-1, 1, MEL_BANDS)
     step = scale_mel(np.array(1.0)) - scale_mel(np.array(0.0))
     louder = mel + (change * _DB_TO_LN * step).astype(np.float32)
     if augmentation.noise > 0:
         louder = louder + draw.normal(0, augmentation.noise, mel.shape).astype(np.float32)
-    return np.where(mel <= -1.0, mel, np.maximum(louder, -1.0))
+    return np.hstack([np.where(mel <= -1.0, mel, np.maximum(louder, -1.0)), scores])
 
 
 def _lengthened(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from heterodub.model.features.face_frame import FaceFrame, smooth
 from heterodub.model.features.landmarks import POSE, PREDICTED
 from heterodub.model.features.mel import FLOOR
 from heterodub.model.features.timing import mel_columns, mel_window
-from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, SENONES
 
 SILENCE: Final = float(np.log(FLOOR))
 """Log-mel of a column without sound."""
@@ -26,7 +26,8 @@ _MIDDLE: Final = SILENCE / 2
 class GeneratorInput:
     """Network inputs of one clip, float32. `frame` maps predictions back to pixels.
 
-    mel_CM: scaled, with the columns around the clip filled by silence. pose_TPXY: (T, 116, 2), stripped of speech.
+    mel_CM: scaled, with the columns around the clip filled by silence; of a generator that reads senone scores, these
+    stand behind its 80 bands. pose_TPXY: (T, 116, 2), stripped of speech.
     points_TPXY: (T, 216, 2) in the face frame. counts_T: false where the face was not tracked.
     """
 
@@ -52,8 +53,9 @@ def scale_mel(mel: Floats) -> NDArray[np.float32]:
     return np.asarray((mel - _MIDDLE) / -_MIDDLE, np.float32)
 
 
-def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sigma_frames: float) -> GeneratorInput:
-    """Compute the features of a clip: mel (4T, 80), landmarks (T, 216, 2) in pixels, tracked (T,).
+def prepare(speech: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sigma_frames: float) -> GeneratorInput:
+    """Compute the features of a clip: speech (4T, 80), the log-mel, or (4T, 206) with senone scores from -1 to 1 behind
+    it; landmarks (T, 216, 2) in pixels, tracked (T,).
 
     The mesh's brows, eyes and nose move a little with the mouth, so that a network could read the old mouth from the
     pose; a low-pass of `pose_sigma_frames` along time takes most of that out and leaves the head's slow movement.
@@ -63,9 +65,9 @@ def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sig
     frames = len(landmarks)
     if landmarks.shape != (frames, LANDMARK_POINTS, 2) or tracked.shape != (frames,):
         raise ValueError(f"landmarks {landmarks.shape} and tracked {tracked.shape} are not those of one clip")
-    if mel.shape != (mel_columns(frames), MEL_BANDS):
-        raise ValueError(f"{frames} frames need a mel of {(mel_columns(frames), MEL_BANDS)}, got {mel.shape}")
-    if not (np.isfinite(mel).all() and np.isfinite(landmarks).all()):
+    if speech.shape not in [(mel_columns(frames), width) for width in (MEL_BANDS, MEL_BANDS + SENONES)]:
+        raise ValueError(f"{frames} frames need a mel of {(mel_columns(frames), MEL_BANDS)}, got {speech.shape}")
+    if not (np.isfinite(speech).all() and np.isfinite(landmarks).all()):
         raise ValueError("a mel or landmark value is not finite")
     if not tracked.any():
         raise ValueError("no frame of the clip was tracked")
@@ -73,11 +75,17 @@ def prepare(mel: Floats, landmarks: Floats, tracked: NDArray[np.bool_], pose_sig
     points = frame.enter(landmarks)
     return GeneratorInput(
         frame,
-        scale_mel(with_context(mel, frames)),
+        _scaled(with_context(speech, frames)),
         smooth(points[:, POSE], pose_sigma_frames).astype(np.float32),
         points.astype(np.float32),
         tracked.copy(),
     )
+
+
+def _scaled(speech: Floats) -> NDArray[np.float32]:
+    """Scale the mel; of scores that stand behind it, none fits where there is no sound."""
+    scores = np.maximum(speech[:, MEL_BANDS:], -1)
+    return np.hstack([scale_mel(speech[:, :MEL_BANDS]), np.asarray(scores, np.float32)])
 
 
 def with_context(mel: Floats, frames: int) -> Floats:

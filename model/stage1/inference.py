@@ -13,7 +13,7 @@ from heterodub.model.features.landmarks import PREDICTED
 from heterodub.model.features.timing import mel_columns
 from heterodub.model.stage1.features import GeneratorInput, prepare
 from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator
-from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 _PIECE_FRAMES: Final = 500
 """Frames predicted at once; bounds memory, changes nothing else."""
@@ -29,13 +29,13 @@ def predict_clip(
 ) -> NDArray[np.float32]:
     """Return a clip's landmarks with lips and outline predicted from speech: (T, 216, 2) in pixels.
 
-    mel: (4T, 80). landmarks: (T, 216, 2) in pixels, of which only the 116 pose points are used. reference:
-    (R, 216, 2) in pixels, one frame or more of the same person. tracked: (T,), all true if left out. gain: see
-    `amplified`.
+    mel: (4T, 80), with senone scores behind it, (4T, 206), if the generator reads them. landmarks: (T, 216, 2) in
+    pixels, of which only the 116 pose points are used. reference: (R, 216, 2) in pixels, one frame or more of the same
+    person. tracked: (T,), all true if left out. gain: see `amplified`.
 
     Raises: ValueError - shapes that do not fit together, or values that are not finite.
     """
-    require_numbers("mel", mel, None, MEL_BANDS)
+    require_numbers("mel", mel, None, generator.architecture.speech_width)
     require_numbers("landmarks", landmarks, None, LANDMARK_POINTS, 2)
     require_numbers("reference", reference, None, LANDMARK_POINTS, 2)
     counts = np.ones(len(landmarks), bool) if tracked is None else tracked

@@ -2,7 +2,13 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from heterodub.model.features.landmarks import PREDICTED
+from heterodub.model.stage1.linear import COMPONENTS, LinearMotion
+from heterodub.schemas.contract import MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
 
 
 class ValidResBlock(nn.Module):
@@ -22,6 +28,62 @@ class ValidResBlock(nn.Module):
         """Apply the block."""
         summed: Tensor = self.act(self.body(values_BDC) + values_BDC[:, :, 2 : -2 : self.stride])
         return summed
+
+
+class ValidResBlock2d(nn.Module):
+    """Two convolutions beside a shortcut, padded along the bands alone.
+
+    (B, H, M, C) -> (B, H, M, (C - 5) // stride + 1): strides go along the columns.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=(1, 0)),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 3, stride=(1, stride), padding=(1, 0)),
+        )
+        self.act = nn.SiLU()
+
+    def forward(self, values_BHMC: Tensor) -> Tensor:
+        """Apply the block."""
+        summed: Tensor = self.act(self.body(values_BHMC) + values_BHMC[..., 2 : -2 : self.stride])
+        return summed
+
+
+class LinearSkip(nn.Module):
+    """Fixed linear map from a clip's speech features to the departure from rest, see linear.py.
+
+    (B, 4T + 16, M) -> (B, T, 100, 2), M the speech features.
+
+    It moves nothing until `set` gives it one. It is stored with the weights.
+    """
+
+    kernel: Tensor
+    bias: Tensor
+    basis: Tensor
+
+    def __init__(self, speech_width: int) -> None:
+        super().__init__()
+        self.register_buffer("kernel", torch.zeros(COMPONENTS, speech_width, MEL_CONTEXT_COLUMNS))
+        self.register_buffer("bias", torch.zeros(COMPONENTS))
+        self.register_buffer("basis", torch.zeros(COMPONENTS, 2 * len(PREDICTED)))
+
+    def set(self, linear: LinearMotion) -> None:
+        """Take the map that was fitted to a train split."""
+        for buffer, values in (
+            (self.kernel, linear.kernel_KMC),
+            (self.bias, linear.bias_K),
+            (self.basis, linear.basis_KY),
+        ):
+            buffer.copy_(torch.as_tensor(values))
+
+    def forward(self, mel_BCM: Tensor) -> Tensor:
+        """Apply the map."""
+        scores_BKT = functional.conv1d(mel_BCM.transpose(1, 2), self.kernel, self.bias, stride=MEL_COLUMNS_PER_FRAME)
+        moved_BTY: Tensor = scores_BKT.transpose(1, 2) @ self.basis
+        return moved_BTY.reshape(*moved_BTY.shape[:2], len(PREDICTED), 2)
 
 
 class PointEncoder(nn.Module):

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from heterodub.model.features.landmarks import BOUNDARIES, OUTLINE, POSE, PREDICTED
-from heterodub.model.stage1.layers import AxisConv, PointEncoder, TimeBlock, ValidResBlock
+from heterodub.model.stage1.layers import AxisConv, LinearSkip, PointEncoder, TimeBlock, ValidResBlock, ValidResBlock2d
+from heterodub.model.stage1.linear import LinearMotion
 from heterodub.schemas.config.training import GeneratorArchitecture
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME, MEL_CONTEXT_COLUMNS
 
@@ -33,16 +34,16 @@ EXTRA_COLUMNS: Final = MEL_CONTEXT_COLUMNS - MEL_COLUMNS_PER_FRAME
 
 
 class MelEncoder(nn.Module):
-    """Residual convolutions over each frame's 80 x 20 window (200 ms), bands as channels.
+    """Residual convolutions over each frame's window of 20 columns (200 ms); bands, or senones, are channels.
 
     None of them pads: 20 columns shrink to one embedding. One pass over a whole clip, with a total stride of 4 columns,
     therefore equals a pass over each frame's window, and computes shared columns once.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, bands: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv1d(MEL_BANDS, width, 4, stride=2),  # 20 columns -> 9
+            nn.Conv1d(bands, width, 4, stride=2),  # 20 columns -> 9
             nn.SiLU(),
             ValidResBlock(width, stride=1),  # -> 5
             ValidResBlock(width, stride=2),  # -> 1
@@ -52,6 +53,33 @@ class MelEncoder(nn.Module):
         """(B, 4T + 16, 80) -> (B, T, D)."""
         embedded: Tensor = self.body(mel_BCM.transpose(1, 2))
         return embedded.transpose(1, 2)
+
+
+class MelEncoder2d(nn.Module):
+    """Residual convolutions over bands and columns of each frame's 80 x 20 window, as the paper has it after Wav2Lip.
+
+    They pad along the bands alone, so that one pass over a clip equals a pass over each window, as in MelEncoder.
+    """
+
+    def __init__(self, width: int, channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, channels, (5, 4), stride=2, padding=(2, 0)),  # 80 x 20 -> 40 x 9
+            nn.SiLU(),
+            ValidResBlock2d(channels, stride=1),  # -> 40 x 5
+            nn.Conv2d(channels, 2 * channels, (3, 1), stride=(2, 1), padding=(1, 0)),  # -> 20 x 5
+            nn.SiLU(),
+            ValidResBlock2d(2 * channels, stride=2),  # -> 20 x 1
+            nn.Conv2d(2 * channels, 4 * channels, (3, 1), stride=(2, 1), padding=(1, 0)),  # -> 10 x 1
+            nn.SiLU(),
+        )
+        self.out = nn.Linear(4 * channels * MEL_BANDS // 8, width)
+
+    def forward(self, mel_BCM: Tensor) -> Tensor:
+        """(B, 4T + 16, 80) -> (B, T, D)."""
+        maps_BHMT: Tensor = self.body(mel_BCM.transpose(1, 2)[:, None])
+        embedded: Tensor = self.out(maps_BHMT.flatten(1, 2).transpose(1, 2))
+        return embedded
 
 
 class LandmarkDecoder(nn.Module):
@@ -101,7 +129,14 @@ class LandmarkGenerator(nn.Module):
         super().__init__()
         self.architecture = architecture
         width, kernel = architecture.width, architecture.time_kernel
-        self.mel = MelEncoder(width)
+        self.mel = (
+            MelEncoder2d(width, architecture.mel_channels)
+            if architecture.mel_encoder == "2d"
+            else MelEncoder(width, MEL_BANDS)
+        )
+        scores = architecture.speech_width - MEL_BANDS
+        self.senones = MelEncoder(width, scores) if scores else None
+        self.skip = LinearSkip(architecture.speech_width) if architecture.linear_skip else None
         self.pose = PointEncoder(len(POSE), architecture.point_channels, width)
         self.reference = PointEncoder(LANDMARK_POINTS, architecture.point_channels, width)
         self.fusion_logits = nn.Parameter(torch.zeros(3))
@@ -120,6 +155,11 @@ class LandmarkGenerator(nn.Module):
         """Set the linear filter of the pose input, (232, 232); see pose_filter.py. It is stored with the weights."""
         self.pose_filter.copy_(torch.as_tensor(filter_FF))
 
+    def set_linear(self, linear: LinearMotion) -> None:
+        """Set the linear map that the network predicts on top of, where its architecture has the skip path."""
+        if self.skip is not None:
+            self.skip.set(linear)
+
     @property
     def fusion(self) -> Tensor:
         """W: weights of speech, pose and reference, (3,), which sum to 1 by construction (softmax)."""
@@ -133,7 +173,7 @@ class LandmarkGenerator(nn.Module):
     def forward(self, mel_BCM: Tensor, pose_BTPXY: Tensor, reference_BRPXY: Tensor, used_BR: Tensor) -> Tensor:
         """Predict points in the face frame.
 
-        mel_BCM: (B, 4T + 16, 80) scaled by features.scale_mel. pose_BTPXY: (B, T, 116, 2). reference_BRPXY:
+        mel_BCM: (B, 4T + 16, 80 or 206), see features.GeneratorInput. pose_BTPXY: (B, T, 116, 2). reference_BRPXY:
         (B, R, 216, 2), of which those with used_BR (B, R) true count, at least one per clip. Returns (B, T, 100, 2),
         outline before lips, as landmarks.PREDICTED orders them.
 
@@ -145,7 +185,9 @@ class LandmarkGenerator(nn.Module):
         rest = (reference_BRPXY * share_BR[..., None, None]).sum(1, keepdim=True)
         turned = (pose_BTPXY - rest.index_select(2, self.posed)) / self.architecture.output_scale
         turned = (turned.flatten(2) @ self.pose_filter).reshape(turned.shape)
-        sound = self.mel(mel_BCM)
+        sound = self.mel(mel_BCM[..., :MEL_BANDS])
+        if self.senones is not None:
+            sound = sound + self.senones(mel_BCM[..., MEL_BANDS:])
         pose = self.pose(turned)
         reference = (self.reference(reference_BRPXY) * share_BR[..., None]).sum(1, keepdim=True)  # global: one per clip
         # of one size, so that the weights are shares
@@ -153,7 +195,8 @@ class LandmarkGenerator(nn.Module):
         weight = self.fusion
         fused = self.time((weight[0] * parts[0] + weight[1] * parts[1] + weight[2] * parts[2]).transpose(1, 2))
         change = torch.cat([self.face(fused), self.lips(fused)], dim=2)
-        return rest.index_select(2, self.predicted) + self.architecture.output_scale * change
+        points = rest.index_select(2, self.predicted) + self.architecture.output_scale * change
+        return points if self.skip is None else points + self.skip(mel_BCM)
 
 
 def init_weights(generator: LandmarkGenerator) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from heterodub.model.stage1.batches import GeneratorBatch
+from heterodub.model.stage1.linear import LinearMotion
 from heterodub.model.stage1.network import LandmarkGenerator, LossWeights, landmark_loss
 from heterodub.model.training.module import TrainingModule, Validator
 from heterodub.model.training.optimization import over_devices
@@ -35,12 +36,15 @@ class GeneratorTrainingModule(TrainingModule):
         settings: Stage1Settings,
         validator: Validator,
         pose_filter: NDArray[np.float32] | None = None,
+        linear: LinearMotion | None = None,
     ) -> None:
         super().__init__(fabric, settings, validator)
         self._weights = loss_weights(settings)
         generator = LandmarkGenerator(settings.architecture)
         if pose_filter is not None:
             generator.set_pose_filter(pose_filter)
+        if linear is not None:
+            generator.set_linear(linear)
         self.add(GENERATOR_NETWORK, generator)
 
     def training_step(self, batch: GeneratorBatch, step: int) -> Mapping[str, Tensor]:

@@ -143,6 +143,11 @@ class Settings(Section):
         "auto", description="what networks are trained, evaluated and used on; auto: an accelerator if there is one"
     )
     clips: ClipSettings = ClipSettings()
+    senones: bool = Field(
+        False,
+        description="score the speech of stage-1 clips by an English speech recogniser, for generators that read the "
+        "scores; needs the extra `senones`; clips that are stored already keep what they have",
+    )
     limits: LimitSettings = LimitSettings()
     run: RunSettings = Field(default_factory=RunSettings)
     stores: StoreSettings = StoreSettings()
@@ -168,7 +173,7 @@ class Settings(Section):
     @property
     def hash(self) -> str:
         """Identity of the settings that can change a release: 12 hex digits."""
-        sections = self.model_dump_json(include={"backend", "clips", "splits"})
+        sections = self.model_dump_json(include={"backend", "clips", "senones", "splits"})
         return hashlib.sha256(sections.encode()).hexdigest()[:12]
 
     def rooted(self) -> Self:

@@ -5,6 +5,8 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from heterodub.schemas.contract import MEL_BANDS, SENONES
+
 from .sections import Section, merged
 
 Preset = Literal["tiny", "cpu", "paper"]
@@ -17,6 +19,16 @@ class GeneratorArchitecture(Section):
     """Widths of the landmark generator."""
 
     width: int = Field(96, ge=8, multiple_of=4, description="values of each embedding")
+    speech_features: Literal["mel", "mel+senones"] = Field(
+        "mel", description="what is read of the speech; senones: of clips ingested with the setting `senones`"
+    )
+    mel_encoder: Literal["1d", "2d"] = Field(
+        "1d", description="1d: convolutions along time, bands as channels; 2d: over bands and time, as in the paper"
+    )
+    mel_channels: int = Field(12, ge=4, description="channels of the first layers of the 2d mel encoder")
+    linear_skip: bool = Field(
+        False, description="predict on top of a linear map from the sound to the lips, fitted to the train split"
+    )
     point_channels: int = Field(24, ge=4, description="channels of the pose and the reference encoder")
     decoder_channels: int = Field(24, ge=4, description="channels of the two decoder heads")
     time_blocks: int = Field(2, ge=0, le=64, description="residual blocks along time after fusion")
@@ -29,6 +41,11 @@ class GeneratorArchitecture(Section):
     pose_components: int = Field(
         10, ge=0, description="principal components of the pose that are used, less those of the mouth; 0: all"
     )
+
+    @property
+    def speech_width(self) -> int:
+        """Number of speech features of each 10 ms."""
+        return MEL_BANDS + (SENONES if self.speech_features == "mel+senones" else 0)
 
     @field_validator("time_kernel")
     @classmethod
@@ -122,7 +139,14 @@ _PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
     "cpu": {},
     "paper": {
-        "architecture": {"width": 512, "point_channels": 128, "decoder_channels": 128, "time_blocks": 4},
+        "architecture": {
+            "width": 512,
+            "mel_encoder": "2d",
+            "mel_channels": 64,
+            "point_channels": 128,
+            "decoder_channels": 128,
+            "time_blocks": 4,
+        },
         "data": {"window_frames": 64, "batch_size": 128, "references": 32, "buffer_frames": 400_000, "num_workers": 8},
         "schedule": {"max_steps": 200_000, "eval_interval": 2_000, "save_interval": 1_000, "patience": 10},
         "optimiser": {"learning_rate": 3e-4, "warmup_steps": 1_000, "ema_decay": 0.999},

@@ -13,7 +13,6 @@ from heterodub.model.dubbing.motion import SIGMAS, MouthTargets, Smoothing, Spok
 from heterodub.model.dubbing.timing import OutputTimeline, at_times
 from heterodub.model.evaluation.generator import reference_frames
 from heterodub.model.features.landmarks import box
-from heterodub.model.features.mel import log_mel
 from heterodub.model.features.timing import frame_to_sample, frame_to_second, frames_around
 from heterodub.model.stage1.features import prepare
 from heterodub.model.stage1.inference import amplified, face_frames, predict
@@ -23,6 +22,7 @@ from heterodub.schemas.config.settings import ClipSettings
 from heterodub.tasks.dubbing.face_tracking import Followed
 from heterodub.tasks.faces.window import Window, next_window
 from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.quality.senones import speech_features
 
 _HIGHEST_RATE: Final = 240.0
 """Most pictures a second that low-passes assume: times may be too close to each other by mistake."""
@@ -178,8 +178,9 @@ def _predict_lips(
         low, high = start - around, end + around
         times = np.array([frame_to_second(frame) for frame in range(low, high)])
         landmarks = _around(points_TPXY, rows_N, times_N, times)
-        mel = log_mel(speech.samples(frame_to_sample(low), frame_to_sample(high - low)), high - low)
-        clip = prepare(mel, landmarks, np.ones(high - low, bool), generator.architecture.pose_sigma_frames)
+        samples = speech.samples(frame_to_sample(low), frame_to_sample(high - low))
+        features = speech_features(samples, high - low, generator.architecture.speech_width)
+        clip = prepare(features, landmarks, np.ones(high - low, bool), generator.architecture.pose_sigma_frames)
         pieces.append(predict(generator, clip, reference)[around : around + end - start].astype(np.float32))
     points = amplified(np.concatenate(pieces).astype(np.float64), gain).astype(np.float32)
     return Spoken(points, np.array([frame_to_second(frame) for frame in range(first, stop)]))

@@ -14,7 +14,14 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from heterodub.model.evaluation.generator import GENERATOR_REPORT, SYSTEMS, GeneratorEvalClip, score_generator
+from heterodub.model.evaluation.generator import (
+    GENERATOR_REPORT,
+    SYSTEMS,
+    FittedControls,
+    GeneratorEvalClip,
+    fit_linear,
+    score_generator,
+)
 from heterodub.model.evaluation.sync_windows import SyncClip, disturb, sample_pairs
 from heterodub.model.evaluation.syncnet import SyncScorer, contrastive_loss
 from heterodub.model.files import atomic_path
@@ -31,7 +38,7 @@ from heterodub.tasks.training.run_dirs import trainings
 from heterodub.tasks.training.stage1 import read_eval_clips
 
 MEAN_CLIPS: Final = 500
-"""Clips of the train split behind the mean face and the sync scorer, spread over its speakers."""
+"""Clips of the train split behind mean face, linear control and sync scorer, spread over its speakers."""
 
 
 def evaluate_generator(
@@ -56,7 +63,8 @@ def evaluate_generator(
         trainings(selection.workspace), train_clips, SyncRecipe(steps=settings.stage1.sync_steps), device
     )
     mean = mean_face(eval_clip.landmarks_TPXY[eval_clip.prepared.counts_T] for eval_clip in train_clips)
-    rows = tuple(score_generator(generator, eval_clips, references, card.gain, mean, SYSTEMS, scorer))
+    fitted = FittedControls(mean, fit_linear(train_clips))
+    rows = tuple(score_generator(generator, eval_clips, references, card.gain, fitted, SYSTEMS, scorer))
     release, facts = selection.release.release_id, {"gain": card.gain}
     return Evaluation(GENERATOR_REPORT, Stage.STAGE1, release, evaluated_on, references, str(model), rows, facts)
 
@@ -66,9 +74,14 @@ def release_scorer(selection: Selection, settings: Settings) -> SyncScorer:
 
     Raises: TrainingError - no clip of the split both moves and sounds. SettingsError - the device is not there.
     """
-    train_clips = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
     recipe = SyncRecipe(steps=settings.stage1.sync_steps)
+    train_clips = control_clips(selection, settings)
     return sync_scorer(trainings(selection.workspace), train_clips, recipe, device_of(settings.device))
+
+
+def control_clips(selection: Selection, settings: Settings) -> list[GeneratorEvalClip]:
+    """Read the clips of the train split that controls and sync scorer are fitted to. Raises: as read_eval_clips."""
+    return read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ from heterodub.tasks.quality.fingerprints import clip_picture_hash, face_motion,
 from heterodub.tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from heterodub.tasks.quality.picture import is_still
 from heterodub.tasks.quality.routing import route_clip
+from heterodub.tasks.quality.senones import senone_scores
 from heterodub.tasks.quality.sound import speech_probability
 from heterodub.tasks.stores.parts import PartWriter
 
@@ -189,8 +190,9 @@ class _Analyst:
                 face = _face_track(draft)
                 admission = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
                 if admission and admission.stage1:
-                    mel = self._mel(draft.start_frame + admission.shift_frames, draft.frames)
-                    stage1.add(rows.stage1_table(clip, self.origin, face, mel, admission.shift_frames))
+                    span = draft.start_frame + admission.shift_frames, draft.frames
+                    speech = self._mel(*span), admission.shift_frames, self._senones(*span)
+                    stage1.add(rows.stage1_table(clip, self.origin, face, *speech))
                 if admission and admission.stage2:
                     stage2.add(rows.stage2_table(clip, self.origin, face, draft, self.settings.clips.crop_quality))
         return Analysis(
@@ -270,6 +272,12 @@ class _Analyst:
             mel = log_mel(sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
             self._last_mel = start_frame, frames, mel  # most clips are stored with the very sound they were judged by
         return self._last_mel[2]
+
+    def _senones(self, start_frame: int, frames: int) -> NDArray[np.float32] | None:
+        sound = self.sounds.chosen
+        if not self.settings.senones or not isinstance(sound, Sound):
+            return None
+        return senone_scores(sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
 
     def _outcome(self, video: Video) -> FileOutcome:
         notes, truncated = self.sounds.notes, "" if self.reached_stop else video.truncated or ""

@@ -15,6 +15,7 @@ from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.tables import STAGE1, STAGE2
 from heterodub.tasks.ingestion.clip_builder import Draft
 from heterodub.tasks.quality.measure import FaceTrack
+from heterodub.tasks.quality.senones import SENONES_VERSION, pack
 from heterodub.tasks.stores.line_labels import clip_id_at
 
 
@@ -77,14 +78,23 @@ def clip_row(
     }
 
 
-def stage1_table(clip: str, origin: ClipOrigin, face: FaceTrack, mel: NDArray[np.float32], shift: int) -> pa.Table:
-    """Build one row of `stage1`: mel (4T, 80), shift in frames."""
+def stage1_table(
+    clip: str,
+    origin: ClipOrigin,
+    face: FaceTrack,
+    mel: NDArray[np.float32],
+    shift: int,
+    senones: NDArray[np.float32] | None,
+) -> pa.Table:
+    """Build one row of `stage1`: mel (4T, 80), shift in frames, senones (4T, 126) where they were scored."""
     columns = {
         **_head(clip, origin, len(face.points)),
         "sound_shift_frames": pa.array([shift], pa.int64()),
         "landmarks": _vectors(face.points.reshape(-1, LANDMARK_POINTS * 2)),
         "tracked": _flags(face.usable),
         "mel": _vectors(mel.reshape(-1, MEL_BANDS)),
+        "senones": pa.array([None if senones is None else pack(senones)], pa.binary()),
+        "senones_version": pa.array([None if senones is None else SENONES_VERSION], pa.string()),
     }
     return pa.table(columns, schema=STAGE1)
 

@@ -7,6 +7,7 @@ from typing import Final
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import SettingsError, SourceError
 from heterodub.schemas.policy import load_policy
+from heterodub.tasks.quality.senones import require_recogniser
 from heterodub.tasks.sources.columns import parse_columns
 from heterodub.tasks.sources.open import check_source
 from heterodub.tasks.stores.active_policy import chosen_policy, require_active_policy
@@ -46,6 +47,8 @@ def check_ingest(
         from heterodub.tasks.faces.litert import bundle_model
 
         bundle_model(settings.weights.face_landmarker_v2)
+    if settings.run.dask is None and settings.senones:
+        require_recogniser()
     return settings
 
 

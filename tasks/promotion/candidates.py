@@ -22,6 +22,7 @@ GENERATOR_SYSTEMS: Final[tuple["SpeechSystem", ...]] = (
     "unpaired audio",
     "silent audio",
     "copy",
+    "linear",
     "ground truth",
 )
 """Systems that are scored, the generator itself first."""

@@ -1,36 +1,35 @@
 """Landmark generators on the benchmark's clips: scores beside their controls, costs, and samples for people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from heterodub.model.evaluation.generator import (
     GENERATOR_REPORT,
     SYNC,
+    FittedControls,
     GeneratorEvalClip,
+    fit_linear,
     predict_landmarks,
     reference_frames,
     score_generator,
 )
 from heterodub.model.features.arrays import Floats
-from heterodub.model.features.timing import SAMPLES_PER_FRAME, mel_columns
+from heterodub.model.features.timing import SAMPLES_PER_FRAME
 from heterodub.model.io import load_generator
 from heterodub.model.metrics.cost import costs
 from heterodub.model.stage1.inference import predict_clip
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.training.sampler import ClipInfo
 from heterodub.schemas.config.training import Stage1Settings
-from heterodub.schemas.contract import FPS, MEL_BANDS
+from heterodub.schemas.contract import FPS
 from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.reasons import Stage
-from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.evaluation.generator_scores import control_clips, release_scorer
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.releases.benchmarks import BenchmarkClip
-from heterodub.tasks.tracking.kinds import made_face
+from heterodub.tasks.tracking.kinds import generator_example
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, select
 from heterodub.tasks.training.clip_store import ClipSource
 from heterodub.tasks.training.device import device_of
@@ -61,6 +60,7 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
     settings, rule = candidates.settings, candidates.rule
     selection = select(candidates.workspace, candidates.release, Stage.STAGE1)
     scorer = release_scorer(selection, settings) if SYNC in rule.tolerances else None
+    fitted = FittedControls(linear=fit_linear(control_clips(selection, settings)))
     loaded, scores_of = [], []
     for version, folder in candidates.folders.items():
         generator, card = load_generator(folder, device_of(settings.device))
@@ -69,10 +69,10 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
                 f"version {version} reads landmarks of {card.backend}, the benchmark holds {selection.release.backend}"
             )
         eval_clips = _eval_clips(selection, candidates.benchmark.clips, generator)
-        scored = score_generator(generator, eval_clips, rule.references, card.gain, None, GENERATOR_SYSTEMS, scorer)
+        scored = score_generator(generator, eval_clips, rule.references, card.gain, fitted, GENERATOR_SYSTEMS, scorer)
         scores_of.append(tuple(scored))
         loaded.append((version, generator))
-    costs_of = costs([(generator, partial(_predict_fixed, generator, *_fixed_input())) for _, generator in loaded])
+    costs_of = costs([(generator, _fixed_prediction(generator)) for _, generator in loaded])
     return [
         ModelScores(version, GENERATOR_REPORT.model, rows, cost)
         for (version, _), rows, cost in zip(loaded, scores_of, costs_of, strict=True)
@@ -150,12 +150,7 @@ def _eval_clips(
     return read_eval_clips(selection, refs, Stage1Settings(architecture=generator.architecture))
 
 
-def _predict_fixed(generator: LandmarkGenerator, mel: NDArray[np.float32], face: NDArray[np.float32]) -> None:
-    predict_clip(generator, mel, face, face[:1])
-
-
-def _fixed_input() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return ten seconds of a synthetic face and sound: the same for every model."""
-    columns, bands = np.arange(mel_columns(_FIXED_FRAMES)), np.arange(MEL_BANDS)
-    mel = -5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None]
-    return np.asarray(mel, np.float32), made_face(_FIXED_FRAMES)
+def _fixed_prediction(generator: LandmarkGenerator) -> Callable[[], object]:
+    """Return a prediction on ten seconds of a synthetic face and sound: the same for every model."""
+    example = generator_example(generator.architecture.speech_width, _FIXED_FRAMES)
+    return partial(predict_clip, generator, example["mel"], example["landmarks"], example["reference"])

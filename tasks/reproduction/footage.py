@@ -103,7 +103,7 @@ def scenes(footage: ExperimentData, side_px: int) -> list[EvalClip]:
 def _scenes(footage: ExperimentData, clips: Sequence[ClipRef], side_px: int) -> Iterator[EvalClip]:
     for clip in clips:
         for eval_window in read_eval_windows(footage.pictures, [clip], side_px, REFERENCES, MOST_FRAMES, strict=False):
-            yield EvalClip(eval_window, footage.speech.stored.speech(clip.place).mel)
+            yield EvalClip(eval_window, footage.speech.stored.speech(clip.place).speech)
 
 
 def _both(clips: Sequence[ClipRef]) -> tuple[ClipRef, ...]:

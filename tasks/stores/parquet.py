@@ -152,11 +152,12 @@ def _encoding(schema: pa.Schema) -> dict[str, Any]:
     leaves = [leaf for field in schema for leaf in _leaves(field.name, field.type)]
     floats = [path for path, kind in leaves if kind == pa.float32()]
     pictures = [path for path, kind in leaves if path.startswith("crops.")]
+    unlike = {*floats, *pictures, "senones"}  # no two values are the same, so a dictionary of them only costs time
     return {
         # Encoded pictures do not shrink, so zstd would only cost time on them.
         "compression": {path: "NONE" if path in pictures else "ZSTD" for path, _ in leaves},
         "use_byte_stream_split": floats or False,
-        "use_dictionary": [path for path, kind in leaves if path not in floats and path not in pictures],
+        "use_dictionary": [path for path, _ in leaves if path not in unlike],
         # What no one searches by would only lengthen the footer: hashes, lists.
         "write_statistics": [path for path, kind in leaves if "." not in path and not pa.types.is_binary(kind)],
     }

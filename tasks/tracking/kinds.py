@@ -119,7 +119,6 @@ def _baseline_card(folder: Path) -> BaselineCard:
     return load_baseline(folder)[1]
 
 
-_EXAMPLE_FRAMES: Final = 5
 _LIPS: Final = 80.0
 _ARCS: Final = {
     "outline": (0.0, -10.0, 100.0, 130.0),
@@ -152,11 +151,12 @@ def made_face(frames: int) -> NDArray[np.float32]:
     return np.asarray(np.concatenate(curves)[None] + np.array([320.0, 240.0]) + sway, np.float32)
 
 
-def generator_example() -> Example:
-    """Build inputs of the pyfunc by name: five frames of a synthetic face under a hum, with one reference frame."""
-    bands, columns = np.arange(MEL_BANDS), np.arange(mel_columns(_EXAMPLE_FRAMES))
-    mel = np.asarray(-5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None], np.float32)
-    face = made_face(_EXAMPLE_FRAMES)
+def generator_example(speech_width: int = MEL_BANDS, frames: int = 5) -> Example:
+    """Build inputs of the pyfunc by name: frames of a synthetic face under a hum, with one reference frame."""
+    bands, columns = np.arange(MEL_BANDS), np.arange(mel_columns(frames))
+    hum = np.asarray(-5.0 - bands / 20.0 + np.sin(columns / 3.0)[:, None], np.float32)
+    mel = np.pad(hum, ((0, 0), (0, speech_width - MEL_BANDS)))
+    face = made_face(frames)
     return {"mel": mel, "landmarks": face, "reference": face[:1].copy()}
 
 
@@ -190,12 +190,12 @@ LANDMARK_GENERATOR: Final = ModelKind(
     files=(WEIGHTS, CARD),
     requires=("torch", "numpy", "safetensors", "pydantic"),
     takes=(
-        ("mel", _FLOATS, (-1, MEL_BANDS)),
+        ("mel", _FLOATS, (-1, -1)),  # senone scores behind the 80 bands, if the generator reads them
         ("landmarks", _FLOATS, _FACES),
         ("reference", _FLOATS, _FACES),
     ),
     gives=("landmarks", _FLOATS, _FACES),
-    example=lambda card: generator_example(),
+    example=lambda card: generator_example(card.architecture.speech_width),
     card=_generator_card,
     made_by="heterodub train stage1",
     purpose="From speech to the landmarks of lips and lower face (stage 1).",

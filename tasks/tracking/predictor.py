@@ -24,8 +24,9 @@ Predict = Callable[[Inputs], NDArray[Any]]
 def _generator(folder: Path) -> Predict:
     """Predict a clip's landmarks with lips and outline for the speech: (T, 216, 2) in pixels.
 
-    Inputs: "mel" (4T, 80), natural logarithm; "landmarks" (T, 216, 2) in pixels, of which only brows, nose and eyelids
-    are used; "reference" (R, 216, 2) in pixels, one frame or more of the same person. See schemas/contract.py.
+    Inputs: "mel" (4T, 80), natural logarithm, with senone scores behind it if the generator reads them (4T, 206);
+    "landmarks" (T, 216, 2) in pixels, of which only brows, nose and eyelids are used; "reference" (R, 216, 2) in
+    pixels, one frame or more of the same person. See schemas/contract.py.
     """
     from heterodub.model.io import load_generator
     from heterodub.model.stage1.inference import predict_clip

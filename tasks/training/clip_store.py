@@ -17,6 +17,7 @@ from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.quality.senones import unpack
 from heterodub.tasks.releases.clip_index import ClipIndex
 from heterodub.tasks.releases.releases import Release, table_files
 from heterodub.tasks.stores.delta import DataFile
@@ -37,14 +38,29 @@ class ClipSource:
 
 @dataclass(frozen=True, slots=True)
 class SpeechClip:
-    """A row of `stage1` as arrays: landmarks (T, 216, 2) in pixels, tracked (T,), mel (4T, 80); and the frames by which
-    its sound was moved earlier.
+    """A row of `stage1` as arrays: landmarks (T, 216, 2) in pixels, tracked (T,), mel (4T, 80), the frames by which its
+    sound was moved earlier, and senone scores (4T, 126) where there are any.
     """
 
     landmarks: NDArray[np.float32]
     tracked: NDArray[np.bool_]
     mel: NDArray[np.float32]
     sound_shift_frames: int
+    senones: NDArray[np.float32] | None = None
+
+    def features(self, speech_width: int) -> NDArray[np.float32]:
+        """Return as many speech features of each 10 ms as a generator reads: (4T, 80 or 206); see prepare.
+
+        Raises: ValueError - the clip has no senone scores.
+        """
+        if self.speech.shape[1] < speech_width:
+            raise ValueError("it has no senone scores: ingest with the setting `senones = true` into a new workspace")
+        return self.speech[:, :speech_width]
+
+    @property
+    def speech(self) -> NDArray[np.float32]:
+        """Everything that is stored of the speech: (4T, 80), or (4T, 206) with senone scores."""
+        return self.mel if self.senones is None else np.hstack([self.mel, self.senones])
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +140,14 @@ class StoredClips:
 
         Raises: NotFoundError - it is not in this version. WorkspaceError - its file is damaged.
         """
-        row = self._row(place, ["clip_id", "frames", "landmarks", "tracked", "mel", "sound_shift_frames"])
+        row = self._row(place, ["clip_id", "frames", "landmarks", "tracked", "mel", "sound_shift_frames", "senones"])
         frames = int(row["frames"][0].as_py())
         return SpeechClip(
             _numbers(row["landmarks"]).reshape(frames, LANDMARK_POINTS, 2),
             np.array(row["tracked"][0].as_py(), bool),
             _numbers(row["mel"]).reshape(mel_columns(frames), MEL_BANDS),
             int(row["sound_shift_frames"][0].as_py()),
+            None if (cell := row["senones"][0].as_py()) is None else unpack(cell),
         )
 
     def pictures(self, place: ClipSource) -> PictureClip:

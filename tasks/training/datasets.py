@@ -114,7 +114,8 @@ class GeneratorDataset(ClipDataset[GeneratorInput, GeneratorBatch]):
     def read(self, place: ClipSource) -> GeneratorInput:
         """Read a clip and compute its features."""
         row = self._clips.speech(place)
-        return prepare(row.mel, row.landmarks, row.tracked, self._settings.architecture.pose_sigma_frames)
+        shape = self._settings.architecture
+        return prepare(row.features(shape.speech_width), row.landmarks, row.tracked, shape.pose_sigma_frames)
 
     def make(self, windows: Sequence[Window], clips: Sequence[GeneratorInput], ids: Sequence[str]) -> GeneratorBatch:
         """Make the batch of some windows."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from heterodub.model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
 from heterodub.model.metrics.clip_scores import by_speaker
 from heterodub.model.stage1.features import prepare
+from heterodub.model.stage1.linear import LinearMoments, LinearMotion
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage1.pose_filter import PoseMoments
 from heterodub.model.stage1.training_module import GENERATOR_NETWORK, GeneratorTrainingModule, loss_weights
@@ -38,7 +39,7 @@ _MOST_GAIN: Final = 1.3
 """Beyond it the predictions carry no movement worth amplifying."""
 
 _FILTER_CLIPS: Final = 2000
-"""Number of train clips, spread over speakers, to which the pose filter is fitted."""
+"""Number of train clips, spread over speakers, to which pose filter and linear map are fitted."""
 
 
 def generator_spec(
@@ -61,7 +62,7 @@ def _build(
         scores = validation_scores(generator, eval_clips, loss_weights(settings))
         return ValidationResult(scores, samples(generator, eval_clips, step))
 
-    module = GeneratorTrainingModule(fabric, settings, validate, _pose_filter(selection, settings))
+    module = GeneratorTrainingModule(fabric, settings, validate, *_fitted(selection, settings))
     return TrainingParts(dataset, module, settings.schedule, partial(_export, selection, settings, eval_clips))
 
 
@@ -84,18 +85,26 @@ def _export(
     return ExportedModel(generator, card)
 
 
-def _pose_filter(selection: Selection, settings: Stage1Settings) -> NDArray[np.float32] | None:
-    """Fit the pose filter to the training clips; see model/stage1/pose_filter.py."""
-    if not settings.architecture.pose_components:
-        return None
+def _fitted(selection: Selection, settings: Stage1Settings) -> tuple[NDArray[np.float32] | None, LinearMotion | None]:
+    """Fit pose filter and linear map to the training clips, in one pass; see pose_filter.py and linear.py.
+
+    Raises: TrainingError - nothing moves in the training clips. Otherwise as `stream_eval_clips`.
+    """
+    components, has_skip = settings.architecture.pose_components, settings.architecture.linear_skip
+    if not components and not has_skip:
+        return None, None
     footage: Counter[str] = Counter()
     for clip in selection.train:
         footage[clip.facts.speaker] += clip.facts.frames
-    moments = PoseMoments()
+    pose, linear = PoseMoments(), LinearMoments(settings.architecture.speech_width)
     for eval_clip in stream_eval_clips(selection, spread(selection.train, _FILTER_CLIPS), settings):
-        moments.add(eval_clip.prepared, 1 / footage[eval_clip.speaker])
+        weight = 1 / footage[eval_clip.speaker]
+        if components:
+            pose.add(eval_clip.prepared, weight)
+        if has_skip:
+            linear.add(eval_clip.prepared, eval_clip.speaker, weight)
     try:
-        return moments.filter(settings.architecture.pose_components)
+        return pose.filter(components) if components else None, linear.fit() if has_skip else None
     except ValueError as error:
         raise TrainingError(f"release {selection.release.release_id}: {error}") from error
 
@@ -114,10 +123,12 @@ def stream_eval_clips(
 
     Raises: TrainingError - a clip's numbers cannot be used. NotFoundError, WorkspaceError - it cannot be read.
     """
+    shape = settings.architecture
     for clip in clips:
         row = selection.stored.speech(clip.place)
         try:
-            prepared = prepare(row.mel, row.landmarks, row.tracked, settings.architecture.pose_sigma_frames)
+            speech = row.features(shape.speech_width)
+            prepared = prepare(speech, row.landmarks, row.tracked, shape.pose_sigma_frames)
         except ValueError as error:
             raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
         yield GeneratorEvalClip(clip.facts.clip_id, clip.facts.speaker, row.landmarks, row.mel, prepared)

@@ -130,7 +130,7 @@ def test_evaluate_scores_beside_controls_for_every_model_reference(trained, work
     summary = evaluate(model=str(trained[named]), workspace=str(workspace), config=short)
     json.dumps(summary)
     systems = {mean["system"] for mean in summary["means"]}
-    assert systems == {"paired audio", "unpaired audio", "silent audio", "copy", "mean face", "ground truth"}
+    assert systems == {"paired audio", "unpaired audio", "silent audio", "copy", "linear", "mean face", "ground truth"}
     assert {row["speaker"] for row in summary["rows"]} == {"speaker 2", "speaker 6", "speaker 10"}
     assert summary["speakers"] == 3
     run = mlflow.get_run(summary["run"])
@@ -142,7 +142,7 @@ def test_evaluate_scores_beside_controls_for_every_model_reference(trained, work
     )
     versions = {"folder": None, "run": str(trained["version"]), "version": str(trained["version"])}
     assert run.data.tags.get("version") == versions[named]
-    assert [verdict["control"] for verdict in summary["verdicts"]] == ["copy", "unpaired audio"]
+    assert [verdict["control"] for verdict in summary["verdicts"]] == ["copy", "linear", "unpaired audio"]
 
 
 def test_folds_score_every_speaker_outside_the_test_split(workspace, short, prefect_api):

@@ -16,7 +16,7 @@ def test_default_policy_covers_the_landmark_generator():
     policy = load_promotion_policy()
     rule = policy.rule("landmark-generator")
     assert rule.primary == "nme_lips" and rule.minimum_effect > 0
-    assert {"copy", "unpaired audio"} <= set(rule.controls)
+    assert {"copy", "linear", "unpaired audio"} <= set(rule.controls)
     with pytest.raises(SettingsError, match=r"no \[models.nobody\]"):
         policy.rule("nobody")
 

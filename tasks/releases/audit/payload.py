@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME, SENONES
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.parquet import stream_file
 from heterodub.tasks.stores.workspace import Workspace
@@ -51,7 +52,16 @@ def no_rows(table: str) -> pd.DataFrame:
 def _count_stage1(batch: pa.RecordBatch) -> dict[str, Any]:
     columns, bad = _matrix(batch["mel"], MEL_BANDS)
     due = np.asarray(batch["frames"]) * MEL_COLUMNS_PER_FRAME
-    return _count_face(batch) | {"mel_columns": columns, "mel_columns_due": due, "bad_mel": bad}
+    counts = {"mel_columns": columns, "mel_columns_due": due, "bad_mel": bad, "bad_senones": _bad_senones(batch, due)}
+    return _count_face(batch) | counts
+
+
+def _bad_senones(batch: pa.RecordBatch, due: NDArray[np.int64]) -> NDArray[np.bool_]:
+    sizes = pc.binary_length(batch["senones"])
+    as_due = pc.equal(sizes, pa.array(due * SENONES, sizes.type))
+    fits = pc.if_else(pc.is_null(sizes), pc.is_null(batch["senones_version"]), as_due)
+    named = pc.or_(pc.is_null(sizes), pc.is_valid(batch["senones_version"]))
+    return np.asarray(pc.invert(pc.and_(fits, named)))
 
 
 def _count_stage2(batch: pa.RecordBatch) -> dict[str, Any]:
@@ -67,7 +77,7 @@ def _count_stage2(batch: pa.RecordBatch) -> dict[str, Any]:
 
 _FACE_COUNTS: Final = ("landmark_rows", "bad_landmarks", "tracked_flags")
 _COUNTERS: Final = {
-    "stage1": (_count_stage1, (*_FACE_COUNTS, "mel_columns", "mel_columns_due", "bad_mel")),
+    "stage1": (_count_stage1, (*_FACE_COUNTS, "mel_columns", "mel_columns_due", "bad_mel", "bad_senones")),
     "stage2": (_count_stage2, (*_FACE_COUNTS, "boxes", "bad_boxes", "pictures", "bad_pictures")),
 }
 """Counts taken of the payload of each table: the function, and the columns that it gives."""

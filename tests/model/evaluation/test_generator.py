@@ -1,9 +1,19 @@
 """Judging: controls that are what they say, references that are not scored, speakers that weigh the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from heterodub.model.evaluation.generator import GENERATOR_REPORT, GeneratorEvalClip, reference_frames, score_generator
+from heterodub.model.evaluation.generator import (
+    GENERATOR_REPORT,
+    FittedControls,
+    GeneratorEvalClip,
+    fit_linear,
+    linear_landmarks,
+    reference_frames,
+    score_generator,
+)
 from heterodub.model.features.landmarks import PREDICTED
 from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.metrics.report import make_report
@@ -24,7 +34,8 @@ def eval_clips():
 
 @pytest.fixture(scope="module")
 def clip_scores(eval_clips):
-    return score_generator(generator(), eval_clips, 3, mean_CXY=np.zeros((100, 2)))
+    fitted = FittedControls(np.zeros((100, 2)), fit_linear([eval_clip(number, f"t{number}") for number in range(5, 9)]))
+    return score_generator(generator(), eval_clips, 3, fitted=fitted)
 
 
 def of(clip_scores, system, clip="clip0"):
@@ -32,8 +43,8 @@ def of(clip_scores, system, clip="clip0"):
 
 
 def test_every_clip_is_scored_with_every_system(clip_scores):
-    assert len(clip_scores) == 3 * 6
-    assert len({(row.clip_id, row.system) for row in clip_scores}) == 18
+    assert len(clip_scores) == 3 * 7
+    assert len({(row.clip_id, row.system) for row in clip_scores}) == 21
 
 
 def test_ground_truth_has_no_error_and_its_own_movement(clip_scores):
@@ -71,9 +82,25 @@ def test_references_are_tracked_spread_and_not_scored(eval_clips):
     assert (one, three) == (59, 57)
 
 
-def test_mean_face_must_be_given(eval_clips):
-    with pytest.raises(ValueError, match="mean face"):
-        score_generator(generator(), eval_clips[:1], 1)
+def test_linear_control_hears_when_an_unseen_mouth_opens(clip_scores):
+    for clip in ("clip0", "clip2"):
+        linear, copy = of(clip_scores, "linear", clip).metrics, of(clip_scores, "copy", clip).metrics
+        assert linear["mouth_opening_corr"] > 0.9
+        assert linear["nme_lips"] < 0.7 * copy["nme_lips"]
+
+
+def test_loudness_does_not_shift_the_linear_control(eval_clips):
+    linear = fit_linear([eval_clip(number, f"t{number}") for number in range(5, 9)])
+    clip, reference = eval_clips[0], np.arange(3)
+    louder = replace(clip, prepared=replace(clip.prepared, mel_CM=clip.prepared.mel_CM + np.float32(0.2)))
+    same = (linear_landmarks(linear, one, reference) for one in (clip, louder))
+    assert np.allclose(*same, atol=1e-3)
+
+
+@pytest.mark.parametrize("control", ["mean face", "linear"])
+def test_fitted_control_must_be_given(eval_clips, control):
+    with pytest.raises(ValueError, match=control):
+        score_generator(generator(), eval_clips[:1], 1, systems=(control,))
 
 
 def row(speaker, value, system="paired audio", clip="c"):

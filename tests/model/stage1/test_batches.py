@@ -40,6 +40,13 @@ def test_gain_augmentation_shifts_the_log_mel():
     assert abs(change.mean()) > 1e-3
 
 
+def test_augmentation_leaves_senone_scores_alone():
+    speech = np.hstack([scale_mel(np.zeros((8, 80))), np.linspace(-1, 1, 8 * 126, dtype=np.float32).reshape(8, 126)])
+    louder = _disturbed(speech, Augmentation(gain_db=6, vtlp_std=0.1), np.random.default_rng(0))
+    np.testing.assert_array_equal(louder[:, 80:], speech[:, 80:])
+    assert not np.allclose(louder[:, :80], speech[:, :80])
+
+
 def test_dropped_sound_is_silence():
     mel = scale_mel(np.zeros((8, 80)))
     assert (_disturbed(mel, Augmentation(drop_sound=1.0), np.random.default_rng(0)) == -1).all()

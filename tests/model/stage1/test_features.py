@@ -9,6 +9,15 @@ from heterodub.model.stage1.features import prepare, scale_mel
 from tests.model.talking import talk
 
 
+def test_senone_scores_stand_behind_the_mel():
+    landmarks, tracked, mel = talk(10)
+    scores = np.full((40, 126), 0.5, np.float32)
+    clip = prepare(np.hstack([mel, scores]), landmarks, tracked, 4.0)
+    np.testing.assert_array_equal(clip.mel_CM[:, :80], prepare(mel, landmarks, tracked, 4.0).mel_CM)
+    assert (clip.mel_CM[10:50, 80:] == 0.5).all()
+    assert (clip.mel_CM[:10, 80:] == -1).all()
+
+
 def test_targets_come_back_to_source_pixels():
     landmarks, tracked, mel = talk(60)
     clip = prepare(mel, landmarks, tracked, 4.0)

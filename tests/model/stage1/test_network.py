@@ -4,24 +4,27 @@ import numpy as np
 import pytest
 import torch
 
+from heterodub.model.io import load_generator, save_model
+from heterodub.model.stage1.linear import LinearMotion
 from heterodub.model.stage1.network import EXTRA_COLUMNS, LandmarkGenerator, LossWeights, landmark_loss
+from heterodub.schemas.cards import GeneratorCard
 from heterodub.schemas.config.training import Stage1Settings
 
 SHAPE = Stage1Settings(preset="tiny").architecture
 
 
-def generator(seed=0):
+def generator(seed=0, architecture=SHAPE):
     torch.manual_seed(seed)
-    made = LandmarkGenerator(SHAPE)
+    made = LandmarkGenerator(architecture)
     for head in (made.face, made.lips):  # they start at zero, where nothing could be seen to matter
         torch.nn.init.normal_(head.out.weight)
     return made.eval()
 
 
-def inputs(frames=40, clips=2, references=3, seed=0):
+def inputs(frames=40, clips=2, references=3, seed=0, width=80):
     torch.manual_seed(seed)
     return {
-        "mel_BCM": torch.randn(clips, 4 * frames + EXTRA_COLUMNS, 80),
+        "mel_BCM": torch.randn(clips, 4 * frames + EXTRA_COLUMNS, width),
         "pose_BTPXY": torch.randn(clips, frames, 116, 2),
         "reference_BRPXY": torch.randn(clips, references, 216, 2),
         "used_BR": torch.ones(clips, references, dtype=torch.bool),
@@ -67,18 +70,45 @@ def test_references_are_order_free_and_padding_is_ignored():
     )
 
 
-@pytest.mark.parametrize(("frame", "sees"), [(20, range(16, 24))])
-def test_mel_window_is_200_ms(frame, sees):
+@pytest.mark.parametrize("frame", [0, 20, 39])
+@pytest.mark.parametrize("mel_encoder", ["1d", "2d"])
+def test_mel_window_is_200_ms(frame, mel_encoder):
     """With no convolution along time, a frame depends on its 20 columns and no other."""
-    torch.manual_seed(0)
-    made = LandmarkGenerator(SHAPE.model_copy(update={"time_kernel": 1, "time_blocks": 0}))
-    for head in (made.face, made.lips):
-        torch.nn.init.normal_(head.out.weight)
+    changes = {"time_kernel": 1, "time_blocks": 0, "mel_encoder": mel_encoder, "linear_skip": True}
+    made = generator(architecture=SHAPE.model_copy(update=changes))
+    made.set_linear(linear_map())
     given = inputs()
     mel = given["mel_BCM"].clone().requires_grad_()
     made(**given | {"mel_BCM": mel})[:, frame].sum().backward()
     heard = torch.nonzero(mel.grad.abs().sum((0, 2)))[:, 0].tolist()
     assert heard == list(range(4 * frame, 4 * frame + 20))
+
+
+def linear_map(width=80):
+    draw = np.random.default_rng(0)
+    return LinearMotion(*(draw.normal(size=shape).astype(np.float32) for shape in ((5, width, 20), 5, (5, 200))))
+
+
+def test_untrained_generator_with_a_skip_path_predicts_its_linear_map():
+    given = inputs()
+    made, linear = LandmarkGenerator(SHAPE.model_copy(update={"linear_skip": True})), linear_map()
+    made.set_linear(linear)
+    rest = given["reference_BRPXY"].mean(1)[:, made.predicted][:, None]
+    moved = np.stack([linear.predict(mel) for mel in given["mel_BCM"].numpy()])
+    torch.testing.assert_close(made(**given) - rest, torch.as_tensor(moved), atol=1e-2, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"linear_skip": True}, {"mel_encoder": "2d"}, {"speech_features": "mel+senones", "linear_skip": True}]
+)
+def test_saved_generator_predicts_the_same(tmp_path, changes):
+    made = generator(architecture=SHAPE.model_copy(update=changes))
+    made.set_linear(linear_map(made.architecture.speech_width))
+    card = GeneratorCard(architecture=made.architecture, backend="test", release="r", seed=0, steps=1)
+    save_model(tmp_path, made, card)
+    loaded, _ = load_generator(tmp_path)
+    given = inputs(width=made.architecture.speech_width)
+    torch.testing.assert_close(loaded(**given), made(**given))
 
 
 def test_receptive_field_is_bounded_by_reach():

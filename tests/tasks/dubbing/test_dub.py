@@ -1,11 +1,13 @@
 """Whole dubbings of a real face: a video of the same kind comes out, dubbed, and does not show how it was cut."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
+from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
@@ -39,6 +41,16 @@ def decoded_sound(path):
 def dubbed(head, speech, models, backend, settings, tmp_path_factory):
     out = tmp_path_factory.mktemp("dubbed") / "out.mp4"
     return out, dub(DubJob(video=str(head), speech=str(speech), out=str(out)), models, backend, settings)
+
+
+def test_generator_may_read_senone_scores(head, speech, models, backend, settings, tmp_path):
+    shape = models.card.architecture.model_copy(update={"speech_features": "mel+senones"})
+    reading = replace(
+        models, generator=LandmarkGenerator(shape), card=models.card.model_copy(update={"architecture": shape})
+    )
+    out = tmp_path / "out.mp4"
+    dub(DubJob(video=str(head), speech=str(speech), out=str(out)), reading, backend, settings)
+    assert len(decoded_pictures(out)[0]) == len(decoded_pictures(head)[0])
 
 
 def test_output_has_the_source_s_size_times_and_length(dubbed, head):

@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from heterodub.schemas.contract import SENONES
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.reasons import FileReason, FileState, MissingCause
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CLIPS, STAGE1, STAGE2
 from heterodub.tasks.ingestion.job import Admission, FileJob
+from heterodub.tasks.quality.senones import SENONES_VERSION, unpack
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.heads import write_head
 from tests.tasks.faces.covered import passing, talker
@@ -109,6 +111,17 @@ def test_later_admission_writes_payload_of_the_named_clips_only(head, settings, 
     for table in second.parts:
         assert part_bytes(settings, second, table) == part_bytes(before, first, table)
         assert "later" in second.parts[table].name
+
+
+def test_senone_scores_are_stored_where_the_setting_is_on(head, known, tmp_path):
+    (clip,) = known[1].clips["clip_id"].to_pylist()
+    settings = settings_in(tmp_path).model_copy(update={"senones": True})
+    result = analysed(job_of(head, admit={clip: Admission(True, False, 0)}), settings, LENIENT)
+    (row,) = part_rows(settings, result, "stage1").to_pylist()
+    assert unpack(row["senones"]).shape == (4 * row["frames"], SENONES)
+    assert row["senones_version"] == SENONES_VERSION
+    (without,) = part_rows(*known, "stage1").to_pylist()
+    assert without["senones"] is without["senones_version"] is None
 
 
 @pytest.fixture(scope="module")

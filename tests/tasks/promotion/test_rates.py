@@ -10,7 +10,7 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.promotion import load_promotion_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.promotion.candidates import Candidates, ModelScores
-from heterodub.tasks.promotion.decision import decide
+from heterodub.tasks.promotion.decision import PromotionDecision, decide
 from heterodub.tasks.promotion.evaluators import GENERATOR_DIRECTIONS
 from heterodub.tasks.promotion.generator_evaluator import evaluate
 from heterodub.tasks.releases import benchmarks
@@ -36,13 +36,25 @@ def sheets(talking, trained, rules, tmp_path_factory) -> dict[str, ModelScores]:
 
 
 def wins(rules, challenger: ModelScores, champion: ModelScores | None) -> bool:
-    rule = rules.rule("landmark-generator")
-    return decide(challenger, champion, GENERATOR_DIRECTIONS, rule, rules.resampling).outcome == "promote"
+    return decided(rules, rules.rule("landmark-generator"), challenger, champion).outcome == "promote"
+
+
+def decided(rules, rule, challenger: ModelScores, champion: ModelScores | None) -> PromotionDecision:
+    return decide(challenger, champion, GENERATOR_DIRECTIONS, rule, rules.resampling)
 
 
 def test_trained_generator_becomes_the_first_champion(sheets, rules):
     assert wins(rules, sheets["good"], None)
     assert not wins(rules, sheets["deaf"], None)
+
+
+def test_generator_that_does_not_beat_the_linear_map_is_refused(sheets, rules):
+    """The lips of these talkers follow the sound linearly, so the linear map is hard to beat."""
+    rule = rules.rule("landmark-generator")
+    stricter = rule.model_copy(update={"controls": {**rule.controls, "linear": 0.0}})
+    verdict = decided(rules, stricter, sheets["good"], None)
+    assert verdict.outcome == "keep"
+    assert [check.name for check in verdict.checks if not check.passed] == ["beats linear"]
 
 
 @pytest.mark.parametrize("worse", ["deaf", "shaken"])

@@ -50,7 +50,7 @@ def test_scenes_have_pictures_and_sound(workspace):
     footage = held_out(workspace, None, None, 1)
     result = scenes(footage, 64)
     assert {scene.eval_window.clip.speaker for scene in result} == people(footage.test_clips)
-    assert result[0].mel_SM.shape == (4 * 36, 80)
+    assert result[0].mel_SM.shape == (4 * 36, 80 + 126)  # senone scores behind the mel, as they are stored
     assert not result[0].eval_window.scored.all()
 
 

@@ -24,7 +24,7 @@ from heterodub.tasks.inspect.doctor import check_tracking
 from heterodub.tasks.inspect.findings import Health
 from heterodub.tasks.promotion.manual import fetch
 from heterodub.tasks.stores.workspace import TRACKING, Workspace
-from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR, generator_example, made_face
+from heterodub.tasks.tracking.kinds import LANDMARK_GENERATOR, made_face
 from heterodub.tasks.tracking.models import Version, export_model, fetch_model, fetch_version, log_model
 from heterodub.tasks.tracking.registry import named_version, version_called
 from heterodub.tasks.tracking.runs import tracked_run
@@ -384,7 +384,10 @@ def test_folder_without_a_generator_is_not_logged(local, tmp_path):
     assert local.client.search_registered_models() == []
 
 
-def test_example_is_a_face_that_the_model_takes(folder):
-    generator, card = make(folder)
-    given = generator_example()
+@pytest.mark.parametrize("speech_features", ["mel", "mel+senones"])
+def test_example_is_a_face_that_the_model_takes(folder, speech_features):
+    _, card = make(folder)
+    shape = card.architecture.model_copy(update={"speech_features": speech_features})
+    generator = LandmarkGenerator(shape)
+    given = LANDMARK_GENERATOR.example(card.model_copy(update={"architecture": shape}))
     assert predict_clip(generator, **given, gain=card.gain).shape == given["landmarks"].shape == (5, 216, 2)

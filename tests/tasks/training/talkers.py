@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from heterodub.schemas.contract import EXTRACTOR_VERSION
+from heterodub.model.stage1.features import scale_mel
+from heterodub.schemas.contract import EXTRACTOR_VERSION, SENONES
+from heterodub.tasks.quality.senones import SENONES_VERSION, pack
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch
@@ -78,9 +80,12 @@ def _media(workspace: Workspace, speaker: int, clips: int, frames: int, **change
 def stored_row(
     speaker: int, number: int, landmarks: np.ndarray, tracked: np.ndarray, mel: np.ndarray
 ) -> dict[str, Any]:
+    """A row with lips and mel; the loudness of the mel stands for the senone scores."""
     frames = len(landmarks)
+    scores = np.repeat(scale_mel(mel[:, 10:11]).clip(-1, 1), SENONES, axis=1)
     row = sample.stage1_row(speaker, number, frames)
-    return row | {"landmarks": landmarks.reshape(frames, -1).tolist(), "tracked": tracked.tolist(), "mel": mel.tolist()}
+    row |= {"landmarks": landmarks.reshape(frames, -1).tolist(), "tracked": tracked.tolist(), "mel": mel.tolist()}
+    return row | {"senones": pack(scores), "senones_version": SENONES_VERSION}
 
 
 def damage(workspace: Workspace, speaker: int, frames: int, value: float) -> None:

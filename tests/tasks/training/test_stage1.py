@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ import pytest
 import torch
 
 from heterodub.model.io import load_generator
+from heterodub.model.stage1.inference import predict
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import find_release, select, spread
 from heterodub.tasks.training.run import run_training
 from heterodub.tasks.training.run_dirs import training_folder
-from heterodub.tasks.training.stage1 import generator_spec
+from heterodub.tasks.training.stage1 import generator_spec, read_eval_clips
 from tests.tasks.training.recorder import RecordingCallback
 from tests.tasks.training.talkers import damage
 
@@ -169,6 +171,34 @@ def test_validation_clips_are_spread_over_speakers(workspace):
     speakers = [clip.facts.speaker for clip in spread(chosen(workspace).train, 5)]
     assert len(set(speakers[:4])) == 4
     assert len(speakers) == 5
+
+
+def test_skip_path_is_fitted_to_the_train_split_and_stored(workspace, undisturbed, tmp_path):
+    folder = tmp_path / "training"
+    trained(workspace, folder, architecture={"linear_skip": True, "mel_encoder": "2d"})
+    stored = weights(folder)
+    assert stored["skip.kernel"].abs().max() > 0
+    assert not any(name.startswith("skip.") for name in weights(undisturbed[0]))
+
+
+def test_generator_may_read_senone_scores(workspace, tmp_path):
+    folder, shape = tmp_path / "training", {"speech_features": "mel+senones", "linear_skip": True}
+    trained(workspace, folder, architecture=shape)
+    generator, card = load_generator(folder / "model")
+    assert card.architecture.speech_width == 206
+    assert generator.state_dict()["skip.kernel"][:, 80:].abs().max() > 0
+    clip = read_eval_clips(chosen(workspace), chosen(workspace).val[:1], settings(architecture=shape))[0]
+    deaf = replace(clip.prepared, mel_CM=clip.prepared.mel_CM.copy())
+    deaf.mel_CM[:, 80:] = -1
+    reference = clip.prepared.points_TPXY[:1]
+    assert not np.allclose(predict(generator, clip.prepared, reference), predict(generator, deaf, reference))
+
+
+def test_clip_without_senone_scores_names_the_remedy(workspace):
+    row = chosen(workspace).stored.speech(chosen(workspace).train[0].place)
+    assert row.features(206).shape == (len(row.mel), 206)
+    with pytest.raises(ValueError, match="senones = true"):
+        replace(row, senones=None).features(206)
 
 
 def test_generator_learns_to_open_the_mouth_on_loud_audio(workspace, tmp_path):

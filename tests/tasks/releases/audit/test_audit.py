@@ -75,6 +75,14 @@ _BAD_CLIPS = {
         {"stage1": {"mel": [[float("-inf")] * 80] * 4 * _FRAMES}},
         [("stage1", "no bad_mel")],
     ),
+    "senone scores of the wrong length": (
+        {"stage1": {"senones": bytes(126 * (4 * _FRAMES - 1)), "senones_version": "recogniser"}},
+        [("stage1", "no bad_senones")],
+    ),
+    "senone scores of no recogniser": (
+        {"stage1": {"senones": bytes(126 * 4 * _FRAMES)}},
+        [("stage1", "no bad_senones")],
+    ),
     "wrong frames": (
         {"stage1": {"frames": _FRAMES + 1}},
         [
