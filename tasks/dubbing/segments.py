@@ -123,7 +123,7 @@ def face_of(track: Track, settings: DubSettings, clips: ClipSettings) -> Face:
     """Build the face of a track, independent of any speech."""
     return Face(
         track,
-        tuple(track.first + int(row) for row in reference_pictures(track, settings.references)),
+        tuple(track.first + int(row) for row in reference_pictures(track, settings.appearance_frames)),
         _windows(track, clips.crop_margin),
         strength(track, settings.max_yaw_deg, settings.fade_frames),
     )
