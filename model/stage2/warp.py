@@ -37,7 +37,7 @@ _GRID: Final = 25
 _FRAME: Final = np.array([(x, y) for x in (0.0, 0.5, 1.0) for y in (0.0, 0.5, 1.0) if (x, y) != (0.5, 0.5)], np.float32)
 """Points on the crop's edge that stay where they are, as shares of its side: the background is not dragged along."""
 
-_CHANGE: Final = 0.03
+_CHANGE: Final = 0.01
 """Price of another reference frame than that of the frame before, in units of the face frame."""
 
 _COMPARED: Final = np.concatenate([np.arange(LANDMARK_POINTS)[part] for part in (OUTLINE, LIPS, SLICES["nose_lower"])])

@@ -1,8 +1,8 @@
 """Preset `paper` at a quarter of its width for 300 steps on a CPU: do its losses fall, and do its discriminators live?
 
 `python -m tests.bench.rehearsal WORKSPACE [CURVES.webp]`, on the newest release. What is scaled down: width, batch and
-side, so that a step takes a second, and all intervals of the schedule with its length. EfficientNet-Lite0 stands in for
-VGG-19 and VGGFace, which are downloads.
+side, so that a step takes a fraction of a second, and all intervals of the schedule with its length.
+EfficientNet-Lite0 stands in for VGG-19 and VGGFace, which are downloads.
 """
 
 import io
@@ -35,11 +35,11 @@ def settings(steps: int = STEPS, disc_start: int = DISC_START) -> Stage2Settings
     paper = Stage2Settings(preset="paper")
     return Stage2Settings(
         preset="paper",
-        architecture={"side_px": 96, "width": paper.architecture.width // 4, "embedding_dim": 128, "blocks": 6},
+        architecture={"side_px": 64, "width": paper.architecture.width // 4, "embedding_dim": 128, "blocks": 6},
         discriminators={"width": paper.discriminators.width // 4, "layers": 3, "scales": 2},
         losses={"perception": "lite0", "face_recognition": False, "disc_start_step": disc_start},
         optimiser={"warmup_steps": max(1, steps // 10), "ema_decay": 0.9},
-        data={"batch_size": 4, "num_workers": 0, "buffer_frames": 4_000},
+        data={"batch_size": 2, "num_workers": 0, "buffer_frames": 4_000},
         schedule={"max_steps": steps, "eval_interval": steps, "save_interval": 50, "sample_interval": 2 * steps},
         precision="32-true",
     )
