@@ -20,7 +20,7 @@ from heterodub.model.features.arrays import Floats
 from heterodub.model.features.face_frame import FaceFrame
 from heterodub.model.features.timing import mel_columns
 from heterodub.model.stage1.features import scale_mel, with_context
-from heterodub.model.stage2.batches import FaceClip, frames_apart, relit, tracked_run, turned
+from heterodub.model.stage2.batches import CropClip, frames_apart, relit, tracked_run, turned
 from heterodub.model.training.batch import TrainingBatch
 from heterodub.model.training.sampler import Window
 from heterodub.schemas.config.translation import PictureAugmentation
@@ -34,7 +34,7 @@ SHOWN_FRAMES: Final = 5
 class AVClip:
     """A clip with picture and sound: face crops, and the log-mel window of each frame (T, 80, 20), unscaled."""
 
-    face_clip: FaceClip
+    face_clip: CropClip
     mel_TMK: NDArray[np.float32]
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ def _row(window: Window, clip: AVClip, frames: int, augmentation: PictureAugment
     run = tracked_run(face_clip.tracked_T, window.start, SHOWN_FRAMES)
     reference = frames_apart(face_clip.tracked_T, run, 1, draw)
     stretch = window.start + np.minimum(np.arange(frames), window.frames - 1)
-    pictures = relit(face_clip.pictures_TSS3[[*run, *reference]], augmentation.color_jitter, draw)
+    pictures = relit(face_clip.crops(np.array([*run, *reference])), augmentation.color_jitter, draw)
     landmarks, side = face_clip.landmarks_TPXY[[*run, *reference, *stretch]], pictures.shape[1]
     if draw.random() < augmentation.hflip_prob:
         pictures, landmarks = pictures[:, :, ::-1], turned(landmarks, side)

@@ -28,12 +28,11 @@ mel columns, S = side of a crop in pixels, P = 216 points, Q = 100 of them, XY =
 embedding.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from heterodub.model.baselines.atvgnet import counted
@@ -154,12 +153,13 @@ class MakeItTalk(BaselineNetwork):
         rest = torch.as_tensor(frame.enter(inputs.known_PXY[None]), dtype=torch.float32, device=inputs.mel_TMK.device)
         content, voice = said_and_voice(inputs.mel_TMK[None])
         displaced = at_rest(rest, self.content(content, rest)) + self.speaker(content, voice, rest)
-        line_maps = lines(frame.leave(displaced[0].cpu().double().numpy()), self.architecture.side_px)
+        wanted = torch.as_tensor(frame.leave(displaced[0].cpu().double().numpy()), dtype=torch.float32)
+        line_maps = lines(wanted.to(rest.device), self.architecture.side_px)
 
         def piece(lines_TCSS: Tensor) -> Tensor:
             return self.translate(inputs.known_CSS.expand(len(lines_TCSS), -1, -1, -1), lines_TCSS)
 
-        return in_pieces(piece, torch.as_tensor(line_maps, device=rest.device))
+        return in_pieces(piece, line_maps)
 
 
 class SequenceDiscriminator(nn.Module):
@@ -217,8 +217,7 @@ class MakeItTalkTrainingModule(BaselineTrainingModule):
     def _sketched(self, batch: AVBatch) -> Tensor:
         """Draw the true landmarks of the shown frames as lines, (B, LINES, S, S)."""
         side = self.settings.architecture.side_px
-        line_maps: NDArray[Any] = lines(batch.placed_NFPXY.flatten(0, 1).cpu().double().numpy() * side, side)
-        return torch.as_tensor(line_maps, device=self.fabric.device)
+        return lines(batch.placed_NFPXY.flatten(0, 1) * side, side)
 
 
 def said_and_voice(mel_NLMK: Tensor) -> tuple[Tensor, Tensor]:

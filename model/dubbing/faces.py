@@ -96,7 +96,7 @@ def reference_pictures(track: Track, count: int) -> NDArray[np.intp]:
     """Select the reference pictures of a track for the translator: indices within the track, at most `count`.
 
     Spread over mouth openings from the widest to the most closed, since a warp cannot show teeth that no reference
-    shows; among pictures of similar opening the most frontal ones. The mouth is visible in all.
+    shows, and over head poses among pictures of similar opening. The mouth is visible in all.
 
     Raises: ValueError - the mouth is visible in no picture of the track.
     """
@@ -104,6 +104,11 @@ def reference_pictures(track: Track, count: int) -> NDArray[np.intp]:
     if not len(good):
         raise ValueError("the mouth is visible in no picture of the track")
     order = good[np.argsort(mouth_opening(track.points_TPXY[good]), kind="stable")]
-    bins = np.array_split(order, min(count, len(order)))
-    indices = [group[np.argmin(np.abs(track.yaw_T[group]))] for group in bins]
+    count = min(count, len(order))
+    poses = max(1, round(count**0.5 / 2))
+    indices: list[int] = []
+    for similar in np.array_split(order, count // poses):
+        turned = similar[np.argsort(track.yaw_T[similar], kind="stable")]
+        groups = np.array_split(turned, min(poses, len(turned)))
+        indices += [group[np.argmin(np.abs(track.yaw_T[group]))] for group in groups]
     return np.sort(np.array(indices, np.intp))

@@ -1,36 +1,68 @@
 """Training batches of translator and discriminators: windows of prepared clips, with augmentation.
 
-Shape suffix legend: N = windows, F = frames of a window, B = N * F frames, T = frames of a clip, R = reference frames,
-K = warped candidates, S = side of a crop, W = side of its window in pixels, P = 216 points, XY = 2 coordinates, C =
-channels.
+Readers choose frames, decode their crops, and send these as bytes (`CropBatch`); masks, lines, context and warps, which
+are 20 times as much, are made of them on the device that trains (`render`).
+
+Shape suffix legend: N = windows, F = frames of a window, B = N * F frames, T = frames of a clip, U = frames of windows
+and around them, V = reference frames, K = warped candidates, G = frames of a context, S = side of a crop, W = side of
+its window in pixels, P = 216 points, XY = 2 coordinates, C = channels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heterodub.model.features.arrays import Floats, Pictures
+from heterodub.model.features.arrays import Pictures, require_numbers
 from heterodub.model.features.landmarks import MIRRORED
 from heterodub.model.stage2 import mask, mouth
-from heterodub.model.stage2.composite import composite, drawn, in_context
-from heterodub.model.stage2.translator import Appearance, require
-from heterodub.model.stage2.warp import candidates
+from heterodub.model.stage2.composite import composite, drawn, signed, stacked
+from heterodub.model.stage2.translator import require
+from heterodub.model.stage2.warp import nearest, warped
 from heterodub.model.training.batch import TrainingBatch
 from heterodub.model.training.sampler import Window
 from heterodub.schemas.config.translation import PictureAugmentation, TranslatorArchitecture
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 _APART: Final = 5
 """Frames between a window and its references, where the clip is long enough: neighbours nearly equal the target."""
 
 
+class CropClip(Protocol):
+    """Face crops of one clip, landmarks (T, 216, 2) in crop pixels, and flags of tracked frames (T,)."""
+
+    @property
+    def landmarks_TPXY(self) -> NDArray[np.float32]:  # noqa: N802 - as the fields of its clips
+        """Landmarks of all frames."""
+
+    @property
+    def tracked_T(self) -> NDArray[np.bool_]:  # noqa: N802
+        """Flags of tracked frames."""
+
+    def crops(self, frames: NDArray[np.intp]) -> Pictures:
+        """Return the crops of some frames, (n, S, S, 3).
+
+        Raises: ValueError - one cannot be decoded.
+        """
+
+
+def require_face(landmarks_TPXY: NDArray[np.float32], tracked_T: NDArray[np.bool_]) -> None:
+    """Check a clip's landmarks and flags.
+
+    Raises: ValueError - they do not fit together, a number is not finite, or no frame was tracked.
+    """
+    require_numbers(f"landmarks of {len(tracked_T)} crops", landmarks_TPXY, len(tracked_T), LANDMARK_POINTS, 2)
+    if not tracked_T.any():
+        raise ValueError("no frame of the clip was tracked")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceClip:
-    """Face crops of one clip (T, S, S, 3), landmarks (T, 216, 2) in crop pixels, and flags of tracked frames (T,)."""
+    """A CropClip in memory: crops (T, S, S, 3), landmarks (T, 216, 2), flags (T,)."""
 
     pictures_TSS3: Pictures
     landmarks_TPXY: NDArray[np.float32]
@@ -39,13 +71,39 @@ class FaceClip:
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit together and clips without a tracked frame."""
         require(self.pictures_TSS3.shape[1], self.pictures_TSS3, self.landmarks_TPXY)
-        if not self.tracked_T.any():
-            raise ValueError("no frame of the clip was tracked")
+        require_face(self.landmarks_TPXY, self.tracked_T)
 
     @property
     def frames(self) -> int:
         """Number of frames of the clip."""
         return len(self.tracked_T)
+
+    def crops(self, frames: NDArray[np.intp]) -> Pictures:
+        """Return the crops of some frames, (n, S, S, 3)."""
+        return np.asarray(self.pictures_TSS3[frames])
+
+
+@dataclass(frozen=True, slots=True)
+class CropBatch(TrainingBatch):
+    """A batch as it travels to the device: crops as uint8, and what to make of them.
+
+    frames_USS3, frames_UPXY, poses_U4: frames of all windows with their context, each once; mask.poses. around_BG: for
+    each frame of a window the numbers of those around it, itself in the middle. references_VSS3, references_VPXY: the
+    reference frames in use. embedded_N: the one that the embedder reads. nearest_BK: the candidates, nearest first.
+    has_warp_N: false where warped frames are withheld. mouths_B3: mouth.boxes, in pixels of the window.
+    """
+
+    frames_USS3: Tensor
+    frames_UPXY: Tensor
+    poses_U4: Tensor
+    around_BG: Tensor
+    references_VSS3: Tensor
+    references_VPXY: Tensor
+    embedded_N: Tensor
+    nearest_BK: Tensor
+    has_warp_N: Tensor
+    mouths_B3: Tensor
+    clip_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,57 +129,110 @@ class TranslatorBatch(TrainingBatch):
         return len(self.inputs_BCWW) // len(self.reference_NRCWW)
 
 
+@torch.no_grad()
+def render(batch: CropBatch) -> TranslatorBatch:
+    """Draw lines, hide lower halves, stack contexts and warp references, on the device that the batch lies on."""
+    side, middle = batch.frames_USS3.shape[1], batch.around_BG[:, batch.around_BG.shape[1] // 2]
+    frames = len(middle) // len(batch.embedded_N)
+    inputs = composite(batch.frames_USS3, batch.poses_U4, batch.frames_UPXY)
+    embedded = batch.references_VSS3[batch.embedded_N], batch.references_VPXY[batch.embedded_N]
+    moved = warped(
+        batch.references_VSS3[batch.nearest_BK], batch.references_VPXY[batch.nearest_BK], batch.frames_UPXY[middle]
+    )
+    has_warp = batch.has_warp_N.repeat_interleave(frames)[:, None, None, None]
+    return TranslatorBatch(
+        stacked(inputs, batch.around_BG),
+        embedded_frames(*embedded)[:, None],
+        moved.flatten(1, 2) * has_warp,
+        inputs[middle, 4:],
+        (signed(batch.frames_USS3[middle]) + 1) / 2,
+        mask.soft_window(batch.poses_U4[middle], side),
+        batch.mouths_B3,
+        batch.clip_ids,
+    )
+
+
 def make_batch(
     windows: Sequence[Window],
-    clips: Sequence[FaceClip],
+    clips: Sequence[CropClip],
     clip_ids: Sequence[str],
     frames: int,
     references: int,
     architecture: TranslatorArchitecture,
     augmentation: PictureAugmentation,
-) -> TranslatorBatch:
-    """Make a batch of `windows` of `frames` frames, each of the clip at the same place in `clips`."""
+) -> CropBatch:
+    """Make a batch of `windows` of `frames` frames, each of the clip at the same place in `clips`.
+
+    Raises: ValueError - a crop cannot be decoded.
+    """
     rows = [_row(*pair, frames, references, architecture, augmentation) for pair in zip(windows, clips, strict=True)]
-    inputs, reference, warped, lines, target, share, mouths = (
-        torch.from_numpy(np.concatenate(column)) for column in zip(*rows, strict=True)
+    frames_before = np.cumsum([0, *(len(row.frames) for row in rows)])[:-1]
+    references_before = np.cumsum([0, *(len(row.references) for row in rows)])[:-1]
+    columns = (
+        [row.frames for row in rows],
+        [row.frames_PXY for row in rows],
+        [mask.poses(row.frames_PXY).astype(np.float32) for row in rows],
+        [row.around + before for row, before in zip(rows, frames_before, strict=True)],
+        [row.references for row in rows],
+        [row.references_PXY for row in rows],
+        [row.embedded[None] + before for row, before in zip(rows, references_before, strict=True)],
+        [row.nearest + before for row, before in zip(rows, references_before, strict=True)],
+        [row.has_warp for row in rows],
+        [row.mouths for row in rows],
     )
-    return TranslatorBatch(inputs, reference, warped, lines, target, share, mouths, tuple(clip_ids))
+    names = [field.name for field in fields(CropBatch) if field.name != "clip_ids"]
+    tensors = [torch.from_numpy(np.concatenate(column)) for column in columns]
+    return CropBatch(**dict(zip(names, tensors, strict=True)), clip_ids=tuple(clip_ids))
+
+
+class _Row(NamedTuple):
+    """A window's part of a CropBatch; numbers are counted within it."""
+
+    frames: Pictures
+    frames_PXY: NDArray[np.float32]
+    around: NDArray[np.intp]
+    references: Pictures
+    references_PXY: NDArray[np.float32]
+    embedded: NDArray[np.intp]
+    nearest: NDArray[np.intp]
+    has_warp: NDArray[np.bool_]
+    mouths: NDArray[np.int64]
 
 
 def _row(
     window: Window,
-    clip: FaceClip,
+    clip: CropClip,
     frames: int,
     references: int,
     architecture: TranslatorArchitecture,
     augmentation: PictureAugmentation,
-) -> tuple[NDArray[Any], ...]:
+) -> _Row:
     draw = np.random.default_rng(window.seed)
     run = tracked_run(clip.tracked_T, window.start, frames)
     reference = frames_apart(clip.tracked_T, run, references, draw)
+    nearby = nearest(clip.landmarks_TPXY[reference], clip.landmarks_TPXY[run], architecture.candidates)
+    references_used, place = np.unique(np.append(nearby, 0), return_inverse=True)  # of `reference`; E reads the first
     reach = architecture.context
-    around = np.clip(np.arange(run[0] - reach, run[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
+    span = np.clip(np.arange(run[0] - reach, run[-1] + reach + 1), 0, len(clip.tracked_T) - 1)
     if run[0] == run[-1]:  # one frame, repeated
-        around = np.repeat(run[:1], frames + 2 * reach)
-    indices = np.concatenate([around, reference])
-    pictures, landmarks = _varied(clip.pictures_TSS3[indices], clip.landmarks_TPXY[indices], augmentation, draw)
-    side, crops, points = pictures.shape[1], pictures[: len(around)], landmarks[: len(around)]
-    appearance = Appearance(pictures[len(around) :], landmarks[len(around) :], np.zeros(0, np.float32))
-    inputs = in_context(composite(crops, points, points), reach)[reach : reach + frames]
-    middle = slice(reach, reach + frames)
-    rows, columns = mask.window(side)
-    target = crops[middle, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 255
-    warped = candidate_channels(appearance, points[middle], architecture.candidates)
-    if draw.random() < augmentation.warp_dropout:
-        warped[:] = 0
-    return (
-        inputs,
-        embedded_frames(appearance.pictures_RSS3[:1], appearance.landmarks_RPXY[:1])[None],
-        warped,
-        drawn(points[middle], side),
-        target,
-        mask.soft(points[middle], side)[:, rows, columns],
-        mouth.boxes(points[middle] - (columns.start, rows.start), rows.stop - rows.start),
+        span = np.repeat(run[:1], frames + 2 * reach)
+    frames_used, span_place = np.unique(span, return_inverse=True)
+    indices = np.concatenate([frames_used, reference[references_used]])
+    pictures, landmarks = _varied(clip.crops(indices), clip.landmarks_TPXY[indices], augmentation, draw)
+    around = span_place[np.arange(frames)[:, None] + np.arange(2 * reach + 1)]
+    rows, columns = mask.window(pictures.shape[1])
+    middle_PXY = landmarks[around[:, reach]] - np.array([columns.start, rows.start], np.float32)
+    used = len(frames_used)
+    return _Row(
+        pictures[:used],
+        landmarks[:used],
+        around,
+        pictures[used:],
+        landmarks[used:],
+        place[-1],
+        place[:-1].reshape(nearby.shape),
+        np.array([draw.random() >= augmentation.warp_dropout]),
+        mouth.boxes(middle_PXY, rows.stop - rows.start),
     )
 
 
@@ -173,18 +284,6 @@ def turned(landmarks_TPXY: NDArray[np.float32], side_px: int) -> NDArray[np.floa
     return mirrored
 
 
-def embedded_frames(pictures_RSS3: Pictures, landmarks_RPXY: Floats) -> NDArray[np.float32]:
-    """Return the embedder's inputs of reference frames: windows in -1..1 and drawn landmarks, (R, 3 + LINES, W, W)."""
-    side = pictures_RSS3.shape[1]
-    rows, columns = mask.window(side)
-    windows = pictures_RSS3[:, rows, columns].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1
-    return np.concatenate([windows, drawn(landmarks_RPXY, side)], axis=1)
-
-
-def candidate_channels(appearance: Appearance, wanted_TPXY: Floats, count: int) -> NDArray[np.float32]:
-    """Return warped candidates as channels, (T, 3 K, W, W) in 0..1; none with `count` 0."""
-    if not count:
-        width = round(appearance.pictures_RSS3.shape[1] * mask.WINDOW[2])
-        return np.zeros((len(wanted_TPXY), 0, width, width), np.float32)
-    warped = candidates(appearance, wanted_TPXY, count).transpose(0, 1, 4, 2, 3)
-    return warped.reshape(len(warped), -1, *warped.shape[3:])
+def embedded_frames(pictures_VSS3: Tensor, landmarks_VPXY: Tensor) -> Tensor:
+    """Return the embedder's inputs of reference frames: windows in -1..1 and drawn landmarks, (V, 3 + LINES, W, W)."""
+    return torch.cat([signed(pictures_VSS3), drawn(landmarks_VPXY, pictures_VSS3.shape[1])], dim=1)

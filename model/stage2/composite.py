@@ -3,17 +3,21 @@
 All arrays cover the crop's window (mask.WINDOW), W pixels square.
 
 Shape suffix legend: T = frames, S = side of a crop in pixels, W = side of its window, P = 216 points, XY = 2
-coordinates, C = channels, N = places along lines.
+coordinates, C = channels, N = places along lines, U = frames in any order, G = frames of a context.
+
+Tensors in, tensors out, on their device: of a training's batch and of inference alike.
 """
 
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from heterodub.model.features.arrays import Floats, Pictures
 from heterodub.model.features.landmarks import BOUNDARIES, SLICES
 from heterodub.model.stage2 import mask
+from heterodub.schemas.contract import LANDMARK_POINTS
 
 _LINES: Final = ("outline", "lip_upper_outer", "lip_upper_inner", "lip_lower_inner", "lip_lower_outer")
 """Boundaries with a channel of their own: those that are hidden in the picture."""
@@ -31,64 +35,80 @@ _STEPS: Final = 6
 """Places along each piece of a line between two points; pieces are some two pixels long."""
 
 
-def composite(pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats) -> NDArray[np.float32]:
+def _line_places() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Return the places along all lines: the points before and behind, the share of the way, and the channel."""
+    parts = []
+    for channel, names in enumerate([*((name,) for name in _LINES), _VISIBLE]):
+        for points in (np.arange(LANDMARK_POINTS)[SLICES[name]] for name in names):
+            steps = np.append(np.arange((len(points) - 1) * _STEPS), (len(points) - 1) * _STEPS)
+            before = points[np.minimum(steps // _STEPS, len(points) - 2)]
+            share = (steps - (before - points[0]) * _STEPS) / _STEPS
+            parts.append((before, before + 1, share.astype(np.float32), np.full(len(steps), channel)))
+    before, behind, share, channels = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return before, behind, share, channels
+
+
+_PLACES: Final = _line_places()
+
+
+def composite(pictures_TSS3: Tensor, poses_T4: Tensor, wanted_TPXY: Tensor) -> Tensor:
     """Build x(t) of each frame: (T, CHANNELS, W, W).
 
-    The picture lies in -1..1 and is 0 where it is hidden. source_TPXY: landmarks as found, for the hidden region, which
-    follows from their pose points alone. wanted_TPXY: landmarks that are drawn. Both in crop pixels.
+    The picture (uint8) lies in -1..1 and is 0 where it is hidden. poses_T4: mask.poses of the landmarks as found, for
+    the hidden region. wanted_TPXY: landmarks that are drawn, in crop pixels.
     """
     side = pictures_TSS3.shape[1]
-    rows, columns = mask.window(side)
-    hidden_TWW = mask.hidden(source_TPXY, side)[:, rows, columns]
-    windows = pictures_TSS3[:, rows, columns].astype(np.float32) / 127.5 - 1
-    windows[hidden_TWW] = 0
-    lines = drawn(wanted_TPXY, side)
-    return np.concatenate([windows.transpose(0, 3, 1, 2), hidden_TWW[:, None].astype(np.float32), lines], axis=1)
+    hidden_TWW = mask.hidden_window(poses_T4, side)[:, None]
+    windows = signed(pictures_TSS3).masked_fill(hidden_TWW, 0.0)
+    return torch.cat([windows, hidden_TWW.float(), drawn(wanted_TPXY, side)], dim=1)
 
 
-def drawn(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
+def signed(pictures_TSS3: Tensor) -> Tensor:
+    """Return the windows of crops (T, S, S, 3) uint8 in -1..1: (T, 3, W, W)."""
+    rows, columns = mask.window(pictures_TSS3.shape[1])
+    return pictures_TSS3[:, rows, columns].permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def drawn(landmarks_TPXY: Tensor, side_px: int) -> Tensor:
     """Draw landmarks (T, 216, 2) in crop pixels as lines of about one pixel: (T, LINES, W, W) in 0..1."""
     rows, columns = mask.window(side_px)
-    return lines(np.asarray(landmarks_TPXY, np.float64) - (columns.start, rows.start), rows.stop - rows.start)
+    corner = torch.from_numpy(np.array([columns.start, rows.start], np.float32)).to(landmarks_TPXY.device)
+    return lines(landmarks_TPXY - corner, rows.stop - rows.start)
 
 
-def lines(landmarks_TPXY: Floats, width: int) -> NDArray[np.float32]:
-    """Draw landmarks (T, 216, 2) in pixels of a square picture as lines of one pixel: (T, LINES, width, width)."""
-    placed = np.asarray(landmarks_TPXY, np.float64) - 0.5  # to middles of pixels
-    canvas = np.zeros((len(placed), LINES, width * width), np.float32)
-    for channel, names in enumerate([*((name,) for name in _LINES), _VISIBLE]):
-        _draw(canvas[:, channel], np.concatenate([_along(placed[:, SLICES[name]]) for name in names], axis=1), width)
-    return canvas.reshape(len(placed), LINES, width, width)
+def lines(landmarks_TPXY: Tensor, width: int) -> Tensor:
+    """Draw landmarks (T, 216, 2) in pixels of a square picture as lines of one pixel: (T, LINES, width, width).
+
+    Each place along a line lights the four pixels around it by its nearness; a pixel keeps its brightest value.
+    """
+    before, behind, share, channels = (torch.from_numpy(part).to(landmarks_TPXY.device) for part in _PLACES)
+    pairs = landmarks_TPXY.float()
+    places_TNXY = pairs[:, before] * (1 - share[:, None]) + pairs[:, behind] * share[:, None] - 0.5  # pixels' middles
+    low = places_TNXY.floor()
+    part = places_TNXY - low
+    (x, y), (right, down) = low.long().unbind(-1), part.unbind(-1)
+    places, lights = [], []
+    for column, light_x in ((x, 1 - right), (x + 1, right)):
+        for row, light_y in ((y, 1 - down), (y + 1, down)):
+            inside = (column >= 0) & (column < width) & (row >= 0) & (row < width)
+            places.append(torch.where(inside, (channels * width + row) * width + column, 0))
+            lights.append(torch.where(inside, light_x * light_y, 0.0))
+    canvas = pairs.new_zeros(len(pairs), LINES * width * width)
+    canvas.scatter_reduce_(1, torch.cat(places, dim=1), torch.cat(lights, dim=1), "amax")
+    # a line between two pixels lights both to 0.7, not 0.5
+    return canvas.sqrt().reshape(len(pairs), LINES, width, width)
 
 
-def _along(curve_TPXY: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolate places along curves (T, n, 2): (T, (n - 1) * _STEPS + 1, 2)."""
-    share = np.arange(_STEPS)[:, None] / _STEPS
-    pieces = curve_TPXY[:, :-1, None] * (1 - share) + curve_TPXY[:, 1:, None] * share
-    return np.concatenate([pieces.reshape(len(curve_TPXY), -1, 2), curve_TPXY[:, -1:]], axis=1)
-
-
-def _draw(canvas_TN: NDArray[np.float32], places_TNXY: NDArray[np.float64], width: int) -> None:
-    """Light the four pixels around each place by its nearness; each pixel keeps its brightest value."""
-    low = np.floor(places_TNXY).astype(np.int64)
-    part = (places_TNXY - low).astype(np.float32)
-    frame = np.arange(len(canvas_TN))[:, None]
-    for right in (0, 1):
-        for down in (0, 1):
-            x, y = low[..., 0] + right, low[..., 1] + down
-            light = np.abs(1 - right - part[..., 0]) * np.abs(1 - down - part[..., 1])
-            inside = (x >= 0) & (x < width) & (y >= 0) & (y < width)
-            at = np.where(inside, y * width + x, 0)
-            np.maximum.at(canvas_TN, (frame, at), np.where(inside, light, 0))
-    np.sqrt(canvas_TN, out=canvas_TN)  # a line between two pixels lights both to 0.7, not 0.5
-
-
-def in_context(inputs_TCWW: NDArray[np.float32], context: int) -> NDArray[np.float32]:
+def in_context(inputs_TCWW: Tensor, context: int) -> Tensor:
     """Stack each frame's input with those of `context` frames before and behind: (T, (2 context + 1) C, W, W).
 
     Before the first and behind the last frame, that frame is repeated.
     """
-    frames = len(inputs_TCWW)
-    around = np.arange(frames)[:, None] + np.arange(-context, context + 1)
-    stacked = inputs_TCWW[np.clip(around, 0, frames - 1)]
-    return np.asarray(stacked.reshape(frames, -1, *inputs_TCWW.shape[2:]))
+    frames, device = len(inputs_TCWW), inputs_TCWW.device
+    around = torch.arange(frames, device=device)[:, None] + torch.arange(-context, context + 1, device=device)
+    return stacked(inputs_TCWW, around.clamp(0, frames - 1))
+
+
+def stacked(inputs_UCWW: Tensor, around_TG: Tensor) -> Tensor:
+    """Stack the inputs of frames along the channels, by their numbers: (T, G C, W, W)."""
+    return inputs_UCWW[around_TG].flatten(1, 2)

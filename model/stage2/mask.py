@@ -3,14 +3,17 @@
 The region follows from the face frame, which follows from eye corners and nose bridge. Neither outline nor lips have a
 part in it, so its shape does not depend on the mouth or the jaw that it hides.
 
-Shape suffix legend: T = frames, S = side of a crop in pixels, P = 216 points, XY = 2 coordinates.
+Shape suffix legend: T = frames, S = side of a crop in pixels, W = side of its window, P = 216 points, XY = 2
+coordinates.
 """
 
-from functools import lru_cache
+from functools import partial
 from typing import Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from heterodub.model.features.arrays import Floats
 from heterodub.model.features.face_frame import FaceFrame
@@ -47,48 +50,67 @@ def window(side_px: int) -> tuple[slice, slice]:
     return slice(top, top + side), slice(left, left + side)
 
 
-def hidden(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.bool_]:
-    """Return the mask of hidden pixels, (T, S, S). Landmarks in crop pixels, of which the pose points count.
+def poses(landmarks_TPXY: Floats) -> NDArray[np.float64]:
+    """Return what the region follows from, (T, 4): x and y of each face frame's origin, and of its turn, in pixels.
 
     Raises: ValueError - landmarks of another shape, or eyes on one place.
     """
-    return np.asarray(_norm(landmarks_TPXY, side_px) < 1)
+    frame = FaceFrame.of(landmarks_TPXY)
+    return np.stack([frame.origin_T.real, frame.origin_T.imag, frame.turn_T.real, frame.turn_T.imag], axis=1)
+
+
+def hidden(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.bool_]:
+    """Return the mask of hidden pixels, (T, S, S). Landmarks in crop pixels, of which the pose points count.
+
+    Raises: as `poses`.
+    """
+    crop = slice(0, side_px)
+    return np.asarray(_norm(torch.from_numpy(poses(landmarks_TPXY)), crop, crop) < 1)
 
 
 def soft(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
     """Return the blend weight of the generated picture, (T, S, S) in 0..1: 0 outside of `hidden`, 1 well inside.
 
-    Raises: as `hidden`.
+    Raises: as `poses`.
     """
-    share = np.clip((1 - _norm(landmarks_TPXY, side_px)) / _FEATHER, 0, 1)
-    blend = np.minimum(share, _fade(side_px))
-    return np.asarray(blend * blend * (3 - 2 * blend), np.float32)
-
-
-@lru_cache(maxsize=4)
-def _fade(side_px: int) -> NDArray[np.float32]:
-    """Return the largest blend weight by place in the crop, (S, S): fades to 0 at the window's edges."""
     rows, columns = window(side_px)
-    fade = np.zeros((side_px, side_px), np.float32)
-    places = np.arange(rows.stop - rows.start) + 0.5
-    ramp = np.clip(np.minimum(places, places[::-1]) / (_WINDOW_FEATHER * side_px), 0, 1)
-    fade[rows, columns] = np.minimum(ramp[:, None], ramp)
-    return fade
+    blend = np.zeros((len(landmarks_TPXY), side_px, side_px), np.float32)
+    blend[:, rows, columns] = soft_window(torch.from_numpy(poses(landmarks_TPXY)), side_px)
+    return blend
 
 
-def _norm(landmarks_TPXY: Floats, side_px: int) -> NDArray[np.float32]:
-    """Return the distance of each pixel's middle from that of the region, 1 on its border: (T, S, S)."""
-    frame = FaceFrame.of(landmarks_TPXY)
-    at = (np.arange(side_px) + 0.5)[None]
-    turn = (1 / frame.turn_T)[:, None]
-    # (pixel - origin) * turn, its parts by columns and by rows; a sum of the two for each pixel
-    by_column, by_row = (at - frame.origin_T.real[:, None]) * turn, (at - frame.origin_T.imag[:, None]) * turn * 1j
-    across, along = (
-        ((column - middle) / half).astype(np.float32)[:, None, :] + (row / half).astype(np.float32)[:, :, None]
+def hidden_window(poses_T4: Tensor, side_px: int) -> Tensor:
+    """Return `hidden` within the window, (T, W, W), from `poses`, on their device."""
+    return _norm(poses_T4, *window(side_px)) < 1
+
+
+def soft_window(poses_T4: Tensor, side_px: int) -> Tensor:
+    """Return `soft` within the window, (T, W, W) in 32 bits, from `poses`, on their device."""
+    share = ((1 - _norm(poses_T4, *window(side_px))) / _FEATHER).clamp(0, 1)
+    blend = torch.minimum(share, _fade(side_px, share.device))
+    return blend * blend * (3 - 2 * blend)
+
+
+def _fade(side_px: int, device: torch.device) -> Tensor:
+    """Return the largest blend weight by place in the window, (W, W): fades to 0 at its edges."""
+    width = round(WINDOW[2] * side_px)
+    places = torch.arange(width, dtype=torch.float32, device=device) + 0.5
+    ramp = (torch.minimum(places, places.flip(0)) / (_WINDOW_FEATHER * side_px)).clamp(0, 1)
+    return torch.minimum(ramp[:, None], ramp)
+
+
+def _norm(poses_T4: Tensor, rows: slice, columns: slice) -> Tensor:
+    """Return the distance of each pixel's middle from that of the region, 1 on its border: (T, rows, columns)."""
+    (left, top, right, down), at = poses_T4.T[..., None], partial(torch.arange, device=poses_T4.device)
+    size = right.square() + down.square()
+    across, along = at(columns.start, columns.stop) + 0.5 - left, at(rows.start, rows.stop) + 0.5 - top
+    # (pixel - origin) / turn, its parts by columns and by rows; a sum of the two for each pixel
+    x, y = (
+        ((column / size - middle) / half).float()[:, None, :] + (row / size / half).float()[:, :, None]
         for column, row, middle, half in (
-            (by_column.real, by_row.real, _MIDDLE[0], _HALF[0]),
-            (by_column.imag, by_row.imag, _MIDDLE[1], _HALF[1]),
+            (across * right, along * down, _MIDDLE[0], _HALF[0]),
+            (-across * down, along * right, _MIDDLE[1], _HALF[1]),
         )
     )
-    fourth = np.square(np.square(across)) + np.square(np.square(along))
-    return np.asarray(np.sqrt(np.sqrt(fourth)))
+    norm: Tensor = (x.square().square() + y.square().square()).sqrt().sqrt()
+    return norm

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from heterodub.model.perceptual import Features
 from heterodub.model.stage2 import mouth
-from heterodub.model.stage2.batches import TranslatorBatch
+from heterodub.model.stage2.batches import CropBatch, TranslatorBatch, render
 from heterodub.model.stage2.discriminators import Discriminators
 from heterodub.model.stage2.losses import (
     adversarial_loss,
@@ -59,7 +59,11 @@ class TranslatorTrainingModule(TrainingModule):
         self.add(TRANSLATOR_NETWORK, translator)
         self.add(DISCRIMINATORS, discriminators, settings.disc_learning_rate)
 
-    def training_step(self, batch: TranslatorBatch, step: int) -> Mapping[str, Tensor]:
+    def training_step(self, batch: CropBatch, step: int) -> Mapping[str, Tensor]:
+        """Take a step on a reader's batch, whose inputs and targets are made here; see `step_on`."""
+        return self.step_on(render(batch), step)
+
+    def step_on(self, batch: TranslatorBatch, step: int) -> Mapping[str, Tensor]:
         """Take a step of translator and discriminators, each against the other's weights before the step."""
         translator = self.optimizers[TRANSLATOR_NETWORK].network
         generated = translator(batch.inputs_BCWW, batch.reference_NRCWW, batch.warped_BKWW, batch.frames)

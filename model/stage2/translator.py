@@ -49,7 +49,12 @@ class Translator(Protocol):
         """
 
     def translate(
-        self, appearance: Appearance, pictures_TSS3: Pictures, source_TPXY: Floats, wanted_TPXY: Floats
+        self,
+        appearance: Appearance,
+        pictures_TSS3: Pictures,
+        source_TPXY: Floats,
+        wanted_TPXY: Floats,
+        path_T: NDArray[np.intp] | None = None,
     ) -> NDArray[np.float32]:
         """Return the crops with lower halves generated from `wanted_TPXY`: (T, S, S, 3), RGB in 0..1.
 
@@ -60,7 +65,11 @@ class Translator(Protocol):
 
         Edges: T frames in, T frames out. Before the first and behind the last frame, that frame is repeated. To
         translate a long video in pieces, pass `context` further frames on each side where the video goes on and drop
-        their outputs; then the pieces equal one pass over the whole within 1/255.
+        their outputs, and pass the pieces' parts of one path; then the pieces equal one pass over the whole within
+        1/255.
+
+        path_T: numbers of the reference frames that are shown (warp.steady_path), (T,); by default, the path through
+        these frames alone.
 
         Raises: ValueError - shapes that do not fit together, or landmarks that are not finite.
         """

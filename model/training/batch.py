@@ -15,3 +15,9 @@ class TrainingBatch:
         """Return the batch on a device."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{name: value.to(device) for name, value in values.items() if isinstance(value, Tensor)})
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of all tensors."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return sum(value.nbytes for value in values if isinstance(value, Tensor))

@@ -28,6 +28,7 @@ class NetworkOptimizer:
         optimiser = torch.optim.AdamW(
             [value for value in network.parameters() if value.requires_grad],
             lr=settings.learning_rate,
+            betas=(settings.beta1, 0.999),
             weight_decay=settings.weight_decay,
         )
         self.network, self.optimiser = fabric.setup(network, optimiser)

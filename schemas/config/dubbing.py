@@ -27,7 +27,10 @@ NEWEST = "newest"
 class DubSettings(Section):
     """Settings of dubbing that hold for every video."""
 
-    references: int = Field(8, ge=1, le=64, description="reference frames of a face that both stages get")
+    references: int = Field(8, ge=1, le=64, description="reference frames of a face whose lips stage 1 is shown")
+    appearance_frames: int = Field(
+        64, ge=1, le=512, description="reference frames of a face whose pictures stage 2 is shown"
+    )
     chunk_frames: int = Field(16, ge=1, le=512, description="frames translated at once; changes memory, not pictures")
     steady_s: float = Field(0.04, ge=0, le=0.5, description="sigma of the low-pass on measured landmarks, seconds")
     placed_s: float = Field(

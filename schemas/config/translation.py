@@ -127,12 +127,18 @@ _PRESETS: Final[dict[str, dict[str, Any]]] = {
             "multiscale_l1": 0.0,
             "mouth": 0.0,
             "warp_consistency": 0.0,
-            "spatial": 1.0,
-            "temporal": 1.0,
+            # The paper names no weights. IP_LAP (train_video_renderer.py) takes 4 for the perceptual loss, 0.25 for the
+            # patch loss and 2.5 for feature matching, and leaves the discriminators out for 25 epochs, some ten
+            # thousand steps on LRS2; pix2pixHD's ratios are 10 : 1 : 10. Both are far from as much of each.
+            "perceptual": 4.0,
+            "spatial": 0.25,
+            "temporal": 0.25,
             "matching": 10.0,
-            "disc_start_step": 0,
+            "disc_start_step": 10_000,
         },
-        "optimiser": {"learning_rate": 2e-4, "warmup_steps": 1_000, "ema_decay": 0.999},
+        # pix2pixHD: both networks at 2e-4 with a beta of 0.5; IP_LAP has the same beta for its discriminators
+        "optimiser": {"learning_rate": 2e-4, "beta1": 0.5, "warmup_steps": 1_000, "ema_decay": 0.999},
+        "disc_learning_rate": 2e-4,
         "data": {
             "window_frames": 3,
             "batch_size": 16,

@@ -5,16 +5,18 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from heterodub.model.dubbing import blending
 from heterodub.model.dubbing.compositing import lay_in
 from heterodub.model.dubbing.timing import OutputTimeline
 from heterodub.model.features.arrays import Rgb
 from heterodub.model.stage2.translator import Appearance, Translator
+from heterodub.model.stage2.warp import distances, steady_path
 from heterodub.tasks.dubbing.overlay import Crops, composited_part
 from heterodub.tasks.dubbing.passes import PassMonitor, ahead
 from heterodub.tasks.dubbing.references import ReferenceFrames, in_crop
@@ -24,6 +26,9 @@ from heterodub.tasks.media.canvas import Canvas, PictureFormat, planes_of, squee
 from heterodub.tasks.media.source_video import SourcePicture, SourceVideo
 
 T = TypeVar("T")
+
+_PATH_FRAMES: Final = 1500
+"""Frames whose landmarks are compared with the reference frames at once; bounds memory, changes nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,12 @@ def composite(
     def appearance_of(face: Face) -> Appearance:
         return translator.appearance(references[face].pictures, references[face].landmarks)
 
-    compositor = _Compositor(look, Canvas(look), translator, appearance_of, chunk_frames, monitor)
+    @lru_cache(maxsize=1)
+    def path_of(segment: Segment) -> NDArray[np.intp]:
+        with monitor("references"):
+            return _path(segment, appearance_of(segment.face))
+
+    compositor = _Compositor(look, Canvas(look), translator, appearance_of, path_of, chunk_frames, monitor)
     with closing(ahead(_source_pictures(film, timeline, monitor))) as pictures:
         at = 0
         for segment in segments:
@@ -92,12 +102,15 @@ def _source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassM
 
 @dataclass(frozen=True, slots=True)
 class _Compositor:
-    """Translator and canvas of one film. appearance_of: caches the last face, for neighbours mostly share it."""
+    """Translator and canvas of one film. appearance_of: caches the last face, for neighbours mostly share it. path_of:
+    the reference frames shown in a segment's frames.
+    """
 
     look: PictureFormat
     canvas: Canvas
     translator: Translator
     appearance_of: Callable[[Face], Appearance]
+    path_of: Callable[[Segment], NDArray[np.intp]]
     chunk_frames: int
     monitor: PassMonitor
 
@@ -124,16 +137,18 @@ class _Compositor:
 
     def _translated(self, segment: Segment, chunk: Sequence[_Cutout], new: slice) -> Iterator[CompositedFrame]:
         """Translate some frames of a segment, and yield the `new` ones; the others are their context."""
-        side = self.translator.side_px
+        side, rows = self.translator.side_px, slice(chunk[0].row, chunk[0].row + len(chunk))
+        path = self.path_of(segment)[rows]
         with self.monitor("landmarks"):
-            landmarks = segment.landmarks(slice(chunk[0].row, chunk[0].row + len(chunk)))
+            landmarks = segment.landmarks(rows)
             source, target = (
                 np.stack([in_crop(points, cutout.window, side) for points, cutout in zip(both, chunk, strict=True)])
                 for both in (landmarks.source_NPXY, landmarks.wanted_NPXY)
             )
         with self.monitor("translate"):
             crops = np.stack([cutout.crop for cutout in chunk])
-            blended = self.translator.translate(self.appearance_of(segment.face), crops, source, target)[new]
+            appearance = self.appearance_of(segment.face)
+            blended = self.translator.translate(appearance, crops, source, target, path)[new]
         with self.monitor("compose"):
             shares, in_blend = blending.shown(source[new], target[new], side)
             generated = blending.unblended(blended, crops[new], in_blend, shares)
@@ -157,6 +172,15 @@ class _Compositor:
         change, place = squeezed(change, place, self.look.geometry.stretch)
         lay_in(planes_of(copy, self.look), self.look.colours, *place, change)
         return copy
+
+
+def _path(segment: Segment, appearance: Appearance) -> NDArray[np.intp]:
+    """Select the reference frame shown in each frame of a segment, (N,): a path through all of them."""
+    frames = len(segment.rows_N)
+    pieces = (slice(start, min(start + _PATH_FRAMES, frames)) for start in range(0, frames, _PATH_FRAMES))
+    wanted = (segment.landmarks(piece).wanted_NPXY for piece in pieces)
+    apart = [distances(appearance.landmarks_RPXY, points).astype(np.float32) for points in wanted]
+    return steady_path(np.concatenate(apart))
 
 
 def _chunks(items: Iterator[T], size: int, context: int) -> Iterator[tuple[list[T], slice]]:

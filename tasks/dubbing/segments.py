@@ -30,6 +30,9 @@ _HIGHEST_RATE: Final = 240.0
 _PIECE_FRAMES: Final = 1500
 """Frames at 25 fps that are predicted at once: a minute. Bounds memory, changes nothing else."""
 
+_REFERENCE_SHARE: Final = 3
+"""One of so many pictures of a track is a reference at most."""
+
 _SOUND_FRAMES: Final = 4
 """Frames of sound around a piece, so that its first and last mel window contain what is there."""
 
@@ -120,10 +123,13 @@ def covered_frames(followed: Followed, timeline: OutputTimeline, number: int) ->
 
 
 def face_of(track: Track, settings: DubSettings, clips: ClipSettings) -> Face:
-    """Build the face of a track, independent of any speech."""
+    """Build the face of a track, independent of any speech. Of a short one, most pictures are no reference: those that
+    are tell nothing of a dubbing's quality.
+    """
+    most = max(settings.references, int(track.usable.sum()) // _REFERENCE_SHARE)
     return Face(
         track,
-        tuple(track.first + int(row) for row in reference_pictures(track, settings.references)),
+        tuple(track.first + int(row) for row in reference_pictures(track, min(settings.appearance_frames, most))),
         _windows(track, clips.crop_margin),
         strength(track, settings.max_yaw_deg, settings.fade_frames),
     )

@@ -14,7 +14,7 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from heterodub.model.baselines.batches import AVBatch, AVClip
+from heterodub.model.baselines.batches import AVBatch
 from heterodub.model.baselines.build import BASELINES
 from heterodub.model.baselines.inference import BaselineInference, BaselineNetwork
 from heterodub.model.baselines.training_module import TRANSLATOR_NETWORK, TrainingContext
@@ -23,6 +23,7 @@ from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip
 from heterodub.model.features.arrays import Pictures
 from heterodub.model.features.face_frame import FaceFrame
 from heterodub.model.perceptual import Lite0, open_perception
+from heterodub.model.stage2.batches import FaceClip
 from heterodub.model.training.module import ValidationResult
 from heterodub.model.training.sampler import WindowSampler
 from heterodub.model.training.trainer import FitResult
@@ -34,7 +35,7 @@ from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
 from heterodub.tasks.training.clip_store import StoredClips
-from heterodub.tasks.training.datasets import BaselineDataset, BothStages
+from heterodub.tasks.training.datasets import BaselineReader, BothStages, ClipDataset
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 from heterodub.tasks.training.validation import FRAMES, REFERENCES, VAL_CLIPS, require_some, validation_scores
 
@@ -124,7 +125,7 @@ def _build(
 
     context = TrainingContext(validate, _val_batch(selection, settings), partial(_faces, selection), perception)
     return TrainingParts(
-        BaselineDataset(selection.both, selection.places, sampler, settings),
+        ClipDataset(BaselineReader(selection.both, settings), selection.places, sampler),
         baseline.training_module(fabric, settings, context),
         settings.schedule,
         partial(_export, name, selection, settings, tuple(network.name for network in perception)),
@@ -168,19 +169,22 @@ def read_av_eval_clips(selection: PairedSelection, clips: Sequence[ClipRef], sid
     """
     eval_clips = []
     for clip in clips:
-        av_clip = _av_clip(selection, clip, side_px)
-        eval_clip = TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, av_clip.face_clip)
+        eval_clip, mel_TMK = _av_clip(selection, clip, side_px)
         with suppress(ValueError):  # too short
-            eval_clips.append(BaselineEvalClip(make_eval_window(eval_clip, REFERENCES, FRAMES), av_clip.mel_TMK))
+            eval_clips.append(BaselineEvalClip(make_eval_window(eval_clip, REFERENCES, FRAMES), mel_TMK))
     require_some(eval_clips, REFERENCES)
     return eval_clips
 
 
-def _av_clip(selection: PairedSelection, clip: ClipRef, side_px: int) -> AVClip:
+def _av_clip(selection: PairedSelection, clip: ClipRef, side_px: int) -> tuple[TranslatorEvalClip, NDArray[np.float32]]:
+    """Read an evaluation clip with all its crops, and its log-mel windows."""
     try:
-        return selection.both.av_clip(clip.place, side_px)
+        av_clip = selection.both.av_clip(clip.place, side_px)
+        crops = av_clip.face_clip
+        face_clip = FaceClip(crops.crops(np.arange(av_clip.frames)), crops.landmarks_TPXY, crops.tracked_T)
     except ValueError as error:
         raise TrainingError(f"clip {clip.facts.clip_id}: {error}") from error
+    return TranslatorEvalClip(clip.facts.clip_id, clip.facts.speaker, face_clip), av_clip.mel_TMK
 
 
 def _val_batch(selection: PairedSelection, settings: BaselineSettings) -> AVBatch:
@@ -188,7 +192,7 @@ def _val_batch(selection: PairedSelection, settings: BaselineSettings) -> AVBatc
     data = settings.data.model_copy(update={"batch_size": settings.looked_at})
     plan = WindowSampler([clip.facts for clip in selection.val], data, settings.seed)
     plain = settings.model_copy(update={"augmentation": _PLAIN})
-    batch = BaselineDataset(selection.both, selection.places, plan, plain)[0]
+    batch = ClipDataset(BaselineReader(selection.both, plain), selection.places, plan)[0]
     if not isinstance(batch, AVBatch):
         raise TrainingError(f"a batch cannot be made: {batch.text}")
     return batch

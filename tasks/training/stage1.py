@@ -24,7 +24,7 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
-from heterodub.tasks.training.datasets import GeneratorDataset
+from heterodub.tasks.training.datasets import ClipDataset, GeneratorReader
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 
 _VAL_CLIPS: Final = 64
@@ -53,9 +53,8 @@ def generator_spec(
 def _build(
     selection: Selection, settings: Stage1Settings, samples: DrawSamples, fabric: Fabric, sampler: WindowSampler
 ) -> TrainingParts[GeneratorCard]:
-    dataset = GeneratorDataset(
-        selection.stored, selection.places, sampler, settings, fabric.global_rank, fabric.world_size
-    )
+    reader = GeneratorReader(selection.stored, settings)
+    dataset = ClipDataset(reader, selection.places, sampler, fabric.global_rank, fabric.world_size)
     eval_clips = read_eval_clips(selection, spread(selection.val, _VAL_CLIPS), settings)
 
     def validate(generator: LandmarkGenerator, step: int) -> ValidationResult:

@@ -22,7 +22,7 @@ from heterodub.schemas.config.training import ScheduleSettings
 from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import TrainingClips, places, spread
-from heterodub.tasks.training.datasets import TranslatorDataset
+from heterodub.tasks.training.datasets import ClipDataset, TranslatorReader
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
 from heterodub.tasks.training.validation import (
     FRAMES,
@@ -93,8 +93,8 @@ def _params(inputs: _Translator) -> dict[str, str]:
 
 def _build(inputs: _Translator, fabric: Fabric, sampler: WindowSampler) -> TrainingParts[TranslatorCard]:
     clips, settings = inputs.clips, inputs.settings
-    clip_places = places(clips.train)
-    dataset = TranslatorDataset(clips.stored, clip_places, sampler, settings, fabric.global_rank, fabric.world_size)
+    reader = TranslatorReader(clips.stored, settings)
+    dataset = ClipDataset(reader, places(clips.train), sampler, fabric.global_rank, fabric.world_size)
     eval_windows, schedule, held_frames = _validation_setup(inputs)
     lite0, perception = Lite0().to(fabric.device), open_perception(settings.losses, inputs.weights)
 

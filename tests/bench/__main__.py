@@ -18,7 +18,7 @@ import av
 
 from heterodub.flows.cli.environment import configure_environment
 from heterodub.tasks.ingestion.child import LEAN
-from tests.bench import catalogue, facemesh, growth, sandbox
+from tests.bench import catalogue, facemesh, feeding, growth, sandbox
 
 _TALKS = ("s01-clean.mp4", "s02-clean.mp4", "s03-clean.mp4", "s06-clean.mp4")
 _FILES_PER_TALK = 2
@@ -47,6 +47,7 @@ def main() -> None:
         facemesh.bench(sorted(media.iterdir()), arguments.facemesh_python, 1)
         catalogue.bench(folder / "million", 1_000_000)
         growth.bench()
+        feeding.bench()
 
 
 def _ingest(media: Path, folder: Path, rounds: int) -> None:

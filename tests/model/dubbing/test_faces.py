@@ -76,6 +76,15 @@ def test_references_show_open_and_closed_mouths_and_straight_faces():
     assert np.ptp(opening[chosen]) > 0.7 * np.ptp(opening[tracked & (yaw == 0)])
 
 
+def test_many_references_show_each_opening_in_several_poses():
+    points, tracked, _ = talk(240, seed=3)
+    yaw = np.resize([30.0, 10.0, -10.0, -30.0, 0.0], 240)
+    chosen = reference_pictures(Track(0, 0, points, tracked, ~tracked, yaw), 64)
+    assert len(set(chosen)) == 64
+    by_opening = chosen[np.argsort(mouth_opening(points)[chosen])]
+    assert all(np.ptp(yaw[some]) >= 20 for some in np.split(by_opening, 16))
+
+
 def test_fewer_pictures_than_references_are_all_taken():
     assert reference_pictures(track(pictures=3), 8).tolist() == [0, 1, 2]
 

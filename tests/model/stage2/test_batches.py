@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from heterodub.model.features.landmarks import LIPS, eye_centres
-from heterodub.model.stage2.batches import FaceClip, _varied, frames_apart, make_batch, tracked_run
+from heterodub.model.stage2.batches import FaceClip, _varied, frames_apart, make_batch, render, tracked_run
 from heterodub.model.training.sampler import Window
 from heterodub.schemas.config.translation import PictureAugmentation, Stage2Settings
-from tests.model.stage2.faces import speaker
+from tests.model.stage2 import per_frame
+from tests.model.stage2.faces import SIDE, speaker
 
 PLAIN = PictureAugmentation(hflip_prob=0, color_jitter=0, warp_dropout=0)
 SHAPE = Stage2Settings(preset="tiny").architecture
@@ -19,7 +21,35 @@ def clip(frames: int = 14, lost=()) -> FaceClip:
 
 
 def batch(seed: int = 0, augmentation=PLAIN, one: FaceClip | None = None):
-    return make_batch([Window(0, 6, 2, seed)], [one or clip()], ["a"], 2, 3, SHAPE, augmentation)
+    return render(make_batch([Window(0, 6, 2, seed)], [one or clip()], ["a"], 2, 3, SHAPE, augmentation))
+
+
+def test_batch_equals_what_is_drawn_frame_by_frame():
+    """Lines, masks, contexts and warps of a whole batch, against each frame worked out by itself."""
+    architecture = SHAPE.model_copy(update={"context": 1})
+    one = clip()
+    made = make_batch([Window(0, 6, 2, 0)], [one], ["a"], 2, 3, architecture, PLAIN)
+    drawn = render(made)
+    frames = [per_frame.composite(one.pictures_TSS3[t], *[one.landmarks_TPXY[t]] * 2) for t in range(5, 9)]
+    for row, context in enumerate((frames[:3], frames[1:])):
+        assert np.abs(drawn.inputs_BCWW[row].numpy() - np.concatenate(context)).max() < 2e-3
+        assert np.abs(drawn.lines_BCWW[row].numpy() - context[1][4:]).max() < 2e-3
+        away = drawn.share_BWW[row].numpy()[4:-4, 4:-4]
+        assert np.abs(away - per_frame.soft(one.landmarks_TPXY[6 + row], SIDE)[4:-4, 4:-4]).max() < 1e-4
+        for rank, reference in enumerate(made.nearest_BK[row].tolist()):
+            given = made.references_VSS3[reference].numpy(), made.references_VPXY[reference].numpy()
+            plain = per_frame.warped(*given, one.landmarks_TPXY[6 + row])
+            off = np.abs(drawn.warped_BKWW[row, 3 * rank : 3 * rank + 3].numpy() - plain)
+            assert off.mean() < 1.5 / 255  # between the places of a coarse raster shifts are interpolated there
+
+
+def test_batch_sends_each_frame_once_and_only_what_is_used():
+    architecture = SHAPE.model_copy(update={"context": 2, "candidates": 0})
+    made = make_batch([Window(0, 6, 3, 0)], [clip()], ["a"], 3, 4, architecture, PLAIN)
+    assert len(made.frames_USS3) == 7 and made.frames_USS3.dtype == torch.uint8
+    assert len(made.references_VSS3) == 1
+    assert made.around_BG.tolist() == [[0, 1, 2, 3, 4], [1, 2, 3, 4, 5], [2, 3, 4, 5, 6]]
+    assert made.size_bytes < 8 * SIDE * SIDE * 3 + 20_000
 
 
 def test_batch_equals_the_stored_clip():

@@ -1,11 +1,22 @@
 """The composite input: nothing hidden is in it, lines lie where landmarks are, and the context repeats at the ends."""
 
 import numpy as np
+import torch
 
 from heterodub.model.features.landmarks import LIPS, OUTLINE, SLICES
+from heterodub.model.stage2 import composite as torched
 from heterodub.model.stage2 import mask
-from heterodub.model.stage2.composite import CHANNELS, LINES, composite, drawn, in_context
+from heterodub.model.stage2.composite import CHANNELS, LINES, in_context
 from tests.model.stage2.faces import SIDE, speaker
+
+
+def composite(pictures, source, wanted):
+    numbers = (torch.from_numpy(np.float32(part)) for part in (mask.poses(source), wanted))
+    return torched.composite(torch.from_numpy(pictures), *numbers).numpy()
+
+
+def drawn(landmarks, side):
+    return torched.drawn(torch.from_numpy(np.float32(landmarks)), side).numpy()
 
 
 def test_composite_is_independent_of_hidden_pixels():
@@ -45,7 +56,7 @@ def test_landmarks_outside_the_window_are_not_drawn():
 
 def test_composite_context_is_the_neighbouring_frames():
     inputs = np.arange(5, dtype=np.float32)[:, None, None, None] * np.ones((1, CHANNELS, 2, 2), np.float32)
-    around = in_context(inputs, 2)[:, ::CHANNELS, 0, 0]
+    around = in_context(torch.from_numpy(inputs), 2)[:, ::CHANNELS, 0, 0]
     assert around[0].tolist() == [0, 0, 0, 1, 2]
     assert around[2].tolist() == [0, 1, 2, 3, 4]
     assert around[4].tolist() == [2, 3, 4, 4, 4]

@@ -6,6 +6,7 @@ import pytest
 from heterodub.model.stage2 import mask
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.model.stage2.network import LandmarkTranslator
+from heterodub.model.stage2.warp import distances, steady_path
 from heterodub.schemas.config.translation import Stage2Settings
 from tests.model.stage2.faces import SIDE, lively, speaker
 
@@ -25,18 +26,20 @@ def whole(translator, clip):
     return translated(translator, *clip)
 
 
-def translated(translator, pictures, landmarks, known=None):
+def translated(translator, pictures, landmarks, known=None, path=None):
     first = speaker(2, 24)
     known = known or translator.appearance(first[0][:4], first[1][:4])
-    return translator.translate(known, pictures, landmarks, landmarks)
+    return translator.translate(known, pictures, landmarks, landmarks, path)
 
 
 @pytest.mark.parametrize("size", [3, 16])
 def test_chunks_with_context_equal_one_pass(translator, clip, whole, size):
     pictures, landmarks = clip
+    path = steady_path(distances(landmarks[:4], landmarks))
     for start in range(0, 24, size):
         low, high = max(0, start - translator.context), min(24, start + size + translator.context)
-        piece = translated(translator, pictures[low:high], landmarks[low:high])[start - low :][:size]
+        piece = translated(translator, pictures[low:high], landmarks[low:high], path=path[low:high])
+        piece = piece[start - low :][:size]
         assert np.abs(piece - whole[start : start + size]).max() < 1 / 255
 
 

@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision import MixedPrecision
 
-from heterodub.model.stage2.batches import make_batch
+from heterodub.model.stage2.batches import make_batch, render
 from heterodub.model.stage2.training_module import DISCRIMINATORS, TRANSLATOR_NETWORK, TranslatorTrainingModule
 from heterodub.model.training.module import ValidationResult
 from heterodub.model.training.optimization import NotFiniteError, for_features
@@ -26,7 +26,7 @@ def batch():
 def batch_for(settings: Stage2Settings):
     clips = [clip(), clip(12)]
     windows = [Window(0, 3, 2, 1), Window(1, 6, 2, 2)]
-    return make_batch(windows, clips, ["a", "b"], 2, 3, settings.architecture, PLAIN)
+    return render(make_batch(windows, clips, ["a", "b"], 2, 3, settings.architecture, PLAIN))
 
 
 def module(settings=SETTINGS, **named) -> TranslatorTrainingModule:
@@ -47,7 +47,7 @@ def weights(one: TranslatorTrainingModule) -> dict[str, torch.Tensor]:
 def moved(one: TranslatorTrainingModule, batch, steps: int = 3) -> set[str]:
     before = weights(one)
     for step in range(steps):
-        one.training_step(batch, step)
+        one.step_on(batch, step)
     return {name.split(".")[0] for name, value in weights(one).items() if not torch.equal(value, before[name])}
 
 
@@ -85,12 +85,12 @@ def test_warp_consistency_keeps_the_output_near_the_warp(batch):
     def learned(weight: float) -> float:
         one = module(Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump() | {"warp_consistency": weight}))
         for step in range(20):
-            result = one.training_step(batch, step)
+            result = one.step_on(batch, step)
         return result["warp_consistency"].item()
 
     assert learned(30.0) < 0.7 * learned(1e-6)
     plain = Stage2Settings(preset="tiny", losses=SETTINGS.losses.model_dump(), architecture={"candidates": 0})
-    assert "warp_consistency" not in module(plain).training_step(batch_for(plain), 0)
+    assert "warp_consistency" not in module(plain).step_on(batch_for(plain), 0)
 
 
 @pytest.mark.parametrize(("candidates", "share"), [(0, 0.5), (2, 0.9)])
@@ -104,22 +104,22 @@ def test_translator_overfits_one_batch(candidates, share):
     }
     settings = Stage2Settings(preset="tiny", **how)
     one, batch = module(settings), batch_for(settings)
-    result = [float(one.training_step(batch, step)["multiscale_l1"]) for step in range(60)]
+    result = [float(one.step_on(batch, step)["multiscale_l1"]) for step in range(60)]
     assert result[-1] < share * result[0], (result[0], result[-1])
 
 
 def test_mouth_loss_is_weighted_separately(batch):
     plain = {"disc_start_step": 99, "perceptual": 0, "warp_consistency": 0}
-    result = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(batch, 0)
+    result = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).step_on(batch, 0)
     assert result["total"].item() == pytest.approx((result["multiscale_l1"] + 2 * result["mouth_multiscale_l1"]).item())
-    assert "mouth_multiscale_l1" not in module(
-        Stage2Settings(preset="tiny", losses=plain | {"mouth": 0})
-    ).training_step(batch, 0)
+    assert "mouth_multiscale_l1" not in module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 0})).step_on(
+        batch, 0
+    )
     (left, top, side), changed = batch.mouths_B3[0].tolist(), {}
     for name, row in (("inside", top + side // 2), ("outside", top + side + 2)):
         other = replace(batch, target_BWW=batch.target_BWW.clone())
         other.target_BWW[0, :, row, left : left + side] -= 0.3
-        now = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).training_step(other, 0)
+        now = module(Stage2Settings(preset="tiny", losses=plain | {"mouth": 2})).step_on(other, 0)
         changed[name] = {key: float((now[key] - result[key]).abs()) for key in ("multiscale_l1", "mouth_multiscale_l1")}
     assert min(changed["inside"].values()) > 1e-4
     assert changed["outside"]["multiscale_l1"] > 1e-4 and changed["outside"]["mouth_multiscale_l1"] == 0
@@ -127,25 +127,25 @@ def test_mouth_loss_is_weighted_separately(batch):
 
 def test_discriminators_wait_for_their_step(batch):
     one = module(Stage2Settings(preset="tiny", losses={"disc_start_step": 1, "perceptual": 0}))
-    assert "discriminators" not in one.training_step(batch, 0)
-    assert {"discriminators", "spatial", "temporal"} <= one.training_step(batch, 1).keys()
+    assert "discriminators" not in one.step_on(batch, 0)
+    assert {"discriminators", "spatial", "temporal"} <= one.step_on(batch, 1).keys()
 
 
 def test_non_finite_loss_changes_no_weights(batch):
     one = module()
     before = weights(one)
-    broken = make_batch([Window(0, 3, 2, 1)], [clip()], ["a"], 2, 3, SETTINGS.architecture, PLAIN)
+    broken = render(make_batch([Window(0, 3, 2, 1)], [clip()], ["a"], 2, 3, SETTINGS.architecture, PLAIN))
     broken.target_BWW[0, 0, 0, 0] = float("nan")
     with pytest.raises(NotFiniteError):
-        one.training_step(broken, 0)
+        one.step_on(broken, 0)
     assert all(torch.equal(value, before[name]) for name, value in weights(one).items())
 
 
 def test_state_dict_round_trip_resumes_exactly(batch):
     one, other = module(), module(SETTINGS.model_copy(update={"seed": 9}))
-    one.training_step(batch, 0)
+    one.step_on(batch, 0)
     other.load_state_dict(one.state_dict())
-    result, again = one.training_step(batch, 1), other.training_step(batch, 1)
+    result, again = one.step_on(batch, 1), other.step_on(batch, 1)
     assert {name: float(value) for name, value in result.items()} == {k: float(v) for k, v in again.items()}
 
 
@@ -173,7 +173,7 @@ def test_frozen_networks_work_in_the_trainings_number_format(batch, precision, f
     one = TranslatorTrainingModule(fabric, settings, [seeing], lambda *_: ValidationResult({}))
     scales = network(one, DISCRIMINATORS).spatial.scales
     scales[0].verdict.register_forward_hook(lambda _, given, made: heard.add(made.dtype))
-    result = one.training_step(batch, 0)
+    result = one.step_on(batch, 0)
     assert seeing.formats == heard == {frozen}
     assert {value.dtype for value in result.values()} == {torch.float32}
 

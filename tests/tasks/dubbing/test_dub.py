@@ -151,7 +151,7 @@ class Neighbours(WarpTranslator):
 
     context = 2
 
-    def translate(self, appearance, pictures, source, wanted):
+    def translate(self, appearance, pictures, source, wanted, path=None):
         around = np.pad(pictures[:, ::-1].astype(np.float32) / 255, ((2, 2), (0, 0), (0, 0), (0, 0)), mode="edge")
         return np.mean([around[shift : shift + len(pictures)] for shift in range(5)], axis=0)
 

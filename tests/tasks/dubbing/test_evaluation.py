@@ -25,7 +25,7 @@ FRAMES = 30
 class Idle(WarpTranslator):
     """Gives back what it was given."""
 
-    def translate(self, appearance, pictures, source, wanted):
+    def translate(self, appearance, pictures, source, wanted, path=None):
         return pictures.astype(np.float32) / 255
 
 

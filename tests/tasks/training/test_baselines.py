@@ -12,7 +12,7 @@ from heterodub.schemas.errors import TrainingError, WeightsMissingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.baselines import baseline_spec, paired, read_av_eval_clips
 from heterodub.tasks.training.clip_selection import find_release, select
-from heterodub.tasks.training.datasets import BaselineDataset
+from heterodub.tasks.training.datasets import BaselineReader, ClipDataset
 from heterodub.tasks.training.run import no_samples, run_training
 from heterodub.tasks.training.samples import BaselineSamples
 from tests.model.talking import talk
@@ -103,7 +103,7 @@ def test_missing_weights_stop_training_before_the_first_step(selection, tmp_path
 
 def test_crops_and_mel_of_a_batch_are_aligned(selection):
     plan = WindowSampler([clip.facts for clip in selection.train], settings().data, 0)
-    batch = BaselineDataset(selection.both, selection.places, plan, settings())[0]
+    batch = ClipDataset(BaselineReader(selection.both, settings()), selection.places, plan)[0]
     window = plan.batch(0)[0]
     number = int(plan.clips[window.clip].speaker.split()[-1])
     mel = talk(30, number)[2]

@@ -10,7 +10,7 @@ from heterodub.schemas.errors import NotFoundError, TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import find_release, select
 from heterodub.tasks.training.clip_store import ClipSource
-from heterodub.tasks.training.datasets import GeneratorDataset, batches_from
+from heterodub.tasks.training.datasets import ClipDataset, GeneratorReader, batches_from
 from tests.model.talking import talk
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.training.talkers import damage, talkers
@@ -30,7 +30,7 @@ def settings(**data):
 
 def batches(selection, made, rank=0, devices=1):
     plan = WindowSampler([clip.facts for clip in selection.train], made.data, made.seed)
-    return GeneratorDataset(selection.stored, selection.places, plan, made, rank, devices)
+    return ClipDataset(GeneratorReader(selection.stored, made), selection.places, plan, rank, devices)
 
 
 def test_clip_comes_back_as_it_was_stored(selection):
@@ -51,8 +51,8 @@ def test_missing_clip_is_an_error(selection):
 def test_windows_equal_the_clip_content(selection):
     made = settings(references=3).model_copy(update={"augmentation": quiet()})
     data = batches(selection, made)
-    window, batch = data._sampler.batch(0)[0], data[0]
-    clip = data.prepared(batch.clip_ids[0])
+    window, batch = data.sampler.batch(0)[0], data[0]
+    clip = data.reader.prepared(data.plan(0)[0])
     span = slice(window.start, window.start + window.frames)
     torch.testing.assert_close(batch.target_BTPXY[0, : window.frames], torch.tensor(clip.target[span]))
     assert batch.counts_BT[0, : window.frames].tolist() == clip.counts_T[span].tolist()
@@ -70,7 +70,7 @@ def test_masked_frames_are_neither_target_nor_reference(selection):
     data = batches(selection, settings(window_frames=45, references=8))
     lost = 0
     for number in range(6):
-        for window, counts in zip(data._sampler.batch(number), data[number].counts_BT, strict=True):
+        for window, counts in zip(data.sampler.batch(number), data[number].counts_BT, strict=True):
             gone = [frame - window.start for frame in (3, 4, 5) if 0 <= frame - window.start < window.frames]
             lost += len(gone)
             assert not counts[gone].any()
@@ -97,11 +97,11 @@ def test_devices_share_a_batch_between_them(selection):
 def test_store_far_larger_than_the_buffer_stays_out_of_memory(selection):
     """A buffer of one clip against a store of eight: no more than the clips of two groups are ever kept."""
     data = batches(selection, settings(buffer_frames=FRAMES))
-    for number in range(2 * data._sampler.batches_per_epoch):
+    for number in range(2 * data.sampler.batches_per_epoch):
         assert data[number].clip_ids
-        assert data._kept_frames <= 2 * FRAMES + FRAMES
-        assert len(data._kept) <= 3
-    assert len(data._sampler.clips) == 8
+        assert data.reader._kept_frames <= 2 * FRAMES + FRAMES
+        assert len(data.reader._kept) <= 3
+    assert len(data.sampler.clips) == 8
 
 
 def test_broken_clip_is_named_across_processes(tmp_path):

@@ -1,5 +1,8 @@
 """Picture batches from the store: crops and landmarks as they were stored, the same for any readers, bounded memory."""
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,14 @@ from heterodub.schemas.config.translation import Stage2Settings
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.training.clip_selection import find_release, select
-from heterodub.tasks.training.datasets import TranslatorDataset, batches_from, face_clip
+from heterodub.tasks.training.datasets import (
+    ClipDataset,
+    EncodedClip,
+    TranslatorReader,
+    UnusableCropError,
+    batches_from,
+    face_clip,
+)
 from tests.model.stage2.faces import SIDE, speaker
 from tests.tasks.training.face_release import add_face_clips, face_release
 from tests.tasks.training.talkers import publish
@@ -23,13 +33,13 @@ def selection(tmp_path_factory):
     return select(workspace, find_release(workspace, None), Stage.STAGE2)
 
 
-def batches(selection, buffer_frames: int = 1000) -> TranslatorDataset:
+def batches(selection, buffer_frames: int = 1000) -> ClipDataset:
     plan = WindowSampler(
         [clip.facts for clip in selection.train],
         DataSettings(window_frames=2, batch_size=2, buffer_frames=buffer_frames),
         0,
     )
-    return TranslatorDataset(selection.stored, selection.places, plan, SETTINGS)
+    return ClipDataset(TranslatorReader(selection.stored, SETTINGS), selection.places, plan)
 
 
 def stored(selection, number: int):
@@ -56,15 +66,31 @@ def test_batches_are_the_same_for_any_number_of_readers(selection):
     read = list(batches_from(batches(selection), 3, readers=1)(0))
     for one, other in zip(alone, read, strict=True):
         assert one.clip_ids == other.clip_ids
-        assert np.array_equal(one.inputs_BCWW, other.inputs_BCWW)
-        assert np.array_equal(one.warped_BKWW, other.warped_BKWW)
+        assert np.array_equal(one.frames_USS3, other.frames_USS3)
+        assert np.array_equal(one.nearest_BK, other.nearest_BK)
+
+
+def test_only_the_frames_of_a_window_are_decoded(selection):
+    clip = selection.stored.pictures(stored(selection, 3).place)
+    spoilt = tuple(data if frame in (2, 7) else b"no picture" for frame, data in enumerate(clip.crops))
+    read = EncodedClip.of("a", replace(clip, crops=spoilt), SIDE)
+    assert np.array_equal(read.crops(np.array([7, 2])), speaker(3, 24)[0][[7, 2]])
+    with pytest.raises(UnusableCropError, match="a: the crop of frame 3 cannot be decoded"):
+        read.crops(np.array([2, 3]))
+
+
+def test_reader_is_sent_no_list_of_clips(selection):
+    data = batches(selection)
+    sent = pickle.dumps(data.reader)
+    assert b"ClipInfo" not in sent and b"ClipSource" not in sent
+    assert len(pickle.loads(pickle.dumps(data.plan(0)))) == 2
 
 
 def test_memory_holds_two_groups_at_most(selection):
     data = batches(selection, buffer_frames=12)
     for number in range(6):
         data[number]
-        assert sum(clip.frames for clip in data._kept.values()) <= 24
+        assert sum(clip.frames for clip in data.reader._kept.values()) <= 24
 
 
 def test_crop_that_cannot_be_decoded_names_its_clip(tmp_path):
