@@ -42,6 +42,7 @@ from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.tombstones import Kind
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.address import place_of
+from heterodub.tasks.tracking.lineage import FILE as LINEAGE
 from heterodub.tasks.tracking.models import TAKEN_DOWN
 from heterodub.tasks.tracking.relocation import relocate
 from tests.flows.heads import write_head
@@ -146,7 +147,8 @@ def told_in(ws: Workspace, media: set[str]) -> list[Path]:
             rows = pq.read_table(path)
             texts = [name for name in rows.column_names if str(rows.schema.field(name).type) == "string"]
             words = {str(value) for name in texts for value in rows[name].to_pylist()}
-            held += [word for word in words if word in media or any(name in word for name in named)]
+            kept = set() if path.name == LINEAGE else media  # ids alone, so that a model can be named afterwards
+            held += [word for word in words if word in kept or any(name in word for name in named)]
         if held:
             collected.append(path.relative_to(ws.root))
     return collected
