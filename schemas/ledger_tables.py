@@ -23,11 +23,18 @@ RELEASES: Final = pa.schema(
         field("code", TEXT, "version of heterodub, with the git commit where known"),
         field("counts", TEXT, "JSON: clips and speakers per stage and split"),
         field("audit", TEXT, "JSON: expectations checked, all met"),
-        field("licences", pa.list_(TEXT), "licences of its admitted clips, as stated; unstated: of some none"),
+        field(
+            "licences", pa.list_(TEXT), "licences of its admitted clips, as stated; unstated: of some none", null=True
+        ),
         field("notes", pa.list_(TEXT), "what a reader should know, such as a small split"),
         field("file_lists", pa.list_(TEXT), "lists of release_files that together are all of its files"),
         field("takedowns", pa.list_(TEXT), "takedowns that took clips out of it since"),
-        field("same_at", TEXT, "JSON: newest versions of the tables that were audited and would be this release"),
+        field(
+            "same_at",
+            TEXT,
+            "JSON: newest versions of the tables that were audited and would be this release",
+            null=True,
+        ),
     ]
 )
 

@@ -39,9 +39,9 @@ def summarise(
     too); `media_seconds` and `realtime_factor` are of this run alone.
     """
     clips = tables.read(workspace, "clips", ["stage1", "stage2", "stage1_reasons", "stage2_reasons"])
-    catalog = tables.read(workspace, "catalog", ["uri", "state", "reason", "error"])
+    catalog = tables.read(workspace, "catalog", ["state", "reason"])
     first, second = clips["stage1"], clips["stage2"]
-    states = Counter(catalog["state"].to_pylist())
+    states = _counts(catalog["state"])
     return {
         "files": catalog.num_rows,
         "new_files": len(plan.fresh),
@@ -64,7 +64,7 @@ def summarise(
         "release": published.release_id,
         "release_is_new": published.is_new,
         "drift": [warning for drift in drifts if (warning := drift.warning())],
-        "disputed": list(_disputed(catalog)) if tally.reasons[_DISPUTE] else [],
+        "disputed": list(_disputed(workspace)) if tally.reasons[_DISPUTE] else [],
         "state": "partial" if tally.reasons[_DISPUTE] else "done",
         "notes": [*_losses(plan), *_unknown_licences(plan, policy), *published.notes],
     }
@@ -89,9 +89,10 @@ def _unknown_licences(plan: IngestPlan, policy: Policy) -> list[str]:
     return [f"no SPDX expression and no house licence of the policy: {', '.join(named)}{more}"]
 
 
-def _disputed(catalog: pa.Table) -> Iterator[str]:
+def _disputed(workspace: Workspace) -> Iterator[str]:
     """List files of equal bytes whose labels contradict each other, and how; no more than a screen of them."""
-    rows = catalog.filter(pc.equal(catalog["reason"], FileReason.LABELS_DISAGREE.value)).sort_by("uri")
+    is_disputed = pc.field("reason") == FileReason.LABELS_DISAGREE.value
+    rows = tables.read(workspace, "catalog", ["uri", "error"], filter=is_disputed).sort_by("uri")
     for row in rows.slice(0, _SHOWN).to_pylist():
         yield f"{row['uri']}: {row['error']}"
     if rows.num_rows > _SHOWN:
@@ -103,8 +104,15 @@ def _count(flags: Any) -> int:
     return int(pc.sum(flags).as_py() or 0)
 
 
-def _reasons(clips: Any, catalog: Any) -> Counter[str]:
-    counts: Counter[str] = Counter(f"file: {reason}" for reason in catalog["reason"].to_pylist() if reason)
+def _reasons(clips: pa.Table, catalog: pa.Table) -> Counter[str]:
+    counts = Counter({f"file: {reason}": count for reason, count in _counts(catalog["reason"]).items()})
     for stage in ("stage1", "stage2"):
-        counts.update(f"{stage}: {reason}" for reasons in clips[f"{stage}_reasons"].to_pylist() for reason in reasons)
+        refusals = _counts(pc.list_flatten(clips[f"{stage}_reasons"]))
+        counts.update({f"{stage}: {reason}": count for reason, count in refusals.items()})
     return counts
+
+
+def _counts(values: pa.ChunkedArray) -> Counter[str]:
+    """Numbers of equal values, in the order in which they first come; nulls are left out."""
+    counted_values = pc.value_counts(values.drop_null())
+    return Counter(dict(zip(*(counted_values.field(name).to_pylist() for name in ("values", "counts")), strict=True)))

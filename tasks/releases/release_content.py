@@ -43,7 +43,10 @@ def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: Rel
     origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(origin_parts).encode())
     rows = clips.sort_by("clip_id")
-    digest.update("".join(_as_json(rows.select(["clip_id", "speaker", *RIGHTS, "stage1", "stage2", "split"]))).encode())
+    digest.update("".join(_as_json(rows.select(["clip_id", "speaker", "stage1", "stage2", "split"]))).encode())
+    for name in RIGHTS:
+        if rows[name].null_count < rows.num_rows:  # releases from before the columns keep their ids
+            digest.update(f"{name}{''.join(_as_json(rows.select([name])))}".encode())
     for name in SIGNAL_NAMES:
         digest.update(rows[name].cast(pa.float64()).fill_null(math.nan).to_numpy().astype("<f8").tobytes())
     for stage in Stage:

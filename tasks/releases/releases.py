@@ -269,6 +269,8 @@ def _newest(rows: pa.Table) -> Release | None:
 
 
 def _release(row: dict[str, Any]) -> Release:
+    versions = json.dumps({table: row[f"{table}_version"] for table in PINNED})
+    row |= {"same_at": row["same_at"] or versions}  # null in a row from before the column
     row |= {name: json_cell(row, name) for name in _JSON}
-    row |= {name: tuple(row[name]) for name in _LISTS}
+    row |= {name: tuple(row[name] or ()) for name in _LISTS}
     return Release(**{field.name: row[field.name] for field in fields(Release)})

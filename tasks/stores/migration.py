@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from heterodub.schemas.display import message_of
+from heterodub.schemas.display import counted, message_of
 from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.reasons import FileState
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
-from . import delta
+from . import delta, tables
 from .workspace import MARKER, Workspace, layout_of
 
 Step = Callable[[Workspace, bool], Iterator[str]]
@@ -55,7 +57,25 @@ def _add(ws: Workspace, table: str, columns: list[pa.Field]) -> None:
         raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {message_of(error)}") from error
 
 
-STEPS: Final[dict[int, Step]] = {6: add_columns}
+def to_layout_7(ws: Workspace, dry_run: bool) -> Iterator[str]:
+    """Add the columns of layout 7, and let clips have the rights of their files.
+
+    Raises: WorkspaceError - a table cannot be read or written.
+    """
+    yield from add_columns(ws, dry_run)
+    stated = ["licence", "consent"]
+    rows = tables.read_any(ws, "catalog", ["media_id", *stated], pc.field("state") == FileState.MEASURED.value)
+    rights = {row.pop("media_id"): row for row in rows.to_pylist() if any(row[name] for name in stated)}
+    clips = tables.read_any(ws, "clips", ["clip_id", "media_id"], pc.field("media_id").isin(sorted(rights))).to_pylist()
+    if not clips:
+        return
+    yield f"table clips: licence and consent of their files on {counted(len(clips), 'clip')}"
+    if not dry_run:
+        columns = {name: pa.array([rights[clip["media_id"]][name] for clip in clips], pa.string()) for name in stated}
+        tables.update_columns(ws, "clips", pa.table({"clip_id": [clip["clip_id"] for clip in clips], **columns}))
+
+
+STEPS: Final[dict[int, Step]] = {6: to_layout_7}
 """Steps by the layout that they begin with. Layout 7 added lines that stand by: code of layout 6 would not see them,
 and a takedown by it would leave footage there."""
 

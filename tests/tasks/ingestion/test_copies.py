@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -114,7 +115,8 @@ def test_object_that_changed_since_it_was_hashed_is_noticed(s3, fetched, place, 
     assert worker.work_on(job, settings, load_policy()).refusal.reason is FileReason.CHANGED
 
 
-def test_worker_fetches_a_film_once(s3, fetched, media, settings):
+def test_worker_fetches_a_film_once(s3, fetched, media, settings, place, monkeypatch):
+    monkeypatch.setattr(worker, "_shared_scratch", lambda: SimpleNamespace(path=Path(place.folder)))
     store, proxy = s3
     content = (media / "s01-clean.mp4").read_bytes()
     store.pipe_file("films/film.mp4", content)
@@ -126,7 +128,9 @@ def test_worker_fetches_a_film_once(s3, fetched, media, settings):
     assert worker.work_on(job, settings, load_policy()).refusal is None
     assert proxy.fetched["/films/film.mp4"] == len(content)
     worker.identify(raw, settings)
+    assert kept(place) == {media_id}
     worker.forget_machine_copies()
+    assert kept(place) == set()
     none = settings.model_copy(update={"limits": LimitSettings(kept_copies_gib=0)})
     worker.identify(raw, none)
     assert proxy.fetched["/films/film.mp4"] == 3 * len(content)

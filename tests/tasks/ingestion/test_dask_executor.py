@@ -20,7 +20,7 @@ from heterodub.tasks.ingestion import dask_executor
 from heterodub.tasks.ingestion.child_process import ChildProcess
 from heterodub.tasks.ingestion.code_versions import versions_here
 from heterodub.tasks.ingestion.dask_client import open_client
-from heterodub.tasks.ingestion.dask_executor import spread
+from heterodub.tasks.ingestion.dask_executor import on_every_worker, spread
 
 from . import child_work
 from . import executor_work as work
@@ -34,6 +34,12 @@ def test_every_item_comes_back_once(two_workers):
     outcome = results(two_workers, work.double, range(200), "double")
     assert Counter(item for item, _ in outcome) == Counter(range(200))
     assert all(result == 2 * item for item, result in outcome)
+
+
+def test_work_on_every_worker_is_done_by_each_and_may_fail(two_workers, tmp_path):
+    on_every_worker(two_workers, partial(work.leave_a_mark, str(tmp_path)))
+    assert len(list(tmp_path.iterdir())) == 2
+    on_every_worker(two_workers, partial(work.leave_a_mark, str(tmp_path / "nowhere")))
 
 
 def test_local_cluster_refuses_clients_without_its_key(two_workers):

@@ -199,7 +199,7 @@ def work_here(
 def ingest(monkeypatch) -> Callable[..., Workspace]:
     monkeypatch.setattr(schedule, "CUT_ABOVE_BYTES", 0)
     monkeypatch.setattr(schedule, "LEAST_SEGMENT_S", 4.0)
-    two_threads = SimpleNamespace(nthreads=lambda: {"here": 2})
+    two_threads = SimpleNamespace(nthreads=lambda: {"here": 2}, run=lambda work, on_error: work())
 
     def run(folder: Path, settings, lost: int | None = None) -> Workspace:
         monkeypatch.setattr(driver, "spread", partial(work_here, lost))

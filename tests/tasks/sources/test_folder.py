@@ -109,6 +109,16 @@ def test_order_is_stable_and_by_name(tmp_path):
     assert listed(tmp_path) == listed(tmp_path)
 
 
+def test_folder_is_listed_by_pages(tmp_path, monkeypatch):
+    for number in range(7):
+        (tmp_path / f"{number}.mp4").write_bytes(b"1")
+    (tmp_path / "metadata.csv").write_text("file_name,speaker\n6.mp4,ann\n")
+    whole = listed(tmp_path)
+    monkeypatch.setattr("heterodub.tasks.sources.folder._PAGE_ENTRIES", 2)
+    assert sorted(listed(tmp_path), key=lambda raw: raw.uri) == whole
+    assert [raw.speaker for raw in whole] == [None] * 6 + ["ann"]
+
+
 @pytest.mark.parametrize(
     ("glob", "names"),
     [

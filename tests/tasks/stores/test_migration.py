@@ -5,6 +5,8 @@ import tarfile
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import write_deltalake
 from typer.testing import CliRunner
@@ -95,3 +97,20 @@ def test_layouts_that_cannot_be_migrated_are_refused(root, layout, why):
 def test_folder_that_is_no_workspace_is_refused(tmp_path):
     with pytest.raises(WorkspaceError, match="no workspace"):
         migrate(str(tmp_path))
+
+
+def test_clips_get_the_rights_of_their_files(root):
+    """Of a file with a consent, and of one without: in the catalog as layout 6 had it."""
+    marker = root / MARKER
+    before = marker.read_text()
+    marker.write_text(f'{{"layout_version": {LAYOUT_VERSION}}}')
+    ws = Workspace.open(str(root))
+    uri, *_ = tables.read(ws, "catalog")["uri"].to_pylist()
+    changes = {"uri": [uri], "licence": ["CC0-1.0"], "consent": ["given"], "state": ["measured"]}
+    tables.update_columns(ws, "catalog", pa.table(changes), key="uri")
+    marker.write_text(before)
+    (media,) = tables.read(ws, "catalog", ["media_id"], filter=pc.field("uri") == uri)["media_id"].to_pylist()
+    assert any("licence and consent" in change for change in migrate(str(root)).changes)
+    for clip in tables.read(ws, "clips", ["media_id", "licence", "consent"]).to_pylist():
+        stated = ("CC0-1.0", "given") if clip["media_id"] == media else (None, None)
+        assert (clip["licence"], clip["consent"]) == stated
