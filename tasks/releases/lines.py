@@ -126,15 +126,15 @@ def require_extractor(ws: Workspace, settings: Settings, files: int) -> None:
         )
 
 
-def require_one(line: Workspace, versions: Mapping[str, int]) -> None:
-    """Refuse to publish tables that hold rows of several extractors, as before a first release.
+def require_one(line: Workspace, clips: pa.Table, catalog: int) -> None:
+    """Refuse to publish clips of several extractors, as before a first release. catalog: version of that table.
 
     Raises: AuditFailedError - the text names the corpora of each. WorkspaceError, NotFoundError - as tables.read.
     """
-    if len(pc.unique(tables.read(line, "clips", ["extractor"], versions["clips"])["extractor"])) < 2:
+    if len(pc.unique(clips["extractor"])) < 2:
         return
     columns, measured = ["extractor", "corpus"], pc.field("state") == FileState.MEASURED.value
-    rows = tables.read(line, "catalog", columns, versions["catalog"], measured).to_pylist()
+    rows = tables.read(line, "catalog", columns, catalog, measured).to_pylist()
     counts = Counter(tuple(row.values()) for row in rows)
     named = "; ".join(
         f"{counted(count, 'file')} of corpus {corpus} by {extractor}"

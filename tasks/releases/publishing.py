@@ -168,7 +168,7 @@ def _publish(
         clips = tables.read(line, "clips", ["backend", "extractor"], versions["clips"])
         if not clips.num_rows:
             return PublishResult(None, False, ("no clip was stored, so there is nothing to publish", *source.notes))
-        lines.require_one(line, versions)
+        lines.require_one(line, clips, versions["catalog"])
         from .audit.audit import audit
 
         with audit_pages(workspace) as folder:
