@@ -64,10 +64,11 @@ class FootageRows:
         return [*by_id.values()]
 
     def values(self, table: str, column: str) -> set[str]:
-        """Return the values of a column by now."""
+        """Return the values of a column, of now and of older releases."""
         found: set[str] = set()
-        for piece in pieces(self.ws, table, [column]):
-            found.update(pc.unique(piece[column]).drop_null().to_pylist())
+        for version in (None, self._older_files[table]):
+            for piece in pieces(self.ws, table, [column], version=version):
+                found.update(pc.unique(piece[column]).drop_null().to_pylist())
         return found
 
 
