@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
 import pyarrow as pa
@@ -73,11 +74,11 @@ class FootageRows:
         return [*by_id.values()]
 
     def values(self, table: str, column: str) -> set[str]:
-        """Return the values of a column by now."""
+        """Return the values of a column, of now and of older releases."""
         found: set[str] = set()
-        for line in self._lines:
-            for piece in pieces(line, table, [column]):
-                found.update(pc.unique(piece[column]).drop_null().to_pylist())
+        older = pieces(self.ws, table, [column], version=self._older_files[table])
+        for piece in chain(older, *(pieces(line, table, [column]) for line in self._lines)):
+            found.update(pc.unique(piece[column]).drop_null().to_pylist())
         return found
 
 

@@ -24,7 +24,7 @@ def _noisy(chance, data, rate):
     return np.packbits(bits ^ (chance.random(len(bits)) < rate)).tobytes()
 
 
-def _rows(seed: int, films: int = 12) -> list[dict]:
+def chained_rows(seed: int, films: int = 12) -> list[dict]:
     """Clips of films that share pictures, sounds or faces in chains: each resembles the one before more than others."""
     chance = np.random.default_rng(seed)
     rows = []
@@ -59,7 +59,7 @@ def _expected(ws: Workspace) -> tuple[dict[str, str], dict[str, str]]:
 @pytest.mark.parametrize("seed", range(2))
 def test_clusters_equal_those_of_all_clips_in_any_order_of_arrival_and_after_deletions(tmp_path, seed, monkeypatch):
     monkeypatch.setattr(near_duplicates, "BLOCK", 7)
-    chance, ws, rows = random.Random(seed), new_workspace(tmp_path), _rows(seed)
+    chance, ws, rows = random.Random(seed), new_workspace(tmp_path), chained_rows(seed)
     chance.shuffle(rows)
     joined, row_of = 0, {row["media_id"]: row for row in rows}
     while rows:
