@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Rgb
 from heterodub.model.features.landmarks import box as box_of
+from heterodub.model.features.landmarks import bridged
 from heterodub.model.features.timing import frame_to_second, seconds_to_frames
 from heterodub.schemas.config.settings import ClipSettings
 from heterodub.tasks.faces.breaks import Frames, between, breaks
@@ -21,6 +22,7 @@ from heterodub.tasks.faces.patches import FacePatches
 from heterodub.tasks.faces.tracker import FaceObservation
 from heterodub.tasks.faces.window import Window, next_window, scale_square, square_of
 from heterodub.tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
+from heterodub.tasks.quality.measure import FaceTrack
 from heterodub.tasks.quality.picture import FacePicture, measure_face
 
 MEASURE_EVERY_FRAMES = 5
@@ -105,6 +107,23 @@ class Draft:
         del self.content[at:]
         rest.patches, self.patches = self.patches.between(at, at + rest.frames), self.patches.between(0, at)
         return rest
+
+    def face_track(self) -> FaceTrack:
+        """Return the face of the clip as arrays; where it was lost, its points are bridged."""
+        faces = [frame.face for frame in self.content]
+        tracked = np.array([face.tracked for face in faces])
+        return FaceTrack(
+            points=bridged(np.stack([face.points for face in faces]).astype(np.float32), tracked),
+            tracked=tracked,
+            score=np.array([face.score for face in faces], np.float32),
+            angles=np.array([(face.yaw, face.pitch, face.roll) for face in faces], np.float32),
+            crowded=np.array([frame.is_crowded for frame in self.content]),
+            is_new=np.array([frame.is_new for frame in self.content]),
+            is_still=np.array([frame.is_still for frame in self.content]),
+            is_combed=np.array([frame.is_combed for frame in self.content]),
+            occluded=np.array([frame.is_occluded for frame in self.content]),
+            looks=tuple(frame.look for frame in self.content if frame.look is not None),
+        )
 
     def drop_lost_tail(self) -> None:
         """Take off the last frames in which the face was no longer tracked."""

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from heterodub.model.features.landmarks import bridged
 from heterodub.model.features.mel import log_mel
 from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second, section_of
 from heterodub.schemas.config.settings import Settings
@@ -187,7 +186,7 @@ class _Analyst:
         ):
             for draft in self.sounds.drafts(self._drafts(video), self._av_sync_score):
                 clip = rows.clip_id(self.origin, draft)
-                face = _face_track(draft)
+                face = draft.face_track()
                 admission = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
                 if admission and admission.stage1:
                     span = draft.start_frame + admission.shift_frames, draft.frames
@@ -259,7 +258,7 @@ class _Analyst:
     def _av_sync_score(self, draft: Draft, sound: Sound) -> float | None:
         """Score how well one of several sounds fits a clip's mouth; None where that cannot be measured."""
         samples = sound.read(frame_to_sample(draft.start_frame), frame_to_sample(draft.frames))
-        face = _face_track(draft)
+        face = draft.face_track()
         mel = log_mel(samples, draft.frames)
         sync = measure_av_sync(face.points, face.usable, mel, speech_probability(samples))
         return sync.score if isinstance(sync, AvSync) else None
@@ -285,21 +284,3 @@ class _Analyst:
             return FileOutcome(FileState.MEASURED, None, truncated, notes)
         reason = FileReason.TOO_SHORT if self.faces_seen else FileReason.NO_FACE
         return FileOutcome(FileState.REJECTED, reason, truncated, notes)
-
-
-def _face_track(draft: Draft) -> FaceTrack:
-    content = draft.content
-    faces = [frame.face for frame in content]
-    tracked = np.array([face.tracked for face in faces])
-    return FaceTrack(
-        points=bridged(np.stack([face.points for face in faces]).astype(np.float32), tracked),
-        tracked=tracked,
-        score=np.array([face.score for face in faces], np.float32),
-        angles=np.array([(face.yaw, face.pitch, face.roll) for face in faces], np.float32),
-        crowded=np.array([frame.is_crowded for frame in content]),
-        is_new=np.array([frame.is_new for frame in content]),
-        is_still=np.array([frame.is_still for frame in content]),
-        is_combed=np.array([frame.is_combed for frame in content]),
-        occluded=np.array([frame.is_occluded for frame in content]),
-        looks=tuple(frame.look for frame in content if frame.look is not None),
-    )

@@ -6,7 +6,7 @@ clips that are newly admitted.
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,9 +30,9 @@ from heterodub.tasks.quality.routing import overrule, route_columns, with_rights
 from heterodub.tasks.releases.lines import require_extractor
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy
+from heterodub.tasks.stores.folders import files_in_folder
 from heterodub.tasks.stores.labels import verdicts_by_clip
 from heterodub.tasks.stores.line_labels import labels_of_line
-from heterodub.tasks.stores.parquet import names_in_folder
 from heterodub.tasks.stores.parts import PartFile, commit_parts, find_part, part_name
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -142,7 +142,7 @@ def apply_reroute(
         raise ValueError(f"{len(jobs)} files hold newly admitted clips: a cluster must decode them")
     failed: dict[str, MediaRefusedError] = {}
     parts: dict[str, list[PartFile]] = {stage.value: [] for stage in Stage}
-    ready = {stage.value: names_in_folder(workspace, stage.value) for stage in Stage} if jobs else {}
+    ready = {stage.value: files_in_folder(workspace, stage.value) for stage in Stage} if jobs else {}
     left = [job for job in jobs if not _take_up(workspace, job, settings.extractor, ready, parts)]
     progress.phase("extract", len(left))
     work = partial(work_on, settings=settings.rooted(), policy=plan.policy)
@@ -169,7 +169,7 @@ def _take_up(
     workspace: Workspace,
     job: FileJob,
     extractor: str,
-    ready: Mapping[str, set[str]],
+    ready: Mapping[str, Collection[str]],
     parts: Mapping[str, list[PartFile]],
 ) -> bool:
     """Return True if all payload that the job would make lies ready; then add it to `parts`. ready: files by table."""

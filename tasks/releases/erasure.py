@@ -13,7 +13,7 @@ from heterodub.schemas.display import counted
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.stores import delta, tables, vacuum
 from heterodub.tasks.stores.delta import DataFile
-from heterodub.tasks.stores.parquet import StoredFile, files_in_folder
+from heterodub.tasks.stores.folders import StoredFile, files_in_folder
 from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
 

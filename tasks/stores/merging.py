@@ -42,7 +42,7 @@ def merge_parts(
 ) -> int:
     """Merge the small files of a payload table, if there are many; return the version that holds the same rows.
 
-    `note` is told of the merged files when they are written, before readers see them.
+    `note` is called with the merged files when they are written, before readers see them.
 
     Nothing is merged where the table has changed since `version`, which was audited: what others store meanwhile may
     be half of a batch.

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,8 +31,6 @@ _ROWS_PER_ROW_GROUP: Final = 8_192
 PAYLOAD: Final = ("stage1", "stage2")
 """Tables whose files are written by workers."""
 
-_MARKS: Final = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
-"""What file systems call the mark of a file's content, or of its last change."""
 
 _SINGLE_FILES: Final = 2 * 32
 """Files of this machine that are read one after the other; more, and those of a remote store, are scanned at once."""
@@ -268,40 +266,6 @@ def _damaged(ws: Workspace, table: str, file: DataFile, error: Exception) -> Wor
 
 def _erased(ws: Workspace, table: str) -> NotFoundError:
     return NotFoundError(f"files of this version of {table} in {ws.root} are gone: too old, or lost")
-
-
-def names_in_folder(ws: Workspace, table: str) -> set[str]:
-    """List the data files in the table's folder, whether a version names them or not."""
-    files = ws.filesystem()
-    entries = files.ls(ws.path(table), detail=False) if files.exists(ws.path(table)) else []
-    return {str(entry).rsplit("/", 1)[-1] for entry in entries if str(entry).endswith(".parquet")}
-
-
-class StoredFile(NamedTuple):
-    """A file in a table's folder. mark: its ETag, or time of change where there is none."""
-
-    size_bytes: int
-    mark: str
-
-
-def files_in_folder(ws: Workspace, table: str) -> dict[str, StoredFile]:
-    """List the data files in the table's folder as they are, whether a version names them or not; none is opened.
-
-    Raises: WorkspaceError - the folder cannot be listed.
-    """
-    files = ws.filesystem()
-    try:
-        with as_os_errors():
-            entries = files.ls(ws.path(table), detail=True) if files.exists(ws.path(table)) else []
-    except OSError as error:
-        raise WorkspaceError(f"table {table} of {ws.root} cannot be listed: {message_of(error)}") from error
-    return {
-        str(entry["name"]).rsplit("/", 1)[-1]: StoredFile(
-            int(entry["size"]), str(next(filter(None, map(entry.get, _MARKS)), ""))
-        )
-        for entry in entries
-        if str(entry["name"]).endswith(".parquet")
-    }
 
 
 def open_file(ws: Workspace, table: str, name: str, pre_buffer: bool = False) -> pq.ParquetFile:

@@ -13,7 +13,8 @@ from heterodub.schemas.errors import WorkspaceError
 
 from . import tables
 from .delta import dead_files
-from .parquet import PAYLOAD, names_in_folder, open_file
+from .folders import files_in_folder
+from .parquet import PAYLOAD, open_file
 from .remote import as_os_errors
 from .removal import remove
 from .workspace import Workspace
@@ -33,7 +34,7 @@ def erase(ws: Workspace, table: str, keep: Collection[str] = (), older_than_days
     try:
         with as_os_errors():
             dead = dead_files(ws, table, 24 * older_than_days) - set(keep)
-            for name in sorted(dead & names_in_folder(ws, table)):
+            for name in sorted(dead & files_in_folder(ws, table).keys()):
                 with suppress(FileNotFoundError):  # another process erases, too
                     if not older_than_days or _age(files, ws.path(table, name)) > timedelta(older_than_days):
                         remove(ws, table, name)
@@ -60,7 +61,7 @@ def strays(ws: Workspace, table: str, key: str, values: Collection[str], keep: C
         raise ValueError(f"files of {table} are distinguished by media_id, not by {key}")
     named = {*tables.file_names(ws, table), *keep}
     gone = set(values)
-    return [name for name in sorted(names_in_folder(ws, table) - named) if _holds(ws, table, name, key, gone)]
+    return [name for name in sorted(files_in_folder(ws, table).keys() - named) if _holds(ws, table, name, key, gone)]
 
 
 def _holds(ws: Workspace, table: str, name: str, key: str, values: set[str]) -> bool:

@@ -73,7 +73,7 @@ class Suspects:
 
 @dataclass
 class _Pass:
-    """What a pass over all rows keeps."""
+    """Values that a pass over all rows keeps."""
 
     uris: list[Hashes] = field(default_factory=list)
     measured: list[Hashes] = field(default_factory=list)

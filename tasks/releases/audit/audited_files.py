@@ -16,7 +16,7 @@ from heterodub.schemas.expectations import Suite
 from heterodub.schemas.ledger_tables import AUDITED_FILES
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
-from heterodub.tasks.stores.parquet import StoredFile, files_in_folder
+from heterodub.tasks.stores.folders import StoredFile, files_in_folder
 from heterodub.tasks.stores.workspace import Workspace
 
 COUNTS_VERSION: Final = 1
