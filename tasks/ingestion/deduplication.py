@@ -150,14 +150,35 @@ def _is_done(chosen: RawFile, before: catalog.Row, names: Collection[str]) -> bo
     return before["state"] != FileState.QUARANTINED or before["uri"] not in names
 
 
+def relabel_in_use(workspace: Workspace, files: Iterable[RawFile], settings: Settings, extractor: str) -> None:
+    """Store the new labels of files that an ingest into another line works on in the tables in use, too: these go on
+    being published, and a consent may have been withdrawn. extractor: of the line in use.
+    """
+    named = {raw.uri: raw for raw in files}
+    rows = catalog.rows_about(workspace, named, ())
+    same = (raw for uri, raw in named.items() if uri in rows and rows[uri]["stamp"] == raw.stamp)
+    relabel(
+        workspace,
+        [raw for raw in same if catalog.relabelled_row(raw, rows[raw.uri]) != rows[raw.uri]],
+        settings,
+        extractor=extractor,
+    )
+
+
 def relabel(
-    workspace: Workspace, files: Iterable[RawFile], settings: Settings, listed: ListedAmong = nobody
+    workspace: Workspace,
+    files: Iterable[RawFile],
+    settings: Settings,
+    listed: ListedAmong = nobody,
+    extractor: str | None = None,
 ) -> list[catalog.Row]:
     """Store the new labels of files that are done: their speaker, corpus, rights and language.
     Returns the rows that give nothing from now on.
 
-    listed: says which files the same listing names besides, with labels that the catalog knows.
+    listed: says which files the same listing names besides, with labels that the catalog knows. extractor: of the
+    files' rows, if it is not that of the settings.
     """
+    extractor = extractor or settings.extractor
     named = {raw.uri: raw for raw in files}
     if not named:
         return []
@@ -169,8 +190,8 @@ def relabel(
             contents.setdefault(row["media_id"], []).append(catalog.raw_of(row))
     before = rows | catalog.rows_about(workspace, (), contents)
     is_gone = partial(gone, origins=settings.limits.web_origins)
-    resolution = resolve(contents, before | now, settings.extractor, listed, is_gone=is_gone)
-    return store_resolution(workspace, resolution, before, settings.extractor, now)
+    resolution = resolve(contents, before | now, extractor, listed, is_gone=is_gone)
+    return store_resolution(workspace, resolution, before, extractor, now)
 
 
 def store_resolution(

@@ -27,7 +27,7 @@ from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
 from heterodub.tasks.monitoring.progress import current_progress
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.preflight.data import check_ingest, mapped_columns
-from heterodub.tasks.releases.lines import line_of
+from heterodub.tasks.releases.lines import line_in_use, line_of
 from heterodub.tasks.releases.publishing import PublishResult, publish
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.sources.open import source_files
@@ -109,7 +109,9 @@ def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, po
 
     Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
     """
-    workspace, listed = line_of(workspace, settings), plan.labelled.among
+    in_use, workspace, listed = workspace, line_of(workspace, settings), plan.labelled.among
+    if workspace.line and (extractor := line_in_use(in_use)):
+        deduplication.relabel_in_use(in_use, (*plan.fresh, *plan.relabelled), settings, extractor)
     unread = deduplication.relabel(workspace, plan.relabelled, settings, listed)
     if not plan.fresh:
         deduplication.merge_twins(workspace, settings, catalog.twin_rows(workspace))

@@ -66,7 +66,9 @@ def to_layout_7(ws: Workspace, dry_run: bool) -> Iterator[str]:
     stated = ["licence", "consent"]
     rows = tables.read_any(ws, "catalog", ["media_id", *stated], pc.field("state") == FileState.MEASURED.value)
     rights = {row.pop("media_id"): row for row in rows.to_pylist() if any(row[name] for name in stated)}
-    clips = tables.read_any(ws, "clips", ["clip_id", "media_id"], pc.field("media_id").isin(sorted(rights))).to_pylist()
+    clips = tables.read_any(
+        ws, "clips", ["clip_id", "media_id"], pc.field("media_id").isin(pa.array(sorted(rights), pa.string()))
+    ).to_pylist()
     if not clips:
         return
     yield f"table clips: licence and consent of their files on {counted(len(clips), 'clip')}"

@@ -103,6 +103,23 @@ def test_old_line_is_published_until_the_new_one_is_whole(two_corpora, settings,
     assert not (place / STANDBY / new.extractor).exists()
 
 
+def test_changed_labels_of_a_listing_reach_both_lines(two_corpora, settings, place, tmp_path):
+    """A consent that is withdrawn while the new line is filled leaves the releases of the old one, too."""
+    new, ws = settings(place, 60), Workspace.open(str(place))
+    before, listing = releases.latest(ws), tmp_path / "a.csv"
+    for number, consent in enumerate(("given", "withdrawn")):
+        listing.write_text(f"uri,consent\n{two_corpora / 'a' / 'head.mp4'},{consent}\n")
+        published = run(listing, new, corpus="a")[2]
+        for tables_of in (ws, ws.of_line(new.extractor)):
+            (clip,) = (row for row in tables.read(tables_of, "clips").to_pylist() if row["corpus"] == "a")
+            assert (clip["consent"], "consent_not_permitted" in clip["stage2_reasons"]) == (consent, bool(number))
+            assert not (number and (clip["stage1"] or clip["stage2"]))
+    last = releases.latest(ws)
+    assert published.release_id == last.release_id != before.release_id and last.extractor == before.extractor
+    stored = {row["clip_id"] for row in contents(place)["stage2"]}
+    assert stored == {row["clip_id"] for row in contents(place)["clips"] if row["stage2"]}
+
+
 def test_labels_and_policies_reach_the_line_that_stands_by(two_corpora, settings, place, policies):
     """A person refuses stage 2 of a's clip before a is measured anew, and keeps stage 1 of it against a new policy."""
     old, new = settings(place), settings(place, 60)
