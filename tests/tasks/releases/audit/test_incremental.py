@@ -210,7 +210,7 @@ def _changed(ws, media, chance):
         "snr_db": float("nan"),
         "media_id": sample.media_id(other),
     }
-    name = chance.choice(list(changes))
+    name = chance.choice([*changes, "speaker", "speaker", "split_group"])
     kind = sample.CLIPS.field(name).type
     rows = pa.table({"clip_id": [sample.clip_id(one, chance.randrange(2))], name: pa.array([changes[name]], kind)})
     tables.update_columns(ws, "clips", rows)
@@ -271,7 +271,7 @@ _STEPS = [
 ]
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 4))])
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.long) for seed in (0, 1, 3))])
 def test_incremental_verdicts_are_those_of_a_plain_audit_of_everything(tmp_path, monkeypatch, seed):
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
     chance, ws, verdicts = random.Random(seed), new_workspace(tmp_path), []
