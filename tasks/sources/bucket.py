@@ -39,9 +39,9 @@ def objects_below(root: str, inventory: str | None, origins: Sequence[str]) -> R
             for rows in inventory_pages(read_inventory(inventory, origins), place, origins):
                 objects.add(rows)
             return objects
-        for page in object_pages(store, place):
-            rows_of = zip(*map(_object, page), strict=True) if page else iter([[]] * len(OBJECTS))
-            arrays = [pa.array(column, field.type) for column, field in zip(rows_of, OBJECTS, strict=True)]
+        for page in filter(None, object_pages(store, place)):
+            columns = zip(*map(_object, page), strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, OBJECTS, strict=True)]
             objects.add(pa.record_batch(arrays, schema=OBJECTS))
     return objects
 

@@ -133,9 +133,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _matches(pattern: str, relative: PurePath) -> bool:
-    text = str(relative)
-    return pattern in _EVERYTHING or fnmatch(text, pattern) or fnmatch(text, pattern.removeprefix("**/"))
+def _matches(pattern: str, relative: str | PurePath) -> bool:
+    if pattern in _EVERYTHING:
+        return True
+    text = str(PurePath(relative))
+    return fnmatch(text, pattern) or fnmatch(text, pattern.removeprefix("**/"))
 
 
 def _odd_folder(corpus: Corpus, path: Path) -> RawFile | None:
@@ -201,7 +203,7 @@ def _remote(corpus: Corpus, origins: Sequence[str], labels: FolderLabels) -> Ite
             if path.startswith(own) or (path.endswith("/") and not size):
                 continue  # a key with a slash at its end is how consoles show an empty folder
             relative = path.removeprefix(root).lstrip("/") or PurePath(path).name
-            if _matches(corpus.glob, PurePath(relative)):
+            if _matches(corpus.glob, relative):
                 yield _raw(corpus, named(path), size, f"{size}-{mark}", relative)
 
 
