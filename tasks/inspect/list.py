@@ -15,6 +15,7 @@ from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import ClipReason, FileReason, FileState
 from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.stores.arrays import flags, texts
 from heterodub.tasks.stores.labels import read_labels, texts_of
 from heterodub.tasks.stores.scan import first_rows, pieces, read_where
 from heterodub.tasks.stores.where import RowCondition, among, equal, is_set
@@ -125,13 +126,14 @@ def _clip_conditions(query: ListQuery) -> Iterator[RowCondition]:
 
 def _refused_for(reason: str) -> RowCondition:
     """Return a condition for the clips that either stage refuses for this reason."""
+    wanted = texts([reason])
 
     def mask(clips: pa.Table) -> pa.Array:
         hit = np.zeros(clips.num_rows, bool)
         for column in _REASONS:
             lists = clips[column].combine_chunks()
-            hit[pc.list_parent_indices(lists).filter(pc.equal(pc.list_flatten(lists), reason))] = True
-        return pa.array(hit)
+            hit[pc.list_parent_indices(lists).filter(pc.is_in(pc.list_flatten(lists), value_set=wanted))] = True
+        return flags(hit)
 
     return RowCondition(frozenset(_REASONS), mask)
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from heterodub.schemas.tables import TABLES
 
 from . import delta
+from .arrays import integers, texts
 from .delta import DataFile
 from .parquet import open_file, reading_errors
 from .tables import TableVersion, files_of, in_order
@@ -114,7 +115,7 @@ def read_where(
 
     Raises: as row_groups.
     """
-    return pa.concat_tables([_selection(table, columns).empty_table(), *pieces(ws, table, columns, where, version)])
+    return pa.concat_tables([_nothing(table, columns), *pieces(ws, table, columns, where, version)])
 
 
 def _meant(group: RowGroup, columns: Sequence[str], where: RowCondition | None) -> pa.Table | None:
@@ -128,6 +129,10 @@ def _meant(group: RowGroup, columns: Sequence[str], where: RowCondition | None) 
     others = group.read([name for name in columns if name not in where.columns])
     arrays = [(keys if name in where.columns else others)[name] for name in columns]
     return pa.Table.from_arrays(arrays, schema=_selection(group.table, columns)).filter(mask)
+
+
+def _nothing(table: str, columns: Sequence[str]) -> pa.Table:
+    return pa.Table.from_batches([], _selection(table, columns))
 
 
 def _selection(table: str, columns: Sequence[str]) -> pa.Schema:
@@ -157,12 +162,13 @@ def first_rows(
     """
     if count is None:
         needed = [*columns, *(name for name in order if name not in columns)]
-        every = [_selection(table, needed).empty_table(), *pieces(ws, table, needed, where)]
+        every = [_nothing(table, needed), *pieces(ws, table, needed, where)]
         rows = in_order(pa.concat_tables(every), order)
         return FirstRows(rows.select(columns), rows.num_rows)
     files = files_of(ws, table) if delta.exists(ws, table) else ()
     places, total = _first_places(ws, table, order, count, where, files)
-    return FirstRows(_at(ws, table, columns, places, files), total)
+    empty = _nothing(table, columns)
+    return FirstRows(empty if places is None else _at(ws, table, columns, places, files), total)
 
 
 def _first_places(
@@ -172,8 +178,8 @@ def _first_places(
     count: int,
     where: RowCondition | None,
     files: Sequence[DataFile],
-) -> tuple[pa.Table, int]:
-    """Return the places of the first rows, in order, and the number of all."""
+) -> tuple[pa.Table | None, int]:
+    """Return the places of the first rows, in order, None where there are none, and the number of all."""
     first: pa.Table | None = None
     total = 0
     for group in row_groups(ws, table, where, files):
@@ -187,15 +193,16 @@ def _first_places(
         keys = _with_place(group, order)
         keys = keys if mask is None else keys.filter(mask)
         first = _first(keys if first is None else pa.concat_tables([first, keys]), order, count)
-    return first if first is not None else pa.table({name: [] for name in _PLACE}), total
+    return first, total
 
 
 def _with_place(group: RowGroup, columns: Sequence[str]) -> pa.Table:
     rows = group.read(columns)
-    values: tuple[Any, ...] = (pa.scalar(group.file.name), pa.scalar(group.number))
-    for name, value in zip(_PLACE, values, strict=False):
-        rows = rows.append_column(name, pa.repeat(value, rows.num_rows))
-    return rows.append_column("row", pa.array(range(rows.num_rows), pa.int64()))
+    many = rows.num_rows
+    places = texts([group.file.name] * many), integers([group.number] * many), integers(range(many))
+    for name, column in zip(_PLACE, places, strict=True):
+        rows = rows.append_column(name, column)
+    return rows
 
 
 def _first(rows: pa.Table, order: Sequence[str], count: int) -> pa.Table:
@@ -211,9 +218,9 @@ def _at(ws: Workspace, table: str, columns: Sequence[str], places: pa.Table, fil
     for number, place in enumerate(places.select(_PLACE).to_pylist()):
         wanted.setdefault((place["file"], place["group"]), []).append((place["row"], number))
     named = {name for name, _ in wanted}
-    found, numbers = [_selection(table, columns).empty_table()], []
+    found, numbers = [_nothing(table, columns)], []
     for group in row_groups(ws, table, None, [file for file in files if file.name in named]):
         if rows := wanted.get((group.file.name, group.number)):
-            found.append(group.read(columns).take(pa.array([row for row, _ in rows])))
+            found.append(group.read(columns).take(integers(row for row, _ in rows)))
             numbers += [number for _, number in rows]
-    return pa.concat_tables(found).take(pc.sort_indices(pa.array(numbers, pa.int64())))
+    return pa.concat_tables(found).take(pc.sort_indices(integers(numbers)))

@@ -12,6 +12,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .arrays import flags, texts
+
 Mask = Any
 """Array of bool: True for each row that is meant; null counts as False."""
 
@@ -72,7 +74,7 @@ def equal(column: str, value: str) -> RowCondition:
 def among(column: str, values: Iterable[str]) -> RowCondition:
     """Rows with one of some texts. A name that is not UTF-8 is among the values of no table."""
     ordered = sorted({value for value in values if not _SURROGATES.search(value)})
-    value_set, names = pa.array(ordered, pa.string()), frozenset(ordered if len(ordered) > _MANY else ())
+    value_set, names = texts(ordered), frozenset(ordered if len(ordered) > _MANY else ())
 
     def may_hold(low: str, high: str) -> bool:
         place = bisect_left(ordered, low)
@@ -80,7 +82,7 @@ def among(column: str, values: Iterable[str]) -> RowCondition:
 
     def mask(rows: pa.Table) -> Mask:
         if names:
-            return pa.array([value in names for value in rows[column].to_pylist()], pa.bool_())
+            return flags(value in names for value in rows[column].to_pylist())
         return pc.is_in(rows[column], value_set=value_set)
 
     return RowCondition(frozenset({column}), mask, {column: may_hold})
