@@ -29,7 +29,7 @@ from heterodub.tasks.stores.merging import merge_parts
 from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
-from . import lines, releases
+from . import lines, releases, rights
 from .audit.audited_files import checks_id, keep_merged
 from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
@@ -89,7 +89,8 @@ def publish(
     since. If that is still stored then, nothing is published, and a note says why. `show` gets the last audit's result,
     passed or not.
 
-    Raises: AuditFailedError - a row broke an expectation; nothing is published, and the text names rows.
+    Raises: AuditFailedError - a row broke an expectation, or is admitted against the policy's rights; nothing is
+    published, and the text names rows.
     WorkspaceError - the store cannot be written. NotFoundError - files of the newest versions are lost.
     """
     for wait_s in (BATCH_IS_STORED_S, 0):
@@ -165,10 +166,11 @@ def _publish(
         versions = releases.current_versions(line)
         if last and source.is_last(last, versions, policy):
             return PublishResult(last.release_id, False, last.notes + source.notes)
-        clips = tables.read(line, "clips", ["backend", "extractor"], versions["clips"])
+        clips = tables.read(line, "clips", ["backend", "extractor", *rights.COLUMNS], versions["clips"])
         if not clips.num_rows:
             return PublishResult(None, False, ("no clip was stored, so there is nothing to publish", *source.notes))
         lines.require_one(line, clips, versions["catalog"])
+        rights.require_rights(clips, policy)
         from .audit.audit import audit
 
         with audit_pages(workspace) as folder:

@@ -2,16 +2,22 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import AuditFailedError
 from heterodub.schemas.policy import load_policy
+from heterodub.schemas.reasons import Stage
+from heterodub.tasks.ingestion.reroute import apply_reroute, plan_reroute
+from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.publishing import audit_pages, publish
 from heterodub.tasks.stores import merging, tables, tombstones, vacuum
+from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.batches import KnownMedia, commit_batch, drop_media
+from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
@@ -144,3 +150,23 @@ def test_damage_without_a_writer_fails_the_audit(tmp_path: Path, monkeypatch):
 
 def _parquet(ws: Workspace) -> set[str]:
     return {path.name for path in Path(ws.path("clips")).glob("*.parquet")}
+
+
+def test_barred_clips_are_published_by_no_way(tmp_path: Path):
+    """Not by a label, a route or rows that somebody edits: an edit is refused, then `route` puts it right."""
+    ws, policy = new_workspace(tmp_path), load_policy()
+    fill(ws, range(3))
+    set_policy(ws, policy)
+    first = publish(ws, Settings(), policy)
+    clip, media = (tables.read(ws, "clips", [name])[name].to_pylist()[0] for name in ("clip_id", "media_id"))
+    changes = {"clip_id": [clip], "consent": ["refused: by phone"]}
+    tables.update_columns(ws, "clips", pa.table(changes))
+    store_labels(ws, [NewLabel(clip, media, stage, True, "wanted", "Ann") for stage in Stage])
+    with pytest.raises(AuditFailedError, match=r"admits 1 clip against .*consent_not_permitted; .*'refused: by phone'"):
+        publish(ws, Settings(), policy)
+    assert releases.latest(ws).release_id == first.release_id
+    apply_reroute(None, ws, plan_reroute(ws, policy), Settings(workspace=ws.root), ProgressSink())
+    assert publish(ws, Settings(), policy).is_new
+    published = releases.read_table(ws, releases.latest(ws), "clips", ["clip_id", "stage1", "stage2"]).to_pylist()
+    assert [row for row in published if row["clip_id"] == clip] == [{"clip_id": clip, "stage1": False, "stage2": False}]
+    assert clip not in tables.read(ws, "stage1", ["clip_id"])["clip_id"].to_pylist()
