@@ -105,6 +105,7 @@ def clip_row(number: int, rng: np.random.Generator) -> dict[str, Any]:
 def payload(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
     stored = {name: row[name] for name in ("clip_id", "media_id", "backend", "frames")}
     stored |= {"landmarks": [[0.0] * (2 * LANDMARK_POINTS)], "tracked": [True], "sound_shift_frames": 0}
+    stored |= {"senones": None, "senones_version": None}
     stored |= {"mel": [[0.0] * MEL_BANDS] * MEL_COLUMNS_PER_FRAME, "crop_px": 16, "crop_boxes": [[0.0, 0.0, 1.0]]}
     return {name: (stored | {"crops": [b"jpeg"]})[name] for name in schema.names}
 

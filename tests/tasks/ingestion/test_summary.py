@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from heterodub.schemas.policy import load_policy
 from heterodub.tasks.ingestion.plan import IngestPlan
 from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.ingestion.tally import Tally
@@ -14,7 +15,7 @@ DISPUTED = {"state": "quarantined", "reason": "labels_disagree", "clips": 0}
 
 
 def summary(workspace: Workspace, tally: Tally) -> dict:
-    return summarise(workspace, IngestPlan((), (), 5), tally, (), PublishResult(None, False), 1.0)
+    return summarise(workspace, IngestPlan((), (), 5), tally, (), PublishResult(None, False), load_policy(), 1.0)
 
 
 def test_files_clips_and_reasons_are_counted(tmp_path):

@@ -27,6 +27,7 @@ def release(release_id: str = "r0123456789ab") -> Release:
         code="0.1.0",
         counts=COUNTS,
         audit={},
+        licences=(),
         notes=(),
         file_lists=(),
         takedowns=(),
