@@ -92,11 +92,11 @@ def _fitted(selection: Selection, settings: Stage1Settings) -> tuple[NDArray[np.
     components, has_skip = settings.architecture.pose_components, settings.architecture.linear_skip
     if not components and not has_skip:
         return None, None
-    footage: Counter[str] = Counter()
-    for clip in selection.train:
+    clips, footage = spread(selection.train, _FILTER_CLIPS), Counter[str]()
+    for clip in clips:
         footage[clip.facts.speaker] += clip.facts.frames
     pose, linear = PoseMoments(), LinearMoments(settings.architecture.speech_width)
-    for eval_clip in stream_eval_clips(selection, spread(selection.train, _FILTER_CLIPS), settings):
+    for eval_clip in stream_eval_clips(selection, clips, settings):
         weight = 1 / footage[eval_clip.speaker]
         if components:
             pose.add(eval_clip.prepared, weight)
