@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heterodub.model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
 from heterodub.model.metrics.clip_scores import by_speaker
+from heterodub.model.stage1.batches import mirrored
 from heterodub.model.stage1.features import prepare
 from heterodub.model.stage1.linear import LinearMoments, LinearMotion
 from heterodub.model.stage1.network import LandmarkGenerator
@@ -102,6 +103,8 @@ def _fitted(selection: Selection, settings: Stage1Settings) -> tuple[NDArray[np.
             pose.add(eval_clip.prepared, weight)
         if has_skip:
             linear.add(eval_clip.prepared, eval_clip.speaker, weight)
+            if settings.augmentation.hflip_prob:  # it moves mirrored windows, too, and knows nothing of their mirroring
+                linear.add(mirrored(eval_clip.prepared), eval_clip.speaker, weight)
     try:
         return pose.filter(components) if components else None, linear.fit() if has_skip else None
     except ValueError as error:
