@@ -22,8 +22,10 @@ from heterodub.model.training.sampler import WindowSampler
 from heterodub.model.training.trainer import FitResult
 from heterodub.schemas.cards import GENERATOR, GeneratorCard
 from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.contract import MEL_BANDS
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.releases import read_table
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
 from heterodub.tasks.training.datasets import ClipDataset, GeneratorReader
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
@@ -46,9 +48,27 @@ _FILTER_CLIPS: Final = 2000
 def generator_spec(
     selection: Selection, settings: Stage1Settings, samples: DrawSamples = no_samples
 ) -> TrainingSpec[GeneratorCard]:
-    """Return the training of a landmark generator on a selection. samples: drawn at each validation."""
+    """Return the training of a landmark generator on a selection. samples: drawn at each validation.
+
+    Raises: TrainingError - it is to read senone scores, which clips lack. NotFoundError, WorkspaceError - files of the
+    release cannot be read.
+    """
+    if settings.architecture.speech_width > MEL_BANDS:
+        _require_scores(selection)
     build = partial(_build, selection, settings, samples)
     return TrainingSpec("stage1", GENERATOR, Stage.STAGE1, selection, settings, build, settings.devices)
+
+
+def _require_scores(selection: Selection) -> None:
+    """Refuse clips without senone scores at once: a training would meet them by chance, and late."""
+    rows = read_table(selection.workspace, selection.release, Stage.STAGE1.value, ["clip_id", "senones_version"])
+    scored = set(rows.filter(rows["senones_version"].is_valid())["clip_id"].to_pylist())
+    clips = selection.places
+    if lost := len(clips.keys() - scored):
+        raise TrainingError(
+            f"{lost} of {len(clips)} clips of release {selection.release_id} have no senone scores: ingest all footage "
+            f'with the setting `senones = true` into a new workspace, or train with `speech_features = "mel"`'
+        )
 
 
 def _build(

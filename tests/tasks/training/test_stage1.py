@@ -26,7 +26,7 @@ from heterodub.tasks.training.run import run_training
 from heterodub.tasks.training.run_dirs import training_folder
 from heterodub.tasks.training.stage1 import generator_spec, read_eval_clips
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.talkers import damage
+from tests.tasks.training.talkers import damage, forget_scores, talkers
 
 SHORT = {"max_steps": 12, "eval_interval": 6, "save_interval": 4}
 
@@ -214,6 +214,15 @@ def test_speakers_weigh_the_same_in_the_fit_whatever_is_taken_of_them(workspace,
     monkeypatch.setattr(stage1, "_FILTER_CLIPS", len(speakers) + 1)
     stage1._fitted(chosen(workspace), settings(architecture={"linear_skip": True}, augmentation={"hflip_prob": 0}))
     assert weights == pytest.approx(dict.fromkeys(speakers, 1.0))
+
+
+def test_clips_without_senone_scores_are_refused_at_the_start(tmp_path):
+    """Their number is named, and what to do; a generator that reads the mel alone trains on them."""
+    workspace = talkers(tmp_path / "w", speakers=4, clips=2, frames=40)
+    forget_scores(workspace, 0)
+    with pytest.raises(TrainingError, match=r"1 of 6 clips .* no senone scores.*`senones = true`"):
+        trained(workspace, tmp_path / "training", architecture={"speech_features": "mel+senones"})
+    generator_spec(chosen(workspace), settings())
 
 
 def test_generator_may_read_senone_scores(workspace, tmp_path):
