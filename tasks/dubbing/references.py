@@ -107,12 +107,22 @@ def _on_disk(shape: tuple[int, ...], scratch: Path) -> Rgb:
     """
     shape = (max(1, shape[0]), *shape[1:])
     with tempfile.TemporaryFile(dir=scratch) as file:  # the mapping keeps it
-        try:
-            os.posix_fallocate(file.fileno(), 0, math.prod(shape))  # a full disk behind a mapping ends the process
-        except OSError as error:
-            if error.errno not in _CANNOT_RESERVE:
-                raise
+        _reserve(file.fileno(), math.prod(shape))
         return np.asarray(np.memmap(file, np.uint8, "w+", shape=shape))
+
+
+def _reserve(descriptor: int, size_bytes: int) -> None:
+    """Reserve room for a file where the system can: a full disk behind a mapping would end the process.
+
+    Raises: OSError - there is no room.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    except OSError as error:
+        if error.errno not in _CANNOT_RESERVE:
+            raise
 
 
 def _landmarks(face: Face, side_px: int) -> NDArray[np.float32]:
