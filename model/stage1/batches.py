@@ -4,7 +4,7 @@ Shape suffix legend: B = windows, T = frames (padded to the longest), C = mel co
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -142,6 +142,11 @@ def _lengthened(values: NDArray[np.float32], by: int) -> NDArray[np.float32]:
 def mirror(points_TPXY: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mirror faces (T, 216, 2) in the face frame, with left and right boundaries swapped."""
     return points_TPXY[:, MIRRORED] * np.array([-1, 1], np.float32)
+
+
+def mirrored(clip: GeneratorInput) -> GeneratorInput:
+    """Mirror a clip's face in the face frame; its sound is the same."""
+    return replace(clip, pose_TPXY=mirror_pose(clip.pose_TPXY), points_TPXY=mirror(clip.points_TPXY))
 
 
 def mirror_pose(pose_TPXY: NDArray[np.float32]) -> NDArray[np.float32]:

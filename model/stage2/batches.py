@@ -241,7 +241,8 @@ def tracked_run(tracked_T: NDArray[np.bool_], start: int, frames: int) -> NDArra
     nearest to it, repeated.
     """
     good = np.flatnonzero(tracked_T)
-    runs = good[: len(good) - frames + 1][good[frames - 1 :] - good[: len(good) - frames + 1] == frames - 1]
+    begins = good[: max(0, len(good) - frames + 1)]
+    runs = begins[good[frames - 1 :] - begins == frames - 1]
     from_these = runs if len(runs) else good
     first = from_these[np.argmin(np.abs(from_these - start))]
     return np.arange(first, first + frames) if len(runs) else np.repeat(first, frames)

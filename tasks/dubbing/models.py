@@ -25,6 +25,7 @@ from heterodub.model.training.callbacks import Callback, StepMetrics
 from heterodub.model.training.sampler import ClipInfo
 from heterodub.schemas.cards import GeneratorCard
 from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.contract import MEL_BANDS
 from heterodub.schemas.errors import DubbingError, ModelFileError, TrainingError
 from heterodub.tasks.dubbing.face_tracking import Followed
 from heterodub.tasks.dubbing.jobs import ModelPaths
@@ -32,6 +33,7 @@ from heterodub.tasks.dubbing.references import ReferenceFrames
 from heterodub.tasks.dubbing.segments import Face
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.quality.senones import require_recogniser
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, InMemoryClips
 from heterodub.tasks.training.clip_store import ClipSource, HeldPictures, PictureClip
@@ -59,11 +61,13 @@ def open_models(paths: ModelPaths, settings: Settings, backend: LandmarkBackend)
     """Load the models.
 
     Raises: ModelFileError - a model is damaged, of another contract, or was made for another backend's landmarks.
-    SettingsError - the device is not there.
+    SettingsError - the device is not there, or the recogniser whose scores the generator reads.
     """
     device = device_of(settings.device)
     generator, card = load_generator(paths.generator, device)
     _require(paths.names[0], card.backend, backend)
+    if generator.architecture.speech_width > MEL_BANDS:
+        require_recogniser()
     if paths.translator is None:
         return Models(generator, card, WarpTranslator(settings.dub.warp_px), paths.names)
     translator, translator_card = load_translator(paths.translator, device)

@@ -1,5 +1,8 @@
 """Reference frames that show a translator a face: of the video itself, or of another video or picture."""
 
+import errno
+import math
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +30,9 @@ from heterodub.tasks.media.source_video import SourceVideo
 
 _SHOWN_S: Final = 30.0
 """Length of another video that is examined; more would show the same face once more."""
+
+_CANNOT_RESERVE: Final = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+"""Errors of file systems that reserve no room; there the file grows as it is written."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,9 +101,28 @@ def load_references(
 
 
 def _on_disk(shape: tuple[int, ...], scratch: Path) -> Rgb:
-    """Return an array that lies in a nameless file."""
+    """Return an array that lies in a nameless file.
+
+    Raises: OSError - the disk is too full for it.
+    """
+    shape = (max(1, shape[0]), *shape[1:])
     with tempfile.TemporaryFile(dir=scratch) as file:  # the mapping keeps it
-        return np.asarray(np.memmap(file, np.uint8, "w+", shape=(max(1, shape[0]), *shape[1:])))
+        _reserve(file.fileno(), math.prod(shape))
+        return np.asarray(np.memmap(file, np.uint8, "w+", shape=shape))
+
+
+def _reserve(descriptor: int, size_bytes: int) -> None:
+    """Reserve room for a file where the system can: a full disk behind a mapping would end the process.
+
+    Raises: OSError - there is no room.
+    """
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size_bytes)
+    except OSError as error:
+        if error.errno not in _CANNOT_RESERVE:
+            raise
 
 
 def _landmarks(face: Face, side_px: int) -> NDArray[np.float32]:

@@ -28,7 +28,9 @@ _HIGHEST_RATE: Final = 240.0
 """Most pictures a second that low-passes assume: times may be too close to each other by mistake."""
 
 _PIECE_FRAMES: Final = 1500
-"""Frames at 25 fps that are predicted at once: a minute. Bounds memory, changes nothing else."""
+"""Frames at 25 fps that are predicted at once: a minute. Bounds memory, and changes nothing but where windows of
+senone scores lie.
+"""
 
 _REFERENCE_SHARE: Final = 3
 """One of so many pictures of a track is a reference at most."""

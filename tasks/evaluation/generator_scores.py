@@ -57,7 +57,7 @@ def evaluate_generator(
     generator, card = load_generator(model, device)
     require_evaluable(selection, card.backend, test_clips, Stage.STAGE1, evaluated_on)
     stage1 = Stage1Settings(architecture=card.architecture)
-    train_clips = read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), stage1)
+    train_clips = control_clips(selection)
     eval_clips = read_eval_clips(selection, few_a_speaker(test_clips), stage1)
     scorer = sync_scorer(
         trainings(selection.workspace), train_clips, SyncRecipe(steps=settings.stage1.sync_steps), device
@@ -69,19 +69,20 @@ def evaluate_generator(
     return Evaluation(GENERATOR_REPORT, Stage.STAGE1, release, evaluated_on, references, str(model), rows, facts)
 
 
-def release_scorer(selection: Selection, settings: Settings) -> SyncScorer:
-    """Return the sync scorer of a release's train split, trained on first use.
+def release_scorer(selection: Selection, settings: Settings, train_clips: Sequence[GeneratorEvalClip]) -> SyncScorer:
+    """Return the sync scorer of a release's train split, trained on first use. train_clips: those of `control_clips`.
 
     Raises: TrainingError - no clip of the split both moves and sounds. SettingsError - the device is not there.
     """
     recipe = SyncRecipe(steps=settings.stage1.sync_steps)
-    train_clips = control_clips(selection, settings)
     return sync_scorer(trainings(selection.workspace), train_clips, recipe, device_of(settings.device))
 
 
-def control_clips(selection: Selection, settings: Settings) -> list[GeneratorEvalClip]:
-    """Read the clips of the train split that controls and sync scorer are fitted to. Raises: as read_eval_clips."""
-    return read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), settings.stage1)
+def control_clips(selection: Selection) -> list[GeneratorEvalClip]:
+    """Read the clips of the train split that controls and sync scorer are fitted to, with the mel alone, whatever the
+    generators read. Raises: as read_eval_clips.
+    """
+    return read_eval_clips(selection, spread(selection.train, MEAN_CLIPS), Stage1Settings())
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,13 @@ def check_ingest(
         from heterodub.tasks.faces.litert import bundle_model
 
         bundle_model(settings.weights.face_landmarker_v2)
-    if settings.run.dask is None and settings.senones:
-        require_recogniser()
+    _require_recogniser(settings)
     return settings
+
+
+def _require_recogniser(settings: Settings) -> None:
+    if settings.run.dask is None and settings.senones:  # the workers of a cluster have their own
+        require_recogniser()
 
 
 def mapped_columns(text: str | None) -> dict[str, str]:
@@ -103,6 +107,7 @@ def check_route(
     settings = load_settings(config, workspace=workspace, run={"dask": dask, "workers": workers})
     chosen_policy(Workspace.open(settings.workspace), settings, policy)
     require_scheduler(settings.run.dask)
+    _require_recogniser(settings)
     return settings
 
 

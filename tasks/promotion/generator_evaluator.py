@@ -59,8 +59,9 @@ def evaluate(candidates: Candidates) -> list[ModelScores]:
     """
     settings, rule = candidates.settings, candidates.rule
     selection = select(candidates.workspace, candidates.release, Stage.STAGE1)
-    scorer = release_scorer(selection, settings) if SYNC in rule.tolerances else None
-    fitted = FittedControls(linear=fit_linear(control_clips(selection, settings)))
+    train_clips = control_clips(selection)
+    scorer = release_scorer(selection, settings, train_clips) if SYNC in rule.tolerances else None
+    fitted = FittedControls(linear=fit_linear(train_clips))
     loaded, scores_of = [], []
     for version, folder in candidates.folders.items():
         generator, card = load_generator(folder, device_of(settings.device))

@@ -5,6 +5,10 @@ for US English; other languages are scored by their likeness to English phones. 
 single phrase keeps the recogniser going, at a fifth of a decoding's cost. Of its 5,126 senones the first 126 are kept,
 three for each of 42 phones and noises whatever stands beside them.
 
+The recogniser subtracts the mean of all sound that it is given, so scores depend on the sound around. Of longer sound
+each stretch is therefore scored in ten seconds of its own, as the longest clips are: a dubbing's scores resemble those
+that its generator learned from.
+
 pocketsphinx writes the scores to a file alone, and so they pass through a folder for scratch files.
 """
 
@@ -16,7 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.features.timing import mel_columns
+from heterodub.model.features.timing import frame_to_sample, mel_columns
 from heterodub.schemas.contract import MEL_BANDS, SENONES
 from heterodub.schemas.errors import SettingsError
 
@@ -32,6 +36,12 @@ _FIRST_COLUMN: Final = 1
 _WORST: Final = 300
 """Score, in the recogniser's units of 0.1 nat below the best one, beyond which a state does not fit at all."""
 
+_WINDOW_FRAMES: Final = 250
+"""Frames that are scored together at most, 10 s: the longest clips."""
+
+_KEPT_FRAMES: Final = 150
+"""Of these, those in the middle that are kept of longer sound. Fewer would cost more for hardly other scores."""
+
 _PHRASE: Final = "oh OW\n"
 
 
@@ -42,12 +52,23 @@ def require_recogniser() -> None:
 
 
 def senone_scores(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """Compute the scores of a clip: (frames * 640,) samples at 16 kHz -> (4 * frames, 126), 1 best to -1. frames: 1 or
-    more.
+    """Compute the scores of a clip or of longer sound: (frames * 640,) samples at 16 kHz -> (4 * frames, 126), 1 best
+    to -1. frames: 1 or more.
 
     Raises: SettingsError - pocketsphinx is not installed. OSError - the disk is full.
     """
     require_recogniser()
+    scores, margin = np.empty((mel_columns(frames), SENONES), np.float32), (_WINDOW_FRAMES - _KEPT_FRAMES) // 2
+    for begin in range(0, max(1, frames - _WINDOW_FRAMES + _KEPT_FRAMES), _KEPT_FRAMES):
+        low = min(begin, max(0, frames - _WINDOW_FRAMES))
+        stop, kept = min(low + _WINDOW_FRAMES, frames), low + margin if low else 0
+        window = _scored(samples[frame_to_sample(low) : frame_to_sample(stop)], stop - low)
+        scores[mel_columns(kept) : mel_columns(stop)] = window[mel_columns(kept - low) :]  # the next one takes its end
+    return scores
+
+
+def _scored(samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Score sound at once: (frames * 640,) -> (4 * frames, 126)."""
     from pocketsphinx import Decoder, get_model_path
 
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:

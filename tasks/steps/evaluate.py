@@ -20,7 +20,7 @@ from heterodub.tasks.evaluation.dub_jobs import evaluate_jobs
 from heterodub.tasks.evaluation.dubbing import DubScores
 from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, log_evaluation, metrics_of
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
-from heterodub.tasks.evaluation.generator_scores import release_scorer
+from heterodub.tasks.evaluation.generator_scores import control_clips, release_scorer
 from heterodub.tasks.evaluation.model_card import describe_scores, with_scores
 from heterodub.tasks.evaluation.scored_clips import BENCHMARK, scored_clips, scored_data
 from heterodub.tasks.monitoring.run_log import Counts, as_step
@@ -141,7 +141,7 @@ def score_dubs(
     Raises: SourceError, ModelFileError, TrackingError, NotFoundError, TrainingError - the text says what to do.
     """
     selection = select(workspace, find_release(workspace, release), Stage.STAGE1)
-    scorer = release_scorer(selection, settings)
+    scorer = release_scorer(selection, settings, control_clips(selection))
     return evaluate_jobs(read_jobs(Path(manifest)), generator, translator, settings, scorer, step_progress())
 
 

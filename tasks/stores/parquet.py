@@ -206,10 +206,10 @@ def reading_errors(ws: Workspace, table: str) -> Iterator[None]:
 
 def _read_file(ws: Workspace, table: str, file: DataFile, selection: pa.Schema) -> pa.Table:
     with open_file(ws, table, file.name) as opened:
-        return _fitted(opened.read(_held(opened, selection)), selection)
+        return with_columns(opened.read(held_columns(opened, selection)), selection)
 
 
-def _held(opened: pq.ParquetFile, selection: pa.Schema) -> list[str]:
+def held_columns(opened: pq.ParquetFile, selection: pa.Schema) -> list[str]:
     """Return the columns of a selection that a file has: one from before a column was added lacks it.
 
     Raises: KeyError - it lacks one that is never null.
@@ -220,7 +220,8 @@ def _held(opened: pq.ParquetFile, selection: pa.Schema) -> list[str]:
     return [name for name in selection.names if name in held]
 
 
-def _fitted(rows: pa.Table, selection: pa.Schema) -> pa.Table:
+def with_columns(rows: pa.Table, selection: pa.Schema) -> pa.Table:
+    """Return the rows with the columns of a selection, in their order and of their types; null where they lack one."""
     for field in selection:
         if field.name not in rows.column_names:
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
@@ -253,8 +254,8 @@ def stream_file(ws: Workspace, table: str, file: DataFile, columns: list[str] | 
     with opened:
         for number in range(opened.num_row_groups):
             try:
-                rows = opened.read_row_group(number, columns=_held(opened, selection), use_threads=False)
-                rows = _fitted(rows, selection)
+                rows = opened.read_row_group(number, columns=held_columns(opened, selection), use_threads=False)
+                rows = with_columns(rows, selection)
             except (OSError, KeyError, pa.ArrowInvalid) as error:
                 raise _damaged(ws, table, file, error) from error
             yield rows

@@ -17,11 +17,12 @@ from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from heterodub.schemas.display import message_of
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import TABLES
 from heterodub.tasks.quality.senones import unpack
 from heterodub.tasks.releases.clip_index import ClipIndex
 from heterodub.tasks.releases.releases import Release, table_files
 from heterodub.tasks.stores.delta import DataFile
-from heterodub.tasks.stores.parquet import open_file
+from heterodub.tasks.stores.parquet import held_columns, open_file, with_columns
 from heterodub.tasks.stores.workspace import Workspace
 
 _OPEN_FILES = 32
@@ -165,18 +166,19 @@ class StoredClips:
         )
 
     def _row(self, place: ClipSource, columns: list[str]) -> pa.Table:
+        selection = pa.schema([TABLES[self.stage.value].field(name) for name in columns])
         known = self.index.find(place.clip_id) if self.index else None
         for name in [known[0]] if known else (file.name for file in self._files_of(place.media_id)):
             try:
                 opened = _opened(self.workspace, self.stage.value, name)
                 for group in [known[1]] if known else _groups_with(opened, place.clip_id):
-                    rows = opened.read_row_group(group, columns=columns, use_threads=False)
+                    rows = opened.read_row_group(group, columns=held_columns(opened, selection), use_threads=False)
                     for number, clip_id in enumerate(rows["clip_id"].to_pylist()):
                         if clip_id == place.clip_id:
-                            return rows.slice(number, 1)
+                            return with_columns(rows.slice(number, 1), selection)
             except FileNotFoundError as error:
                 raise NotFoundError(f"{name} of {self.workspace.root} was erased while it was read") from error
-            except (OSError, pa.ArrowInvalid) as error:
+            except (OSError, KeyError, pa.ArrowInvalid) as error:
                 text = f"{name} of {self.workspace.root} cannot be read: {message_of(error)}"
                 raise WorkspaceError(text) from error
         raise NotFoundError(f"clip {place.clip_id} is not in this version of {self.stage.value}")

@@ -80,18 +80,18 @@ class BatchReader(Dataset["Batch | Broken"], ABC, Generic[Clip, Batch]):
 
     def __getitem__(self, planned: Sequence[PlannedWindow]) -> Batch | Broken:
         """Return the batch, or the reason why there is none."""
-        ids = [one.source.clip_id for one in planned]
-        clip_id = ids[0]
-        try:
-            prepared = []
-            for one in planned:
-                clip_id = one.source.clip_id
+        prepared, ids = [], [one.source.clip_id for one in planned]
+        for one in planned:
+            try:
                 prepared.append(self.prepared(one))
+            except (HeterodubError, ValueError) as error:
+                return Broken(f"clip {one.source.clip_id}: {error}")
+        try:
             return self.make([one.window for one in planned], prepared, ids)
         except UnusableCropError as error:
             return Broken(f"clip {error}")
-        except (HeterodubError, ValueError) as error:
-            return Broken(f"clip {clip_id}: {error}")
+        except ValueError as error:
+            return Broken(f"one of the clips {', '.join(dict.fromkeys(ids))}: {error}")
 
     def prepared(self, planned: PlannedWindow) -> Clip:
         """Return a prepared clip, from the cache if it was read recently.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from heterodub.model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
 from heterodub.model.metrics.clip_scores import by_speaker
+from heterodub.model.stage1.batches import mirrored
 from heterodub.model.stage1.features import prepare
 from heterodub.model.stage1.linear import LinearMoments, LinearMotion
 from heterodub.model.stage1.network import LandmarkGenerator
@@ -21,8 +22,10 @@ from heterodub.model.training.sampler import WindowSampler
 from heterodub.model.training.trainer import FitResult
 from heterodub.schemas.cards import GENERATOR, GeneratorCard
 from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.contract import MEL_BANDS
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.releases.releases import read_table
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, spread
 from heterodub.tasks.training.datasets import ClipDataset, GeneratorReader
 from heterodub.tasks.training.run import DrawSamples, ExportedModel, TrainingParts, TrainingSpec, loaded, no_samples
@@ -45,9 +48,27 @@ _FILTER_CLIPS: Final = 2000
 def generator_spec(
     selection: Selection, settings: Stage1Settings, samples: DrawSamples = no_samples
 ) -> TrainingSpec[GeneratorCard]:
-    """Return the training of a landmark generator on a selection. samples: drawn at each validation."""
+    """Return the training of a landmark generator on a selection. samples: drawn at each validation.
+
+    Raises: TrainingError - it is to read senone scores, which clips lack. NotFoundError, WorkspaceError - files of the
+    release cannot be read.
+    """
+    if settings.architecture.speech_width > MEL_BANDS:
+        _require_scores(selection)
     build = partial(_build, selection, settings, samples)
     return TrainingSpec("stage1", GENERATOR, Stage.STAGE1, selection, settings, build, settings.devices)
+
+
+def _require_scores(selection: Selection) -> None:
+    """Refuse clips without senone scores at once: a training would meet them by chance, and late."""
+    rows = read_table(selection.workspace, selection.release, Stage.STAGE1.value, ["clip_id", "senones_version"])
+    scored = set(rows.filter(rows["senones_version"].is_valid())["clip_id"].to_pylist())
+    clips = selection.places
+    if lost := len(clips.keys() - scored):
+        raise TrainingError(
+            f"{lost} of {len(clips)} clips of release {selection.release_id} have no senone scores: ingest all footage "
+            f'with the setting `senones = true` into a new workspace, or train with `speech_features = "mel"`'
+        )
 
 
 def _build(
@@ -92,16 +113,18 @@ def _fitted(selection: Selection, settings: Stage1Settings) -> tuple[NDArray[np.
     components, has_skip = settings.architecture.pose_components, settings.architecture.linear_skip
     if not components and not has_skip:
         return None, None
-    footage: Counter[str] = Counter()
-    for clip in selection.train:
+    clips, footage = spread(selection.train, _FILTER_CLIPS), Counter[str]()
+    for clip in clips:
         footage[clip.facts.speaker] += clip.facts.frames
     pose, linear = PoseMoments(), LinearMoments(settings.architecture.speech_width)
-    for eval_clip in stream_eval_clips(selection, spread(selection.train, _FILTER_CLIPS), settings):
+    for eval_clip in stream_eval_clips(selection, clips, settings):
         weight = 1 / footage[eval_clip.speaker]
         if components:
             pose.add(eval_clip.prepared, weight)
         if has_skip:
             linear.add(eval_clip.prepared, eval_clip.speaker, weight)
+            if settings.augmentation.hflip_prob:  # it moves mirrored windows, too, and knows nothing of their mirroring
+                linear.add(mirrored(eval_clip.prepared), eval_clip.speaker, weight)
     try:
         return pose.filter(components) if components else None, linear.fit() if has_skip else None
     except ValueError as error:

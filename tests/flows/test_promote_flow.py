@@ -76,7 +76,8 @@ def _require_page(workspace: str, run: str) -> None:
         "version 1",
         "version 2",
         "data:image/png;base64,",
-        "<polyline",
+        'alt="loss/total over steps"',
+        'alt="val/loss over steps"',
         "gain over unpaired audio",
         "The same",
     ):

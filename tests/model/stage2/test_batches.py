@@ -106,6 +106,11 @@ def test_temporal_runs_are_tracked_and_consecutive():
     assert tracked_run(tracked, 3, 4).tolist() == [3] * 4  # there is no such run
 
 
+@pytest.mark.parametrize(("tracked", "frames"), [(3, 5), (25, 32), (1, 2)])
+def test_frame_is_repeated_where_too_few_are_tracked(tracked, frames):
+    assert tracked_run(np.arange(40) >= 40 - tracked, 0, frames).tolist() == [40 - tracked] * frames
+
+
 def test_clip_without_two_tracked_frames_in_a_row_still_trains():
     made = batch(one=clip(14, lost=np.arange(1, 14, 2)))
     assert np.array_equal(made.target_BWW[0], made.target_BWW[1])

@@ -3,12 +3,14 @@
 import pytest
 
 from heterodub.model.io import save_model
-from heterodub.schemas.errors import ModelFileError, SourceError, WorkspaceError
+from heterodub.model.stage1.network import LandmarkGenerator
+from heterodub.schemas.errors import ModelFileError, SettingsError, SourceError, WorkspaceError
 from heterodub.tasks.dubbing.batch import dub_by, dub_jobs
 from heterodub.tasks.dubbing.jobs import read_jobs
 from heterodub.tasks.dubbing.model_lookup import find_models
 from heterodub.tasks.dubbing.models import open_models
 from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.quality import senones
 from tests.flows.heads import write_head
 from tests.tasks.media.media_files import regular, write_media
 
@@ -81,3 +83,12 @@ def test_generator_of_another_backend_is_refused(generator, models, backend, set
     paths = find_models(settings, str(tmp_path / "other"), "warp", tmp_path)
     with pytest.raises(ModelFileError, match="face_mesh_v2@x"):
         open_models(paths, settings, backend)
+
+
+def test_missing_recogniser_is_refused_before_the_first_job(models, backend, settings, tmp_path, monkeypatch):
+    shape = models.card.architecture.model_copy(update={"speech_features": "mel+senones"})
+    card = models.card.model_copy(update={"architecture": shape})
+    save_model(tmp_path / "reading", LandmarkGenerator(shape), card)
+    monkeypatch.setattr(senones, "find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r"heterodub\[senones\]"):
+        open_models(find_models(settings, str(tmp_path / "reading"), "warp", tmp_path), settings, backend)

@@ -40,6 +40,29 @@ def test_later_sound_gives_later_scores(samples, scores):
     assert int(np.argmax([np.corrcoef(own, other)[0, 1] for other in shifted])) == 20 - 16
 
 
+def test_ten_seconds_score_alike_alone_and_within_longer_sound(speeches):
+    """Noise before it moves the mean that the recogniser subtracts; the tolerance is 6 % of the range. It begins midway
+    between two windows.
+    """
+    clip, before = np.concatenate(speeches)[: 640 * 250], 375
+    quiet = np.random.default_rng(0).normal(0, 1e-4, 640 * before).astype(np.float32)
+    inner = slice(4 * 50, 4 * 200)
+    within = senone_scores(np.concatenate([quiet, clip]), before + 250)[4 * before :][inner]
+    alone = senone_scores(clip, 250)[inner]
+    assert np.abs(within - alone).mean() < 0.12
+    assert (
+        np.abs(senones._scored(np.concatenate([quiet, clip]), before + 250)[4 * before :][inner] - alone).mean() > 0.12
+    )
+
+
+@pytest.mark.parametrize("frames", [249, 250, 251, 401])
+def test_longer_sound_is_scored_to_its_end(frames, speeches):
+    samples = np.concatenate(speeches * 2)[: 640 * frames]
+    result, end = senone_scores(samples, frames), senone_scores(samples[-640 * 250 :], min(frames, 250))
+    assert result.shape == (4 * frames, SENONES)
+    np.testing.assert_array_equal(result[-200:], end[-200:])
+
+
 def test_shortest_clip_has_scores():
     assert senone_scores(np.zeros(640, np.float32), 1).shape == (4, SENONES)
 

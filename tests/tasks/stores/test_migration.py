@@ -20,6 +20,7 @@ from heterodub.tasks.stores import migration, tables
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.migration import migrate, missing_columns
 from heterodub.tasks.stores.workspace import MARKER, Workspace
+from heterodub.tasks.training.clip_store import ClipSource, StoredClips
 from tests.flows.heads import fingerprints
 from tests.tasks.stores import sample_rows as sample
 
@@ -47,6 +48,17 @@ def test_older_workspace_is_migrated_as_the_refusal_says(root):
     assert sum(batch.num_rows for batch in releases.read_release(ws, release, Stage.STAGE1)) == 6
     assert len(read_labels(ws)) == 1 and tables.read(ws, "catalog").num_rows == 3
     assert migrate(str(root)).changes == ()
+
+
+def test_clips_of_a_migrated_workspace_can_be_trained_on(root):
+    """Their files are older than the column `senones`."""
+    migrate(str(root))
+    ws = Workspace.open(str(root))
+    places = tables.read(ws, "stage1", ["clip_id", "media_id"]).to_pylist()
+    stored = StoredClips(ws, Stage.STAGE1, tuple(tables.files_of(ws, "stage1")))
+    clips = [stored.speech(ClipSource(**place)) for place in places]
+    assert len(clips) == 6
+    assert all(clip.senones is None and clip.features(80).shape == (4 * len(clip.tracked), 80) for clip in clips)
 
 
 def test_command_says_what_it_would_change_and_changed(root):

@@ -97,3 +97,10 @@ def damage(workspace: Workspace, speaker: int, frames: int, value: float) -> Non
     rows = sample.stage1(stored_row(speaker, 0, landmarks, tracked, mel))
     tables.replace_rows(workspace, "stage1", rows, "clip_id")
     publish(workspace, replace(ORIGIN, settings="cba987654321"))
+
+
+def forget_scores(workspace: Workspace, speaker: int) -> releases.Release:
+    """Take the senone scores from a speaker's first clip, as an ingest without the setting leaves it, and publish."""
+    lost = {"senones": pa.nulls(1, pa.binary()), "senones_version": pa.nulls(1, pa.string())}
+    tables.update_columns(workspace, "stage1", pa.table({"clip_id": [sample.clip_id(speaker, 0)], **lost}))
+    return publish(workspace, replace(ORIGIN, settings="dba987654321"))

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,22 @@ import numpy as np
 import pytest
 import torch
 
+from heterodub.model.features.landmarks import PREDICTED
 from heterodub.model.io import load_generator
+from heterodub.model.stage1.batches import mirror
 from heterodub.model.stage1.inference import predict
+from heterodub.model.stage1.linear import LinearMoments
 from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.contract import LANDMARK_POINTS
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.training import stage1
 from heterodub.tasks.training.clip_selection import find_release, select, spread
 from heterodub.tasks.training.run import run_training
 from heterodub.tasks.training.run_dirs import training_folder
 from heterodub.tasks.training.stage1 import generator_spec, read_eval_clips
 from tests.tasks.training.recorder import RecordingCallback
-from tests.tasks.training.talkers import damage
+from tests.tasks.training.talkers import damage, forget_scores, talkers
 
 SHORT = {"max_steps": 12, "eval_interval": 6, "save_interval": 4}
 
@@ -179,6 +185,44 @@ def test_skip_path_is_fitted_to_the_train_split_and_stored(workspace, undisturbe
     stored = weights(folder)
     assert stored["skip.kernel"].abs().max() > 0
     assert not any(name.startswith("skip.") for name in weights(undisturbed[0]))
+
+
+def test_skip_path_moves_mirrored_windows_alike(workspace):
+    def off(hflip_prob: float) -> float:
+        made = settings(architecture={"linear_skip": True}, augmentation={"hflip_prob": hflip_prob})
+        _, linear = stage1._fitted(chosen(workspace), made)
+        points = np.zeros((len(linear.basis_KY), LANDMARK_POINTS, 2), np.float32)
+        points[:, PREDICTED] = linear.basis_KY.reshape(len(points), -1, 2)
+        effect = np.einsum("kpx,kmc->pxmc", points, linear.kernel_KMC)
+        flipped = np.einsum("kpx,kmc->pxmc", mirror(points), linear.kernel_KMC)
+        return float(np.abs(effect - flipped).max() / np.abs(effect).max())
+
+    assert off(0.5) < 1e-3 < off(0.0)
+
+
+def test_speakers_weigh_the_same_in_the_fit_whatever_is_taken_of_them(workspace, monkeypatch):
+    """Of one speaker two clips are taken, of the others one."""
+    weights: Counter[str] = Counter()
+
+    class Recorded(LinearMoments):
+        def add(self, clip, speaker, weight):
+            weights[speaker] += weight * clip.frames
+            super().add(clip, speaker, weight)
+
+    speakers = {clip.facts.speaker for clip in chosen(workspace).train}
+    monkeypatch.setattr(stage1, "LinearMoments", Recorded)
+    monkeypatch.setattr(stage1, "_FILTER_CLIPS", len(speakers) + 1)
+    stage1._fitted(chosen(workspace), settings(architecture={"linear_skip": True}, augmentation={"hflip_prob": 0}))
+    assert weights == pytest.approx(dict.fromkeys(speakers, 1.0))
+
+
+def test_clips_without_senone_scores_are_refused_at_the_start(tmp_path):
+    """Their number is named, and what to do; a generator that reads the mel alone trains on them."""
+    workspace = talkers(tmp_path / "w", speakers=4, clips=2, frames=40)
+    forget_scores(workspace, 0)
+    with pytest.raises(TrainingError, match=r"1 of 6 clips .* no senone scores.*`senones = true`"):
+        trained(workspace, tmp_path / "training", architecture={"speech_features": "mel+senones"})
+    generator_spec(chosen(workspace), settings())
 
 
 def test_generator_may_read_senone_scores(workspace, tmp_path):

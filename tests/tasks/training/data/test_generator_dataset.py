@@ -110,3 +110,18 @@ def test_broken_clip_is_named_across_processes(tmp_path):
     broken = select(workspace, find_release(workspace, None), Stage.STAGE1)
     with pytest.raises(TrainingError, match=f"{sample.clip_id(0)}.*not finite"):
         list(batches_from(batches(broken, settings()), 20, 1)(0))
+
+
+class Unmade(GeneratorReader):
+    """Its batches cannot be made."""
+
+    def make(self, windows, clips, ids):
+        raise ValueError("shapes differ")
+
+
+def test_batch_that_cannot_be_made_names_all_of_its_clips(selection):
+    data = batches(selection, settings())
+    data.reader = Unmade(selection.stored, settings())
+    broken, ids = data[0], {one.source.clip_id for one in data.plan(0)}
+    assert len(ids) > 1 and "shapes differ" in broken.text
+    assert all(clip_id in broken.text for clip_id in ids)
