@@ -65,6 +65,11 @@ def consent_of(text: str) -> str:
     return f"{known}: {note.strip()}" if note.strip() else known
 
 
+def is_refusal(consent: str | None) -> bool:
+    """Return True if the people shown said no: refused or withdrawn, with or without a note."""
+    return (consent or "").partition(":")[0] in (Consent.REFUSED, Consent.WITHDRAWN)
+
+
 def purpose_of(text: str) -> str:
     """Check purposes, separated by spaces, commas or semicolons; returns them sorted, separated by spaces.
 
