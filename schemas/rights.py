@@ -85,6 +85,14 @@ CHECKED: Final = {"licence": canonical_licence, "consent": consent_of, "purpose"
 """Function that checks each stated right and returns it in one form. Raises: ValueError."""
 
 
+def checked(name: str, stated: str | None) -> str | None:
+    """Return a stated right in its one form; None if nothing is stated, or nothing that is known."""
+    try:
+        return CHECKED[name](stated) if stated and name in CHECKED else stated
+    except ValueError:
+        return None
+
+
 _NOT_REFUSED: Final = (Consent.GIVEN, Consent.PUBLIC, Consent.NOT_NEEDED, UNSTATED)
 
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.display import counted, message_of
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import FileState
-from heterodub.schemas.rights import CHECKED
+from heterodub.schemas.rights import checked
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
 from . import delta, tables
@@ -73,7 +73,7 @@ def to_layout_7(ws: Workspace, dry_run: bool) -> Iterator[str]:
     rows = tables.read_any(ws, "catalog", ["uri", "media_id", "state", *_STATED], is_stated).to_pylist()
     yield from _check_catalog(ws, rows, dry_run)
     rights = {
-        row["media_id"]: {name: _checked(name, row[name]) for name in _STATED}
+        row["media_id"]: {name: checked(name, row[name]) for name in _STATED}
         for row in rows
         if row["state"] == FileState.MEASURED
     }
@@ -90,26 +90,19 @@ def to_layout_7(ws: Workspace, dry_run: bool) -> Iterator[str]:
 
 def _check_catalog(ws: Workspace, rows: list[dict[str, Any]], dry_run: bool) -> Iterator[str]:
     """Store stated rights in one form; text that has none stays."""
-    forms = [{name: _checked(name, row[name]) or row[name] for name in _STATED} for row in rows]
+    forms = [{name: checked(name, row[name]) or row[name] for name in _STATED} for row in rows]
     changed = [(row["uri"], now) for row, now in zip(rows, forms, strict=True) if any(row[k] != now[k] for k in now)]
     if changed:
         yield f"table catalog: licence and consent of {counted(len(changed), 'file')} in the spelling of this layout"
     if changed and not dry_run:
         columns = {name: pa.array([now[name] for _, now in changed], pa.string()) for name in _STATED}
         tables.update_columns(ws, "catalog", pa.table({"uri": [uri for uri, _ in changed], **columns}), key="uri")
-    if unknown := [row["consent"] for row in rows if row["consent"] and not _checked("consent", row["consent"])]:
+    if unknown := [row["consent"] for row in rows if row["consent"] and not checked("consent", row["consent"])]:
         yield (
             f"table catalog: the consent of {counted(len(unknown), 'file')} has no value that this layout knows, such "
             f"as {sorted(unknown)[0]!r}; it stays, their clips state none, and no model of them is promoted until they "
             "are labelled anew"
         )
-
-
-def _checked(name: str, stated: str | None) -> str | None:
-    try:
-        return CHECKED[name](stated) if stated else None
-    except ValueError:
-        return None
 
 
 STEPS: Final[dict[int, Step]] = {6: to_layout_7}
