@@ -19,6 +19,14 @@ def canonical_licence(text: str) -> str:
     return spdx(text) or text.strip()
 
 
+def spellings(text: str) -> frozenset[str]:
+    """Return the spellings of a licence that may be stored: as it is stated, canonical, and in small letters, as older
+    workspaces and their tombstones have it.
+    """
+    canonical = canonical_licence(text)
+    return frozenset({text, canonical, *([canonical.lower()] if spdx(text) else [])})
+
+
 def spdx(text: str) -> str | None:
     """Return the expression in its usual spelling; None if it is no SPDX expression (specification 2.3, annex D)."""
     try:

@@ -65,6 +65,11 @@ def consent_of(text: str) -> str:
     return f"{known}: {note.strip()}" if note.strip() else known
 
 
+def is_refusal(consent: str | None) -> bool:
+    """Return True if the people shown said no: refused or withdrawn, with or without a note."""
+    return (consent or "").partition(":")[0] in (Consent.REFUSED, Consent.WITHDRAWN)
+
+
 def purpose_of(text: str) -> str:
     """Check purposes, separated by spaces, commas or semicolons; returns them sorted, separated by spaces.
 
@@ -78,6 +83,14 @@ def purpose_of(text: str) -> str:
 
 CHECKED: Final = {"licence": canonical_licence, "consent": consent_of, "purpose": purpose_of}
 """Function that checks each stated right and returns it in one form. Raises: ValueError."""
+
+
+def checked(name: str, stated: str | None) -> str | None:
+    """Return a stated right in its one form; None if nothing is stated, or nothing that is known."""
+    try:
+        return CHECKED[name](stated) if stated and name in CHECKED else stated
+    except ValueError:
+        return None
 
 
 _NOT_REFUSED: Final = (Consent.GIVEN, Consent.PUBLIC, Consent.NOT_NEEDED, UNSTATED)

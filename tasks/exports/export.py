@@ -13,7 +13,7 @@ from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.licences import UNSTATED
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import ClipReason
-from heterodub.schemas.rights import RIGHTS, Use
+from heterodub.schemas.rights import RIGHTS
 from heterodub.tasks.reading.workspace import ReleaseReader, Split, StageName
 from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.removal import remove_below
@@ -22,6 +22,7 @@ from .card import write_card
 from .croissant import write_croissant
 from .media import ClipSounds, copy_media
 from .metadata import Contents, ExportedFile, write_record
+from .rights import export_refusals, with_rights_of_files
 from .rows import export_rows
 from .shards import ParquetShards, Shards, TarShards
 
@@ -85,9 +86,15 @@ def _write(
     contents = Contents(release.info, with_audio=request.sound)
     datasets = [release.dataset(stage, split) for stage in request.stages for split in request.splits]
     policy = active_policy(release.workspace) or load_policy()
-    stored = [dataset.labelled().select(["clip_id", "media_id", "uri", *RIGHTS]).to_pylist() for dataset in datasets]
-    every = (row for rows in stored for row in rows)
-    refusals = {row["clip_id"]: reasons for row in every if (reasons := policy.rights.refusals(Use.EXPORT, row))}
+    stored = [
+        with_rights_of_files(
+            release.workspace,
+            release.info,
+            dataset.labelled().select(["clip_id", "media_id", "uri", *RIGHTS]).to_pylist(),
+        )
+        for dataset in datasets
+    ]
+    refusals = export_refusals(release.workspace, policy, [row for rows in stored for row in rows])
     labels = [[row for row in rows if row["clip_id"] not in refusals] for rows in stored]
     if not any(labels):
         raise NotFoundError(

@@ -2,7 +2,8 @@
 
 The newest listing leads. A file that is listed now takes the place of one that is gone, and of one that is elsewhere
 and says another speaker. What one listing itself says of equal bytes must agree: if not, nobody can know who is right,
-so all of these files are refused until the listing is mended.
+so all of these files are refused until the listing is mended. What the file that stands does not state is filled from
+its copies of the same listing; and a consent that any file of equal bytes refuses is refused, listed now or not.
 
 Clips are labelled first: a catalog row that is as it should be is not looked at again.
 """
@@ -10,15 +11,17 @@ Clips are labelled first: a catalog row that is as it should be is not looked at
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import RawFile
+from heterodub.schemas.rights import is_refusal
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.clip_labels import label_clips
 from heterodub.tasks.sources.folder import gone
@@ -30,6 +33,9 @@ _LOG = logging.getLogger(__name__)
 _STATEMENTS: Final = ("speaker", "licence", "consent", "purpose", "language", "offset_s")
 """Labels that are about the content, so equal bytes have the same; an empty one, or an offset of 0, says nothing."""
 
+_FILLED: Final = ("licence", "consent", "purpose", "language")
+"""Statements that the file which stands for a content takes from its copies."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
@@ -38,7 +44,8 @@ class Resolution:
     `originals`: contents to work on, each by the file that stands for it; `copies`: (file, media_id, uri of the file
     that stands for it); `standing`: (file, row) of contents that are done: the file that stands from now on, and the
     row of the one that stood before, often its own; `disputed`: (file, media_id, what the listing says of the others);
-    `gone`: catalog rows of paths that are no more.
+    `gone`: catalog rows of paths that are no more; `filled`: files that stand with more than they state, as they were
+    listed, by uri.
     """
 
     originals: dict[str, RawFile] = field(default_factory=dict)
@@ -46,6 +53,7 @@ class Resolution:
     standing: list[tuple[RawFile, catalog.Row]] = field(default_factory=list)
     disputed: list[tuple[RawFile, str, str]] = field(default_factory=list)
     gone: set[str] = field(default_factory=set)
+    filled: dict[str, RawFile] = field(default_factory=dict)
 
 
 ListedAmong = Callable[[AbstractSet[str]], AbstractSet[str]]
@@ -64,12 +72,13 @@ def resolve(
     listed: ListedAmong = nobody,
     looked_at: Collection[str] = frozenset(),
     is_gone: Callable[[Iterable[str]], frozenset[str]] = gone,
+    filled: Mapping[str, RawFile] = MappingProxyType({}),
 ) -> Resolution:
     """Decide for each content which file represents it.
 
     contents: files by the media_id that they hold. listed: says which files the same listing names besides, as the
     catalog knows them. looked_at: files whose bytes were read just now; a row of theirs with another content is out of
-    date.
+    date. filled: what Resolution.filled was of earlier files of the listing, whose rows say more than it.
     """
     rows: dict[str, list[catalog.Row]] = {media: [] for media in contents}
     media_by_uri = {raw.uri: media for media, files in contents.items() for raw in files}
@@ -79,7 +88,7 @@ def resolve(
             rows[media].append(row)
     away = {row["uri"] for media_rows in rows.values() for row in media_rows if row["uri"] not in media_by_uri}
     named = listed(away)
-    resolution = Resolution(gone=set(is_gone(away - named)))
+    resolution = Resolution(gone=set(is_gone(away - named)), filled=dict(filled))
     for media, files in sorted(contents.items()):
         _resolve_one(resolution, media, sorted(files, key=attrgetter("uri")), rows[media], extractor, named)
     return resolution
@@ -103,31 +112,52 @@ def _resolve_one(
     listed: Collection[str],
 ) -> None:
     names = {raw.uri for raw in files}
-    others = [row for row in rows if row["uri"] not in names and row["uri"] not in resolution.gone]
-    beside = [catalog.raw_of(row) for row in others if row["uri"] in listed]
+    rows_beside = [row for row in rows if row["uri"] not in names and row["uri"] not in resolution.gone]
+    others = [resolution.filled.get(row["uri"]) or catalog.raw_of(row) for row in rows_beside]
+    beside = [raw for raw in others if raw.uri in listed]
     reason = dispute(sorted([*files, *beside], key=attrgetter("uri")))
     if reason:
         resolution.disputed.extend((raw, media, reason) for raw in (*files, *beside))
         return
     before = next((row for row in rows if _can_stand(row, extractor)), None)
-    chosen = _first([*files, *beside] if before else files, before["uri"] if before else "")
+    said = {name: value for raw in (*files, *beside) for name in _FILLED if (value := getattr(raw, name))}
+    elsewhere = [raw.consent for raw in others]
+    first = _first([*files, *beside] if before else files, before["uri"] if before else "")
+    if (chosen := _with_statements(first, said, elsewhere)) != first:
+        resolution.filled[first.uri] = first
     if before is None:
         resolution.originals[media] = chosen
     elif _stays_elsewhere(before, chosen, resolution.gone, names | {raw.uri for raw in beside}):
         resolution.copies.extend((raw, media, before["uri"]) for raw in files)
+        was = catalog.raw_of(before)
+        if (now := _with_statements(was, said, elsewhere)) != was:
+            resolution.standing.append((now, before))
         return
     elif _is_done(chosen, before, names):
         resolution.standing.append((chosen, before))
     else:
         resolution.originals[media] = chosen
     is_same = before is None or before["uri"] == chosen.uri
-    copies = files if is_same else [*files, *map(catalog.raw_of, others)]
+    copies = files if is_same else [*files, *others]
     resolution.copies.extend((raw, media, chosen.uri) for raw in copies if raw.uri != chosen.uri)
 
 
 def _first(files: Sequence[RawFile], standing: str) -> RawFile:
     """Select the first file: one with a speaker before one without, then the one that stands already, then by name."""
     return min(files, key=lambda raw: (not raw.speaker, raw.uri != standing, raw.uri))
+
+
+def _with_statements(raw: RawFile, said: Mapping[str, Any], consents: Iterable[str | None]) -> RawFile:
+    """Return a file with what is said of its content by the files that are listed now. consents: those of files of
+    equal bytes, listed or not; one that refuses stands.
+    """
+    now = replace(raw, **said)
+    return replace(now, consent=_strictest(now.consent, consents))
+
+
+def _strictest(consent: str | None, others: Iterable[str | None]) -> str | None:
+    refusals = sorted(other for other in others if other and is_refusal(other))
+    return refusals[0] if refusals and not is_refusal(consent) else consent
 
 
 def _stays_elsewhere(before: catalog.Row, chosen: RawFile, lost: Collection[str], here: Collection[str]) -> bool:
@@ -239,12 +269,17 @@ def merge_twins(workspace: Workspace, settings: Settings, catalog_rows: catalog.
 
     first = {uri: min(uris, key=rank) for uris in twins for uri in uris}
     rows = [
-        catalog.duplicate_row(catalog.raw_of(row), row["extractor"], row["media_id"], stands)
-        for uri, stands in first.items()
-        if stands != uri and uri not in lost and (row := catalog_rows[uri])
+        catalog.duplicate_row(catalog.raw_of(row), row["extractor"], row["media_id"], original)
+        for uri, original in first.items()
+        if original != uri and uri not in lost and (row := catalog_rows[uri])
     ]
-    removed = {uri for uri, stands in first.items() if stands != uri and uri in lost}
-    _replace(workspace, [catalog_rows[uri] for uri in set(first.values())], rows, removed)
+    removed = {uri for uri, original in first.items() if original != uri and uri in lost}
+    stands = [
+        row | {"consent": _strictest(row["consent"], (catalog_rows[uri]["consent"] for uri in names[row["media_id"]]))}
+        for row in (catalog_rows[uri] for uri in set(first.values()))
+    ]
+    rows += [row for row in stands if row != catalog_rows[row["uri"]]]
+    _replace(workspace, stands, rows, removed)
     return True
 
 

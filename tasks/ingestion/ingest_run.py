@@ -93,6 +93,7 @@ class IngestRun:
         self._workspace, self._settings, self._policy = workspace, settings, policy
         self._progress, self._tally, self._schedule, self._listed = progress, tally, schedule, listed
         self._decided: set[str] = set()
+        self._filled: Mapping[str, RawFile] = {}
         self._unread = set(known)
         """Files that the catalog knows, and that were not looked at yet: their rows may be out of date."""
         self._known_media = KnownMedia(workspace)
@@ -146,7 +147,9 @@ class IngestRun:
         fresh = self._certain(ready, catalog_rows)
         decided = [*taken_down, *(raw for raw, _ in files.refused), *chain.from_iterable(fresh.values())]
         extractor, is_gone = self._settings.extractor, partial(gone, origins=self._settings.limits.web_origins)
-        resolution = resolve(fresh, catalog_rows, extractor, self._named_among, self._looked_at(files, fresh), is_gone)
+        looked_at = self._looked_at(files, fresh)
+        resolution = resolve(fresh, catalog_rows, extractor, self._named_among, looked_at, is_gone, self._filled)
+        self._filled = resolution.filled
         self._decided.update(raw.uri for raw in decided)
         self._tally.replace(decided, resolution.originals.values())
         unread = [

@@ -127,9 +127,12 @@ def _bars(marks: tombstones.Tombstones) -> RowCondition:
 
     def mask(rows: pa.Table) -> Mask:
         hit = pc.is_in(rows["media_id"], pa.array(sorted(marks.media), pa.string()))
-        for kind in ("speaker", "corpus", "licence"):
+        kinds: tuple[tombstones.Kind, ...] = ("speaker", "corpus", "licence")
+        for kind in kinds:
             values = pc.unique(rows[kind]).drop_null().to_pylist()
-            barred = [value for value in values if (kind, tombstones.mark(value)) in marks.marks]
+            barred = [
+                value for value in values if any((kind, one) in marks.marks for one in tombstones.marks_of(kind, value))
+            ]
             hit = pc.or_(hit, pc.is_in(rows[kind], pa.array(barred, pa.string())))
         return hit
 

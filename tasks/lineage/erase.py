@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import PromotionError
+from heterodub.schemas.errors import HeterodubError, PromotionError
 from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.promotion.evidence import PAGE
 from heterodub.tasks.releases.barred import prints_of
@@ -61,8 +61,8 @@ def take_down(
 
     Raises: PromotionError, WorkspaceError - a champion, or something outside the workspace, would have to be deleted;
     nothing was done. WorkspaceError - a table cannot be written. TrackingError - the store cannot be reached.
-    AuditFailedError - remaining rows break an expectation; the footage is gone from the newest tables anyway, and
-    doing it again continues.
+    AuditFailedError - remaining rows break an expectation; the footage is gone and its files are erased anyway, and
+    doing it again publishes.
     """
     scope, takedown_id = plan.scope, tombstones.takedown_id(plan.scope.kind, plan.scope.value)
     _require(ws, tracking, plan, with_models)
@@ -113,13 +113,16 @@ def _carry_out(
     erased += sum(_erase_line(line, scope.media) for line in standing_by(ws))
     for side in ("media_id", "other_media_id"):
         # publishing did, before its audit, unless nothing is published yet; it sees by them which clusters lost a clip
-        tables.delete_rows(ws, "near_pairs", side, scope.media)
+        if isinstance(published, PublishResult):
+            tables.delete_rows(ws, "near_pairs", side, scope.media)
         erased += len(_erase(ws, "near_pairs", side, scope.media))
     if scope.kind == "corpus":
         erased += len(_erase(ws, "metrics", "corpus", [scope.value]))
     pictures = _erase_pictures(tracking, plan) if tracking else 0
     delete_derived(ws)
     deleted = delete_models(ws, tracking, plan.models, plan.trainings) if with_models else {}
+    if isinstance(published, HeterodubError):
+        raise published
     return {
         "tagged": tagged,
         "release": published.release_id,
@@ -191,9 +194,13 @@ def _rename_groups(ws: Workspace, gone: Collection[str]) -> None:
             tables.update_columns(ws, table, pa.table(columns))
 
 
-def _publish(ws: Workspace, settings: Settings) -> PublishResult:
-    policy = active_policy(ws)
-    return PublishResult(None, False) if policy is None else publish(ws, settings, policy, switch="never")
+def _publish(ws: Workspace, settings: Settings) -> PublishResult | HeterodubError:
+    """Publish what is left; the error that refuses it must not keep the files from being erased."""
+    try:
+        policy = active_policy(ws)
+        return PublishResult(None, False) if policy is None else publish(ws, settings, policy, switch="never")
+    except HeterodubError as error:
+        return error
 
 
 def _erase(ws: Workspace, table: str, key: str, values: Collection[str]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -86,12 +86,13 @@ def _different(rows: list[Row]) -> list[Row]:
     return [dict(row) for row in dict.fromkeys(tuple(row.items()) for row in rows)]
 
 
-def marked(column: str, mark: str) -> RowCondition:
+def marked(column: Literal["uri", "speaker", "corpus", "licence"], mark: str) -> RowCondition:
     """Rows with a text of which a tombstone keeps the hash."""
 
     def mask(rows: pa.Table) -> pa.ChunkedArray:
         texts = [text for text in pc.unique(rows[column]).to_pylist() if text is not None]
-        meant = [text for text in texts if tombstones.mark(text) == mark]
+        kind: tombstones.Kind = "file" if column == "uri" else column
+        meant = [text for text in texts if mark in tombstones.marks_of(kind, text)]
         return pc.is_in(rows[column], value_set=pa.array(meant, pa.string()))
 
     return RowCondition(frozenset({column}), mask)

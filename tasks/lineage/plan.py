@@ -10,7 +10,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
-from heterodub.schemas.licences import canonical_licence
+from heterodub.schemas.licences import canonical_licence, spellings
 from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.media.paths import path_to_uri
 from heterodub.tasks.monitoring.run_log import as_step
@@ -19,7 +19,7 @@ from heterodub.tasks.releases.erasure import releases_with
 from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.labels import ClipLabel, read_labels
 from heterodub.tasks.stores.tombstones import Kind, Unfinished
-from heterodub.tasks.stores.where import among, equal
+from heterodub.tasks.stores.where import RowCondition, among, equal
 from heterodub.tasks.stores.workspace import Workspace
 
 from .footage import FootageRows, Row, marked
@@ -155,8 +155,8 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
 
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
-    value = canonical_licence(value) if kind == "licence" else value
     footage, named = FootageRows(ws), require_named(ws, kind, value)
+    value = canonical_licence(value) if kind == "licence" else value
     copied = copies_of(ws, named.media)
     return replace(
         _scope(footage, kind, value, named.media | copied if with_copies else named.media, named.uris),
@@ -179,7 +179,7 @@ def require_named(ws: Workspace, kind: Kind, value: str) -> NamedFootage:
     Raises: NotFoundError - there is nothing of that name, nor was there; the text suggests what is near.
     """
     footage, earlier = FootageRows(ws), tombstones.media_of(ws, kind, value)
-    by_name = equal("uri", value) | equal("media_id", value) if kind == "file" else equal(kind, value)
+    by_name = equal("uri", value) | equal("media_id", value) if kind == "file" else _labelled(kind, value)
     older = footage.older("catalog", by_name)
     files = [*older, *_files(footage, kind, value, required=not (earlier or older))]
     clips = footage.clips(equal("speaker", value)) if kind == "speaker" else []
@@ -217,7 +217,7 @@ def _scope(footage: FootageRows, kind: Kind, value: str, media: frozenset[str], 
 
 def _files(footage: FootageRows, kind: Kind, value: str, required: bool) -> list[Row]:
     if kind != "file":
-        return footage.now("catalog", equal(kind, value))
+        return footage.now("catalog", _labelled(kind, value))
     path = value if "://" in value else path_to_uri(Path(value))
     if named := footage.now("catalog", among("uri", {value, path}) | equal("media_id", value)):
         return named  # of whatever line
@@ -231,6 +231,10 @@ def _files(footage: FootageRows, kind: Kind, value: str, required: bool) -> list
         return footage.now("catalog", equal("uri", match.uri))
     clips = footage.now("clips", equal("clip_id", str(match.clip_id)))
     return footage.now("catalog", among("media_id", (clip["media_id"] for clip in clips)))
+
+
+def _labelled(kind: Kind, value: str) -> RowCondition:
+    return among(kind, spellings(value) if kind == "licence" else (value,))
 
 
 def _nothing(footage: FootageRows, kind: Kind, value: str) -> str:

@@ -30,7 +30,7 @@ from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import lines, releases, rights
-from .audit.audited_files import checks_id, keep_merged
+from .audit.audited_files import checks_ids, keep_merged
 from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
 from .release_content import ReleaseProvenance
@@ -192,9 +192,9 @@ def _publish(
     if standing_by:
         versions |= standby.switch_tables(line, standing_by)
     if last is None or releases.identity_of_versions(workspace, versions, origin) != last.release_id:
-        checks = checks_id(suites(source.clips))
+        checks = checks_ids(suites(source.clips))
         versions |= {
-            table: merge_parts(workspace, table, versions[table], partial(keep_merged, workspace, table, checks))
+            table: merge_parts(workspace, table, versions[table], partial(keep_merged, workspace, table, checks[table]))
             for table in PAYLOAD
         }
     notes = (*assignment.notes, *_of_labels(workspace, policy))

@@ -7,7 +7,7 @@ killed is finished by the same command.
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.display import counted, message_of
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import FileState
+from heterodub.schemas.rights import checked
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
 from . import delta, tables
@@ -57,15 +58,25 @@ def _add(ws: Workspace, table: str, columns: list[pa.Field]) -> None:
         raise WorkspaceError(f"table {table} of {ws.root} cannot be changed: {message_of(error)}") from error
 
 
+_STATED: Final = ("licence", "consent")
+"""Rights that layout 6 had, in the catalog alone, as any text."""
+
+
 def to_layout_7(ws: Workspace, dry_run: bool) -> Iterator[str]:
-    """Add the columns of layout 7, and let clips have the rights of their files.
+    """Add the columns of layout 7, bring licences and consents to the forms that it knows, and let clips have the
+    rights of their files.
 
     Raises: WorkspaceError - a table cannot be read or written.
     """
     yield from add_columns(ws, dry_run)
-    stated = ["licence", "consent"]
-    rows = tables.read_any(ws, "catalog", ["media_id", *stated], pc.field("state") == FileState.MEASURED.value)
-    rights = {row.pop("media_id"): row for row in rows.to_pylist() if any(row[name] for name in stated)}
+    is_stated = pc.field("licence").is_valid() | pc.field("consent").is_valid()
+    rows = tables.read_any(ws, "catalog", ["uri", "media_id", "state", *_STATED], is_stated).to_pylist()
+    yield from _check_catalog(ws, rows, dry_run)
+    rights = {
+        row["media_id"]: {name: checked(name, row[name]) for name in _STATED}
+        for row in rows
+        if row["state"] == FileState.MEASURED
+    }
     clips = tables.read_any(
         ws, "clips", ["clip_id", "media_id"], pc.field("media_id").isin(pa.array(sorted(rights), pa.string()))
     ).to_pylist()
@@ -73,8 +84,25 @@ def to_layout_7(ws: Workspace, dry_run: bool) -> Iterator[str]:
         return
     yield f"table clips: licence and consent of their files on {counted(len(clips), 'clip')}"
     if not dry_run:
-        columns = {name: pa.array([rights[clip["media_id"]][name] for clip in clips], pa.string()) for name in stated}
+        columns = {name: pa.array([rights[clip["media_id"]][name] for clip in clips], pa.string()) for name in _STATED}
         tables.update_columns(ws, "clips", pa.table({"clip_id": [clip["clip_id"] for clip in clips], **columns}))
+
+
+def _check_catalog(ws: Workspace, rows: list[dict[str, Any]], dry_run: bool) -> Iterator[str]:
+    """Store stated rights in one form; text that has none stays."""
+    forms = [{name: checked(name, row[name]) or row[name] for name in _STATED} for row in rows]
+    changed = [(row["uri"], now) for row, now in zip(rows, forms, strict=True) if any(row[k] != now[k] for k in now)]
+    if changed:
+        yield f"table catalog: licence and consent of {counted(len(changed), 'file')} in the spelling of this layout"
+    if changed and not dry_run:
+        columns = {name: pa.array([now[name] for _, now in changed], pa.string()) for name in _STATED}
+        tables.update_columns(ws, "catalog", pa.table({"uri": [uri for uri, _ in changed], **columns}), key="uri")
+    if unknown := [row["consent"] for row in rows if row["consent"] and not checked("consent", row["consent"])]:
+        yield (
+            f"table catalog: the consent of {counted(len(unknown), 'file')} has no value that this layout knows, such "
+            f"as {sorted(unknown)[0]!r}; it stays, their clips state none, and no model of them is promoted until they "
+            "are labelled anew"
+        )
 
 
 STEPS: Final[dict[int, Step]] = {6: to_layout_7}

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.ledger_tables import TOMBSTONES
+from heterodub.schemas.licences import spellings
 
 from . import tables
 from .workspace import Workspace
@@ -42,8 +43,10 @@ class Tombstones:
 
     def bars(self, speaker: str | None, corpus: str | None, licence: str | None) -> bool:
         """Return True if a file must not be read, by its labels."""
-        labels = (("speaker", speaker), ("corpus", corpus), ("licence", licence))
-        return any(value is not None and (kind, mark(value)) in self.marks for kind, value in labels)
+        labels: tuple[tuple[Kind, str | None], ...] = (("speaker", speaker), ("corpus", corpus), ("licence", licence))
+        return any(
+            (kind, one) in self.marks for kind, value in labels if value is not None for one in marks_of(kind, value)
+        )
 
     @property
     def media(self) -> frozenset[str]:
@@ -76,7 +79,8 @@ def standing(ws: Workspace) -> Tombstones:
 def media_of(ws: Workspace, kind: Kind, value: str) -> frozenset[str]:
     """Return the contents that earlier takedowns of this very thing have barred."""
     rows = tables.read_any(ws, "tombstones").to_pylist()
-    takedowns = {row["takedown"] for row in rows if (row["kind"], row["mark"]) == (kind, mark(value))}
+    meant = marks_of(kind, value)
+    takedowns = {row["takedown"] for row in rows if row["kind"] == kind and row["mark"] in meant}
     return frozenset(row["mark"] for row in rows if row["kind"] == MEDIA and row["takedown"] in takedowns)
 
 
@@ -162,6 +166,11 @@ def _put_up(ws: Workspace, takedown: str, marks: Iterable[tuple[str, str]], reas
         return pa.Table.from_pylist(rows, schema=TOMBSTONES)
 
     tables.append_after(ws, "tombstones", make)
+
+
+def marks_of(kind: Kind, value: str) -> frozenset[str]:
+    """Return the marks by which a thing may be barred: of a licence those of its spellings."""
+    return frozenset(map(mark, spellings(value) if kind == "licence" else (value,)))
 
 
 def mark(value: str) -> str:

@@ -17,7 +17,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.outputs import AUDIT_PAGE
 from heterodub.tasks.stores.workspace import Workspace
 
-from .audited_files import checks_id
+from .audited_files import checks_ids
 from .checks import ExpectationResult, run_suites
 from .work import AuditWork
 
@@ -97,7 +97,7 @@ def audit(
     folder.mkdir(parents=True, exist_ok=True)
     each = suites(settings or ClipSettings())
     files = {suite.table: tables.files_of(ws, suite.table, versions[suite.table]) for suite in each}
-    work = AuditWork(ws, files, checks_id(each), full)
+    work = AuditWork(ws, files, checks_ids(each), full)
     alone = {suite.table: (suite.part(across=False), work.fresh_frames(suite.table)) for suite in each}
     across = {_across(suite.table): (suite.part(across=True), _contradictions(work, suite.table)) for suite in each}
     results = run_suites(alone | across, folder)

@@ -32,9 +32,16 @@ Passed = Mapping[str, int | None]
 """Keys of files that met the checks, with the sum of the hashes of their rows; None: not payload."""
 
 
-def checks_id(suites: Sequence[Suite]) -> str:
-    """Return a hash of all that decides if a row passes by itself."""
-    alone = [suite.part(across=False) for suite in suites]
+def checks_ids(suites: Sequence[Suite]) -> dict[str, str]:
+    """Return, by table, a hash of all that decides if a row passes by itself.
+
+    Of each table alone, so that other settings of clips, which no payload is checked by, do not open it again.
+    """
+    return {suite.table: _checks_id(suite) for suite in suites}
+
+
+def _checks_id(suite: Suite) -> str:
+    alone = suite.part(across=False)
     return hashlib.sha256(f"{COUNTS_VERSION} {alone!r}".encode()).hexdigest()[:12]
 
 

@@ -26,14 +26,16 @@ BATCH_ROWS: Final = 20_000
 class AuditWork:
     """The files of an audit, by table. Frames of new rows come first, those of contradictions follow from all rows.
 
-    checks: id of the checks. full: look into every file, whatever it met before.
+    checks: ids of the checks. full: look into every file, whatever it met before.
 
     Raises: NotFoundError - a file is not there. WorkspaceError - a table or a folder cannot be read.
     """
 
-    def __init__(self, ws: Workspace, files: Mapping[str, Sequence[DataFile]], checks: str, full: bool) -> None:
+    def __init__(
+        self, ws: Workspace, files: Mapping[str, Sequence[DataFile]], checks: Mapping[str, str], full: bool
+    ) -> None:
         self._ws, self._files = ws, files
-        self._keys = {table: keys_of(ws, table, of_table, checks) for table, of_table in files.items()}
+        self._keys = {table: keys_of(ws, table, of_table, checks[table]) for table, of_table in files.items()}
         self._stored = passed_files(ws)
         self._met = {} if full else self._stored
         self._sums: dict[str, dict[str, int]] = {table: {} for table in files}  # of new files, by name

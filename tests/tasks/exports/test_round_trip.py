@@ -193,12 +193,41 @@ def test_export_without_clips_is_refused(release, tmp_path):
         check_export(empty, ExportRequest("hf", tmp_path / "none"))
 
 
+def test_export_asks_the_rights_of_now_and_those_that_an_older_release_has_of_files_alone(tmp_path):
+    ws = speakers(tmp_path / "workspace", 5, 8)
+    media = tables.read(ws, "clips", ["media_id"])["media_id"].to_pylist()
+
+    def state(consents: list[str | None]) -> None:
+        rows = pa.table({"media_id": media, "consent": pa.array(consents, pa.string())})
+        tables.update_columns(ws, "catalog", rows, "media_id")
+
+    def left_out(name: str) -> tuple[int, str]:
+        summary = export_release(WorkspaceReader(ws).release(), ExportRequest("hf", tmp_path / name), LimitSettings())
+        return summary["clips_left_out"], summary["left_out_for"]
+
+    last = releases.latest(ws)
+    origin = releases.ReleaseProvenance(*(getattr(last, one.name) for one in fields(releases.ReleaseProvenance)))
+    state(["yes", "no", None, None, None])  # as layout 6 had it, which had none on clips
+    clips = tables.read(ws, "clips", ["clip_id"])
+    tables.update_columns(ws, "clips", clips.append_column("purpose", pa.array(["any"] * 5)))
+    assert releases.publish(ws, releases.current_versions(ws), origin, {"checks": 1}).changed
+    state([None] * 5)
+    assert left_out("then") == (1, "consent_not_permitted (1)")
+    state([None, "given", "withdrawn: letter", None, None])
+    assert left_out("now") == (2, "consent_not_permitted (2)")
+    tables.delete_rows(ws, "catalog", "media_id", media[2:3])
+    assert left_out("unknown by now") == (1, "consent_not_permitted (1)")
+
+
 def test_export_leaves_out_what_the_rights_do_not_allow(tmp_path):
     ws = speakers(tmp_path / "workspace", 5, 8)
     clips = tables.read(ws, "clips", ["clip_id", "media_id", "split"]).to_pylist()
     licences = {row["clip_id"]: "House" if row["split"] == "train" else None for row in clips}
     changes = pa.table({"clip_id": [*licences], "licence": pa.array([*licences.values()], pa.string())})
     tables.update_columns(ws, "clips", changes)
+    tables.update_columns(ws, "catalog", pa.table({
+        "media_id": [row["media_id"] for row in clips], "licence": changes["licence"],
+    }), "media_id")  # fmt: skip
     last = releases.latest(ws)
     origin = releases.ReleaseProvenance(*(getattr(last, one.name) for one in fields(releases.ReleaseProvenance)))
     new = releases.publish(ws, releases.current_versions(ws), origin, {"checks": 1})

@@ -7,11 +7,16 @@ import pyarrow as pa
 import pytest
 
 from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.deduplication import Resolution, dispute, resolve
+from heterodub.tasks.ingestion.deduplication import Resolution, dispute, relabel, resolve
 from heterodub.tasks.ingestion.plan import plan_run
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.active_policy import set_policy
+from tests.tasks.stores import sample_rows as sample
+from tests.tasks.stores.sample_store import fill, new_workspace
 
 EXTRACTOR = "1-mesh"
 
@@ -123,3 +128,54 @@ def test_plan_rechecks_copies_of_a_missing_original():
     there = plan_run([copy], known, EXTRACTOR, False, lambda uris: frozenset())
     assert (there.fresh, there.unchanged, there.labelled.among({"/a", "/b"})) == ((), 1, {"/b"})
     assert plan_run([copy], known, EXTRACTOR, False, frozenset).fresh == (copy,)
+
+
+def test_statements_of_copies_in_one_listing_fill_those_of_the_original():
+    for order in itertools.permutations([raw("/a"), raw("/b", consent="withdrawn"), raw("/c", licence="CC0-1.0")]):
+        made = resolution_of(*order)
+        assert made.originals["m"] == raw("/a", consent="withdrawn", licence="CC0-1.0")
+        assert [(file.uri, file.consent) for file, *_ in made.copies] == [("/b", "withdrawn"), ("/c", None)]
+    stood, beside = raw("/a"), raw("/b", consent="withdrawn")
+    made = resolution_of(stood, known=[measured(stood), copy_of(beside, "/a")], listed=["/b"])
+    assert made.standing[0][0].consent == "withdrawn"
+
+
+@pytest.mark.parametrize("before", [None, "given"])
+def test_newer_listing_states_the_rights_of_a_file_that_stands_elsewhere(before):
+    stood = raw("/a", "ann", consent=before, licence="CC0-1.0", language="en")
+    newer = raw("/b", consent="withdrawn: letter", licence="CC-BY-4.0")
+    made = resolution_of(newer, known=[measured(stood)])
+    assert (stands(made), copies(made)) == ([("/a", "/a")], [("/b", "/a")])
+    assert made.standing[0][0] == replace(stood, consent=newer.consent, licence=newer.licence)
+    same = measured(made.standing[0][0])
+    assert resolution_of(newer, known=[same, copy_of(newer, "/a")]).standing == []
+
+
+@pytest.mark.parametrize("refusal", ["refused", "withdrawn: letter"])
+def test_refusal_of_a_copy_that_is_not_listed_now_stands(refusal):
+    copy = raw("/b", consent=refusal)
+    for now in (None, "given"):
+        listed = raw("/a", consent=now)
+        made = resolution_of(listed, known=[measured(raw("/a")), copy_of(copy, "/a")])
+        assert made.standing[0][0].consent == refusal
+        assert resolution_of(listed, known=[copy_of(copy, "/x")]).originals["m"].consent == refusal
+        assert resolution_of(listed, known=[measured(copy)]).standing == []
+    made = resolution_of(raw("/a", "ann", consent="given"), known=[measured(copy)])
+    assert made.standing[0][0] == raw("/a", "ann", consent=refusal)
+
+
+def test_clips_follow_the_consent_that_a_copy_states(tmp_path, settings):
+    set_policy(ws := new_workspace(tmp_path), load_policy())
+    fill(ws, [0])
+    (row,) = tables.read(ws, "catalog").to_pylist()
+    for name in ("stands", "copy"):
+        (tmp_path / name).touch()
+    row |= {"uri": str(tmp_path / "stands"), "speaker": None, "consent": "given"}
+    copy = raw(str(tmp_path / "copy"))
+    duplicate = catalog.duplicate_row(copy, sample.EXTRACTOR, row["media_id"], row["uri"])
+    tables.replace_rows(ws, "catalog", catalog.catalog_table([row, duplicate]), "media_id")
+    relabel(ws, [replace(copy, consent="withdrawn")], settings, extractor=sample.EXTRACTOR)
+    assert set(tables.read(ws, "catalog")["consent"].to_pylist()) == {"withdrawn"}
+    clips = tables.read(ws, "clips").to_pylist()
+    assert {(clip["consent"], clip["stage1"], clip["stage2"]) for clip in clips} == {("withdrawn", False, False)}
+    assert tables.size(ws, "stage1").rows == 0

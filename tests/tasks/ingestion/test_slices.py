@@ -36,7 +36,7 @@ def media_of(content: int) -> str:
 def measured(job: FileJob) -> FileResult:
     """A film with one clip."""
     row = sample.clip_row(1, clip_id=job.media_id[:24], media_id=job.media_id, uri=job.uri, corpus=job.corpus)
-    clips = sample.clips(row | {"speaker": job.speaker, "split": None, "split_group": None})
+    clips = sample.clips(row | {"speaker": job.speaker, "consent": job.consent, "split": None, "split_group": None})
     return FileResult(job, Analysis(FileOutcome(FileState.MEASURED), None, clips, 1.0, 0.0), None)
 
 
@@ -64,13 +64,15 @@ def ingest(settings, policy: Policy, files: list[RawFile], contents: dict[str, i
 def rows(settings) -> tuple[list[dict], list[dict]]:
     """All of the catalog, and whose the clips are."""
     workspace = Workspace.open(settings.workspace)
-    clips = tables.read(workspace, "clips", ["clip_id", "media_id", "uri", "speaker", "corpus"]).sort_by("clip_id")
+    clips = tables.read(workspace, "clips", ["clip_id", "media_id", "uri", "speaker", "corpus", "consent"]).sort_by(
+        "clip_id"
+    )
     return tables.read(workspace, "catalog").sort_by("uri").to_pylist(), clips.to_pylist()
 
 
 def drawn(chance: random.Random, folder: Path, before: list[RawFile]) -> tuple[list[RawFile], dict[str, int]]:
     """A listing of files that exist, and what they hold: most as before, some changed, some gone, some new."""
-    old = {raw.uri: raw for raw in before}
+    old, apart = {raw.uri: raw for raw in before}, random.Random(len(before))
     files, contents = [], {}
     for name in NAMES:
         path = folder / name
@@ -80,7 +82,8 @@ def drawn(chance: random.Random, folder: Path, before: list[RawFile]) -> tuple[l
         path.touch()
         raw = old.get(str(path)) or RawFile(str(path), 1, "")
         speaker = chance.choice([None, None, None, "ann"] if chance.random() < 0.9 else ["ben"])
-        files.append(replace(raw, stamp=str(chance.randrange(1000)), speaker=speaker))
+        consent = apart.choice([None, None, "withdrawn"])
+        files.append(replace(raw, stamp=str(chance.randrange(1000)), speaker=speaker, consent=consent))
         contents[raw.uri] = chance.randrange(5)
     return files, contents
 

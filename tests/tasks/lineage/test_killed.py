@@ -289,7 +289,7 @@ def test_pair_that_names_taken_down_footage_is_a_problem(ws, pair):
     assert problems(ws) == []
 
 
-def test_takedown_whose_audit_fails_leaves_no_pair_with_the_footage(ws, monkeypatch):
+def test_takedown_whose_audit_fails_leaves_nothing_of_the_footage(ws, monkeypatch):
     def fails(*given):
         raise AuditFailedError("nothing was published")
 
@@ -299,6 +299,11 @@ def test_takedown_whose_audit_fails_leaves_no_pair_with_the_footage(ws, monkeypa
         take(ws, GONE)
     pairs = tables.read(ws, "near_pairs", ["media_id", "other_media_id"]).to_pylist()
     assert all(GONE not in row.values() for row in pairs)
+    assert kept(ws) == set()
+    assert len(tombstones.unfinished(ws)) == 1
+    monkeypatch.setattr("heterodub.tasks.lineage.erase.active_policy", lambda ws: None)  # publishing would take long
+    take(ws, GONE)
+    assert problems(ws) == []
 
 
 def test_repeated_takedown_closes_its_attempts(ws):

@@ -15,8 +15,9 @@ from heterodub.flows.cli.main import app
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
+from heterodub.tasks.lineage.plan import find_scope
 from heterodub.tasks.releases import releases
-from heterodub.tasks.stores import migration, tables
+from heterodub.tasks.stores import migration, tables, tombstones
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.migration import migrate, missing_columns
 from heterodub.tasks.stores.workspace import MARKER, Workspace
@@ -111,18 +112,35 @@ def test_folder_that_is_no_workspace_is_refused(tmp_path):
         migrate(str(tmp_path))
 
 
-def test_clips_get_the_rights_of_their_files(root):
-    """Of a file with a consent, and of one without: in the catalog as layout 6 had it."""
+@pytest.mark.parametrize(
+    ("stated", "stored", "on_clips"),
+    [
+        (("CC0-1.0", "given"), ("CC0-1.0", "given"), ("CC0-1.0", "given")),
+        (("cc-by-4.0", "Yes"), ("CC-BY-4.0", "given"), ("CC-BY-4.0", "given")),
+        (("by letter", "signed form 12"), ("by letter", "signed form 12"), ("by letter", None)),
+    ],
+)
+def test_clips_get_the_rights_of_their_files(root, stated, stored, on_clips):
+    """Of a file with a consent, and of one without: in the catalog as layout 6 had it, where both were any text."""
     marker = root / MARKER
     before = marker.read_text()
     marker.write_text(f'{{"layout_version": {LAYOUT_VERSION}}}')
     ws = Workspace.open(str(root))
     uri, *_ = tables.read(ws, "catalog")["uri"].to_pylist()
-    changes = {"uri": [uri], "licence": ["CC0-1.0"], "consent": ["given"], "state": ["measured"]}
+    changes = {"uri": [uri], "licence": [stated[0]], "consent": [stated[1]], "state": ["measured"]}
     tables.update_columns(ws, "catalog", pa.table(changes), key="uri")
+    tombstones.bar(ws, "licence", stated[0], ["m"], "as code of layout 6 did")
     marker.write_text(before)
-    (media,) = tables.read(ws, "catalog", ["media_id"], filter=pc.field("uri") == uri)["media_id"].to_pylist()
-    assert any("licence and consent" in change for change in migrate(str(root)).changes)
+    named = pc.field("uri") == uri
+    (media,) = tables.read(ws, "catalog", ["media_id"], filter=named)["media_id"].to_pylist()
+    planned = migrate(str(root), dry_run=True)
+    changes = migrate(str(root)).changes
+    assert changes == planned.changes and any("licence and consent of their files" in change for change in changes)
+    assert any("consent of 1 file has no value" in change for change in changes) == (on_clips[1] is None)
+    (row,) = tables.read(ws, "catalog", ["licence", "consent"], filter=named).to_pylist()
+    assert (row["licence"], row["consent"]) == stored
     for clip in tables.read(ws, "clips", ["media_id", "licence", "consent"]).to_pylist():
-        stated = ("CC0-1.0", "given") if clip["media_id"] == media else (None, None)
-        assert (clip["licence"], clip["consent"]) == stated
+        assert (clip["licence"], clip["consent"]) == (on_clips if clip["media_id"] == media else (None, None))
+    assert tombstones.standing(ws).bars(None, None, stored[0])
+    for name in {stated[0], stored[0]}:
+        assert find_scope(ws, "licence", name).media == {media, "m"}

@@ -14,7 +14,7 @@ from heterodub.schemas.expectations import suites
 from heterodub.schemas.tables import NEAR_PAIRS
 from heterodub.tasks.releases.audit import audited_files, payload
 from heterodub.tasks.releases.audit.audit import audit
-from heterodub.tasks.releases.audit.audited_files import checks_id, keep_merged
+from heterodub.tasks.releases.audit.audited_files import checks_ids, keep_merged
 from heterodub.tasks.releases.audit.work import AuditWork
 from heterodub.tasks.releases.releases import current_versions
 from heterodub.tasks.stores import merging, tables
@@ -26,7 +26,7 @@ from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import batch_of, fill, new_workspace, write_part
 
 _SUITES = suites(ClipSettings())
-_CHECKS = checks_id(_SUITES)
+_CHECKS = checks_ids(_SUITES)
 _PAYLOAD = {"stage1": (sample.stage1, sample.stage1_row), "stage2": (sample.stage2, sample.stage2_row)}
 
 
@@ -89,9 +89,12 @@ def test_audit_that_was_killed_before_it_kept_its_result_is_done_again(ws):
 
 
 def test_other_checks_look_into_every_file(ws, monkeypatch):
-    assert look(ws, checks=checks_id(suites(ClipSettings(max_s=3))))[1]["stage1"] == 8
     monkeypatch.setattr(audited_files, "COUNTS_VERSION", audited_files.COUNTS_VERSION + 1)
-    assert checks_id(_SUITES) != _CHECKS
+    assert look(ws, checks=checks_ids(_SUITES))[1]["stage1"] == 8
+
+
+def test_other_settings_of_clips_look_into_clips_alone(ws):
+    assert look(ws, checks=checks_ids(suites(ClipSettings(max_s=3))))[1] == NOTHING | {"clips": 8}
 
 
 def test_full_audit_looks_into_every_file(ws):
@@ -124,7 +127,10 @@ def test_merged_files_are_those_of_their_parts(ws, monkeypatch):
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
     for table in _PAYLOAD:
         merging.merge_parts(
-            ws, table, tables.version(ws, table), lambda merged, table=table: keep_merged(ws, table, _CHECKS, merged)
+            ws,
+            table,
+            tables.version(ws, table),
+            lambda merged, table=table: keep_merged(ws, table, _CHECKS[table], merged),
         )
         assert len(tables.files_of(ws, table)) == 1
     assert look(ws) == ({}, NOTHING)
@@ -134,7 +140,7 @@ def test_merge_of_a_part_that_did_not_pass_is_looked_into(ws, monkeypatch):
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
     fill(ws, [7])
     merging.merge_parts(
-        ws, "stage1", tables.version(ws, "stage1"), lambda merged: keep_merged(ws, "stage1", _CHECKS, merged)
+        ws, "stage1", tables.version(ws, "stage1"), lambda merged: keep_merged(ws, "stage1", _CHECKS["stage1"], merged)
     )
     assert look(ws)[1]["stage1"] == 10
 
@@ -255,7 +261,9 @@ def _compacted(ws, media, chance):
 
 def _merged(ws, media, chance):
     table = chance.choice(list(_PAYLOAD))
-    merging.merge_parts(ws, table, tables.version(ws, table), lambda merged: keep_merged(ws, table, _CHECKS, merged))
+    merging.merge_parts(
+        ws, table, tables.version(ws, table), lambda merged: keep_merged(ws, table, _CHECKS[table], merged)
+    )
 
 
 def _all_again(ws, media, chance):
