@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from heterodub.schemas.display import counted
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.stores import delta, tables, vacuum
+from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.folders import StoredFile, files_in_folder
 from heterodub.tasks.stores.removal import remove
-from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import LINE_TABLES, Workspace
 
 from .release_files import all_listed, drop_lists, lists_naming, replace_files
 from .releases import PINNED, every
@@ -40,6 +41,20 @@ def erase_unnamed(ws: Workspace, retention_days: int) -> None:
     for table in TABLES:
         if delta.exists(ws, table):
             delta.shorten_log(ws, table, retention_days)
+
+
+def erase_barred(ws: Workspace, media: Collection[str]) -> None:
+    """Delete rows of contents that were taken down while they were being stored, and the files that held them; in the
+    tables in use, or in those of a line. A second call changes nothing.
+
+    Raises: WorkspaceError - a table cannot be written, or a file cannot be deleted.
+    """
+    drop_media(ws, media)
+    tables.delete_rows(ws, "catalog", "media_id", media)
+    for side in ("media_id", "other_media_id"):
+        tables.delete_rows(ws, "near_pairs", side, media)
+    for table in LINE_TABLES:
+        vacuum.erase(ws, table, () if ws.line else all_listed(ws, table).keys())
 
 
 def older_files(ws: Workspace, table: str) -> list[DataFile]:

@@ -23,6 +23,7 @@ from heterodub.tasks.stores import standby, tables
 from heterodub.tasks.stores.workspace import STANDBY, Workspace
 
 from . import releases
+from .erasure import erase_barred
 
 _EXAMPLES: Final = 3
 _DIVIDED: Final = ["speaker", "split", "split_group"]
@@ -179,6 +180,22 @@ def progress_of(ws: Workspace, line: str) -> LineProgress | None:
 
 def _uris(ws: Workspace) -> pa.Array:
     return tables.read_any(ws, "catalog", ["uri"])["uri"].combine_chunks()
+
+
+def switch_to(line: Workspace, versions: Mapping[str, int], files: standby.LineFiles) -> dict[str, int] | None:
+    """Let a line take the place of the tables in use; return their versions. None if it holds footage that was taken
+    down: that is in use at no time that a release could see. versions, files: of the line, audited.
+
+    Raises: NotFoundError - a takedown has erased files of the line. WorkspaceError - a table cannot be written.
+    """
+    if releases.barred_media(line, versions):
+        return None
+    ws = line.of_line("")
+    switched = standby.switch_tables(line, files)
+    if barred := releases.barred_media(ws, switched):  # by a takedown that deleted its rows before they were switched
+        erase_barred(ws, barred)
+        return None
+    return switched
 
 
 def with_known_splits(ws: Workspace, clips: pa.Table) -> pa.Table:

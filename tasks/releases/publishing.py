@@ -49,6 +49,10 @@ _ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
 
 _NOT_ROUTED: Final = "clips of the new line were routed by an earlier policy: `heterodub route` routes them, too"
 
+_BEGUN: Final = (
+    "nothing was published, since a switch to line {} was begun: publishing by its version and settings finishes it"
+)
+
 Switch = Literal["when_whole", "now", "never"]
 """When a line that stands by takes the place of the one in use."""
 
@@ -157,6 +161,8 @@ def _publish(
     line = source.tables
     if last and last.code == code and source.is_last(last, releases.current_versions(line), policy):
         return PublishResult(last.release_id, False, last.notes + source.notes)  # as divided by the same code
+    if last and not line.line and (begun := standby.begun_switch(line, last.extractor)):
+        return PublishResult(last.release_id, False, (_BEGUN.format(begun), *source.notes))
     if line.line:
         carry_labels(line)
     for left in reversed(range(_AUDITS)):
@@ -190,7 +196,10 @@ def _publish(
     )
     standing_by = standby.files_of_line(line, versions) if line.line else {}
     if standing_by:
-        versions |= standby.switch_tables(line, standing_by)
+        switched = lines.switch_to(line, versions, standing_by)
+        if switched is None:
+            return None
+        versions |= switched
     if last is None or releases.identity_of_versions(workspace, versions, origin) != last.release_id:
         checks = checks_id(suites(source.clips))
         versions |= {

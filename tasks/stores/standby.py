@@ -17,7 +17,7 @@ from typing import Any, Final
 import pyarrow.compute as pc
 
 from heterodub.schemas.display import message_of
-from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.reasons import FileState
 
 from . import tables, vacuum
@@ -63,12 +63,26 @@ def files_of_line(line: Workspace, versions: Mapping[str, int]) -> LineFiles:
     return {table: tables.files_of(line, table, versions.get(table)) for table in LINE_TABLES}
 
 
+def begun_switch(ws: Workspace, in_use: str) -> str | None:
+    """Return the line that a switch was begun to, and not ended: tables in use name files of it. in_use: the line that
+    is published.
+
+    Raises: WorkspaceError - a table cannot be read.
+    """
+    for line in standing_by(ws):
+        for table in LINE_TABLES if line.line != in_use else ():
+            if not set(tables.file_names(ws, table)).isdisjoint(tables.file_names(line, table)):
+                return line.line
+    return None
+
+
 def switch_tables(line: Workspace, files: LineFiles) -> dict[str, int]:
     """Let the tables in use name these files of a line that stands by, and no others; return their versions.
 
     The files that they named stay on the disk for releases. The line keeps its tables: `clear` empties them.
 
-    Raises: WorkspaceError - a file cannot be copied, or a table cannot be written.
+    Raises: NotFoundError - a takedown has erased one of the files; nothing was switched. WorkspaceError - a file cannot
+    be copied, or a table cannot be written.
     """
     in_use = line.of_line("")
     for table in LINE_TABLES:
@@ -135,7 +149,7 @@ def _instead(files: Sequence[DataFile], before: Snapshot) -> TableChange:
 def _give_names(line: Workspace, in_use: Workspace, table: str, files: Sequence[DataFile]) -> None:
     """Let the files of a line lie in the folder of the table in use, too.
 
-    Raises: WorkspaceError - one cannot be copied.
+    Raises: NotFoundError - one was erased. WorkspaceError - one cannot be copied.
     """
     pairs = [(line.path(table, file.name), in_use.path(table, file.name)) for file in files]
     try:
@@ -150,7 +164,7 @@ def _give_names(line: Workspace, in_use: Workspace, table: str, files: Sequence[
                     pass
     except OSError as error:
         text = f"{table} of line {line.line} cannot take its place in {in_use.root}: {message_of(error)}"
-        raise WorkspaceError(text) from error
+        raise (NotFoundError if isinstance(error, FileNotFoundError) else WorkspaceError)(text) from error
 
 
 def _link(ws: Workspace, source: Path, target: Path) -> None:

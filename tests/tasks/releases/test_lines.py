@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import AuditFailedError
+from heterodub.schemas.errors import AuditFailedError, NotFoundError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
 from heterodub.tasks.releases import publishing, releases
-from heterodub.tasks.releases.lines import line_of, progress_of
+from heterodub.tasks.releases.lines import line_of, progress_of, switch_to
 from heterodub.tasks.releases.publishing import publish
-from heterodub.tasks.stores import standby, tables
+from heterodub.tasks.stores import standby, tables, tombstones
 from heterodub.tasks.stores.active_policy import set_policy
-from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch
+from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
 from heterodub.tasks.stores.line_labels import carry_labels, clip_id_at
 from heterodub.tasks.stores.workspace import LINE_TABLES, STANDBY, Workspace
@@ -83,7 +83,7 @@ def go_over(line: Workspace) -> None:
     publishing.assign(line, Settings().splits)
     versions = releases.current_versions(line)
     files = standby.files_of_line(line, versions)
-    versions |= standby.switch_tables(line, files)
+    versions |= switch_to(line, versions, files)
     ws = line.of_line("")
     origin = releases.ReleaseProvenance(sample.BACKEND, line.line, POLICY.hash, "ba9876543210", "0.1.0")
     assert releases.publish(ws, versions, origin, {"passed": True}).changed
@@ -210,6 +210,66 @@ def test_takedown_erases_in_every_line(ws, line):
     ids = [clip_of(1, OLD), clip_of(1, line.line), clip_of(9, line.line)]
     held = [path for path in Path(ws.root).rglob("*.parquet") for one in ids if one.encode() in path.read_bytes()]
     assert [path for path in held if path.parent.name not in ("tombstones",)] == []
+
+
+def holding(ws: Workspace, media: int) -> list[Path]:
+    """Data files that hold a clip of this media, of any line."""
+    ids = [clip_of(media, OLD).encode(), clip_of(media, Settings().extractor).encode()]
+    files = [path for path in Path(ws.root).rglob("*.parquet") if any(one in path.read_bytes() for one in ids)]
+    return [path for path in files if path.parent.name != "tombstones"]
+
+
+def test_line_that_got_back_what_was_taken_down_is_not_switched_to(ws, line):
+    for media in range(3):
+        store(line, media)
+    tombstones.bar(ws, "file", "/footage/1.mp4", [sample.media_id(1)], "asked")
+    before, versions = releases.current_versions(ws), releases.current_versions(line)
+    assert switch_to(line, versions, standby.files_of_line(line, versions)) is None
+    assert releases.current_versions(ws) == before and extractors(ws) == {OLD}
+
+
+def test_takedown_during_the_switch_leaves_nothing_in_use(ws, line, monkeypatch):
+    for media in range(3):
+        store(line, media)
+    versions = releases.current_versions(line)
+    files = standby.files_of_line(line, versions)
+    work = standby.switch_tables
+
+    def late(*given: Any) -> dict[str, int]:
+        take_down(ws, settings(ws), None, plan_takedown(ws, None, find_scope(ws, "file", "/footage/1.mp4")), "asked")
+        return work(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(NotFoundError):
+        patch.setattr(standby, "switch_tables", late)  # it ends before a file has its second name
+        switch_to(line, versions, files)
+    assert extractors(ws) == {OLD} and holding(ws, 1) == []
+
+
+def test_takedown_between_names_and_tables_leaves_nothing_in_use_and_no_release(ws, line, monkeypatch):
+    for media in range(3):
+        store(line, media)
+    versions = releases.current_versions(line)
+    files = standby.files_of_line(line, versions)
+    work = standby.switch_tables
+
+    def late(*given: Any) -> dict[str, int]:
+        media = [sample.media_id(1)]
+        tombstones.bar(ws, "file", "/footage/1.mp4", media, "asked")
+        for place in (ws, line):
+            drop_media(place, media)
+            tables.delete_rows(place, "catalog", "media_id", media)
+        return work(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(standby, "switch_tables", late)
+        assert switch_to(line, versions, files) is None
+    rows = {table: set(tables.read(ws, table)["media_id"].to_pylist()) for table in ("catalog", "clips", "stage1")}
+    assert all(media == {sample.media_id(0), sample.media_id(2)} for media in rows.values())
+    assert [path for path in holding(ws, 1) if STANDBY not in path.parts and clip_of(1, line.line).encode()
+            in path.read_bytes()] == []  # fmt: skip
+    last = releases.latest(ws)
+    told = publish(ws, settings(ws), POLICY, switch="never")  # as by the takedown: not the new line as the old one
+    assert (told.release_id, told.is_new) == (last.release_id, False) and line.line in told.notes[0]
 
 
 def test_takedown_with_copies_reaches_a_copy_that_only_the_new_line_has(ws, line):
