@@ -14,7 +14,7 @@ from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.deduplication import ListedAmong, merge_twins, resolve, store_resolution
+from heterodub.tasks.ingestion.deduplication import ListedAmong, merge_twins, relabel_lines, resolve, store_resolution
 from heterodub.tasks.ingestion.hashing import FilesByContent, by_content
 from heterodub.tasks.ingestion.job import Cutting, FileJob, Identification
 from heterodub.tasks.ingestion.pending import Pending, remove_parts
@@ -114,7 +114,9 @@ class IngestRun:
         fresh = self._certain(ready, catalog_rows)
         decided = [*taken_down, *(raw for raw, _ in files.refused), *chain.from_iterable(fresh.values())]
         extractor, is_gone = self._settings.extractor, partial(gone, origins=self._settings.limits.web_origins)
-        resolution = resolve(fresh, catalog_rows, extractor, self._named_among, self._looked_at(files, fresh), is_gone)
+        looked_at = self._looked_at(files, fresh)
+        resolution = resolve(fresh, catalog_rows, extractor, self._named_among, looked_at, is_gone)
+        relabel_lines(self._workspace, fresh, self._settings, looked_at)
         self._decided.update(raw.uri for raw in decided)
         self._tally.replace(decided, resolution.originals.values())
         unread = [

@@ -50,6 +50,14 @@ def standing_by(ws: Workspace) -> tuple[Workspace, ...]:
     return tuple(ws.of_line(name) for name in names)
 
 
+def lines_beside(ws: Workspace) -> tuple[Workspace, ...]:
+    """Return the workspace with the tables of each other line: those in use, and those that stand by.
+
+    Raises: WorkspaceError - the workspace cannot be read.
+    """
+    return tuple(line for line in (ws.of_line(""), *standing_by(ws)) if line != ws)
+
+
 def is_there(line: Workspace) -> bool:
     """Return True if the line has tables that stand by."""
     return bool(line.filesystem().exists(line.path(STANDBY, line.line)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.reasons import FileState
 from heterodub.schemas.records import FileOutcome, RawFile
@@ -149,3 +150,27 @@ def test_footage_taken_down_while_it_is_stored_is_taken_out(settings, tmp_path, 
     ingest(settings, load_policy(), [RawFile(str(tmp_path / "a"), 1, "")], {str(tmp_path / "a"): 0})
     assert tables.read(ws, "catalog").num_rows == tables.read(ws, "clips").num_rows == 0
     assert not list(Path(ws.root, "clips").glob("*.parquet"))
+
+
+@pytest.mark.parametrize("now", ["as it was", "touched", "renamed"])
+@pytest.mark.parametrize(("worked_on", "other"), [("2-new", ""), ("", "2-new")])
+def test_withdrawn_consent_reaches_every_line(settings, tmp_path, worked_on, other, now):
+    """Whether the line that is worked on knows the file already, or it is listed there for the first time."""
+    ws, policy = Workspace.open(settings.workspace), load_policy()
+    (path := tmp_path / "a").touch()
+    raw = RawFile(str(path), 1, "1", consent="given")
+
+    def in_line(line: str) -> Settings:
+        return type("Line", (Settings,), {"extractor": property(lambda self: line or sample.EXTRACTOR)})(
+            workspace=settings.workspace
+        )
+
+    for line in ("", "2-new") if now == "as it was" else (other,):
+        ingest(in_line(line), policy, [raw], {raw.uri: 0}, line)
+    if now == "renamed":
+        path = path.rename(tmp_path / "b")
+    changed = RawFile(str(path), 1, "2" if now == "touched" else "1", consent="withdrawn")
+    ingest(in_line(worked_on), policy, [changed], {changed.uri: 0}, worked_on)
+    (file,), (clip,) = (tables.read(ws.of_line(other), table).to_pylist() for table in ("catalog", "clips"))
+    assert (file["uri"], file["consent"], clip["uri"], clip["consent"]) == (changed.uri, "withdrawn") * 2
+    assert file["extractor"] == (other or sample.EXTRACTOR)
