@@ -24,6 +24,7 @@ from heterodub.tasks.stores.workspace import STANDBY, Workspace
 
 from . import releases
 from .erasure import erase_barred
+from .late_rows import store_late_rows
 
 _EXAMPLES: Final = 3
 _DIVIDED: Final = ["speaker", "split", "split_group"]
@@ -100,7 +101,7 @@ def line_beside(ws: Workspace, extractor: str, in_use: str | None) -> Workspace:
     """
     if in_use not in (None, extractor):
         return ws.of_line(extractor)
-    standby.store_late_rows(ws.of_line(extractor))
+    store_late_rows(ws.of_line(extractor))
     return ws
 
 

@@ -36,6 +36,7 @@ from heterodub.tasks.steps.events import audited, emit_drifted, emit_published
 from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.active_policy import policy_for_ingest
+from heterodub.tasks.stores.batches import drop_leftovers
 from heterodub.tasks.stores.standby import lines_beside
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -115,7 +116,7 @@ def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, po
     unread = deduplication.relabel(workspace, plan.relabelled, settings, listed)
     if not plan.fresh:
         deduplication.merge_twins(workspace, settings, catalog.twin_rows(workspace))
-        driver.drop_leftovers(workspace)
+        drop_leftovers(workspace)
         return count_states(Tally(), unread)
     from heterodub.tasks.releases.audit.checks import load_ahead
 

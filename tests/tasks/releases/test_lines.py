@@ -16,6 +16,7 @@ from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
+from heterodub.tasks.monitoring.run_log import RunLog
 from heterodub.tasks.releases import publishing, releases
 from heterodub.tasks.releases.lines import line_of, progress_of, switch_to
 from heterodub.tasks.releases.publishing import publish
@@ -166,6 +167,48 @@ def test_rows_that_came_during_the_switch_are_stored_by_the_next_run(ws, line):
     assert line_of(ws, settings(ws)) == ws and not standby.standing_by(ws)
     assert tables.version(ws, "catalog") == version + 1
     assert {*payload(ws, "stage1")} == {clip_of(media, line.line) for media in (*range(6), 7)}
+
+
+def test_line_stays_while_another_run_may_write_there(ws, line):
+    for media in range(6):
+        store(line, media)
+    other = RunLog("ingest", ws.root, None)
+    other.begin()
+    go_over(line)
+    store(line, 7)
+    assert line_of(ws, settings(ws)) == ws and standby.standing_by(ws) == (line,)
+    store(line, 8)  # its next batch
+    other.end("done")
+    assert line_of(ws, settings(ws)) == ws and not standby.standing_by(ws)
+    assert {*payload(ws, "stage1")} == {clip_of(media, line.line) for media in (*range(6), 7, 8)}
+
+
+def test_late_rows_without_all_of_their_payload_are_left_to_the_next_ingest(ws, line):
+    for media in range(6):
+        store(line, media)
+    go_over(line)
+    for media in (7, 8):
+        store(line, media)
+    tables.delete_rows(line, "stage2", "media_id", [sample.media_id(7)])
+    line_of(ws, settings(ws))
+    media = {sample.media_id(media) for media in (*range(6), 8)}
+    assert all({*tables.read(ws, table)["media_id"].to_pylist()} == media for table in ("catalog", "clips", "stage1"))
+
+
+def test_late_content_and_labels_of_known_files_are_stored(ws, line):
+    for media in range(6):
+        store(line, media)
+    go_over(line)
+    store(line, 20, uri="/footage/0.mp4", stamp="new")
+    row = sample.catalog_row(1, extractor=line.line) | {"consent": "withdrawn"}
+    tables.replace_rows(line, "catalog", sample.catalog(row), "uri")
+    line_of(ws, settings(ws))
+    rows = {row["uri"]: (row["media_id"], row["consent"]) for row in tables.read(ws, "catalog").to_pylist()}
+    assert rows["/footage/0.mp4"][0] == sample.media_id(20) and rows["/footage/1.mp4"][1] == "withdrawn"
+    clips = {row["media_id"]: row for row in tables.read(ws, "clips").to_pylist()}
+    assert clips.keys() == {sample.media_id(media) for media in (20, *range(1, 6))}
+    assert clips[sample.media_id(1)]["consent"] == "withdrawn" and not clips[sample.media_id(1)]["stage1"]
+    assert payload(ws, "stage1") == {row["clip_id"] for row in clips.values() if row["stage1"]}
 
 
 def test_line_that_is_given_up_leaves_the_other_as_it_was(ws, line):
