@@ -324,6 +324,11 @@ def test_takedown_with_copies_reaches_a_copy_that_only_the_new_line_has(ws, line
         tables.replace_rows(place, "clips", sample.clips(rows), "media_id")
     scope = find_scope(ws, "file", "/footage/10.mp4", with_copies=True)
     assert scope.media == {sample.media_id(10), sample.media_id(11)}
+    found = find_scope(ws, "file", clip_of(11, line.line), with_copies=True)
+    assert found.media == scope.media and {row["uri"] for row in found.files} == {f"/footage/{n}.mp4" for n in (10, 11)}
+    tables.delete_rows(ws, "clips", "media_id", [sample.media_id(10)])
+    take_down(ws, settings(ws), None, plan_takedown(ws, None, scope), "asked")
+    assert "motion" in tables.read(ws, "tombstones")["kind"].to_pylist()  # of what only the new line had
 
 
 def test_publish_goes_over_once_the_line_is_whole_or_if_it_is_said(ws, line):
