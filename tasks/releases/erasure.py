@@ -16,6 +16,7 @@ from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.folders import StoredFile, files_in_folder
 from heterodub.tasks.stores.removal import remove
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.workspace import LINE_TABLES, Workspace
 
 from .release_files import all_listed, drop_lists, lists_naming, replace_files
@@ -27,7 +28,8 @@ _COLUMNS: Final = {"catalog": ["uri", "media_id"], "clips": ["media_id", "speake
 
 
 def erase_unnamed(ws: Workspace, retention_days: int) -> None:
-    """Delete files that no release and no newest version has named for so many days, and log entries as old.
+    """Delete files that no release and no newest version has named for so many days, and log entries as old; in lines
+    that stand by, too.
 
     Raises: WorkspaceError - a table cannot be read, or a file cannot be deleted.
     """
@@ -38,9 +40,16 @@ def erase_unnamed(ws: Workspace, retention_days: int) -> None:
         vacuum.erase(ws, table, all_listed(ws, table).keys(), retention_days)
     for table in ("release_files", "audited_files", "near_pairs"):
         vacuum.erase(ws, table, (), retention_days)
-    for table in TABLES:
-        if delta.exists(ws, table):
-            delta.shorten_log(ws, table, retention_days)
+    lines = standing_by(ws)
+    for line in lines:
+        for table in LINE_TABLES:
+            vacuum.erase(line, table, (), retention_days)
+    for each, table in [
+        *((ws, table) for table in TABLES),
+        *((line, table) for line in lines for table in LINE_TABLES),
+    ]:
+        if delta.exists(each, table):
+            delta.shorten_log(each, table, retention_days)
 
 
 def erase_barred(ws: Workspace, media: Collection[str]) -> None:

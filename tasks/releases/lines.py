@@ -13,8 +13,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.contract import FEATURES_VERSION
+from heterodub.schemas.config.settings import ClipSettings, Settings
+from heterodub.schemas.contract import FEATURES_VERSION, FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import AuditFailedError, WorkspaceError
 from heterodub.schemas.reasons import FileState
@@ -25,6 +25,9 @@ from heterodub.tasks.stores.workspace import STANDBY, Workspace
 from . import releases
 from .erasure import erase_barred
 from .late_rows import store_late_rows
+
+ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
+"""What is allowed of clips that were cut by settings which are not known any more."""
 
 _EXAMPLES: Final = 3
 _DIVIDED: Final = ["speaker", "split", "split_group"]
@@ -82,6 +85,14 @@ def line_in_use(ws: Workspace) -> str | None:
     """
     last = releases.latest(ws)
     return last.extractor if last else None
+
+
+def clips_in_use(ws: Workspace, settings: Settings) -> ClipSettings:
+    """Return what is allowed of the clips in use: the settings' limits, if these cut them.
+
+    Raises: WorkspaceError - the table of releases cannot be read.
+    """
+    return settings.clips if line_in_use(ws) in (None, settings.extractor) else ANY_CLIPS
 
 
 def line_of(ws: Workspace, settings: Settings) -> Workspace:

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import ClipSettings, Settings, SplitSettings
-from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.expectations import suites
@@ -43,9 +42,6 @@ _LOG = logging.getLogger(__name__)
 
 _AUDITS: Final = 5
 """Audits at most of one publish, while others write."""
-
-_ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
-"""What is allowed of clips that were cut by settings which are not known any more."""
 
 _NOT_ROUTED: Final = "clips of the new line were routed by an earlier policy: `heterodub route` routes them, too"
 
@@ -139,7 +135,7 @@ class _Source:
         if is_ready and is_routed:
             return cls(line, settings.clips, settings.hash)
         notes = (progress.words(), *([] if is_routed or not progress.clips else [_NOT_ROUTED]))
-        return cls(workspace, _ANY_CLIPS, last.settings, notes)
+        return cls(workspace, lines.ANY_CLIPS, last.settings, notes)
 
     def is_last(self, last: releases.Release | None, versions: Mapping[str, int], policy: Policy) -> bool:
         """Return True if these versions, published by these settings and policy, would be the last release."""
