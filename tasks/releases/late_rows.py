@@ -40,10 +40,12 @@ def store_late_rows(line: Workspace) -> None:
     is_written = _is_written(line)  # asked first: what has ended by now has stored all that it will
     in_use = line.of_line("")
     known = {tuple(row.values()) for row in tables.read(in_use, "catalog", _SAME).to_pylist()}
-    rows = tables.read(line, "catalog").to_pylist()
-    if late := [row for row in rows if tuple(row[name] for name in _SAME) not in known]:
-        _store(line, in_use, late)
-    if not is_written:
+    there = {row["uri"]: tuple(row.values()) for row in tables.read(line, "catalog", _SAME).to_pylist()}
+    late = {uri for uri, row in there.items() if row not in known}
+    stored = _store(line, in_use, late) if late else set()
+    if is_written:  # what is stored must not come back over what the tables in use say of it later
+        tables.delete_rows(line, "catalog", "uri", there.keys() - late | stored)
+    else:
         remove(line, STANDBY, line.line)
 
 
@@ -54,7 +56,9 @@ def _is_written(line: Workspace) -> bool:
     )
 
 
-def _store(line: Workspace, in_use: Workspace, late: list[Row]) -> None:
+def _store(line: Workspace, in_use: Workspace, uris: Collection[str]) -> set[str]:
+    """Store the rows of these files, but for contents of which a part is missing; return those that are stored."""
+    late = tables.read(line, "catalog", filter=pc.field("uri").isin(sorted(uris))).to_pylist()
     measured = {row["media_id"]: row for row in late if row["state"] == FileState.MEASURED}
     whole = _whole(line, measured)
     of_them = pc.field("media_id").isin(sorted(measured)) & (pc.field("state") == FileState.MEASURED.value)
@@ -65,6 +69,7 @@ def _store(line: Workspace, in_use: Workspace, late: list[Row]) -> None:
     if barred := tombstones.standing(in_use).media & {row["media_id"] for row in rows}:
         erase_barred(in_use, barred)  # a takedown has deleted what was in use, and not yet what stood by
     drop_leftovers(in_use)
+    return {row["uri"] for row in rows}
 
 
 def _whole(line: Workspace, measured: Mapping[str, Row]) -> frozenset[str]:

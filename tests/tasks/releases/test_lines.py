@@ -179,9 +179,12 @@ def test_line_stays_while_another_run_may_write_there(ws, line):
     go_over(line)
     store(line, 7)
     assert line_of(ws, settings(ws)) == ws and standby.standing_by(ws) == (line,)
+    changed = sample.catalog_row(7, extractor=line.line) | {"stamp": "newer"}
+    tables.replace_rows(ws, "catalog", sample.catalog(changed), "uri")
     store(line, 8)  # its next batch
     other.end("done")
     assert line_of(ws, settings(ws)) == ws and not standby.standing_by(ws)
+    assert {row["uri"]: row["stamp"] for row in tables.read(ws, "catalog").to_pylist()}[changed["uri"]] == "newer"
     assert {*payload(ws, "stage1")} == {clip_of(media, line.line) for media in (*range(6), 7, 8)}
 
 
