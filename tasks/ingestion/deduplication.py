@@ -26,6 +26,8 @@ from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.clip_labels import label_clips
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.batches import drop_media
+from heterodub.tasks.stores.standby import lines_beside
 from heterodub.tasks.stores.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
@@ -180,19 +182,44 @@ def _is_done(chosen: RawFile, before: catalog.Row, names: Collection[str]) -> bo
     return before["state"] != FileState.QUARANTINED or before["uri"] not in names
 
 
-def relabel_in_use(workspace: Workspace, files: Iterable[RawFile], settings: Settings, extractor: str) -> None:
-    """Store the new labels of files that an ingest into another line works on in the tables in use, too: these go on
-    being published, and a consent may have been withdrawn. extractor: of the line in use.
+def relabel_lines(
+    workspace: Workspace,
+    contents: Mapping[str, Sequence[RawFile]],
+    settings: Settings,
+    looked_at: Collection[str] = frozenset(),
+) -> None:
+    """Decide on these contents in every other line as an ingest into it would, but for what it would have to measure:
+    each of them is published or may be, and a consent may have been withdrawn.
+
+    contents: files by the media_id that they hold. looked_at: as `resolve`.
     """
-    named = {raw.uri: raw for raw in files}
-    rows = catalog.rows_about(workspace, named, ())
-    same = (raw for uri, raw in named.items() if uri in rows and rows[uri]["stamp"] == raw.stamp)
-    relabel(
-        workspace,
-        [raw for raw in same if catalog.relabelled_row(raw, rows[raw.uri]) != rows[raw.uri]],
-        settings,
-        extractor=extractor,
-    )
+    is_gone = partial(gone, origins=settings.limits.web_origins)
+    for line in lines_beside(workspace) if contents else ():
+        before = catalog.rows_about(line, (raw.uri for files in contents.values() for raw in files), contents)
+        stored = {row["media_id"]: row for row in before.values() if row["media_id"] in contents}
+        if not stored:
+            continue
+        extractor = line.line or next(iter(stored.values()))["extractor"]
+        known = {media: contents[media] for media in stored}
+        resolution = resolve(known, before, extractor, looked_at=looked_at, is_gone=is_gone)
+        store_resolution(line, resolution, before, extractor)
+        _drop_lost(line, before, [*resolution.disputed, *resolution.copies], resolution.standing)
+
+
+def _drop_lost(
+    line: Workspace,
+    before: catalog.Catalog,
+    unread: Iterable[tuple[RawFile, str, str]],
+    standing: Iterable[tuple[RawFile, catalog.Row]],
+) -> None:
+    """Remove rows of contents whose last measured file is refused now, or holds another content."""
+    rows = (before.get(raw.uri) for raw in (*(each[0] for each in unread), *(each[0] for each in standing)))
+    measured = {row["media_id"] for row in rows if row and row["state"] == FileState.MEASURED}
+    if not measured:
+        return
+    after = catalog.rows_about(line, (), measured).values()
+    if lost := measured - {row["media_id"] for row in after if row["state"] == FileState.MEASURED}:
+        drop_media(line, lost)
 
 
 def relabel(
@@ -202,7 +229,7 @@ def relabel(
     listed: ListedAmong = nobody,
     extractor: str | None = None,
 ) -> list[catalog.Row]:
-    """Store the new labels of files that are done: their speaker, corpus, rights and language.
+    """Store the new labels of files that are done, in every line: their speaker, corpus, rights and language.
     Returns the rows that give nothing from now on.
 
     listed: says which files the same listing names besides, with labels that the catalog knows. extractor: of the
@@ -218,6 +245,7 @@ def relabel(
     for row in now.values():
         if row["media_id"] and row["state"] != FileState.QUARANTINED:
             contents.setdefault(row["media_id"], []).append(catalog.raw_of(row))
+    relabel_lines(workspace, contents, settings)
     before = rows | catalog.rows_about(workspace, (), contents)
     is_gone = partial(gone, origins=settings.limits.web_origins)
     resolution = resolve(contents, before | now, extractor, listed, is_gone=is_gone)

@@ -4,7 +4,6 @@ Plain code over plain parts; tasks/steps/ingest.py makes Prefect tasks of it. A 
 the next run completes to the same rows.
 """
 
-import time
 from collections.abc import Collection, Iterator
 from functools import partial
 from operator import attrgetter
@@ -23,7 +22,6 @@ from heterodub.tasks.ingestion.schedule import Schedule, name_of, urgency
 from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.ingestion.worker import do, forget_machine_copies
 from heterodub.tasks.monitoring.progress import ProgressSink
-from heterodub.tasks.stores.batches import BATCH_IS_STORED_S, drop_media, orphans
 from heterodub.tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -74,14 +72,3 @@ def slices(files: Collection[RawFile], known: Collection[str]) -> Iterator[list[
     for is_known in (True, False):
         each = (raw for raw in ordered if (raw.uri in known) is is_known)
         yield from batched(each, _SLICE_FILES, _SLICE_BYTES)
-
-
-def drop_leftovers(workspace: Workspace) -> None:
-    """Remove rows of contents that no file stands for: a run that died had no time to.
-
-    Twice looked at: at first sight it may be half a batch that another ingest is storing.
-    """
-    if seen := orphans(workspace):
-        time.sleep(BATCH_IS_STORED_S)
-        if gone := seen & orphans(workspace):
-            drop_media(workspace, gone)

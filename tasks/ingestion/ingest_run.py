@@ -3,25 +3,21 @@
 import hashlib
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
-
-import pyarrow as pa
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import RawFile
-from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.deduplication import ListedAmong, merge_twins, resolve, store_resolution
+from heterodub.tasks.ingestion.deduplication import ListedAmong, merge_twins, relabel_lines, resolve, store_resolution
 from heterodub.tasks.ingestion.hashing import FilesByContent, by_content
-from heterodub.tasks.ingestion.job import Analysis, Cutting, FileJob, Identification
+from heterodub.tasks.ingestion.job import Cutting, FileJob, Identification
+from heterodub.tasks.ingestion.pending import Pending, remove_parts
 from heterodub.tasks.ingestion.schedule import FilmResult, ListedSlice, Schedule
 from heterodub.tasks.ingestion.tally import Tally, count_file, count_states
 from heterodub.tasks.ingestion.worker import FileResult, Task, TaskResult
@@ -30,11 +26,9 @@ from heterodub.tasks.monitoring.spans import file_span
 from heterodub.tasks.releases.barred import Barred
 from heterodub.tasks.sources.folder import gone
 from heterodub.tasks.stores import tables, tombstones
-from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, orphans
+from heterodub.tasks.stores.batches import KnownMedia, drop_media, orphans
 from heterodub.tasks.stores.labels import VerdictsByClip, labels_by_media
 from heterodub.tasks.stores.line_labels import labels_of_line
-from heterodub.tasks.stores.parts import PartFile
-from heterodub.tasks.stores.removal import remove
 from heterodub.tasks.stores.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
@@ -46,32 +40,6 @@ the corpus."""
 
 FilesOf = dict[str, list[RawFile]]
 """Files by their content."""
-
-
-@dataclass(slots=True)
-class _Pending:
-    """Finished work that is not stored yet."""
-
-    media: set[str] = field(default_factory=set)
-    rows: list[catalog.Row] = field(default_factory=list)
-    clips: list[pa.Table] = field(default_factory=list)
-    parts: dict[str, list[PartFile]] = field(default_factory=lambda: {"stage1": [], "stage2": []})
-    since: float = field(default_factory=time.monotonic)
-
-    def add(self, row: catalog.Row, film: FilmResult) -> None:
-        if not self.rows:
-            self.since = time.monotonic()
-        self.media.add(film.result.job.media_id)
-        self.rows.append(row)
-        for segment in film.segments:
-            self.clips.append(segment.clips)
-            for table, part in segment.parts.items():
-                self.parts[table].append(part)
-
-    def batch(self) -> FileBatch:
-        clips = pa.concat_tables(self.clips) if self.clips else CLIPS.empty_table()
-        rows = catalog.catalog_table(self.rows)
-        return FileBatch(frozenset(self.media), rows, clips, self.parts["stage1"], self.parts["stage2"])
 
 
 class IngestRun:
@@ -98,7 +66,7 @@ class IngestRun:
         """Files that the catalog knows, and that were not looked at yet: their rows may be out of date."""
         self._known_media = KnownMedia(workspace)
         self._before = frozenset(self._known_media.media)
-        self._pending = _Pending()
+        self._pending = Pending()
         self._running: dict[str, RawFile] = {}
         self._waiting: FilesOf = {}
         """Files by content, of contents that are being analysed, or were since the last decision; and of those for
@@ -150,6 +118,7 @@ class IngestRun:
         looked_at = self._looked_at(files, fresh)
         resolution = resolve(fresh, catalog_rows, extractor, self._named_among, looked_at, is_gone, self._filled)
         self._filled = resolution.filled
+        relabel_lines(self._workspace, fresh, self._settings, looked_at)
         self._decided.update(raw.uri for raw in decided)
         self._tally.replace(decided, resolution.originals.values())
         unread = [
@@ -210,7 +179,7 @@ class IngestRun:
             tally.files, tally.bytes = tally.files - 1, tally.bytes - raw.size_bytes
             tally.taken_down += 1
             return
-        _remove_parts(self._workspace, film.unused)
+        remove_parts(self._workspace, film.unused)
         row = _row_of(raw, self._settings.extractor, film.result)
         self._pending.add(row, film)
         count_states(tally, [row])
@@ -224,8 +193,8 @@ class IngestRun:
     def _store(self) -> None:
         if not self._pending.rows:
             return
-        commit_batch(self._workspace, self._pending.batch(), self._known_media)
-        self._pending = _Pending()
+        self._tally.taken_down += self._pending.commit(self._workspace, self._known_media)
+        self._pending = Pending()
         for table in ("catalog", "clips"):
             tables.compact(self._workspace, table, _COMPACT_ABOVE_FILES)
 
@@ -234,17 +203,9 @@ def _keep_out(workspace: Workspace, film: FilmResult, raw: RawFile, takedown: st
     """Bar a copy's content, so that it is not decoded again, and take out what is or was about to be stored of it."""
     media_id = film.result.job.media_id
     tombstones.bar_copy(workspace, takedown, media_id)
-    _remove_parts(workspace, (*film.segments, *film.unused))
+    remove_parts(workspace, (*film.segments, *film.unused))
     tables.delete_rows(workspace, "catalog", "uri", [raw.uri])
     drop_media(workspace, {media_id})
-
-
-def _remove_parts(workspace: Workspace, segments: Iterable[Analysis]) -> None:
-    """Remove payload that is not going to be committed, unless it was before."""
-    for table, part in (each for segment in segments for each in segment.parts.items()):
-        if part.name not in tables.file_names(workspace, table):
-            with suppress(FileNotFoundError):  # another ingest of the same film was faster
-                remove(workspace, table, part.name)
 
 
 def _may_still_hold(row: catalog.Row | None, refusal: MediaRefusedError) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import AuditFailedError, HeterodubError
+from heterodub.tasks.releases.lines import clips_in_use
 from heterodub.tasks.stores import delta, tables
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -21,8 +22,8 @@ _RESTORE: Final = "restore the files from a copy, or ingest their source anew in
 
 
 def check_audit(settings: Settings) -> list[Finding]:
-    """Look into every stored file, whatever it met before, read-only. A workspace that cannot be opened is reported by
-    check_workspace.
+    """Look into every stored file of the line in use, whatever it met before, read-only. A workspace that cannot be
+    opened is reported by check_workspace.
     """
     try:
         ws = Workspace.open(settings.workspace)
@@ -32,7 +33,7 @@ def check_audit(settings: Settings) -> list[Finding]:
         from heterodub.tasks.releases.audit.audit import audit  # with Great Expectations, which takes seconds
 
         with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-            result = audit(ws, versions, folder, settings.clips, full=True)
+            result = audit(ws, versions, folder, clips_in_use(ws, settings), full=True)
         result.require()
     except AuditFailedError as error:
         text = str(error).removeprefix("nothing was published: ").partition(". All of it:")[0]

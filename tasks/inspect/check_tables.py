@@ -21,7 +21,7 @@ from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.remote import as_os_errors
 from heterodub.tasks.stores.scan import pieces
-from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.workspace import STANDBY, Workspace
 
 RESTORE: Final = "restore the workspace from a copy, or ingest into a new one"
 _EXAMPLES: Final = 3
@@ -44,7 +44,7 @@ class TableCheck:
 
 def check_table(ws: Workspace, table: str) -> TableCheck:
     """Check that every file of the newest version exists, is whole, and can be read."""
-    what, clips = f"table {table}", _no_clips()
+    what, clips = f"table {table}" + (f" of {STANDBY}/{ws.line}" if ws.line else ""), _no_clips()
     if not delta.exists(ws, table):
         return TableCheck(findings.good("workspace", what, "not made yet"))
     try:

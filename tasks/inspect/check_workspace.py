@@ -25,8 +25,9 @@ from heterodub.tasks.stores import delta, tombstones, vacuum
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.batches import orphans
 from heterodub.tasks.stores.scan import read_where
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.where import Mask, RowCondition, among, equal, is_set
-from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, Workspace
+from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, LINE_TABLES, STANDBY, Workspace
 
 LEAST_FREE_BYTES: Final = 2 * 2**30
 """Room below which an ingest would soon stop; an hour of admitted footage takes about this much."""
@@ -52,8 +53,9 @@ def check_workspace(settings: Settings) -> list[Finding]:
     checks = [_good("layout", f"version {LAYOUT_VERSION} at {ws.root}")]
     checks.append(_policy(ws, settings))
     by_table = {table: check_table(ws, table) for table in TABLES}
-    checks += [check.finding for check in by_table.values()]
-    if not any(check.finding.remedy for check in by_table.values()):
+    of_lines = [check_table(line, table).finding for line in standing_by(ws) for table in LINE_TABLES]
+    checks += [*(check.finding for check in by_table.values()), *of_lines]
+    if not any(finding.remedy for finding in (*(check.finding for check in by_table.values()), *of_lines)):
         checks += [
             *_orphans(ws),
             *_gone(ws, settings.limits.web_origins),
@@ -75,9 +77,14 @@ def _policy(ws: Workspace, settings: Settings) -> Finding:
 
 
 def _orphans(ws: Workspace) -> Iterator[Finding]:
-    if not all(delta.exists(ws, table) for table in ("catalog", "clips", "stage1", "stage2")):
+    lines = [
+        line
+        for line in (ws, *standing_by(ws))
+        if all(delta.exists(line, table) for table in ("catalog", "clips", "stage1", "stage2"))
+    ]
+    if not lines:
         return
-    media = sorted(orphans(ws))
+    media = sorted({media for line in lines for media in orphans(line)})
     fault = f"{len(media)} media have rows, but no measured file: {_some_ids(media)}" if media else ""
     yield _checked("orphans", fault, "ingest any source again: rows without a file are deleted", "none")
 
@@ -99,7 +106,8 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
     marks = tombstones.standing(ws)
     if not marks.marks:
         return
-    left, strays = tombstones.unfinished(ws), _kept(ws, marks.media)
+    lines = (ws, *standing_by(ws))
+    left, strays = tombstones.unfinished(ws), [name for line in lines for name in _kept(line, marks.media)]
     if left:
         detail = f"{counted(len(left), 'takedown')} not finished: {_some_ids([mark.takedown for mark in left])}"
         yield _problem("takedowns", detail, f"what was to be erased may still be there: {_AGAIN}")
@@ -108,14 +116,16 @@ def _barred(ws: Workspace) -> Iterator[Finding]:
         yield _problem("takedowns", detail, _AGAIN)
     barred = _bars(marks)
     back = [
-        name or "not identified" for name in read_where(ws, "catalog", ["media_id"], barred)["media_id"].to_pylist()
+        name or "not identified"
+        for line in lines
+        for name in read_where(line, "catalog", ["media_id"], barred)["media_id"].to_pylist()
     ]
     if back:
         remedy = f"once no ingest is running, {_AGAIN}"
         detail = f"{len(back)} stored files are of footage that was taken down: {_some_ids(back)}"
         yield _problem("takedowns", detail, remedy)
     named = among("media_id", marks.media) | among("other_media_id", marks.media)
-    if pairs := read_where(ws, "near_pairs", ["clip_id"], named).num_rows:
+    if pairs := sum(read_where(line, "near_pairs", ["clip_id"], named).num_rows for line in lines):
         detail = f"{counted(pairs, 'pair')} of near-copies name footage that was taken down"
         yield _problem("takedowns", detail, _AGAIN)
     if not (left or strays or back or pairs):
@@ -141,9 +151,11 @@ def _bars(marks: tombstones.Tombstones) -> RowCondition:
 
 def _kept(ws: Workspace, media: frozenset[str]) -> list[str]:
     """Files on the disk that no newest version names, and that hold rows of such contents."""
-    columns = [(table, "media_id") for table, schema in TABLES.items() if "media_id" in schema.names]
+    own = LINE_TABLES if ws.line else TABLES
+    columns = [(table, "media_id") for table, schema in TABLES.items() if "media_id" in schema.names and table in own]
+    place = f"{STANDBY}/{ws.line}/" if ws.line else ""
     files = {
-        f"{table}/{name}"
+        f"{place}{table}/{name}"
         for table, column in (*columns, ("near_pairs", "other_media_id"))
         if media and delta.exists(ws, table)
         for name in vacuum.strays(ws, table, column, media)

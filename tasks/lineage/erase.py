@@ -145,7 +145,9 @@ def _prints(ws: Workspace, scope: Scope) -> list[tombstones.Print]:
     if not scope.with_copies:
         return []
     of_it = pc.field("media_id").isin(sorted(scope.media))
-    return list(prints_of(tables.read(ws, "clips", ["sound_hash", "face_motion", "av_sync_score"], filter=of_it)))
+    columns = ["sound_hash", "face_motion", "av_sync_score"]
+    rows = [tables.read_any(line, "clips", columns, of_it) for line in (ws, *standing_by(ws))]
+    return list(prints_of(pa.concat_tables(rows)))
 
 
 def _require_own(ws: Workspace) -> None:

@@ -221,6 +221,8 @@ def _files(footage: FootageRows, kind: Kind, value: str, required: bool) -> list
     path = value if "://" in value else path_to_uri(Path(value))
     if named := footage.now("catalog", among("uri", {value, path}) | equal("media_id", value)):
         return named  # of whatever line
+    if of_line := footage.now("clips", equal("clip_id", value)):
+        return footage.now("catalog", among("media_id", (clip["media_id"] for clip in of_line)))
     try:
         match = find(footage.ws, value, whole=True)
     except NotFoundError:

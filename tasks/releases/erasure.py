@@ -12,10 +12,12 @@ import pyarrow.compute as pc
 from heterodub.schemas.display import counted
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.stores import delta, tables, vacuum
+from heterodub.tasks.stores.batches import drop_media
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.folders import StoredFile, files_in_folder
 from heterodub.tasks.stores.removal import remove
-from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.stores.standby import standing_by
+from heterodub.tasks.stores.workspace import LINE_TABLES, Workspace
 
 from .release_files import all_listed, drop_lists, lists_naming, replace_files
 from .releases import PINNED, every
@@ -26,7 +28,8 @@ _COLUMNS: Final = {"catalog": ["uri", "media_id"], "clips": ["media_id", "speake
 
 
 def erase_unnamed(ws: Workspace, retention_days: int) -> None:
-    """Delete files that no release and no newest version has named for so many days, and log entries as old.
+    """Delete files that no release and no newest version has named for so many days, and log entries as old; in lines
+    that stand by, too.
 
     Raises: WorkspaceError - a table cannot be read, or a file cannot be deleted.
     """
@@ -37,9 +40,30 @@ def erase_unnamed(ws: Workspace, retention_days: int) -> None:
         vacuum.erase(ws, table, all_listed(ws, table).keys(), retention_days)
     for table in ("release_files", "audited_files", "near_pairs"):
         vacuum.erase(ws, table, (), retention_days)
-    for table in TABLES:
-        if delta.exists(ws, table):
-            delta.shorten_log(ws, table, retention_days)
+    lines = standing_by(ws)
+    for line in lines:
+        for table in LINE_TABLES:
+            vacuum.erase(line, table, (), retention_days)
+    for each, table in [
+        *((ws, table) for table in TABLES),
+        *((line, table) for line in lines for table in LINE_TABLES),
+    ]:
+        if delta.exists(each, table):
+            delta.shorten_log(each, table, retention_days)
+
+
+def erase_barred(ws: Workspace, media: Collection[str]) -> None:
+    """Delete rows of contents that were taken down while they were being stored, and the files that held them; in the
+    tables in use, or in those of a line. A second call changes nothing.
+
+    Raises: WorkspaceError - a table cannot be written, or a file cannot be deleted.
+    """
+    drop_media(ws, media)
+    tables.delete_rows(ws, "catalog", "media_id", media)
+    for side in ("media_id", "other_media_id"):
+        tables.delete_rows(ws, "near_pairs", side, media)
+    for table in LINE_TABLES:
+        vacuum.erase(ws, table, () if ws.line else all_listed(ws, table).keys())
 
 
 def older_files(ws: Workspace, table: str) -> list[DataFile]:

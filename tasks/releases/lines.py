@@ -13,8 +13,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.contract import FEATURES_VERSION
+from heterodub.schemas.config.settings import ClipSettings, Settings
+from heterodub.schemas.contract import FEATURES_VERSION, FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import AuditFailedError, WorkspaceError
 from heterodub.schemas.reasons import FileState
@@ -23,6 +23,11 @@ from heterodub.tasks.stores import standby, tables
 from heterodub.tasks.stores.workspace import STANDBY, Workspace
 
 from . import releases
+from .erasure import erase_barred
+from .late_rows import store_late_rows
+
+ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
+"""What is allowed of clips that were cut by settings which are not known any more."""
 
 _EXAMPLES: Final = 3
 _DIVIDED: Final = ["speaker", "split", "split_group"]
@@ -82,6 +87,14 @@ def line_in_use(ws: Workspace) -> str | None:
     return last.extractor if last else None
 
 
+def clips_in_use(ws: Workspace, settings: Settings) -> ClipSettings:
+    """Return what is allowed of the clips in use: the settings' limits, if these cut them.
+
+    Raises: WorkspaceError - the table of releases cannot be read.
+    """
+    return settings.clips if line_in_use(ws) in (None, settings.extractor) else ANY_CLIPS
+
+
 def line_of(ws: Workspace, settings: Settings) -> Workspace:
     """Return the workspace with the tables that an ingest by these settings works on.
 
@@ -99,7 +112,7 @@ def line_beside(ws: Workspace, extractor: str, in_use: str | None) -> Workspace:
     """
     if in_use not in (None, extractor):
         return ws.of_line(extractor)
-    standby.store_late_rows(ws.of_line(extractor))
+    store_late_rows(ws.of_line(extractor))
     return ws
 
 
@@ -179,6 +192,22 @@ def progress_of(ws: Workspace, line: str) -> LineProgress | None:
 
 def _uris(ws: Workspace) -> pa.Array:
     return tables.read_any(ws, "catalog", ["uri"])["uri"].combine_chunks()
+
+
+def switch_to(line: Workspace, versions: Mapping[str, int], files: standby.LineFiles) -> dict[str, int] | None:
+    """Let a line take the place of the tables in use; return their versions. None if it holds footage that was taken
+    down: that is in use at no time that a release could see. versions, files: of the line, audited.
+
+    Raises: NotFoundError - a takedown has erased files of the line. WorkspaceError - a table cannot be written.
+    """
+    if releases.barred_media(line, versions):
+        return None
+    ws = line.of_line("")
+    switched = standby.switch_tables(line, files)
+    if barred := releases.barred_media(ws, switched):  # by a takedown that deleted its rows before they were switched
+        erase_barred(ws, barred)
+        return None
+    return switched
 
 
 def with_known_splits(ws: Workspace, clips: pa.Table) -> pa.Table:

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import ClipSettings, Settings, SplitSettings
-from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.expectations import suites
@@ -44,10 +43,11 @@ _LOG = logging.getLogger(__name__)
 _AUDITS: Final = 5
 """Audits at most of one publish, while others write."""
 
-_ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
-"""What is allowed of clips that were cut by settings which are not known any more."""
-
 _NOT_ROUTED: Final = "clips of the new line were routed by an earlier policy: `heterodub route` routes them, too"
+
+_BEGUN: Final = (
+    "nothing was published, since a switch to line {} was begun: publishing by its version and settings finishes it"
+)
 
 Switch = Literal["when_whole", "now", "never"]
 """When a line that stands by takes the place of the one in use."""
@@ -135,7 +135,7 @@ class _Source:
         if is_ready and is_routed:
             return cls(line, settings.clips, settings.hash)
         notes = (progress.words(), *([] if is_routed or not progress.clips else [_NOT_ROUTED]))
-        return cls(workspace, _ANY_CLIPS, last.settings, notes)
+        return cls(workspace, lines.ANY_CLIPS, last.settings, notes)
 
     def is_last(self, last: releases.Release | None, versions: Mapping[str, int], policy: Policy) -> bool:
         """Return True if these versions, published by these settings and policy, would be the last release."""
@@ -157,6 +157,8 @@ def _publish(
     line = source.tables
     if last and last.code == code and source.is_last(last, releases.current_versions(line), policy):
         return PublishResult(last.release_id, False, last.notes + source.notes)  # as divided by the same code
+    if last and not line.line and (begun := standby.begun_switch(line, last.extractor)):
+        return PublishResult(last.release_id, False, (_BEGUN.format(begun), *source.notes))
     if line.line:
         carry_labels(line)
     for left in reversed(range(_AUDITS)):
@@ -190,7 +192,10 @@ def _publish(
     )
     standing_by = standby.files_of_line(line, versions) if line.line else {}
     if standing_by:
-        versions |= standby.switch_tables(line, standing_by)
+        switched = lines.switch_to(line, versions, standing_by)
+        if switched is None:
+            return None
+        versions |= switched
     if last is None or releases.identity_of_versions(workspace, versions, origin) != last.release_id:
         checks = checks_ids(suites(source.clips))
         versions |= {

@@ -142,8 +142,7 @@ def publish(
         takedowns=(),
         same_at=dict(versions),
     )
-    catalog = tables.read(ws, "catalog", ["media_id"], files["catalog"])
-    media = {*clips["media_id"].to_pylist(), *catalog["media_id"].to_pylist()}
+    media = _media(ws, versions)
     result: PublishedRelease | None = None
 
     def is_barred() -> bool:
@@ -168,6 +167,20 @@ def publish(
 
     tables.append_after(ws, "releases", make)
     return result
+
+
+def barred_media(ws: Workspace, versions: Mapping[str, int]) -> frozenset[str]:
+    """Return the contents in these versions of the tables that were taken down.
+
+    Raises: NotFoundError - there is no such version. WorkspaceError - a table cannot be read.
+    """
+    barred = tombstones.standing(ws).media
+    return barred & _media(ws, versions) if barred else barred
+
+
+def _media(ws: Workspace, versions: Mapping[str, int]) -> frozenset[str]:
+    rows = (tables.read(ws, table, ["media_id"], versions[table])["media_id"] for table in ("catalog", "clips"))
+    return frozenset[str]().union(*(column.to_pylist() for column in rows))
 
 
 def note_same(ws: Workspace, release: Release, versions: Mapping[str, int]) -> None:

@@ -36,6 +36,8 @@ from heterodub.tasks.steps.events import audited, emit_drifted, emit_published
 from heterodub.tasks.steps.progress import step_progress
 from heterodub.tasks.stores import tombstones
 from heterodub.tasks.stores.active_policy import policy_for_ingest
+from heterodub.tasks.stores.batches import drop_leftovers
+from heterodub.tasks.stores.standby import lines_beside
 from heterodub.tasks.stores.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -109,13 +111,12 @@ def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, po
 
     Raises: ClusterError - no cluster. WorkspaceError - the store cannot be written. WeightsMissingError.
     """
-    in_use, workspace, listed = workspace, line_of(workspace, settings), plan.labelled.among
-    if workspace.line and (extractor := line_in_use(in_use)):
-        deduplication.relabel_in_use(in_use, (*plan.fresh, *plan.relabelled), settings, extractor)
+    workspace, listed = line_of(workspace, settings), plan.labelled.among
+    _relabel_lines(workspace, plan.fresh, settings)
     unread = deduplication.relabel(workspace, plan.relabelled, settings, listed)
     if not plan.fresh:
         deduplication.merge_twins(workspace, settings, catalog.twin_rows(workspace))
-        driver.drop_leftovers(workspace)
+        drop_leftovers(workspace)
         return count_states(Tally(), unread)
     from heterodub.tasks.releases.audit.checks import load_ahead
 
@@ -125,6 +126,15 @@ def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, po
         load_ahead()
         tally = driver.work_through(client, workspace, plan.fresh, settings, policy, progress, listed)
     return count_states(tally, unread)
+
+
+def _relabel_lines(line: Workspace, files: Sequence[RawFile], settings: Settings) -> None:
+    """Store new labels of files that are as every other line knows them there, before any of them is read."""
+    for other in lines_beside(line) if files else ():
+        if extractor := other.line or line_in_use(other):
+            known = partial(catalog.catalog_batches, other)
+            relabelled = plan_run(files, known, extractor, retry_quarantined=False).relabelled
+            deduplication.relabel(other, relabelled, settings, extractor=extractor)
 
 
 @task(cache_policy=NO_CACHE)

@@ -5,6 +5,7 @@ stopped half way is simply committed again, and so may be one that another inges
 hold of its media is replaced.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -129,3 +130,14 @@ def drop_media(ws: Workspace, media: Collection[str]) -> None:
     """
     for table in ("stage1", "stage2", "clips"):
         tables.delete_rows(ws, table, "media_id", media)
+
+
+def drop_leftovers(ws: Workspace) -> None:
+    """Remove rows of contents that no file stands for: a run that died had no time to.
+
+    Twice looked at: at first sight it may be half a batch that another ingest is storing.
+    """
+    if seen := orphans(ws):
+        time.sleep(BATCH_IS_STORED_S)
+        if gone := seen & orphans(ws):
+            drop_media(ws, gone)

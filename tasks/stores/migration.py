@@ -19,23 +19,25 @@ from heterodub.schemas.rights import checked
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
 from . import delta, tables
-from .workspace import MARKER, Workspace, layout_of
+from .standby import standing_by
+from .workspace import LINE_TABLES, MARKER, Workspace, layout_of
 
 Step = Callable[[Workspace, bool], Iterator[str]]
 """Change a workspace to the next layout, and yield what is changed, in words; with True, only yield it."""
 
 
 def add_columns(ws: Workspace, dry_run: bool) -> Iterator[str]:
-    """Let each table have the columns that this code adds; they are null in the rows that are there.
+    """Let each table of every line have the columns that this code adds; they are null in the rows that are there.
 
     Raises: WorkspaceError - a new column of this code may not be null, or the table cannot be written.
     """
-    for table in TABLES:
-        if delta.exists(ws, table):
-            columns = missing_columns(ws, table)
-            yield from (f"table {table}: a new column {column.name}, null in its rows" for column in columns)
+    of_lines = ((line, table) for line in standing_by(ws) for table in LINE_TABLES)
+    for line, table in (*((ws, table) for table in TABLES), *of_lines):
+        if delta.exists(line, table):
+            columns, place = missing_columns(line, table), f" of line {line.line}" if line.line else ""
+            yield from (f"table {table}{place}: a new column {column.name}, null in its rows" for column in columns)
             if columns and not dry_run:
-                _add(ws, table, columns)
+                _add(line, table, columns)
 
 
 def missing_columns(ws: Workspace, table: str) -> list[pa.Field]:

@@ -1,4 +1,4 @@
-"""Tables of lines that stand by: where they are, their move to the place of the tables in use, and their removal.
+"""Tables of lines that stand by: where they are, and their move to the place of the tables in use.
 
 A line is what one extractor made. It is filled in tables of its own, in the folder `standby` of the workspace, while
 the tables in use stay as they are. To switch to it, its data files get second names in the folders of the tables in
@@ -14,19 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow.compute as pc
-
 from heterodub.schemas.display import message_of
-from heterodub.schemas.errors import WorkspaceError
-from heterodub.schemas.reasons import FileState
+from heterodub.schemas.errors import NotFoundError, WorkspaceError
 
 from . import tables, vacuum
-from .batches import FileBatch, KnownMedia, commit_batch
 from .delta import DataFile, Snapshot, TableChange, transact
-from .parquet import PAYLOAD, put_in_place, unfinished_file
-from .parts import PartFile
+from .parquet import put_in_place, unfinished_file
 from .remote import as_os_errors
-from .removal import remove
 from .workspace import LINE_TABLES, STANDBY, Workspace
 
 _COPIES_AT_ONCE: Final = 16
@@ -50,6 +44,14 @@ def standing_by(ws: Workspace) -> tuple[Workspace, ...]:
     return tuple(ws.of_line(name) for name in names)
 
 
+def lines_beside(ws: Workspace) -> tuple[Workspace, ...]:
+    """Return the workspace with the tables of each other line: those in use, and those that stand by.
+
+    Raises: WorkspaceError - the workspace cannot be read.
+    """
+    return tuple(line for line in (ws.of_line(""), *standing_by(ws)) if line != ws)
+
+
 def is_there(line: Workspace) -> bool:
     """Return True if the line has tables that stand by."""
     return bool(line.filesystem().exists(line.path(STANDBY, line.line)))
@@ -63,16 +65,30 @@ def files_of_line(line: Workspace, versions: Mapping[str, int]) -> LineFiles:
     return {table: tables.files_of(line, table, versions.get(table)) for table in LINE_TABLES}
 
 
+def begun_switch(ws: Workspace, in_use: str) -> str | None:
+    """Return the line that a switch was begun to, and not ended: tables in use name files of it. in_use: the line that
+    is published.
+
+    Raises: WorkspaceError - a table cannot be read.
+    """
+    for line in standing_by(ws):
+        for table in LINE_TABLES if line.line != in_use else ():
+            if not set(tables.file_names(ws, table)).isdisjoint(tables.file_names(line, table)):
+                return line.line
+    return None
+
+
 def switch_tables(line: Workspace, files: LineFiles) -> dict[str, int]:
     """Let the tables in use name these files of a line that stands by, and no others; return their versions.
 
     The files that they named stay on the disk for releases. The line keeps its tables: `clear` empties them.
 
-    Raises: WorkspaceError - a file cannot be copied, or a table cannot be written.
+    Raises: NotFoundError - a takedown has erased one of the files; nothing was switched. WorkspaceError - a file cannot
+    be copied, or a table cannot be written.
     """
     in_use = line.of_line("")
     for table in LINE_TABLES:
-        _give_names(line, in_use, table, files[table])
+        give_names(line, in_use, table, files[table])
     return {table: transact(in_use, table, partial(_instead, files[table])) for table in LINE_TABLES}
 
 
@@ -91,39 +107,6 @@ def clear(line: Workspace, files: LineFiles) -> None:
         vacuum.erase(line, table)
 
 
-def store_late_rows(line: Workspace) -> None:
-    """Store in the tables in use what an ingest added to the line while it was switched to; then remove its tables.
-
-    Only for the line in use. Files that the tables in use know as they are have been switched, and stay.
-
-    Raises: WorkspaceError - a table cannot be read or written.
-    """
-    in_use, identity = line.of_line(""), ["uri", "stamp", "media_id"]
-    if not is_there(line):
-        return
-    known = {tuple(row.values()) for row in tables.read(in_use, "catalog", identity).to_pylist()}
-    rows = tables.read(line, "catalog")
-    late = [tuple(row.values()) not in known for row in rows.select(identity).to_pylist()]
-    if any(late):
-        rows = rows.filter(late)
-        measured = rows.filter(pc.equal(rows["state"], FileState.MEASURED.value))["media_id"].to_pylist()
-        commit_batch(in_use, _batch(line, in_use, rows, frozenset(measured)), KnownMedia(in_use))
-    remove(line, STANDBY, line.line)
-
-
-def _batch(line: Workspace, in_use: Workspace, rows: Any, media: frozenset[str]) -> FileBatch:
-    clips = tables.read(line, "clips", filter=pc.field("media_id").isin(sorted(media)))
-    parts: dict[str, list[PartFile]] = {}
-    for table in PAYLOAD:
-        files = [file for file in tables.files_of(line, table) if file.bounds["media_id"][0] in media]
-        _give_names(line, in_use, table, files)
-        parts[table] = [
-            PartFile(file.name, file.bounds["media_id"][0], file.size_bytes, file.rows, *file.bounds["clip_id"])
-            for file in files
-        ]
-    return FileBatch(media, rows, clips, parts["stage1"], parts["stage2"])
-
-
 def _instead(files: Sequence[DataFile], before: Snapshot) -> TableChange:
     new, old = ({(file.name, file.size_bytes) for file in some} for some in (files, before.files))
     return TableChange(
@@ -132,10 +115,10 @@ def _instead(files: Sequence[DataFile], before: Snapshot) -> TableChange:
     )
 
 
-def _give_names(line: Workspace, in_use: Workspace, table: str, files: Sequence[DataFile]) -> None:
+def give_names(line: Workspace, in_use: Workspace, table: str, files: Sequence[DataFile]) -> None:
     """Let the files of a line lie in the folder of the table in use, too.
 
-    Raises: WorkspaceError - one cannot be copied.
+    Raises: NotFoundError - one was erased. WorkspaceError - one cannot be copied.
     """
     pairs = [(line.path(table, file.name), in_use.path(table, file.name)) for file in files]
     try:
@@ -150,7 +133,7 @@ def _give_names(line: Workspace, in_use: Workspace, table: str, files: Sequence[
                     pass
     except OSError as error:
         text = f"{table} of line {line.line} cannot take its place in {in_use.root}: {message_of(error)}"
-        raise WorkspaceError(text) from error
+        raise (NotFoundError if isinstance(error, FileNotFoundError) else WorkspaceError)(text) from error
 
 
 def _link(ws: Workspace, source: Path, target: Path) -> None:

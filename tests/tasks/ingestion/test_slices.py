@@ -4,16 +4,18 @@ results made up in place of workers.
 
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.reasons import FileState
 from heterodub.schemas.records import FileOutcome, RawFile
-from heterodub.tasks.ingestion import catalog, driver
+from heterodub.tasks.ingestion import catalog, driver, pending
 from heterodub.tasks.ingestion.deduplication import relabel
 from heterodub.tasks.ingestion.ingest_run import IngestRun
 from heterodub.tasks.ingestion.job import Analysis, FileJob, Identification
@@ -22,7 +24,7 @@ from heterodub.tasks.ingestion.schedule import Schedule
 from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.ingestion.worker import FileResult
 from heterodub.tasks.monitoring.progress import ProgressSink
-from heterodub.tasks.stores import tables
+from heterodub.tasks.stores import tables, tombstones
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
 
@@ -40,9 +42,16 @@ def measured(job: FileJob) -> FileResult:
     return FileResult(job, Analysis(FileOutcome(FileState.MEASURED), None, clips, 1.0, 0.0), None)
 
 
-def ingest(settings, policy: Policy, files: list[RawFile], contents: dict[str, int]) -> None:
+def ingest(
+    settings,
+    policy: Policy,
+    files: list[RawFile],
+    contents: dict[str, int],
+    line: str = "",
+    analyse: Callable[[FileJob], FileResult] = measured,
+) -> Tally:
     """What the steps of an ingest do, in this process."""
-    workspace = Workspace.open(settings.workspace)
+    workspace = Workspace.open(settings.workspace).of_line(line)
     plan = plan_run(files, partial(catalog.catalog_batches, workspace), settings.extractor, False)
     relabel(workspace, plan.relabelled, settings, plan.labelled.among)
     known = catalog.known_among(workspace, (raw.uri for raw in plan.fresh))
@@ -55,10 +64,11 @@ def ingest(settings, policy: Policy, files: list[RawFile], contents: dict[str, i
                 run.finish(task, [media_of(contents[raw.uri]) for raw in task.files])
             else:
                 assert isinstance(task, FileJob)
-                run.finish(task, measured(task))
+                run.finish(task, analyse(task))
         if not run.go_on():
             break
     assert tally.files == tally.files_done, "some file was decided on twice, or never"
+    return tally
 
 
 def rows(settings) -> tuple[list[dict], list[dict]]:
@@ -108,3 +118,62 @@ def test_slices_of_any_size_give_the_same_rows(seed, settings, tmp_path, monkeyp
         results.append(rows(again))
     assert results[0] == results[2]
     assert results[1] == results[2]
+
+
+@pytest.mark.parametrize("line", ["", "2-new"])
+@pytest.mark.parametrize("by", ["media", "name"])
+def test_footage_taken_down_while_it_is_analysed_is_not_stored(settings, tmp_path, line, by):
+    (tmp_path / "a").touch()
+    (tmp_path / "b").touch()
+    files = [RawFile(str(tmp_path / "a"), 1, "", speaker="ann"), RawFile(str(tmp_path / "b"), 1, "")]
+    ws = Workspace.open(settings.workspace)
+
+    def analyse(job: FileJob) -> FileResult:
+        if job.uri == files[0].uri:  # a takedown has begun and ended since its content was looked for
+            tombstones.bar(
+                ws, "speaker" if by == "name" else "corpus", "ann", [job.media_id] if by == "media" else [], "asked"
+            )
+        return measured(job)
+
+    tally = ingest(settings, load_policy(), files, {files[0].uri: 0, files[1].uri: 1}, line, analyse)
+    for table in ("catalog", "clips"):
+        assert tables.read(ws.of_line(line), table)["media_id"].to_pylist() == [media_of(1)]
+    assert tally.taken_down == 1
+
+
+def test_footage_taken_down_while_it_is_stored_is_taken_out(settings, tmp_path, monkeypatch):
+    (tmp_path / "a").touch()
+    ws, work = Workspace.open(settings.workspace), pending.commit_batch
+
+    def late(*given) -> None:
+        tombstones.bar(ws, "corpus", "other", [media_of(0)], "asked")
+        work(*given)
+
+    monkeypatch.setattr(pending, "commit_batch", late)
+    ingest(settings, load_policy(), [RawFile(str(tmp_path / "a"), 1, "")], {str(tmp_path / "a"): 0})
+    assert tables.read(ws, "catalog").num_rows == tables.read(ws, "clips").num_rows == 0
+    assert not list(Path(ws.root, "clips").glob("*.parquet"))
+
+
+@pytest.mark.parametrize("now", ["as it was", "touched", "renamed"])
+@pytest.mark.parametrize(("worked_on", "other"), [("2-new", ""), ("", "2-new")])
+def test_withdrawn_consent_reaches_every_line(settings, tmp_path, worked_on, other, now):
+    """Whether the line that is worked on knows the file already, or it is listed there for the first time."""
+    ws, policy = Workspace.open(settings.workspace), load_policy()
+    (path := tmp_path / "a").touch()
+    raw = RawFile(str(path), 1, "1", consent="given")
+
+    def in_line(line: str) -> Settings:
+        return type("Line", (Settings,), {"extractor": property(lambda self: line or sample.EXTRACTOR)})(
+            workspace=settings.workspace
+        )
+
+    for line in ("", "2-new") if now == "as it was" else (other,):
+        ingest(in_line(line), policy, [raw], {raw.uri: 0}, line)
+    if now == "renamed":
+        path = path.rename(tmp_path / "b")
+    changed = RawFile(str(path), 1, "2" if now == "touched" else "1", consent="withdrawn")
+    ingest(in_line(worked_on), policy, [changed], {changed.uri: 0}, worked_on)
+    (file,), (clip,) = (tables.read(ws.of_line(other), table).to_pylist() for table in ("catalog", "clips"))
+    assert (file["uri"], file["consent"], clip["uri"], clip["consent"]) == (changed.uri, "withdrawn") * 2
+    assert file["extractor"] == (other or sample.EXTRACTOR)

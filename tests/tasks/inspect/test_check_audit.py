@@ -8,9 +8,11 @@ import pyarrow.parquet as pq
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.inspect.check_audit import check_audit
 from heterodub.tasks.inspect.findings import Health
+from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.audit.audit import audit
 from heterodub.tasks.releases.releases import current_versions
 from heterodub.tasks.stores import tables
+from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import fill, new_workspace
 
 
@@ -34,4 +36,15 @@ def test_damage_that_leaves_size_and_time_is_found_by_a_full_audit_alone(tmp_pat
 
 def test_full_audit_of_an_empty_workspace_is_well(tmp_path):
     (found,) = check_audit(Settings(workspace=new_workspace(tmp_path).root))
+    assert found.health is Health.OK
+
+
+def test_full_audit_of_a_line_that_other_settings_made_asks_nothing_of_its_clips(tmp_path):
+    ws = new_workspace(tmp_path)
+    fill(ws, range(2))
+    origin = releases.ReleaseProvenance(sample.BACKEND, sample.EXTRACTOR, "policy", "settings", "0.1.0")
+    longer = Settings(workspace=ws.root, clips={"min_s": 8, "max_s": 20})
+    assert "fail" in check_audit(longer)[0].detail
+    releases.publish(ws, releases.current_versions(ws), origin, {"passed": True})
+    (found,) = check_audit(longer)
     assert found.health is Health.OK

@@ -11,17 +11,20 @@ import numpy as np
 import pytest
 
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import AuditFailedError
+from heterodub.schemas.errors import AuditFailedError, NotFoundError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.inspect.check_workspace import check_workspace
 from heterodub.tasks.lineage.erase import take_down
 from heterodub.tasks.lineage.plan import find_scope, plan_takedown
+from heterodub.tasks.monitoring.run_log import RunLog
 from heterodub.tasks.releases import publishing, releases
-from heterodub.tasks.releases.lines import line_of, progress_of
+from heterodub.tasks.releases.erasure import erase_unnamed
+from heterodub.tasks.releases.lines import line_of, progress_of, switch_to
 from heterodub.tasks.releases.publishing import publish
-from heterodub.tasks.stores import standby, tables
+from heterodub.tasks.stores import standby, tables, tombstones
 from heterodub.tasks.stores.active_policy import set_policy
-from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch
+from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
 from heterodub.tasks.stores.line_labels import carry_labels, clip_id_at
 from heterodub.tasks.stores.workspace import LINE_TABLES, STANDBY, Workspace
@@ -83,7 +86,7 @@ def go_over(line: Workspace) -> None:
     publishing.assign(line, Settings().splits)
     versions = releases.current_versions(line)
     files = standby.files_of_line(line, versions)
-    versions |= standby.switch_tables(line, files)
+    versions |= switch_to(line, versions, files)
     ws = line.of_line("")
     origin = releases.ReleaseProvenance(sample.BACKEND, line.line, POLICY.hash, "ba9876543210", "0.1.0")
     assert releases.publish(ws, versions, origin, {"passed": True}).changed
@@ -168,6 +171,51 @@ def test_rows_that_came_during_the_switch_are_stored_by_the_next_run(ws, line):
     assert {*payload(ws, "stage1")} == {clip_of(media, line.line) for media in (*range(6), 7)}
 
 
+def test_line_stays_while_another_run_may_write_there(ws, line):
+    for media in range(6):
+        store(line, media)
+    other = RunLog("ingest", ws.root, None)
+    other.begin()
+    go_over(line)
+    store(line, 7)
+    assert line_of(ws, settings(ws)) == ws and standby.standing_by(ws) == (line,)
+    changed = sample.catalog_row(7, extractor=line.line) | {"stamp": "newer"}
+    tables.replace_rows(ws, "catalog", sample.catalog(changed), "uri")
+    store(line, 8)  # its next batch
+    other.end("done")
+    assert line_of(ws, settings(ws)) == ws and not standby.standing_by(ws)
+    assert {row["uri"]: row["stamp"] for row in tables.read(ws, "catalog").to_pylist()}[changed["uri"]] == "newer"
+    assert {*payload(ws, "stage1")} == {clip_of(media, line.line) for media in (*range(6), 7, 8)}
+
+
+def test_late_rows_without_all_of_their_payload_are_left_to_the_next_ingest(ws, line):
+    for media in range(6):
+        store(line, media)
+    go_over(line)
+    for media in (7, 8):
+        store(line, media)
+    tables.delete_rows(line, "stage2", "media_id", [sample.media_id(7)])
+    line_of(ws, settings(ws))
+    media = {sample.media_id(media) for media in (*range(6), 8)}
+    assert all({*tables.read(ws, table)["media_id"].to_pylist()} == media for table in ("catalog", "clips", "stage1"))
+
+
+def test_late_content_and_labels_of_known_files_are_stored(ws, line):
+    for media in range(6):
+        store(line, media)
+    go_over(line)
+    store(line, 20, uri="/footage/0.mp4", stamp="new")
+    row = sample.catalog_row(1, extractor=line.line) | {"consent": "withdrawn"}
+    tables.replace_rows(line, "catalog", sample.catalog(row), "uri")
+    line_of(ws, settings(ws))
+    rows = {row["uri"]: (row["media_id"], row["consent"]) for row in tables.read(ws, "catalog").to_pylist()}
+    assert rows["/footage/0.mp4"][0] == sample.media_id(20) and rows["/footage/1.mp4"][1] == "withdrawn"
+    clips = {row["media_id"]: row for row in tables.read(ws, "clips").to_pylist()}
+    assert clips.keys() == {sample.media_id(media) for media in (20, *range(1, 6))}
+    assert clips[sample.media_id(1)]["consent"] == "withdrawn" and not clips[sample.media_id(1)]["stage1"]
+    assert payload(ws, "stage1") == {row["clip_id"] for row in clips.values() if row["stage1"]}
+
+
 def test_line_that_is_given_up_leaves_the_other_as_it_was(ws, line):
     versions = releases.current_versions(ws)
     store(line, 0)
@@ -212,6 +260,91 @@ def test_takedown_erases_in_every_line(ws, line):
     assert [path for path in held if path.parent.name not in ("tombstones",)] == []
 
 
+def holding(ws: Workspace, media: int) -> list[Path]:
+    """Data files that hold a clip of this media, of any line."""
+    ids = [clip_of(media, OLD).encode(), clip_of(media, Settings().extractor).encode()]
+    files = [path for path in Path(ws.root).rglob("*.parquet") if any(one in path.read_bytes() for one in ids)]
+    return [path for path in files if path.parent.name != "tombstones"]
+
+
+def test_doctor_looks_into_lines_that_stand_by(ws, line):
+    for media in (1, 2):
+        store(line, media)
+    assert all(not finding.remedy for finding in check_workspace(settings(ws)) if "raw files" not in finding.what)
+    tables.delete_rows(line, "catalog", "media_id", [sample.media_id(2)])
+    take_down(ws, settings(ws), None, plan_takedown(ws, None, find_scope(ws, "file", "/footage/1.mp4")), "asked")
+    store(line, 1)  # by code that does not look for tombstones
+    found = {finding.what: finding.detail for finding in check_workspace(settings(ws)) if finding.remedy}
+    assert f"1 media have rows, but no measured file: {sample.media_id(2)[:8]}" in found["orphans"]
+    assert "1 stored files are of footage that was taken down" in found["takedowns"]
+    Path(line.path("clips", tables.file_names(line, "clips")[0])).unlink()
+    what = [finding.what for finding in check_workspace(settings(ws)) if finding.remedy]
+    assert f"table clips of {STANDBY}/{line.line}" in what
+
+
+def test_old_files_of_a_line_that_stands_by_are_erased_in_time(ws, line):
+    store(line, 1)
+    store(line, 2)
+    tables.delete_rows(line, "clips", "media_id", [sample.media_id(1)])
+    old = clip_of(1, line.line).encode()
+    erase_unnamed(ws, 0)
+    held = [path for path in Path(line.path("clips")).glob("*.parquet") if old in path.read_bytes()]
+    assert held == [] and tables.read(line, "clips").num_rows == 1
+
+
+def test_line_that_got_back_what_was_taken_down_is_not_switched_to(ws, line):
+    for media in range(3):
+        store(line, media)
+    tombstones.bar(ws, "file", "/footage/1.mp4", [sample.media_id(1)], "asked")
+    before, versions = releases.current_versions(ws), releases.current_versions(line)
+    assert switch_to(line, versions, standby.files_of_line(line, versions)) is None
+    assert releases.current_versions(ws) == before and extractors(ws) == {OLD}
+
+
+def test_takedown_during_the_switch_leaves_nothing_in_use(ws, line, monkeypatch):
+    for media in range(3):
+        store(line, media)
+    versions = releases.current_versions(line)
+    files = standby.files_of_line(line, versions)
+    work = standby.switch_tables
+
+    def late(*given: Any) -> dict[str, int]:
+        take_down(ws, settings(ws), None, plan_takedown(ws, None, find_scope(ws, "file", "/footage/1.mp4")), "asked")
+        return work(*given)
+
+    with monkeypatch.context() as patch, pytest.raises(NotFoundError):
+        patch.setattr(standby, "switch_tables", late)  # it ends before a file has its second name
+        switch_to(line, versions, files)
+    assert extractors(ws) == {OLD} and holding(ws, 1) == []
+
+
+def test_takedown_between_names_and_tables_leaves_nothing_in_use_and_no_release(ws, line, monkeypatch):
+    for media in range(3):
+        store(line, media)
+    versions = releases.current_versions(line)
+    files = standby.files_of_line(line, versions)
+    work = standby.switch_tables
+
+    def late(*given: Any) -> dict[str, int]:
+        media = [sample.media_id(1)]
+        tombstones.bar(ws, "file", "/footage/1.mp4", media, "asked")
+        for place in (ws, line):
+            drop_media(place, media)
+            tables.delete_rows(place, "catalog", "media_id", media)
+        return work(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(standby, "switch_tables", late)
+        assert switch_to(line, versions, files) is None
+    rows = {table: set(tables.read(ws, table)["media_id"].to_pylist()) for table in ("catalog", "clips", "stage1")}
+    assert all(media == {sample.media_id(0), sample.media_id(2)} for media in rows.values())
+    assert [path for path in holding(ws, 1) if STANDBY not in path.parts and clip_of(1, line.line).encode()
+            in path.read_bytes()] == []  # fmt: skip
+    last = releases.latest(ws)
+    told = publish(ws, settings(ws), POLICY, switch="never")  # as by the takedown: not the new line as the old one
+    assert (told.release_id, told.is_new) == (last.release_id, False) and line.line in told.notes[0]
+
+
 def test_takedown_with_copies_reaches_a_copy_that_only_the_new_line_has(ws, line):
     motion = np.random.default_rng(7).integers(-90, 90, 4 * 100).astype(np.int8).tobytes()
     for place, media in ((ws, 10), (line, 11), (line, 12)):
@@ -221,6 +354,11 @@ def test_takedown_with_copies_reaches_a_copy_that_only_the_new_line_has(ws, line
         tables.replace_rows(place, "clips", sample.clips(rows), "media_id")
     scope = find_scope(ws, "file", "/footage/10.mp4", with_copies=True)
     assert scope.media == {sample.media_id(10), sample.media_id(11)}
+    (named,) = find_scope(ws, "file", clip_of(11, line.line)).files
+    assert named["uri"] == "/footage/11.mp4"
+    tables.delete_rows(ws, "clips", "media_id", [sample.media_id(10)])
+    take_down(ws, settings(ws), None, plan_takedown(ws, None, scope), "asked")
+    assert "motion" in tables.read(ws, "tombstones")["kind"].to_pylist()  # of what only the new line had
 
 
 def test_publish_goes_over_once_the_line_is_whole_or_if_it_is_said(ws, line):

@@ -20,7 +20,7 @@ from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import migration, tables, tombstones
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.migration import migrate, missing_columns
-from heterodub.tasks.stores.workspace import MARKER, Workspace
+from heterodub.tasks.stores.workspace import MARKER, STANDBY, Workspace
 from heterodub.tasks.training.clip_store import ClipSource, StoredClips
 from tests.flows.heads import fingerprints
 from tests.tasks.stores import sample_rows as sample
@@ -85,12 +85,14 @@ def test_migration_that_was_killed_is_finished_by_the_next(root, monkeypatch):
 def test_columns_that_a_table_lacks_are_added(root):
     shutil.rmtree(root / "catalog")
     older = TABLES["catalog"].remove(TABLES["catalog"].get_field_index("streams"))
-    write_deltalake(str(root / "catalog"), sample.catalog(sample.catalog_row(1)).select(older.names).cast(older))
+    for place in (root, root / STANDBY / "2-new"):
+        write_deltalake(str(place / "catalog"), sample.catalog(sample.catalog_row(1)).select(older.names).cast(older))
     planned = migrate(str(root), dry_run=True)
     assert planned.changes[0] == "table catalog: a new column streams, null in its rows"
+    assert "table catalog of line 2-new: a new column streams, null in its rows" in planned.changes
     migrate(str(root))
     ws = Workspace.open(str(root))
-    assert missing_columns(ws, "catalog") == []
+    assert missing_columns(ws, "catalog") == missing_columns(ws.of_line("2-new"), "catalog") == []
     (row,) = tables.read(ws, "catalog").to_pylist()
     (same,) = (row for batch in tables.batches(ws, "catalog") for row in batch.to_pylist())
     assert row == same == sample.catalog_row(1) | {"notes": row["notes"], "streams": None}
