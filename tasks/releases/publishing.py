@@ -29,7 +29,6 @@ from heterodub.tasks.stores.parquet import PAYLOAD
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import lines, releases, rights
-from .audit.audited_files import checks_ids, keep_merged
 from .clusters import CLUSTERS, drop_stale, update_clusters
 from .erasure import erase_unnamed
 from .release_content import ReleaseProvenance
@@ -174,6 +173,7 @@ def _publish(
         lines.require_one(line, clips, versions["catalog"])
         rights.require_rights(clips, policy)
         from .audit.audit import audit
+        from .audit.audited_files import checks_ids, keep_merged
 
         with audit_pages(workspace) as folder:
             result = audit(line, versions, folder, source.clips)

@@ -11,8 +11,9 @@ from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.deduplication import Resolution, dispute, relabel, resolve
+from heterodub.tasks.ingestion.deduplication import Resolution, dispute, resolve
 from heterodub.tasks.ingestion.plan import plan_run
+from heterodub.tasks.ingestion.relabelling import relabel
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy
 from tests.tasks.stores import sample_rows as sample
