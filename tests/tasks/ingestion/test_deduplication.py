@@ -11,7 +11,7 @@ from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import FileReason
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.deduplication import Resolution, dispute, resolve
+from heterodub.tasks.ingestion.deduplication import Resolution, dispute, merge_twins, resolve
 from heterodub.tasks.ingestion.plan import plan_run
 from heterodub.tasks.ingestion.relabelling import relabel
 from heterodub.tasks.stores import tables
@@ -180,3 +180,17 @@ def test_clips_follow_the_consent_that_a_copy_states(tmp_path, settings):
     clips = tables.read(ws, "clips").to_pylist()
     assert {(clip["consent"], clip["stage1"], clip["stage2"]) for clip in clips} == {("withdrawn", False, False)}
     assert tables.size(ws, "stage1").rows == 0
+
+
+def test_refusal_of_either_of_two_files_that_were_measured_at_once_stands(tmp_path, settings):
+    set_policy(ws := new_workspace(tmp_path), load_policy())
+    fill(ws, [0])
+    (row,) = tables.read(ws, "catalog").to_pylist()
+    twins = [row | {"uri": str(tmp_path / name), "consent": said} for name, said in (("a", "given"), ("b", "refused"))]
+    for twin in twins:
+        (tmp_path / twin["uri"]).touch()
+    tables.replace_rows(ws, "catalog", catalog.catalog_table(twins), "media_id")
+    assert merge_twins(ws, settings, catalog.twin_rows(ws))
+    rows = {one["uri"][-1]: (one["state"], one["consent"]) for one in tables.read(ws, "catalog").to_pylist()}
+    assert rows == {"a": ("measured", "refused"), "b": ("duplicate", "refused")}
+    assert {clip["consent"] for clip in tables.read(ws, "clips").to_pylist()} == {"refused"}
