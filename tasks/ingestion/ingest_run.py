@@ -14,10 +14,11 @@ from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
-from heterodub.tasks.ingestion.deduplication import ListedAmong, merge_twins, relabel_lines, resolve, store_resolution
+from heterodub.tasks.ingestion.deduplication import ListedAmong, merge_twins, resolve, store_resolution
 from heterodub.tasks.ingestion.hashing import FilesByContent, by_content
 from heterodub.tasks.ingestion.job import Cutting, FileJob, Identification
 from heterodub.tasks.ingestion.pending import Pending, remove_parts
+from heterodub.tasks.ingestion.relabelling import relabel_lines
 from heterodub.tasks.ingestion.schedule import FilmResult, ListedSlice, Schedule
 from heterodub.tasks.ingestion.tally import Tally, count_file, count_states
 from heterodub.tasks.ingestion.worker import FileResult, Task, TaskResult

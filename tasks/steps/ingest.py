@@ -21,6 +21,7 @@ from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog, deduplication, driver
 from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.plan import IngestPlan, plan_run
+from heterodub.tasks.ingestion.relabelling import relabel
 from heterodub.tasks.ingestion.summary import summarise
 from heterodub.tasks.ingestion.tally import Tally, count_states
 from heterodub.tasks.monitoring.drift import STEP, CorpusDrift, find_drift
@@ -113,7 +114,7 @@ def work_on_files(workspace: Workspace, plan: IngestPlan, settings: Settings, po
     """
     workspace, listed = line_of(workspace, settings), plan.labelled.among
     _relabel_lines(workspace, plan.fresh, settings)
-    unread = deduplication.relabel(workspace, plan.relabelled, settings, listed)
+    unread = relabel(workspace, plan.relabelled, settings, listed)
     if not plan.fresh:
         deduplication.merge_twins(workspace, settings, catalog.twin_rows(workspace))
         drop_leftovers(workspace)
@@ -134,7 +135,7 @@ def _relabel_lines(line: Workspace, files: Sequence[RawFile], settings: Settings
         if extractor := other.line or line_in_use(other):
             known = partial(catalog.catalog_batches, other)
             relabelled = plan_run(files, known, extractor, retry_quarantined=False).relabelled
-            deduplication.relabel(other, relabelled, settings, extractor=extractor)
+            relabel(other, relabelled, settings, extractor=extractor)
 
 
 @task(cache_policy=NO_CACHE)

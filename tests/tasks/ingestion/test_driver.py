@@ -14,10 +14,10 @@ from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.dask_client import open_client
-from heterodub.tasks.ingestion.deduplication import relabel
 from heterodub.tasks.ingestion.driver import slices, work_through
 from heterodub.tasks.ingestion.ingest_run import _may_still_hold
 from heterodub.tasks.ingestion.plan import plan_run
+from heterodub.tasks.ingestion.relabelling import relabel
 from heterodub.tasks.ingestion.reroute import plan_reroute
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.sources.open import source_files

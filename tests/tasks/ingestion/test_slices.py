@@ -16,10 +16,10 @@ from heterodub.schemas.policy import Policy, load_policy
 from heterodub.schemas.reasons import FileState
 from heterodub.schemas.records import FileOutcome, RawFile
 from heterodub.tasks.ingestion import catalog, driver, pending
-from heterodub.tasks.ingestion.deduplication import relabel
 from heterodub.tasks.ingestion.ingest_run import IngestRun
 from heterodub.tasks.ingestion.job import Analysis, FileJob, Identification
 from heterodub.tasks.ingestion.plan import plan_run
+from heterodub.tasks.ingestion.relabelling import relabel
 from heterodub.tasks.ingestion.schedule import Schedule
 from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.ingestion.worker import FileResult
