@@ -144,7 +144,7 @@ def _prints(ws: Workspace, scope: Scope) -> list[tombstones.Print]:
     """Fingerprints by which copies of the footage are recognised; kept only where copies are to be kept out."""
     if not scope.with_copies:
         return []
-    of_it = pc.field("media_id").isin(sorted(scope.media))
+    of_it = pc.field("media_id").isin(pa.array(sorted(scope.media), pa.string()))
     columns = ["sound_hash", "face_motion", "av_sync_score"]
     rows = [tables.read_any(line, "clips", columns, of_it) for line in (ws, *standing_by(ws))]
     return list(prints_of(pa.concat_tables(rows)))

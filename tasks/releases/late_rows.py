@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.reasons import FileState, Stage
@@ -58,10 +59,10 @@ def _is_written(line: Workspace) -> bool:
 
 def _store(line: Workspace, in_use: Workspace, uris: Collection[str]) -> set[str]:
     """Store the rows of these files, but for contents of which a part is missing; return those that are stored."""
-    late = tables.read(line, "catalog", filter=pc.field("uri").isin(sorted(uris))).to_pylist()
+    late = tables.read(line, "catalog", filter=_among("uri", uris)).to_pylist()
     measured = {row["media_id"]: row for row in late if row["state"] == FileState.MEASURED}
     whole = _whole(line, measured)
-    of_them = pc.field("media_id").isin(sorted(measured)) & (pc.field("state") == FileState.MEASURED.value)
+    of_them = _among("media_id", measured) & (pc.field("state") == FileState.MEASURED.value)
     there = set(tables.read(in_use, "catalog", ["media_id"], filter=of_them)["media_id"].to_pylist()) - whole
     label_clips(in_use, {media: measured[media] for media in there})
     rows = [row for row in late if row["media_id"] not in measured or row["media_id"] in whole | there]
@@ -75,7 +76,7 @@ def _store(line: Workspace, in_use: Workspace, uris: Collection[str]) -> set[str
 def _whole(line: Workspace, measured: Mapping[str, Row]) -> frozenset[str]:
     """Return the contents of which the line has all clips, and the payload of those that are admitted."""
     columns = ["media_id", *(stage.value for stage in Stage)]
-    clips = tables.read(line, "clips", columns, filter=pc.field("media_id").isin(sorted(measured))).to_pylist()
+    clips = tables.read(line, "clips", columns, filter=_among("media_id", measured)).to_pylist()
     counts = Counter(clip["media_id"] for clip in clips)
     whole = {media for media, row in measured.items() if counts[media] == row["clips"]}
     for stage in Stage:
@@ -88,7 +89,7 @@ def _whole(line: Workspace, measured: Mapping[str, Row]) -> frozenset[str]:
 
 
 def _batch(line: Workspace, in_use: Workspace, rows: list[Row], media: Collection[str]) -> FileBatch:
-    clips = tables.read(line, "clips", filter=pc.field("media_id").isin(sorted(media)))
+    clips = tables.read(line, "clips", filter=_among("media_id", media))
     parts: dict[str, list[PartFile]] = {}
     for table in PAYLOAD:
         files = [file for file in tables.files_of(line, table) if file.bounds["media_id"][0] in media]
@@ -98,3 +99,7 @@ def _batch(line: Workspace, in_use: Workspace, rows: list[Row], media: Collectio
             for file in files
         ]
     return FileBatch(frozenset(media), catalog_table(rows), clips, parts["stage1"], parts["stage2"])
+
+
+def _among(column: str, values: Collection[str]) -> pc.Expression:
+    return pc.field(column).isin(pa.array(sorted(values), pa.string()))

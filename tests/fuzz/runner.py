@@ -70,8 +70,7 @@ def fuzz(home: Path, names: Sequence[str], seed: str, first: int, last: int) -> 
 def _some(home: Path, seed: str, todo: list[Work], reports: dict[str, TargetReport]) -> list[Work]:
     """One child's inputs; returns what is left to do."""
     words = [sys.executable, "-B", "-m", "tests.fuzz.child", str(home / "inside"), seed, json.dumps(todo)]
-    surroundings = os.environ | {"TMPDIR": str(home / "inside")}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT, env=surroundings) as child:
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as child:
         begun: tuple[str, int] | None = None
         for result in _lines(child, home):
             if result is None:

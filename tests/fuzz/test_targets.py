@@ -1,5 +1,7 @@
 """A short run of the fuzz, seeded, in this process; and whether it would see what it looks for."""
 
+import tempfile
+
 import pytest
 
 from tests.fuzz.__main__ import TARGETS
@@ -7,7 +9,8 @@ from tests.fuzz.child import Watch, outcomes, take
 from tests.fuzz.target import FuzzTarget
 
 
-def test_damaged_inputs_end_as_results_or_refusals(tmp_path):
+def test_damaged_inputs_end_as_results_or_refusals(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # as in a child: what is listed is put aside there
     steps = list(outcomes(tmp_path, "short", [(target, 0, 4) for target in TARGETS]))
     ended = [(begun, result) for begun, result in zip(steps[::2], steps[1::2], strict=True)]
     assert [(begun, result) for begun, result in ended if result["outcome"] not in ("result", "refused")] == []

@@ -192,10 +192,19 @@ def test_late_rows_without_all_of_their_payload_are_left_to_the_next_ingest(ws, 
     for media in range(6):
         store(line, media)
     go_over(line)
-    for media in (7, 8):
-        store(line, media)
+    store(line, 7)
     tables.delete_rows(line, "stage2", "media_id", [sample.media_id(7)])
+    shutil.copytree(ws.root, f"{ws.root} of it alone")
+    alone = Workspace.open(f"{ws.root} of it alone")
+    line_of(alone, settings(alone))
+    assert tables.read(alone, "catalog").num_rows == 6
+    store(line, 8)
+    rejected = sample.catalog_row(9, extractor=line.line) | {"media_id": None, "state": "rejected", "clips": 0}
     line_of(ws, settings(ws))
+    tables.replace_rows(line, "catalog", sample.catalog(rejected), "uri")  # alone
+    line_of(ws, settings(ws))
+    assert rejected["uri"] in tables.read(ws, "catalog")["uri"].to_pylist()
+    tables.delete_rows(ws, "catalog", "uri", [rejected["uri"]])
     media = {sample.media_id(media) for media in (*range(6), 8)}
     assert all({*tables.read(ws, table)["media_id"].to_pylist()} == media for table in ("catalog", "clips", "stage1"))
 
