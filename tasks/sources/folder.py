@@ -257,9 +257,7 @@ def gone(uris: Iterable[str], origins: Sequence[str] = ()) -> frozenset[str]:
         lost.update(_gone_from_this_machine(folder))
     if remote:
         with ThreadPoolExecutor(_QUESTIONS_AT_ONCE) as pool:
-            lost.update(
-                uri for missing in pool.map(partial(_gone_from_a_folder, origins), remote.values()) for uri in missing
-            )
+            lost.update(*pool.map(partial(_gone_from_a_folder, origins), remote.values()))
     return frozenset(lost)
 
 

@@ -284,7 +284,7 @@ def test_incremental_verdicts_are_those_of_a_plain_audit_of_everything(tmp_path,
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
     chance, ws, verdicts = random.Random(seed), new_workspace(tmp_path), []
     fill(ws, range(3))
-    for _ in range(20):
+    for _ in range(12):
         for _ in range(chance.choice([1, 1, 2])):
             media = sorted({int(uri[9:-4]) for uri in tables.read(ws, "catalog", ["uri"])["uri"].to_pylist()} | {0})
             step = chance.choice(_STEPS)
