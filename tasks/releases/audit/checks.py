@@ -57,7 +57,7 @@ def run_suites(
     suites: Mapping[str, tuple[Suite, Iterable[pd.DataFrame]]], docs_folder: Path
 ) -> dict[str, list[ExpectationResult]]:
     """Check frames against suites, by a name for each; of a suite one frame at a time is in memory. The Data Docs of
-    this run go to `docs_folder`, a page for each frame.
+    this run go to `docs_folder`, a page for each frame that has rows: no rows meet every expectation.
     """
     context = _context(docs_folder)
     source = context.data_sources.add_pandas("stores")
@@ -92,17 +92,26 @@ def _context(docs_folder: Path) -> Any:
 
 
 def _run(context: Any, source: Any, name: str, suite: Suite, frames: Iterable[pd.DataFrame]) -> list[ExpectationResult]:
+    validation = None
+    results = {
+        one.name: ExpectationResult(one.name, suite.table, one.column, one.meaning, 0, ()) for one in suite.expectations
+    }
+    for frame in frames:
+        if frame.empty:  # most audits have no rows that contradict each other, and a validation of none takes 0.2 s
+            continue
+        validation = validation or _validation(context, source, name, suite)
+        for result in _validated(validation, suite, frame):
+            results[result.name] = results[result.name].with_more(result)
+    return list(results.values())
+
+
+def _validation(context: Any, source: Any, name: str, suite: Suite) -> Any:
     import great_expectations as gx
 
     batch = source.add_dataframe_asset(name=name).add_batch_definition_whole_dataframe("rows")
     expected = [_translate(expectation) for expectation in suite.expectations]
     rules = context.suites.add(gx.ExpectationSuite(name=name, expectations=expected))
-    validation = context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=rules))
-    results: dict[str, ExpectationResult] = {}
-    for frame in frames:
-        for result in _validated(validation, suite, frame):
-            results[result.name] = results[result.name].with_more(result) if result.name in results else result
-    return [results[expectation.name] for expectation in suite.expectations]
+    return context.validation_definitions.add(gx.ValidationDefinition(name=name, data=batch, suite=rules))
 
 
 def _validated(validation: Any, suite: Suite, frame: pd.DataFrame) -> Iterator[ExpectationResult]:
