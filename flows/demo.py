@@ -210,7 +210,7 @@ class Demo:
                 "explain s05-newsreel.mp4",
                 "trace landmark-generator@champion",
                 "history",
-                'rollback stage1 --reason "to see it"',
+                "doctor",
                 "status",
             )
         ]
