@@ -3,10 +3,11 @@
 import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import fsspec
 import pytest
@@ -33,14 +34,20 @@ class CountingStore(FaultyStore):
         return status, message, content
 
 
+_Proxy = TypeVar("_Proxy", bound=FaultyStore)
+
+
 @contextmanager
-def counted_s3(folder: Path, *buckets: str) -> Iterator[tuple[Any, CountingStore]]:
-    """A file system of new buckets, and the endpoint that it asks; the environment names it, to children, too."""
+def s3_behind(proxy_of: Callable[[str], _Proxy], folder: Path, *buckets: str) -> Iterator[tuple[Any, _Proxy]]:
+    """A file system of new buckets, and what stands before their endpoint; the environment names it, to children, too.
+
+    folder: one without AWS settings.
+    """
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    proxy = CountingStore("http://{}:{}".format(*server.get_host_and_port()))
+    proxy = proxy_of("http://{}:{}".format(*server.get_host_and_port()))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ENDPOINT_URL": proxy.address,
@@ -59,3 +66,7 @@ def counted_s3(folder: Path, *buckets: str) -> Iterator[tuple[Any, CountingStore
         kind.clear_instance_cache()
     proxy.close()
     server.stop()
+
+
+counted_s3 = partial(s3_behind, CountingStore)
+"""counted_s3(folder, *buckets): a file system, and the endpoint that counts what is asked of it."""

@@ -27,7 +27,7 @@ from .erasure import erase_barred
 from .late_rows import store_late_rows
 
 ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
-"""What is allowed of clips that were cut by settings which are not known any more."""
+"""Limits for clips that were cut by settings which are not known any more: any clip is allowed."""
 
 _EXAMPLES: Final = 3
 _DIVIDED: Final = ["speaker", "split", "split_group"]

@@ -49,7 +49,7 @@ _BEGUN: Final = (
 )
 
 Switch = Literal["when_whole", "now", "never"]
-"""When a line that stands by takes the place of the one in use."""
+"""Condition on which a line that stands by takes the place of the one in use."""
 
 _TAKEN_DOWN: Final = (
     "nothing was published, since footage that was taken down is still stored: do the takedown again, or any other; it "

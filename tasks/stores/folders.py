@@ -9,7 +9,7 @@ from .remote import as_os_errors
 from .workspace import Workspace
 
 _MARKS: Final = ("ETag", "etag", "mtime", "LastModified", "last_modified", "created")
-"""What file systems call the mark of a file's content, or of its last change."""
+"""Names that file systems give to the mark of a file's content, or of its last change."""
 
 
 class StoredFile(NamedTuple):

@@ -31,7 +31,7 @@ def frame_of(table: str, rows: pa.Table) -> pd.DataFrame:
 
 
 def _catalog(rows: pa.Table) -> pd.DataFrame:
-    frame = _plain(rows)
+    frame = plain_frame(rows)
     measured = frame["state"] == FileState.MEASURED.value
     frame["reason_fits_state"] = frame["reason"].isna() == measured
     frame["media_id_fits_state"] = ~measured | frame["media_id"].notna()
@@ -39,7 +39,7 @@ def _catalog(rows: pa.Table) -> pd.DataFrame:
 
 
 def _clips(rows: pa.Table) -> pd.DataFrame:
-    frame = _plain(rows.select(row_columns("clips")))
+    frame = plain_frame(rows.select(row_columns("clips")))
     signals = {name: rows[name].combine_chunks() for name in SIGNAL_NAMES}
     values = np.array([column.to_numpy(zero_copy_only=False) for column in signals.values()], float).T
     nulls = np.array([pc.is_null(column).to_numpy(zero_copy_only=False) for column in signals.values()], bool).T
@@ -73,7 +73,7 @@ def escaped(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].map(html.escape, na_action="ignore") for name in texts})
 
 
-def _plain(rows: pa.Table) -> pd.DataFrame:
+def plain_frame(rows: pa.Table) -> pd.DataFrame:
     """Return a frame whose text columns are text and whose numbers are numbers, also where all of them are null."""
     kinds = {"string": "str", "int64": "float64", "double": "float64", "bool": "bool"}
     frame: pd.DataFrame = rows.to_pandas()

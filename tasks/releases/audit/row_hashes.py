@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 Hashes = npt.NDArray[np.uint64]
 
 IDENTITY: Final = ["clip_id", "media_id", "backend", "frames"]
-"""What a row of a stage and the row of its clip have in common."""
+"""Columns that a row of a stage and the row of its clip have in common."""
 
 SPLIT_BITS: Final = np.uint64(7)
 """The lowest bits of every hash, which are zero: beside an id's hash they tell the row's split."""

@@ -50,7 +50,7 @@ def ingest(
     line: str = "",
     analyse: Callable[[FileJob], FileResult] = measured,
 ) -> Tally:
-    """What the steps of an ingest do, in this process."""
+    """Do the steps of an ingest, in this process."""
     workspace = Workspace.open(settings.workspace).of_line(line)
     plan = plan_run(files, partial(catalog.catalog_batches, workspace), settings.extractor, False)
     relabel(workspace, plan.relabelled, settings, plan.labelled.among)
@@ -158,7 +158,7 @@ def test_footage_taken_down_while_it_is_stored_is_taken_out(settings, tmp_path, 
 @pytest.mark.parametrize("now", ["as it was", "touched", "renamed"])
 @pytest.mark.parametrize(("worked_on", "other"), [("2-new", ""), ("", "2-new")])
 def test_withdrawn_consent_reaches_every_line(settings, tmp_path, worked_on, other, now):
-    """Whether the line that is worked on knows the file already, or it is listed there for the first time."""
+    """The line that is worked on knows the file already, or it is listed there for the first time."""
     ws, policy = Workspace.open(settings.workspace), load_policy()
     (path := tmp_path / "a").touch()
     raw = RawFile(str(path), 1, "1", consent="given")

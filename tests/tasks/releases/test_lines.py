@@ -301,6 +301,14 @@ def test_old_files_of_a_line_that_stands_by_are_erased_in_time(ws, line):
     assert held == [] and tables.read(line, "clips").num_rows == 1
 
 
+def ready_to_switch(line: Workspace) -> tuple[dict[str, int], standby.LineFiles]:
+    """Fill a line with three media; return the versions and files of its tables."""
+    for media in range(3):
+        store(line, media)
+    versions = releases.current_versions(line)
+    return versions, standby.files_of_line(line, versions)
+
+
 def test_line_that_got_back_what_was_taken_down_is_not_switched_to(ws, line):
     for media in range(3):
         store(line, media)
@@ -311,10 +319,7 @@ def test_line_that_got_back_what_was_taken_down_is_not_switched_to(ws, line):
 
 
 def test_takedown_during_the_switch_leaves_nothing_in_use(ws, line, monkeypatch):
-    for media in range(3):
-        store(line, media)
-    versions = releases.current_versions(line)
-    files = standby.files_of_line(line, versions)
+    versions, files = ready_to_switch(line)
     work = standby.switch_tables
 
     def late(*given: Any) -> dict[str, int]:
@@ -328,10 +333,7 @@ def test_takedown_during_the_switch_leaves_nothing_in_use(ws, line, monkeypatch)
 
 
 def test_takedown_between_names_and_tables_leaves_nothing_in_use_and_no_release(ws, line, monkeypatch):
-    for media in range(3):
-        store(line, media)
-    versions = releases.current_versions(line)
-    files = standby.files_of_line(line, versions)
+    versions, files = ready_to_switch(line)
     work = standby.switch_tables
 
     def late(*given: Any) -> dict[str, int]:
@@ -350,8 +352,8 @@ def test_takedown_between_names_and_tables_leaves_nothing_in_use_and_no_release(
     assert [path for path in holding(ws, 1) if STANDBY not in path.parts and clip_of(1, line.line).encode()
             in path.read_bytes()] == []  # fmt: skip
     last = releases.latest(ws)
-    told = publish(ws, settings(ws), POLICY, switch="never")  # as by the takedown: not the new line as the old one
-    assert (told.release_id, told.is_new) == (last.release_id, False) and line.line in told.notes[0]
+    again = publish(ws, settings(ws), POLICY, switch="never")  # as by the takedown: not the new line as the old one
+    assert (again.release_id, again.is_new) == (last.release_id, False) and line.line in again.notes[0]
 
 
 def test_takedown_with_copies_reaches_a_copy_that_only_the_new_line_has(ws, line):

@@ -3,13 +3,13 @@
 import os
 import re
 
-import fsspec
 import pytest
 
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.tasks.stores import delta, tables
 from heterodub.tasks.stores.workspace import Workspace
 from tests.flows.faulty_store import CUT, CUT_AFTER, ERROR, ERROR_AFTER, FaultyStore
+from tests.s3_server import s3_behind
 from tests.tasks.stores.sample_store import write_part
 
 from . import sample_rows as sample
@@ -29,27 +29,8 @@ class Scripted(FaultyStore):
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    proxy = Scripted("http://{}:{}".format(*server.get_host_and_port()))
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": proxy.address,
-            "AWS_ACCESS_KEY_ID": "someone",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": str(tmp_path_factory.mktemp("aws") / "none"),
-        }.items():
-            patch.setenv(name, value)
-        kind = fsspec.get_filesystem_class("s3")
-        kind.clear_instance_cache()
-        kind(use_listings_cache=False).mkdir("answers")
+    with s3_behind(Scripted, tmp_path_factory.mktemp("aws"), "answers") as (_, proxy):
         yield proxy
-        kind.clear_instance_cache()
-    proxy.close()
-    server.stop()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Frames of every stored row in pandas, of a plain audit with which the real one is compared."""
 
-import html
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from heterodub.schemas.expectations import row_columns
 from heterodub.schemas.reasons import ClipReason, FileState, MissingCause
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.releases.audit.frames import escaped, plain_frame, texts_of
 from heterodub.tasks.releases.audit.payload import count_file, no_rows
 from heterodub.tasks.releases.speakers import refused_clips
 from heterodub.tasks.stores import tables
@@ -38,13 +38,13 @@ def all_frames(ws: Workspace) -> dict[str, pd.DataFrame]:
 def _near_in_other_splits(clips: pa.Table, pairs: pa.Table) -> "pd.Series[int]":
     """Count for each clip its near-copies in other splits; refused ones do not count, and have none."""
     rows = clips.filter(pc.invert(pc.is_in(clips["clip_id"], refused_clips(clips))))
-    split_of = pd.Series(_text(rows["split"]).to_numpy(), rows["clip_id"].to_pylist())
+    split_of = pd.Series(texts_of(rows["split"]).to_numpy(), rows["clip_id"].to_pylist())
     split_of = split_of[~split_of.index.duplicated()]  # that a clip is stored twice is another failure
     ends = pairs.to_pandas()
     splits = ends.apply(lambda column: column.map(split_of))
     apart = ends[splits.notna().all(axis=1) & (splits["clip_id"] != splits["other_id"])]
     counts = pd.concat([apart[name] for name in _PAIR]).value_counts()
-    return _text(clips["clip_id"]).map(counts).fillna(0).astype(int)
+    return texts_of(clips["clip_id"]).map(counts).fillna(0).astype(int)
 
 
 def _measured_media(ws: Workspace) -> set[str]:
@@ -53,15 +53,17 @@ def _measured_media(ws: Workspace) -> set[str]:
 
 
 def _catalog(rows: pa.Table) -> pd.DataFrame:
-    frame = _plain(rows)
+    frame = plain_frame(rows)
     measured = frame["state"] == FileState.MEASURED.value
     frame["reason_fits_state"] = frame["reason"].isna() == measured
     frame["media_id_fits_state"] = ~measured | frame["media_id"].notna()
-    return _escaped(frame)
+    return escaped(frame)
 
 
 def _clips(rows: pa.Table, measured: set[str], payload_clips: Mapping[str, set[str]]) -> pd.DataFrame:
-    frame = _plain(rows.select([name for name in rows.column_names if rows.schema.field(name).type.num_fields == 0]))
+    frame = plain_frame(
+        rows.select([name for name in rows.column_names if rows.schema.field(name).type.num_fields == 0])
+    )
     signals = {name: rows[name].combine_chunks() for name in SIGNAL_NAMES}
     values = np.array([column.to_numpy(zero_copy_only=False) for column in signals.values()], float).T
     nulls = np.array([pc.is_null(column).to_numpy(zero_copy_only=False) for column in signals.values()], bool).T
@@ -77,13 +79,13 @@ def _clips(rows: pa.Table, measured: set[str], payload_clips: Mapping[str, set[s
         len({*stage1, *stage2} - _REASONS) + len({*m.values()} - _CAUSES) for m, stage1, stage2 in codes
     ]
     for kind, column in (("group", "split_group"), ("speaker", "speaker")):
-        frame[f"splits_of_{kind}"] = _text(rows[column]).map(
-            _text(rows["split"]).groupby(_text(rows[column])).nunique()
+        frame[f"splits_of_{kind}"] = texts_of(rows[column]).map(
+            texts_of(rows["split"]).groupby(texts_of(rows[column])).nunique()
         )
     for column in ("extractor", "backend"):
         frame[f"common_{column}"] = frame[column].mode().iloc[0] if len(frame) else ""
     frame["in_catalog"] = frame["media_id"].isin(measured)
-    return _escaped(frame)
+    return escaped(frame)
 
 
 def _unexplained(causes: Mapping[str, str], nulls: Any) -> int:
@@ -104,20 +106,3 @@ def _with_clips(frame: pd.DataFrame, clips: pa.Table, table: str) -> pd.DataFram
     for column, name in (("frames", "clip_frames"), ("backend", "clip_backend"), ("media_id", "clip_media")):
         frame[name] = rows[column].to_numpy()
     return frame
-
-
-def _text(column: pa.ChunkedArray) -> "pd.Series[Any]":
-    return pd.Series(column.to_pandas(), dtype="str")
-
-
-def _escaped(frame: pd.DataFrame) -> pd.DataFrame:
-    """Escape file and speaker names: foreign text that Great Expectations writes into its pages as it is."""
-    texts: list[str] = list(frame.select_dtypes("str").columns)
-    return frame.assign(**{name: frame[name].map(html.escape, na_action="ignore") for name in texts})
-
-
-def _plain(rows: pa.Table) -> pd.DataFrame:
-    """Return a frame whose text columns are text and whose numbers are numbers, also where all of them are null."""
-    kinds = {"string": "str", "int64": "float64", "double": "float64", "bool": "bool"}
-    frame: pd.DataFrame = rows.to_pandas()
-    return frame.astype({field.name: kinds[str(field.type)] for field in rows.schema})
