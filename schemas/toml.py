@@ -1,6 +1,8 @@
 """Reading of TOML that may come from strangers, and pydantic's errors as sentences."""
 
 import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,19 +13,35 @@ from heterodub.schemas.addresses import without_password
 from .errors import HeterodubError, SettingsError
 
 
-def describe(error: ValidationError) -> str:
-    """Format one sentence per bad field, joined by '; '."""
+def describe(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """Format one sentence per bad field, joined by '; '. Of `model`, the field that an unknown one may stand for is
+    named: of the same name in another section, else one spelt alike.
+    """
+    known = list(_fields(model)) if model else []
     parts = []
     for problem in error.errors(include_url=False):
         field = ".".join(str(step) for step in problem["loc"]) or "(the whole file)"
         if problem["type"] == "missing":
             parts.append(f"{field} is missing")
         elif problem["type"] == "extra_forbidden":
-            parts.append(f"{field} is not a known field")
+            parts.append(f"{field} is not a known field{_meant(field, known)}")
         else:
             value = without_password(repr(problem["input"]))
             parts.append(f"{field} = {value}: {problem['msg'][0].lower()}{problem['msg'][1:]}")
     return "; ".join(parts)
+
+
+def _fields(model: type[BaseModel], section: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield section + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields(field.annotation, f"{section}{name}.")
+
+
+def _meant(field: str, known: list[str]) -> str:
+    name = field.rpartition(".")[2]
+    meant = [one for one in known if one.rpartition(".")[2] == name] or get_close_matches(field, known, 1)
+    return f" (did you mean {' or '.join(meant[:3])}?)" if meant else ""
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -62,6 +80,6 @@ def parse_model(model: type[Model], text: str, source: str, error: type[Heterodu
     try:
         return model.model_validate(parse_toml(text))
     except ValidationError as cause:
-        raise error(f"{source}: {describe(cause)}") from cause
+        raise error(f"{source}: {describe(cause, model)}") from cause
     except ValueError as cause:
         raise error(f"{source} is not TOML: {cause}") from cause

@@ -231,7 +231,7 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
     try:
         return Settings.model_validate(FromFile(**arguments).model_dump())
     except ValidationError as error:
-        raise SettingsError(f"settings: {describe(error)}") from error
+        raise SettingsError(f"settings: {describe(error, Settings)}") from error
     except (ValueError, RecursionError) as error:  # tomllib's errors, which pydantic-settings passes on
         raise SettingsError(f"settings file {source}: {error}") from error
 

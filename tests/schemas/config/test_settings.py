@@ -65,6 +65,21 @@ def test_bad_value_is_named_with_its_field_and_what_would_be_right(toml, text, f
     assert right in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("[stage1]\nlinear_skip = true", "did you mean stage1.architecture.linear_skip?"),
+        ("face_landmarker_v2 = 'x'", "did you mean weights.face_landmarker_v2?"),
+        ("[run]\nworkrs = 2", "did you mean run.workers?"),
+        ("xyzzy = 2", "xyzzy is not a known field"),
+    ],
+)
+def test_unknown_field_names_the_one_that_is_meant(toml, text, meant):
+    with pytest.raises(SettingsError) as error:
+        load_settings(toml(text))
+    assert str(error.value).endswith(f"({meant})" if "?" in meant else meant)
+
+
 def test_all_bad_values_are_named_at_once(toml):
     with pytest.raises(SettingsError, match=r"clips\.min_s = .*limits\.attempts = "):
         load_settings(toml("[clips]\nmin_s = -1\n[limits]\nattempts = 99"))
