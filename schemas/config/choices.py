@@ -7,6 +7,9 @@ BaselineName = Literal["lipgan", "wav2lip", "atvgnet", "makeittalk"]
 BASELINES: Final[tuple[BaselineName, ...]] = get_args(BaselineName)
 """Names of the baselines, and of their registered models."""
 
+KeptSound = Literal["outside", "none"]
+"""What of a film's own sound is heard in a dubbing by turns. outside: all but what lies within the dubbed turns."""
+
 Length = Literal["picture", "speech", "loop"]
 """Length of the output when speech and picture are not equally long.
 

@@ -20,10 +20,10 @@ from heterodub.model.files import atomic_path, is_disk_full
 from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
 from heterodub.schemas.errors import DubbingError
 from heterodub.tasks.dubbing.compositing import CompositedFrame
+from heterodub.tasks.dubbing.dialogue import Speech
 from heterodub.tasks.dubbing.passes import PassMonitor, ahead
 from heterodub.tasks.media.canvas import PictureFormat
 from heterodub.tasks.media.containers import words
-from heterodub.tasks.media.speech import SpeechSource
 
 _SAME_RATE: Final = 0.02
 """Share by which a claimed rate may differ from the pictures' mean: containers round times."""
@@ -37,7 +37,7 @@ def encode(
     frames: Generator[CompositedFrame],
     look: PictureFormat,
     timeline: OutputTimeline,
-    speech: SpeechSource,
+    speech: Speech,
     comment: str,
     settings: DubSettings,
     monitor: PassMonitor,
@@ -135,7 +135,7 @@ def _rate(claimed: Fraction | None, timeline: OutputTimeline) -> Fraction:
 class _Sound:
     """The speech in the encoder's frames, cut or lengthened by silence to the length of the output."""
 
-    def __init__(self, speech: SpeechSource, length_s: Fraction) -> None:
+    def __init__(self, speech: Speech, length_s: Fraction) -> None:
         self._speech = speech
         self._samples = max(1, round(length_s * speech.rate_hz))
         self._at = 0
