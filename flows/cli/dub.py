@@ -16,7 +16,7 @@ from heterodub.flows.cli.options import (
     print_result,
     text_of,
 )
-from heterodub.schemas.config.choices import KeptSound, Length
+from heterodub.schemas.config.choices import KeptSound, Length, Preserve
 from heterodub.schemas.errors import BatchError, SettingsError
 from heterodub.tasks.monitoring.streams import complain
 
@@ -70,6 +70,13 @@ def dub(
     length: Annotated[
         Length, typer.Option(help="Output as long as the picture, as the speech, or the picture looped to the speech.")
     ] = "picture",
+    preserve: Annotated[
+        Preserve,
+        typer.Option(
+            help="Where nothing is painted: packets: keep the source's own, or refuse; near-lossless: encode at a very "
+            "high quality; best: packets, else near-lossless."
+        ),
+    ] = "off",
     appearance_from: Annotated[
         str | None, typer.Option(help="Video or picture whose face lends its lower half.")
     ] = None,
@@ -100,7 +107,7 @@ def dub(
         summary = _dub_manifest(manifest, generator, translator, workspace, config, resume)
     else:
         job = _job(video, speech, speech_from, turns, out)
-        job |= {"speeches": speeches or [], "people": people or [], "keep_sound": keep_sound}
+        job |= {"speeches": speeches or [], "people": people or [], "keep_sound": keep_sound, "preserve": preserve}
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
         summary = dub_one(job, generator, translator, workspace, config)
     from heterodub.flows.cli.render.ingest import show_dubbings

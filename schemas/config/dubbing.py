@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .choices import KeptSound, Length
+from .choices import KeptSound, Length, Preserve
 from .sections import Address, Section
 
 OUTPUT_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -101,6 +101,7 @@ class DubJob(Section):
     )
     face: FaceRank = Field(1, description="1: the largest face of each shot, 2: the next largest, ...")
     length: Length = Field("picture", description="how long the output is")
+    preserve: Preserve = Field("off", description="how the picture is written where nothing is painted")
     appearance_from: Address | None = Field(None, description="video or picture whose face lends its looks")
     finetune: FinetuneSeconds | None = Field(
         None, description="seconds of the video's own face that the translator learns from first"
@@ -111,6 +112,8 @@ class DubJob(Section):
         """Refuse a speech together with turns, and what goes with one of them alone."""
         if (self.speech is None) == (self.turns is None):
             raise ValueError("name either a speech, or turns with the speeches of people")
+        if self.preserve != "off" and self.length != "picture":
+            raise ValueError("preserve goes with length picture alone")
         if self.turns is None and (self.speeches or self.people):
             raise ValueError("speeches and people go with turns, which say who speaks when")
         alone = {"length": self.length != "picture", "face": self.face != 1}

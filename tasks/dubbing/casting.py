@@ -21,7 +21,7 @@ from heterodub.tasks.dubbing.dialogue import Dialogue, SpokenTurn
 from heterodub.tasks.dubbing.face_tracking import Followed
 from heterodub.tasks.dubbing.jobs import pictures_of, readable, uri_of
 from heterodub.tasks.dubbing.references import patches_of_picture, read_picture
-from heterodub.tasks.dubbing.segments import Line
+from heterodub.tasks.dubbing.segments import FaceLine
 from heterodub.tasks.dubbing.turns import Place, Turn, place_of, read_turns
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.faces.breaks import difference
@@ -86,14 +86,16 @@ def cast(
 
 def lines_of(
     job: DubJob, dialogue: Dialogue, followed: Followed, size: tuple[int, int], pictures: Mapping[str, FacePatches]
-) -> dict[SpokenTurn, Line]:
+) -> dict[SpokenTurn, FaceLine]:
     """Return the line of each turn that is dubbed; one without tracks is heard and not seen. size, pictures: see cast.
 
     Raises: SourceError - see read_turns.
     """
     places = {name: place for name, given in job.people.items() if (place := place_of(given))}
     tracks = cast(read_turns(job), followed, size, places, pictures)
-    return {spoken: Line(tracks[spoken.turn], spoken, frames_of(spoken.turn, followed)) for spoken in dialogue.turns}
+    return {
+        spoken: FaceLine(tracks[spoken.turn], spoken, frames_of(spoken.turn, followed)) for spoken in dialogue.turns
+    }
 
 
 def pictures_of_people(

@@ -20,7 +20,7 @@ from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.tasks.dubbing.jobs import OF_SPEECH, readable, uri_of
-from heterodub.tasks.dubbing.segments import Line, Voice
+from heterodub.tasks.dubbing.segments import FaceLine, VoiceSource
 from heterodub.tasks.dubbing.turns import Turn, is_spoken, read_turns, speech_files
 from heterodub.tasks.media.paths import localise
 from heterodub.tasks.media.speech import SpeechSource
@@ -49,7 +49,7 @@ _INTO: Final = {
 centre."""
 
 
-class Speech(Voice, Protocol):
+class Speech(VoiceSource, Protocol):
     """Sound of a dubbing: `samples` for stage 1, `sound` for the output, at its rate and in its layout."""
 
     rate_hz: int
@@ -181,7 +181,7 @@ def open_dialogue(job: DubJob, film: Path, limits: LimitSettings, scratch: Path)
         yield Dialogue([_spoken(turn, job, speeches) for turn in turns], own)
 
 
-def dialogue_notes(dialogue: Dialogue, lines: Sequence[Line]) -> Iterator[str]:
+def dialogue_notes(dialogue: Dialogue, lines: Sequence[FaceLine]) -> Iterator[str]:
     """Yield what a person should know of the turns: who is not seen, and what of a speech is not heard."""
     for person in dict.fromkeys(spoken.turn.person for spoken in dialogue.turns):
         own = [spoken for spoken in dialogue.turns if spoken.turn.person == person]

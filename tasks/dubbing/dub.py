@@ -21,14 +21,14 @@ from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from heterodub.tasks.dubbing.casting import lines_of, pictures_of_people
 from heterodub.tasks.dubbing.compositing import composite
 from heterodub.tasks.dubbing.dialogue import Dialogue, Speech, dialogue_notes, open_dialogue
-from heterodub.tasks.dubbing.encoding import encode
 from heterodub.tasks.dubbing.face_tracking import Followed, follow
 from heterodub.tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
 from heterodub.tasks.dubbing.models import Models, as_clip, finetune, first_seconds
 from heterodub.tasks.dubbing.notes import length_notes
+from heterodub.tasks.dubbing.output import write_output
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
-from heterodub.tasks.dubbing.segments import Face, Line, Segment, covered_frames, speak
+from heterodub.tasks.dubbing.segments import Face, FaceLine, Segment, covered_frames, speak
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.canvas import Canvas, PictureFormat
 from heterodub.tasks.media.counted_notes import note_lines
@@ -65,7 +65,7 @@ class DubPlan:
     canvas: Canvas
     followed: Followed
     timeline: OutputTimeline
-    lines: Sequence[Line]
+    lines: Sequence[FaceLine]
     parts: Sequence[Segment]
     covered: int
     speech_s: Fraction
@@ -168,13 +168,13 @@ def plan_dub(inputs: DubInputs) -> DubPlan:
     return DubPlan(look, canvas, followed, timeline, lines, segments, covered, speech.seconds, speech.peak)
 
 
-def _lines(inputs: DubInputs, look: PictureFormat, followed: Followed) -> list[Line]:
+def _lines(inputs: DubInputs, look: PictureFormat, followed: Followed) -> list[FaceLine]:
     """Lines of the one face that speaks throughout, or of everybody who has turns."""
     if isinstance(inputs.speech, Dialogue):
         people = pictures_of_people(inputs.job, inputs.backend, inputs.settings, inputs.scratch)
         lines = lines_of(inputs.job, inputs.speech, followed, look.geometry.displayed, people)
         return list(lines.values())
-    return [Line(nth_face(followed.tracks, inputs.job.face), inputs.speech)]
+    return [FaceLine(nth_face(followed.tracks, inputs.job.face), inputs.speech)]
 
 
 def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
@@ -196,11 +196,14 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
         settings.dub.chunk_frames,
         monitor,
     )
-    dubbed = encode(out, frames, plan.look, plan.timeline, speech, _comment(models.names), settings.dub, monitor)
+    job, comment = inputs.job, _comment(models.names)
+    into = (plan.look, plan.timeline, plan.is_shown, speech, comment, settings.dub, monitor)
+    written = write_output(job, out, frames, film, *into)
     return Dubbed(
         out=str(out),
         frames=plan.timeline.frames,
-        dubbed=dubbed,
+        dubbed=written.dubbed,
+        kept=written.kept,
         seconds=float(plan.timeline.end_s),
         took_s=monitor.took_s,
         seconds_by=monitor.seconds,
@@ -208,7 +211,7 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
         translator=models.names[1],
         covered=plan.covered,
         speech_cut_s=plan.speech_cut_s,
-        notes=tuple(_notes(inputs, plan)),
+        notes=(*_notes(inputs, plan), *written.notes),
     )
 
 

@@ -49,8 +49,8 @@ class ModelPaths:
 @dataclass(frozen=True, slots=True)
 class Dubbed:
     """Result of a dubbing. covered: frames left as they are since something lies over the mouth; also passed through.
-    seconds_by: seconds by kernel. speech_cut_s: seconds of speech that did not fit at the end. notes: remarks for
-    people.
+    kept: frames whose packets are the source's own. seconds_by: seconds by kernel. speech_cut_s: seconds of speech that
+    did not fit at the end. notes: remarks for people.
     """
 
     out: str
@@ -62,6 +62,7 @@ class Dubbed:
     generator: str
     translator: str
     covered: int = 0
+    kept: int = 0
     speech_cut_s: float = 0.0
     notes: tuple[str, ...] = ()
 

@@ -51,7 +51,7 @@ class Face:
     strength_T: NDArray[np.float32]
 
 
-class Voice(Protocol):
+class VoiceSource(Protocol):
     """Speech that stage 1 hears: 16 kHz mono on the output's clock."""
 
     def samples(self, start: int, count: int) -> NDArray[np.float32]:
@@ -60,13 +60,13 @@ class Voice(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class FaceLine:
     """What one person says, and the tracks of their face, one at a time. frames: of the output, in which it shows;
     None: all. There it fades in and out, since the face goes on with the source's mouth.
     """
 
     tracks: Sequence[Track]
-    voice: Voice
+    voice: VoiceSource
     frames: tuple[int, int] | None = None
 
 
@@ -108,7 +108,7 @@ class Segment:
 
 
 def speak(
-    lines: Sequence[Line],
+    lines: Sequence[FaceLine],
     timeline: OutputTimeline,
     generator: LandmarkGenerator,
     gain: float,
@@ -135,7 +135,7 @@ def speak(
     return sorted(segments, key=lambda segment: segment.first)
 
 
-def covered_frames(lines: Sequence[Line], timeline: OutputTimeline) -> int:
+def covered_frames(lines: Sequence[FaceLine], timeline: OutputTimeline) -> int:
     """Output frames in which something lies over the mouth of a face that speaks."""
     covered = np.zeros(timeline.frames, bool)
     for line in lines:
@@ -144,7 +144,7 @@ def covered_frames(lines: Sequence[Line], timeline: OutputTimeline) -> int:
     return int(covered.sum())
 
 
-def _shown(line: Line, timeline: OutputTimeline) -> Iterator[tuple[Track, int, int]]:
+def _shown(line: FaceLine, timeline: OutputTimeline) -> Iterator[tuple[Track, int, int]]:
     """Yield the tracks of a line with the half-open ranges of output frames that show them."""
     begins, ends = line.frames or (0, timeline.frames)
     for track in line.tracks:
@@ -154,7 +154,7 @@ def _shown(line: Line, timeline: OutputTimeline) -> Iterator[tuple[Track, int, i
 
 
 def _fading(
-    track: Track, first: int, stop: int, line: Line, timeline: OutputTimeline, fade_frames: int
+    track: Track, first: int, stop: int, line: FaceLine, timeline: OutputTimeline, fade_frames: int
 ) -> NDArray[np.float32]:
     """Return the share of the dubbing by place within the line: 1 but for where the line begins and ends in sight."""
     share = np.ones(stop - first, np.float32)
@@ -206,7 +206,7 @@ def _smoothing(times_N: NDArray[np.float64], settings: DubSettings) -> Smoothing
 def _predict_lips(
     generator: LandmarkGenerator,
     gain: float,
-    voice: Voice,
+    voice: VoiceSource,
     points_TPXY: NDArray[np.float32],
     rows_N: NDArray[np.int64],
     times_N: NDArray[np.float64],
