@@ -31,7 +31,7 @@ _FADE_S: Final = 0.01
 _LOUD: Final = 0.01
 """Level from which on something is said: -40 dBFS."""
 
-_TOLD_S: Final = 0.5
+_NOTED_S: Final = 0.5
 """Seconds of a speech outside of all turns that are worth a note."""
 
 _WIDER: Final = ("mono", "stereo", "5.0", "5.1")
@@ -193,7 +193,7 @@ def dialogue_notes(dialogue: Dialogue, lines: Sequence[FaceLine]) -> Iterator[st
         if unseen:
             yield f"{person} is heard and not seen in {len(unseen)} of {len(own)} turns (rows {', '.join(unseen[:20])})"
     for speech, own in dialogue.by_speech():
-        if (left_s := _unheard_s(speech, own)) >= _TOLD_S:
+        if (left_s := _unheard_s(speech, own)) >= _NOTED_S:
             people = " and ".join(dict.fromkeys(spoken.turn.person for spoken in own))
             yield f"{left_s:.1f} s of the speech of {people} lie outside of the turns and are not heard"
 

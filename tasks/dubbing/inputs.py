@@ -105,7 +105,7 @@ def _fault_of_replaced(location: str, limits: LimitSettings) -> str | None:
 
 
 def _fault_of_packets(location: str, limits: LimitSettings) -> str | None:
-    """Return why a video's packets cannot be kept; None where they can, or where its own fault is told elsewhere."""
+    """Return why a video's packets cannot be kept; None where they can, or where its own fault is named elsewhere."""
     if "://" in location:
         return None
     with suppress(MediaRefusedError):

@@ -23,8 +23,8 @@ from heterodub.tasks.media.paths import open_regular
 
 _MOST_BYTES: Final = 16 << 20
 _MOST_FAULTS: Final = 20
-MOST_SPEECHES: Final = 64
-"""Different sound files of one film: each is held open."""
+MOST_FILES: Final = 16
+"""Sound files and pictures of people of one film: each is handed to the process that dubs, open many times."""
 
 _COLUMNS: Final = ("start", "end", "person", "face", "speech")
 _RANK: Final = re.compile(r"[1-9]|1[0-6]")
@@ -221,8 +221,9 @@ def _faults_of(turns: Sequence[Turn], job: DubJob) -> list[str]:
         f"nothing says which face is {name}'s: --person {name}=left, right, 0.3,0.4, largest or a picture"
         for name in sorted({turn.person for turn in spoken if turn.face is None} - set(job.people))
     ]
-    if (count := len(speech_files(turns, job.speeches))) > MOST_SPEECHES:
-        faults.append(f"{count} sound files; {MOST_SPEECHES} can be used in one film")
+    pictures = [given for given in job.people.values() if place_of(given) is None]
+    if (count := len(speech_files(turns, job.speeches)) + len(pictures)) > MOST_FILES:
+        faults.append(f"{count} sound files and pictures of people; {MOST_FILES} can be used in one film")
     return faults + list(_overlaps(turns))
 
 
