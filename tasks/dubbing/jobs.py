@@ -221,6 +221,21 @@ def pictures_of(job: DubJob) -> dict[str, str]:
     return {name: given for name, given in job.people.items() if place_of(given) is None}
 
 
+def rooted(job: DubJob) -> DubJob:
+    """Return a job with absolute paths, for a process in another folder."""
+
+    def placed(location: str) -> str:
+        return location if "://" in location else str(Path(location).absolute())
+
+    given = {name: getattr(job, name) for name in _PATHS}
+    pictures = {name: placed(location) for name, location in pictures_of(job).items()}
+    return job.model_copy(
+        update={name: placed(location) for name, location in given.items() if location}
+        | {"speeches": {name: placed(location) for name, location in job.speeches.items()}}
+        | {"people": job.people | pictures}
+    )
+
+
 def uri_of(location: str) -> str:
     """Address of an input that is named by a path or an address."""
     return location if "://" in location else path_to_uri(Path(location))

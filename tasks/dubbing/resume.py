@@ -24,7 +24,7 @@ from heterodub.tasks.media.paths import content_of, fingerprint, open_regular
 
 _MOST_BYTES: Final = 1 << 20
 
-_SPEED: Final = {"silence_s", "chunk_frames", "kept_film_mib"}
+_SPEED: Final = {"silence_s", "chunk_frames", "kept_film_mib", "workers"}
 """Settings of dubbing that change no picture."""
 
 
