@@ -34,7 +34,8 @@ def dub(
     its error and stops no other.
 
     Args:
-        manifest: CSV where the flow runs: video, speech, out; where wanted face, length, appearance_from, finetune.
+        manifest: CSV where the flow runs: video, speech, out; where wanted face, length, appearance_from, finetune; in
+            place of speech: turns, speeches, people, keep_sound.
         generator: Landmark generator: folder, version number, @alias, run id, newest, or builtin, the one that ships;
             else the champion, and builtin where there is none.
         translator: Landmark translator, named the same way; or warp, the one without training.

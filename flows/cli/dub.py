@@ -16,7 +16,7 @@ from heterodub.flows.cli.options import (
     print_result,
     text_of,
 )
-from heterodub.schemas.config.choices import Length
+from heterodub.schemas.config.choices import KeptSound, Length, Preserve
 from heterodub.schemas.errors import BatchError, SettingsError
 from heterodub.tasks.monitoring.streams import complain
 
@@ -39,14 +39,44 @@ def dub(
         ),
     ] = None,
     speech_from: Annotated[str | None, typer.Option(help="Video whose sound is the speech.")] = None,
+    turns: Annotated[
+        str | None,
+        typer.Option(
+            help="Cut list, CSV or RTTM: who speaks when. Each person with a --speech is dubbed in their turns."
+        ),
+    ] = None,
+    speeches: Annotated[
+        list[str] | None, typer.Option("--speech", help="NAME=FILE: the speech of a person of --turns, on its clock.")
+    ] = None,
+    people: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--person",
+            help="NAME=PLACE: where a person of --turns is: left, right, 1 for the largest face, x,y in shares of the "
+            "picture, or a picture of the person.",
+        ),
+    ] = None,
+    keep_sound: Annotated[
+        KeptSound, typer.Option(help="Of the film's own sound: all outside the dubbed turns, or none.")
+    ] = "outside",
     manifest: Annotated[
         Path | None,
-        typer.Option(help="CSV of jobs: video, speech, out; where wanted face, length, appearance_from, finetune."),
+        typer.Option(
+            help="CSV of jobs: video, speech, out; where wanted face, length, appearance_from, finetune; in place of "
+            "speech: turns, speeches, people, keep_sound."
+        ),
     ] = None,
     face: Annotated[int, typer.Option(min=1, help="1: the largest face of each shot, 2: the next largest, ...")] = 1,
     length: Annotated[
         Length, typer.Option(help="Output as long as the picture, as the speech, or the picture looped to the speech.")
     ] = "picture",
+    preserve: Annotated[
+        Preserve,
+        typer.Option(
+            help="Where nothing is painted: packets: keep the source's own, or refuse; near-lossless: encode at a very "
+            "high quality; best: packets, else near-lossless."
+        ),
+    ] = "off",
     appearance_from: Annotated[
         str | None, typer.Option(help="Video or picture whose face lends its lower half.")
     ] = None,
@@ -72,11 +102,12 @@ def dub(
     """
     configure_environment()
     if manifest is not None:
-        if any(argument is not None for argument in (video, speech, out, speech_from)):
+        if any(argument is not None for argument in (video, speech, out, speech_from, turns, speeches, people)):
             raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
         summary = _dub_manifest(manifest, generator, translator, workspace, config, resume)
     else:
-        job = _job(video, speech, speech_from, out)
+        job = _job(video, speech, speech_from, turns, out)
+        job |= {"speeches": speeches or [], "people": people or [], "keep_sound": keep_sound, "preserve": preserve}
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
         summary = dub_one(job, generator, translator, workspace, config)
     from heterodub.flows.cli.render.ingest import show_dubbings
@@ -87,13 +118,16 @@ def dub(
     print_result(summary, as_json, show_dubbings)
 
 
-def _job(video: str | None, speech: str | None, speech_from: str | None, out: str | None) -> dict[str, Any]:
-    if video is None or out is None or (speech is None) == (speech_from is None):
+def _job(
+    video: str | None, speech: str | None, speech_from: str | None, turns: str | None, out: str | None
+) -> dict[str, Any]:
+    if video is None or out is None or [speech, speech_from, turns].count(None) != 2:
         raise SettingsError(
             "say what to dub: `heterodub dub VIDEO SPEECH -o OUT.mp4`, with --speech-from VIDEO in the place of SPEECH "
-            "for another video's sound, or `heterodub dub --manifest jobs.csv`"
+            "for another video's sound, or --turns LIST --speech NAME=FILE for several people; or "
+            "`heterodub dub --manifest jobs.csv`"
         )
-    return {"video": video, "speech": speech or speech_from, "out": out}
+    return {"video": video, "speech": speech or speech_from, "turns": turns, "out": out}
 
 
 def dub_one(

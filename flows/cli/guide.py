@@ -132,6 +132,7 @@ GUIDES: Final = {
         (
             "dub film.mp4 speech.wav -o dubbed.mp4 -w WORKSPACE",
             "dub film.mp4 --speech-from other.mp4 -o dubbed.mp4 --translator warp -w WORKSPACE",
+            "dub film.mp4 --turns turns.csv --speech ANNA=anna.wav --person ANNA=left -o dubbed.mp4",
             "dub --manifest jobs.csv -w WORKSPACE",
         ),
         "dub --manifest JOBS.csv",

@@ -7,6 +7,16 @@ BaselineName = Literal["lipgan", "wav2lip", "atvgnet", "makeittalk"]
 BASELINES: Final[tuple[BaselineName, ...]] = get_args(BaselineName)
 """Names of the baselines, and of their registered models."""
 
+KeptSound = Literal["outside", "none"]
+"""What of a film's own sound is heard in a dubbing by turns. outside: all but what lies within the dubbed turns."""
+
+Preserve = Literal["off", "packets", "near-lossless", "best"]
+"""How the picture is written where nothing is painted.
+
+off: encoded anew, as everything is. packets: as the source's own packets, or the job is refused. near-lossless: encoded
+anew at a very high quality. best: packets where they can be kept, else near-lossless.
+"""
+
 Length = Literal["picture", "speech", "loop"]
 """Length of the output when speech and picture are not equally long.
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from .choices import Length
+from .choices import KeptSound, Length, Preserve
 from .sections import Address, Section
 
 OUTPUT_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -47,6 +47,9 @@ class DubSettings(Section):
     silence_s: float = Field(
         600, gt=0, description="seconds without a further frame or step after which a job is given up"
     )
+    workers: int = Field(
+        1, ge=1, description="jobs of a manifest that local Dask workers dub at once; run.dask names a cluster instead"
+    )
     kept_film_mib: float = Field(
         64, ge=0, description="films up to this size are kept in MLflow with the run of a dubbing flow; 0: none"
     )
@@ -59,20 +62,68 @@ FinetuneSeconds = Annotated[float, Field(ge=0.5, le=60)]
 """Seconds of a video's own face that the translator learns from first."""
 
 
+PersonName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^=;\s]+$")]
+"""Name of a person of a cut list."""
+
+
+def _pairs(value: object) -> object:
+    """Read `NAME=VALUE;NAME=VALUE`, as a manifest's cell has it, or a list of `NAME=VALUE`."""
+    texts = value.split(";") if isinstance(value, str) else value
+    if not isinstance(texts, list | tuple):
+        return value
+    parts = [str(text).partition("=") for text in texts]
+    pairs = [(name.strip(), given.strip()) for name, _, given in parts]
+    if bad := [text for text, (name, given) in zip(texts, pairs, strict=True) if not (name and given)]:
+        raise ValueError(f"{bad[0]!r} is not NAME=VALUE")
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("a name is given twice")
+    return dict(pairs)
+
+
 class DubJob(Section):
     """One video to dub. Paths, or URIs for what is read."""
 
     video: Address = Field(min_length=1, description="the picture")
-    speech: Address = Field(min_length=1, description="sound file, or video whose sound it is")
+    speech: Address | None = Field(
+        None, min_length=1, description="sound file, or video whose sound it is; none where turns name who speaks when"
+    )
+    turns: Address | None = Field(
+        None, min_length=1, description="cut list, CSV or RTTM: who speaks when, on the film's clock"
+    )
+    speeches: Annotated[dict[PersonName, Address], BeforeValidator(_pairs)] = Field(
+        default_factory=dict, description="of turns: NAME=FILE;..., the speech of a person, on the film's clock"
+    )
+    people: Annotated[dict[PersonName, Address], BeforeValidator(_pairs)] = Field(
+        default_factory=dict,
+        description="of turns: NAME=PLACE;..., left, right, 1 for the largest face, x,y in shares of the picture's "
+        "width and height, or a picture of the person",
+    )
+    keep_sound: KeptSound = Field("outside", description="of turns: what stays of the film's own sound")
     out: Address = Field(
         min_length=1, description="video to write; an earlier dubbing there is replaced once the new one is whole"
     )
     face: FaceRank = Field(1, description="1: the largest face of each shot, 2: the next largest, ...")
     length: Length = Field("picture", description="how long the output is")
+    preserve: Preserve = Field("off", description="how the picture is written where nothing is painted")
     appearance_from: Address | None = Field(None, description="video or picture whose face lends its looks")
     finetune: FinetuneSeconds | None = Field(
         None, description="seconds of the video's own face that the translator learns from first"
     )
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        """Refuse a speech together with turns, and what goes with one of them alone."""
+        if (self.speech is None) == (self.turns is None):
+            raise ValueError("name either a speech, or turns with the speeches of people")
+        if self.preserve != "off" and self.length != "picture":
+            raise ValueError("preserve goes with length picture alone")
+        if self.turns is None and (self.speeches or self.people):
+            raise ValueError("speeches and people go with turns, which say who speaks when")
+        alone = {"length": self.length != "picture", "face": self.face != 1}
+        alone |= {"finetune": self.finetune is not None, "appearance_from": self.appearance_from is not None}
+        if self.turns is not None and (given := [name for name, is_given in alone.items() if is_given]):
+            raise ValueError(f"{' and '.join(given)} cannot be given together with turns")
+        return self
 
     @model_validator(mode="after")
     def _one_face(self) -> Self:

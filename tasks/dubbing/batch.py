@@ -6,7 +6,7 @@ this process.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,25 +17,15 @@ from heterodub.model.files import clear_partials, copy_untrusted
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
-from heterodub.tasks.dubbing.jobs import (
-    Dubbed,
-    DubResult,
-    ModelPaths,
-    identity,
-    inputs_of,
-    local_inputs,
-    output_faults,
-    readable,
-)
+from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError
+from heterodub.tasks.dubbing.job_faults import find_faults
+from heterodub.tasks.dubbing.jobs import Dubbed, DubResult, ModelPaths, inputs_of, local_inputs, readable
 from heterodub.tasks.dubbing.resume import finished, record_finished
 from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.ingestion.sandbox import Sandbox
-from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.monitoring.progress import ProgressSink, TitledSink
 from heterodub.tasks.monitoring.run_log import Counts
-from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.run_dirs import dubbings
 
@@ -45,6 +35,12 @@ _KEY = FunctionName("heterodub.tasks.dubbing.resume:dub_key")
 _OPEN = FunctionName("heterodub.tasks.dubbing.worker:open_both")
 _WORK = FunctionName("heterodub.tasks.dubbing.worker:work_on")
 # by name: only the children load decoders and models
+
+Outcome = Dubbed | str
+"""Result of a job, or why there is none."""
+
+Elsewhere = Callable[[Mapping[int, DubJob], ModelPaths, ProgressSink], Iterable[tuple[int, Outcome]]]
+"""Works on jobs, by their places among all; gives the outcome of each as it ends. Models: those found here."""
 
 _NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
 
@@ -59,7 +55,12 @@ class Dubber:
     """
 
     def __init__(
-        self, settings: Settings, models: Sequence[str | None] = (), scratch: str | None = None, tuned: bool = False
+        self,
+        settings: Settings,
+        models: Sequence[str | None] = (),
+        scratch: str | None = None,
+        tuned: bool = False,
+        cores: int | None = None,
     ) -> None:
         self._settings = settings
         self._scratch = Path(scratch or "")
@@ -71,7 +72,7 @@ class Dubber:
         sandbox = Sandbox(
             (*reads, *settings.weights.paths), tuple(map(str, writes)), accelerators=settings.device != "cpu"
         )
-        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(usable_cores())})
+        self._decoder = Decoder(settings.limits, sandbox, {"OMP_NUM_THREADS": str(cores or usable_cores())})
         self._outside = ChildProcess(settings.limits.memory_limit_gib, None)
 
     def check(self, job: DubJob, written: bool = True) -> tuple[str, ...]:
@@ -156,12 +157,12 @@ def _models_named() -> Iterator[None]:
 
 @contextmanager
 def open_dubber(
-    settings: Settings, generator: str | None, translator: str | None, tuned: bool = False
+    settings: Settings, generator: str | None, translator: str | None, tuned: bool = False, cores: int | None = None
 ) -> Iterator[Dubber]:
-    """Provide a dubber, with a scratch folder for as long as the block lasts."""
+    """Provide a dubber, with a scratch folder for as long as the block lasts. cores: those it has, else all."""
     with (
         tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
-        closing(Dubber(settings, (generator, translator), scratch, tuned)) as dubber,
+        closing(Dubber(settings, (generator, translator), scratch, tuned, cores)) as dubber,
     ):
         yield dubber
 
@@ -173,16 +174,18 @@ def dub_jobs(
     settings: Settings,
     progress: ProgressSink,
     resume: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> list[DubResult]:
     """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
     its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
     that cannot be done are not tried. resume: skip jobs that an earlier run finished, see tasks/dubbing/resume.py.
+    elsewhere: works on several jobs in place of this process's child.
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
     opening the models killed the child.
     """
     with open_dubber(settings, generator, translator, any(job.finetune is not None for job in jobs)) as dubber:
-        return dub_by(dubber, jobs, generator, translator, settings, progress, resume)
+        return dub_by(dubber, jobs, generator, translator, settings, progress, resume, elsewhere)
 
 
 def dub_by(
@@ -193,6 +196,7 @@ def dub_by(
     settings: Settings,
     progress: ProgressSink,
     resume: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> list[DubResult]:
     """Dub every job by a dubber, which may have worked on others before; see dub_jobs.
 
@@ -208,10 +212,14 @@ def dub_by(
         results |= _finished(jobs, keys) if resume else {}
         if len(results) < len(jobs):
             dubber.open(paths)
-    for place, job in enumerate(jobs):
-        if place not in results:
-            work = partial(dubber.dub, job, paths, titled(progress, jobs, place))
-            results[place] = _result(job, work, keys[place])
+    left = [place for place in left if place not in results]
+    if elsewhere is not None and len(left) > 1:
+        done = elsewhere({place: jobs[place] for place in left}, paths, progress)
+    else:
+        works = (partial(dubber.dub, jobs[place], paths, titled(progress, jobs, place)) for place in left)
+        done = ((place, outcome_of(jobs[place], work)) for place, work in zip(left, works, strict=True))
+    for place, outcome in done:
+        results[place] = _result(jobs[place], outcome, keys[place])
     return [results[place] for place in range(len(jobs))]
 
 
@@ -219,47 +227,6 @@ def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True)
     """Say what is wrong with each job that cannot be done, by its place; see find_faults."""
     with closing(Dubber(settings)) as dubber:
         return find_faults(jobs, partial(dubber.check, written=written), settings, written)
-
-
-def find_faults(
-    jobs: Sequence[DubJob], check: Callable[[DubJob], tuple[str, ...]], settings: Settings, written: bool = True
-) -> dict[int, str]:
-    """Return what is wrong with each job that cannot be done, by its place among the jobs; that a file kills the child
-    is the job's fault, too.
-
-    check: of a job's inputs. written: the outputs are going to be written, so they have to be names that can be, and of
-    no footage of the settings' workspace.
-    """
-    footage = _footage(settings, jobs) if written else set()
-    faults: dict[int, str] = {}
-    for place, job in enumerate(jobs):
-        words = list(output_faults(job)) if written else []
-        if identity(Path(job.out)) in footage:
-            words.insert(0, f"{job.out} is footage of {settings.workspace}; sources are never written to")
-        try:
-            with readable(job.video):
-                words += check(job)
-        except HeterodubError as error:
-            words = [str(error)]
-        if words:
-            faults[place] = "; ".join(words)
-    return faults
-
-
-def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
-    """Identities of the catalog's files that one of the outputs may be. Of the others, which may be many, none is
-    asked for: they have another size than any output that is there, and another name.
-    """
-    existing = [Path(job.out) for job in jobs if Path(job.out).is_file()]
-    if not existing:
-        return set()
-    sizes, names = {path.stat().st_size for path in existing}, {path.name for path in existing}
-    try:
-        rows = tables.read_any(Workspace.open(settings.workspace), "catalog", ["uri", "size_bytes"]).to_pylist()
-    except WorkspaceError:
-        return set()
-    similar = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
-    return {identity(path) for uri in similar if uri.startswith(("/", "file:")) and (path := local_path(uri))}
 
 
 def titled(progress: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:
@@ -277,20 +244,25 @@ def _finished(jobs: Sequence[DubJob], keys: Mapping[int, str | None]) -> dict[in
     }
 
 
-def _result(job: DubJob, work: Callable[[], Dubbed], key: str | None) -> DubResult:
+def outcome_of(job: DubJob, work: Callable[[], Dubbed]) -> Outcome:
+    """Return what a job's work gives, or why it gives nothing."""
     try:
         with readable(job.video):
-            dubbed = work()
+            return work()
     except HeterodubError as error:
-        message = str(error)
+        return str(error)
     except Exception as error:  # noqa: BLE001 - a video that no one thought of must not cost the others
-        message = f"{job.video}: {error}"
-    else:
-        if key is not None:
-            record_finished(Path(job.out), key, dubbed)
-        return DubResult(job, dubbed, None)
-    clear_partials(Path(job.out))  # which a child that died has left
-    return DubResult(job, None, message)
+        return f"{job.video}: {error}"
+
+
+def _result(job: DubJob, outcome: Outcome, key: str | None) -> DubResult:
+    if isinstance(outcome, str):
+        clear_partials(Path(job.out))  # which a child that died has left
+        return DubResult(job, None, outcome)
+    dubbed = replace(outcome, out=job.out)
+    if key is not None:
+        record_finished(Path(job.out), key, dubbed)
+    return DubResult(job, dubbed, None)
 
 
 def dub_counts(jobs: Sequence[Mapping[str, Any]]) -> Counts:

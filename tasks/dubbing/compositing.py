@@ -1,5 +1,6 @@
 """Last pass: each output frame with the generated face composited in, a few frames at a time."""
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from heterodub.model.dubbing import blending
 from heterodub.model.dubbing.compositing import lay_in
 from heterodub.model.dubbing.timing import OutputTimeline
-from heterodub.model.features.arrays import Rgb
+from heterodub.model.features.arrays import Floats, Rgb
 from heterodub.model.stage2.translator import Appearance, Translator
 from heterodub.model.stage2.warp import distances, steady_path
 from heterodub.tasks.dubbing.overlay import Crops, composited_part
@@ -30,6 +31,9 @@ T = TypeVar("T")
 _PATH_FRAMES: Final = 1500
 """Frames whose landmarks are compared with the reference frames at once; bounds memory, changes nothing else."""
 
+_FACES: Final = 4
+"""Faces that speak at once, as far as their appearance is kept at hand."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompositedFrame:
@@ -40,13 +44,20 @@ class CompositedFrame:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """Change of a frame's colours (H, W, 3; RGB, 0..255), and its left upper corner."""
+
+    change: Floats
+    place: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Cutout:
     """A picture of a segment with its face cut out. row: number of the frame in the segment. crop: the translator's
     input; rgb: the window in full size.
     """
 
     row: int
-    picture: SourcePicture
     window: Window
     rgb: Rgb
     crop: Rgb
@@ -62,29 +73,58 @@ def composite(
     chunk_frames: int,
     monitor: PassMonitor,
 ) -> Generator[CompositedFrame]:
-    """Yield every output frame, in order: the source's own, with the translated face in those of a segment.
+    """Yield every output frame, in order: the source's own, with the translated face in those of a segment, or several.
 
-    segments: by time. chunk_frames: frames translated at once.
+    segments: by their first frame; those of different faces may overlap. chunk_frames: frames translated at once.
     """
 
-    @lru_cache(maxsize=1)
+    @lru_cache(maxsize=_FACES)
     def appearance_of(face: Face) -> Appearance:
         return translator.appearance(references[face].pictures, references[face].landmarks)
 
-    @lru_cache(maxsize=1)
+    @lru_cache(maxsize=_FACES)
     def path_of(segment: Segment) -> NDArray[np.intp]:
         with monitor("references"):
             return _path(segment, appearance_of(segment.face))
 
     compositor = _Compositor(look, Canvas(look), translator, appearance_of, path_of, chunk_frames, monitor)
-    with closing(ahead(_source_pictures(film, timeline, monitor))) as pictures:
-        at = 0
-        for segment in segments:
-            gap = max(0, segment.first - at)  # tracks of two shots may overlap: the earlier one goes on to its end
-            yield from map(compositor.unchanged, islice(pictures, gap))
-            yield from compositor.dubbed(segment, at + gap - segment.first, pictures)
-            at = max(at + gap, segment.stop)
-        yield from map(compositor.unchanged, pictures)
+    with closing(ahead(_source_pictures(film, timeline, monitor))) as source:
+        pictures, waiting = _Pictures(source), deque(segments)
+        shown: list[tuple[Segment, Iterator[Layer | None]]] = []
+        for frame in range(timeline.frames):
+            while waiting and waiting[0].first == frame:
+                segment = waiting.popleft()
+                shown.append((segment, compositor.layers(segment, pictures.from_frame(frame))))
+            layers = [next(layers) for segment, layers in shown]
+            yield compositor.frame(pictures.take(frame), [layer for layer in layers if layer is not None])
+            shown = [(segment, layers) for segment, layers in shown if segment.stop > frame + 1]
+
+
+class _Pictures:
+    """The pictures of the output's frames for several readers, each at its own pace: what one has read ahead is kept
+    until the frame is taken.
+    """
+
+    def __init__(self, source: Iterator[SourcePicture]) -> None:
+        self._source, self._kept, self._first = source, deque[SourcePicture](), 0
+
+    def from_frame(self, frame: int) -> Iterator[SourcePicture]:
+        """Yield the pictures from a frame on that was not yet taken."""
+        while True:
+            while frame - self._first >= len(self._kept):
+                picture = next(self._source, None)
+                if picture is None:
+                    return
+                self._kept.append(picture)
+            yield self._kept[frame - self._first]
+            frame += 1
+
+    def take(self, frame: int) -> SourcePicture:
+        """Return the picture of a frame, the next in turn, which is not kept any longer."""
+        picture = next(self.from_frame(frame))
+        self._kept.popleft()
+        self._first += 1
+        return picture
 
 
 def _source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor) -> Generator[SourcePicture]:
@@ -114,29 +154,35 @@ class _Compositor:
     chunk_frames: int
     monitor: PassMonitor
 
-    def unchanged(self, picture: SourcePicture) -> CompositedFrame:
-        """Return a frame of the output that shows the picture as it is."""
-        return CompositedFrame(self.canvas.output(picture.frame, picture.geometry), False)
+    def frame(self, picture: SourcePicture, layers: Sequence[Layer]) -> CompositedFrame:
+        """Return a frame of the output: the picture with the layers added, or as it is."""
+        with self.monitor("compose"):
+            if not layers:
+                return CompositedFrame(self.canvas.output(picture.frame, picture.geometry), False)
+            copy = self.canvas.copy(picture.frame, picture.geometry)
+            for layer in layers:
+                lay_in(planes_of(copy, self.look), self.look.colours, *layer.place, layer.change)
+            return CompositedFrame(copy, True)
 
-    def dubbed(self, segment: Segment, first: int, pictures: Iterator[SourcePicture]) -> Iterator[CompositedFrame]:
-        """Yield the frames of a segment from row `first` on; just their pictures are taken."""
-        rows = zip(range(first, len(segment.rows_N)), pictures, strict=False)
+    def layers(self, segment: Segment, pictures: Iterator[SourcePicture]) -> Iterator[Layer | None]:
+        """Yield what is added to each frame of a segment; None where nothing shows. Just their pictures are taken."""
+        rows = zip(range(len(segment.rows_N)), pictures, strict=False)
         cutouts = (self._cut_out(row, picture, segment.window(row)) for row, picture in rows)
         for chunk, new in _chunks(cutouts, self.chunk_frames, self.translator.context):
             if any(segment.strength(cutout.row) for cutout in chunk[new]):
                 yield from self._translated(segment, chunk, new)
             else:
-                yield from (self.unchanged(cutout.picture) for cutout in chunk[new])
+                yield from (None for _ in chunk[new])
 
     def _cut_out(self, row: int, picture: SourcePicture, window: Window) -> _Cutout:
         with self.monitor("colours"):
             rgb = self.canvas.rgb(picture.frame, picture.geometry)
         with self.monitor("crops"):
             whole = cut_window(rgb, window, window[2])
-            return _Cutout(row, picture, window, whole, cut_window(rgb, window, self.translator.side_px))
+            return _Cutout(row, window, whole, cut_window(rgb, window, self.translator.side_px))
 
-    def _translated(self, segment: Segment, chunk: Sequence[_Cutout], new: slice) -> Iterator[CompositedFrame]:
-        """Translate some frames of a segment, and yield the `new` ones; the others are their context."""
+    def _translated(self, segment: Segment, chunk: Sequence[_Cutout], new: slice) -> Iterator[Layer | None]:
+        """Translate some frames of a segment, and yield the layers of the `new` ones; the others are their context."""
         side, rows = self.translator.side_px, slice(chunk[0].row, chunk[0].row + len(chunk))
         path = self.path_of(segment)[rows]
         with self.monitor("landmarks"):
@@ -155,23 +201,15 @@ class _Compositor:
         for cutout, crop, share in zip(chunk[new], generated, shares, strict=True):
             strength = segment.strength(cutout.row)
             with self.monitor("compose"):
-                composited = (
-                    CompositedFrame(self._lay(cutout, crop, share * np.float32(strength)), True)
-                    if strength
-                    else self.unchanged(cutout.picture)
-                )
-            yield composited
+                layer = self._layer(cutout, crop, share * np.float32(strength)) if strength else None
+            yield layer
 
-    def _lay(self, cutout: _Cutout, crop: Crops, share: Crops) -> VideoFrame:
-        """Copy the frame with a generated crop (S, S, 3; 0..1) composited in by `share` (Q, Q; 0..1)."""
+    def _layer(self, cutout: _Cutout, crop: Crops, share: Crops) -> Layer:
+        """Compute the change that composites a generated crop (S, S, 3; 0..1) in by `share` (Q, Q; 0..1)."""
         left, top, _ = cutout.window
         rows, columns, after = composited_part(cutout.rgb, crop, share)
         change = self.canvas.change(cutout.rgb[rows, columns], after)
-        copy = self.canvas.copy(cutout.picture.frame, cutout.picture.geometry)
-        place = left + columns.start, top + rows.start
-        change, place = squeezed(change, place, self.look.geometry.stretch)
-        lay_in(planes_of(copy, self.look), self.look.colours, *place, change)
-        return copy
+        return Layer(*squeezed(change, (left + columns.start, top + rows.start), self.look.geometry.stretch))
 
 
 def _path(segment: Segment, appearance: Appearance) -> NDArray[np.intp]:

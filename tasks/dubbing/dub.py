@@ -2,26 +2,33 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from heterodub.model.dubbing.faces import nth_face
 from heterodub.model.dubbing.timing import OutputTimeline, plan_timeline
 from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError
 from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
+from heterodub.tasks.dubbing.casting import lines_of, pictures_of_people
 from heterodub.tasks.dubbing.compositing import composite
-from heterodub.tasks.dubbing.encoding import encode
+from heterodub.tasks.dubbing.dialogue import Dialogue, Speech, dialogue_notes, open_dialogue
 from heterodub.tasks.dubbing.face_tracking import Followed, follow
 from heterodub.tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
 from heterodub.tasks.dubbing.models import Models, as_clip, finetune, first_seconds
+from heterodub.tasks.dubbing.notes import length_notes
+from heterodub.tasks.dubbing.output import write_output
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
-from heterodub.tasks.dubbing.segments import Face, Segment, covered_frames, speak
+from heterodub.tasks.dubbing.segments import Face, FaceLine, Segment, covered_frames, speak
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.canvas import Canvas, PictureFormat
 from heterodub.tasks.media.counted_notes import note_lines
@@ -40,7 +47,7 @@ class DubInputs:
 
     job: DubJob
     film: SourceVideo
-    speech: SpeechSource
+    speech: Speech
     models: Models
     backend: LandmarkBackend
     settings: Settings
@@ -58,6 +65,7 @@ class DubPlan:
     canvas: Canvas
     followed: Followed
     timeline: OutputTimeline
+    lines: Sequence[FaceLine]
     parts: Sequence[Segment]
     covered: int
     speech_s: Fraction
@@ -66,7 +74,15 @@ class DubPlan:
     @property
     def dubbed(self) -> int:
         """Output frames in which something of the dubbing shows."""
-        return sum(part.strength(frame) > 0 for part in self.parts for frame in range(len(part.rows_N)))
+        return int(self.is_shown.sum())
+
+    @property
+    def is_shown(self) -> NDArray[np.bool_]:
+        """Flags of output frames in which something of the dubbing shows, (N,)."""
+        shown = np.zeros(self.timeline.frames, bool)
+        for part in self.parts:
+            shown[part.first : part.stop] |= part.shown_N > 0
+        return shown
 
     @property
     def faces(self) -> list[Face]:
@@ -111,11 +127,19 @@ def open_inputs(
     monitor, limits = PassMonitor(progress), settings.limits
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
         scratch = Path(folder)
-        with monitor("decode sound"):
-            speech = open_speech(job.speech, limits, scratch)
-        with speech, readable(job.video), localise(uri_of(job.video), scratch, limits.web_origins) as path:
-            film = SourceVideo.open(path, limits)
-            yield DubInputs(job, film, speech, models, backend, settings, scratch, monitor)
+        with readable(job.video), localise(uri_of(job.video), scratch, limits.web_origins) as path:
+            with monitor("decode sound"), ExitStack() as opened:
+                speech = opened.enter_context(_opened_speech(job, path, limits, scratch))
+                kept = opened.pop_all()
+            with kept:
+                film = SourceVideo.open(path, limits)
+                yield DubInputs(job, film, speech, models, backend, settings, scratch, monitor)
+
+
+def _opened_speech(job: DubJob, film: Path, limits: LimitSettings, scratch: Path) -> AbstractContextManager[Speech]:
+    if job.speech is None:
+        return open_dialogue(job, film, limits, scratch)
+    return open_speech(job.speech, limits, scratch)
 
 
 def open_speech(location: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
@@ -135,14 +159,22 @@ def plan_dub(inputs: DubInputs) -> DubPlan:
     job, speech, models, settings = inputs.job, inputs.speech, inputs.models, inputs.settings
     look, canvas, followed = _follow(inputs)
     timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
+    lines = _lines(inputs, look, followed)
     with inputs.monitor("stage 1"):
-        segments = speak(
-            followed, timeline, job.face, speech, models.generator, models.card.gain, settings.dub, settings.clips
-        )
-    covered = covered_frames(followed, timeline, job.face)
+        segments = speak(lines, timeline, models.generator, models.card.gain, settings.dub, settings.clips)
+    covered = covered_frames(lines, timeline)
     if not segments:
         raise DubbingError(_no_face(job, len(followed.tracks), covered))
-    return DubPlan(look, canvas, followed, timeline, segments, covered, speech.seconds, speech.peak)
+    return DubPlan(look, canvas, followed, timeline, lines, segments, covered, speech.seconds, speech.peak)
+
+
+def _lines(inputs: DubInputs, look: PictureFormat, followed: Followed) -> list[FaceLine]:
+    """Lines of the one face that speaks throughout, or of everybody who has turns."""
+    if isinstance(inputs.speech, Dialogue):
+        people = pictures_of_people(inputs.job, inputs.backend, inputs.settings, inputs.scratch)
+        lines = lines_of(inputs.job, inputs.speech, followed, look.geometry.displayed, people)
+        return list(lines.values())
+    return [FaceLine(nth_face(followed.tracks, inputs.job.face), inputs.speech)]
 
 
 def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
@@ -164,11 +196,14 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
         settings.dub.chunk_frames,
         monitor,
     )
-    dubbed = encode(out, frames, plan.look, plan.timeline, speech, _comment(models.names), settings.dub, monitor)
+    job, comment = inputs.job, _comment(models.names)
+    into = (plan.look, plan.timeline, plan.is_shown, speech, comment, settings.dub, monitor)
+    written = write_output(job, out, frames, film, *into)
     return Dubbed(
         out=str(out),
         frames=plan.timeline.frames,
-        dubbed=dubbed,
+        dubbed=written.dubbed,
+        kept=written.kept,
         seconds=float(plan.timeline.end_s),
         took_s=monitor.took_s,
         seconds_by=monitor.seconds,
@@ -176,7 +211,7 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
         translator=models.names[1],
         covered=plan.covered,
         speech_cut_s=plan.speech_cut_s,
-        notes=tuple(_notes(inputs, plan)),
+        notes=(*_notes(inputs, plan), *written.notes),
     )
 
 
@@ -225,6 +260,8 @@ def _no_face(job: DubJob, tracks: int, covered: int) -> str:
     """Explain why no face can be dubbed. tracks: faces in the video. covered: frames with a covered mouth."""
     if covered:
         return f"{job.video}: {EXPLANATIONS[ClipReason.MOUTH_COVERED]} of the face wherever it is seen"
+    if tracks and job.turns is not None:
+        return f"{job.video}: no face in any turn is that of its person; say where each is"
     if tracks:
         return f"{job.video}: no shot has {job.face} faces; `--face 1` takes the largest of each"
     return f"{job.video}: {EXPLANATIONS[FileReason.NO_FACE]}, so there is no mouth to move"
@@ -232,20 +269,14 @@ def _no_face(job: DubJob, tracks: int, covered: int) -> str:
 
 def _notes(inputs: DubInputs, plan: DubPlan) -> Iterator[str]:
     """Yield remarks for people: on the speech and on where it and the picture end, on covers, damage and losses."""
-    end_s, frame_s = plan.timeline.end_s, int(plan.timeline.lasts_N[-1]) * plan.timeline.base
-    picture_s = plan.followed.seconds
     if plan.speech_peak < _SILENT:
         yield "the speech is silent, so the mouth rests"
-    if cut_s := plan.speech_cut_s:
-        yield (
-            f"the speech is {cut_s:.2f} s longer than the picture: its last {cut_s:.2f} s are cut off; "
-            f"`--length speech` or `--length loop` keeps them"
+    if isinstance(inputs.speech, Dialogue):
+        yield from dialogue_notes(inputs.speech, plan.lines)
+    else:
+        yield from length_notes(
+            plan.timeline, plan.followed.seconds, plan.speech_s, plan.speech_cut_s, inputs.job.length
         )
-    elif end_s - plan.speech_s >= frame_s:
-        left_s = float(end_s - plan.speech_s)
-        yield f"the speech is {left_s:.2f} s shorter than the picture: silence follows it, under a mouth at rest"
-    if inputs.job.length != "picture" and picture_s - float(end_s) >= float(frame_s):
-        yield f"the picture is longer than the speech: its last {picture_s - float(end_s):.2f} s are cut off"
     if plan.covered:
         yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
     yield from (f"the video is damaged, what follows is lost: {words}" for words in inputs.film.damage)

@@ -19,11 +19,13 @@ from heterodub.model.dubbing.timing import OutputTimeline
 from heterodub.model.files import atomic_path, is_disk_full
 from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
 from heterodub.schemas.errors import DubbingError
+from heterodub.tasks.dubbing.carried import CarriedStreams
 from heterodub.tasks.dubbing.compositing import CompositedFrame
+from heterodub.tasks.dubbing.dialogue import Speech
+from heterodub.tasks.dubbing.packets import KeptPicture
 from heterodub.tasks.dubbing.passes import PassMonitor, ahead
 from heterodub.tasks.media.canvas import PictureFormat
 from heterodub.tasks.media.containers import words
-from heterodub.tasks.media.speech import SpeechSource
 
 _SAME_RATE: Final = 0.02
 """Share by which a claimed rate may differ from the pictures' mean: containers round times."""
@@ -37,15 +39,18 @@ def encode(
     frames: Generator[CompositedFrame],
     look: PictureFormat,
     timeline: OutputTimeline,
-    speech: SpeechSource,
+    speech: Speech,
     comment: str,
     settings: DubSettings,
     monitor: PassMonitor,
+    carried: CarriedStreams | None = None,
+    keeper: KeptPicture | None = None,
 ) -> int:
     """Encode frames as they come, with the speech beside them. Returns the number of those that were dubbed.
 
     The sound begins with the first frame and is as long as the picture. The container follows from the name. comment:
-    goes into the file's metadata.
+    goes into the file's metadata. carried: further streams. keeper: writes
+    the picture where packets of the source are kept.
 
     Raises: DubbingError - the libraries refuse to write. OSError - there is no room.
     """
@@ -58,10 +63,14 @@ def encode(
         closing(ahead(frames)) as coming,
         av.open(os.fspath(partial), "w", form, options=options) as file,
     ):
-        file.metadata["comment"] = comment
-        video = _video_stream(file, look, timeline, settings)
+        video = keeper or _video_stream(file, look, timeline, settings)
+        if keeper is not None:
+            keeper.add_to(file)
         voice: Any = file.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)
         voice.bit_rate = settings.sound_kbps * 1000 * speech.channels
+        if carried is not None:
+            carried.add_to(file, form)
+        file.metadata["comment"] = comment
         sound = _Sound(speech, timeline.end_s)
         dubbed = 0
         lasts = dict(zip(timeline.ticks_N.tolist(), timeline.lasts_N.tolist(), strict=True))
@@ -73,11 +82,15 @@ def encode(
                 file.mux(_lasting(video.encode(frame), lasts))
                 for piece in sound.until(tick * timeline.base):
                     file.mux(voice.encode(piece))
+                for packet in carried.until(tick * timeline.base) if carried else ():
+                    file.mux(packet)
             dubbed += composited.dubbed
             monitor.progress.advance()
         with monitor("encode"):
             for piece in sound.until(timeline.end_s):
                 file.mux(voice.encode(piece))
+            for packet in carried.until(timeline.end_s) if carried else ():
+                file.mux(packet)
             file.mux(_lasting(video.encode(None), lasts))
             file.mux(voice.encode(None))
     return dubbed
@@ -135,7 +148,7 @@ def _rate(claimed: Fraction | None, timeline: OutputTimeline) -> Fraction:
 class _Sound:
     """The speech in the encoder's frames, cut or lengthened by silence to the length of the output."""
 
-    def __init__(self, speech: SpeechSource, length_s: Fraction) -> None:
+    def __init__(self, speech: Speech, length_s: Fraction) -> None:
         self._speech = speech
         self._samples = max(1, round(length_s * speech.rate_hz))
         self._at = 0

@@ -5,7 +5,7 @@ an hour of one face at 25 pictures a second.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -31,15 +31,22 @@ from heterodub.tasks.media.transitions import TransitionFinder
 _BLOCK: Final = 512
 """Pictures in a block of points, 0.9 MB."""
 
+_PATCHES: Final = 24
+"""Patches of a track that are kept, 72 kB."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Followed:
-    """Result of the first pass. ticks_S: times of the film's pictures. last_lasts: duration of the last, in ticks."""
+    """Result of the first pass. ticks_S: times of the film's pictures. last_lasts: duration of the last, in ticks.
+
+    patches: some of each track, to tell people apart.
+    """
 
     base: Fraction
     ticks_S: NDArray[np.int64]
     last_lasts: int
     tracks: list[Track]
+    patches: Mapping[Track, FacePatches] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
@@ -69,9 +76,9 @@ class _Growing:
         self._patches.add(self._count, frame.source_s, frame.rgb, face)
         self._count += 1
 
-    def tracks(self, transitions: TransitionFinder) -> Iterator[Track]:
+    def tracks(self, transitions: TransitionFinder) -> Iterator[tuple[Track, FacePatches]]:
         """Yield the track, cut where a transition or another person shows, without the pictures at the end of each
-        part in which the face was lost.
+        part in which the face was lost; and patches of it.
         """
         points = np.concatenate(self._blocks)[: self._count]
         tracked = np.frombuffer(bytes(self._tracked), np.bool_)
@@ -79,9 +86,10 @@ class _Growing:
         broken = breaks(self._patches, self._first, self._count, transitions.found)
         for first, stop in between(broken, self._count):
             shot, part = self._shot + transitions.shots_before(self._first + first), slice(first, stop)
-            occluded = mouth_occluded(self._patches.between(first, stop), stop - first)
+            patches = self._patches.between(first, stop)
+            occluded = mouth_occluded(patches, stop - first)
             track = Track(shot, self._first + first, points[part], tracked[part], occluded, yaw[part])
-            yield track.without_lost_tail()
+            yield track.without_lost_tail(), patches.thinned(_PATCHES)
 
 
 def follow(
@@ -115,11 +123,12 @@ def follow(
                     growing.setdefault(face.track, _Growing(shot, frame.index)).add(face, frame)
             monitor.progress.advance()
     grown += growing.values()
-    tracks: list[Track] = []
+    patches: dict[Track, FacePatches] = {}
     with monitor("faces"):
         while grown:  # each is freed as soon as it is copied
-            tracks += [track for track in grown.pop(0).tracks(transitions) if track.tracked_T.sum() >= least_frames]
-    return Followed(film.base(), np.array(times.ticks, np.int64), times.last_lasts, tracks)
+            cut = grown.pop(0).tracks(transitions)
+            patches |= {track: some for track, some in cut if track.tracked_T.sum() >= least_frames}
+    return Followed(film.base(), np.array(times.ticks, np.int64), times.last_lasts, list(patches), patches)
 
 
 @dataclass(slots=True)

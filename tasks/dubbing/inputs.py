@@ -3,7 +3,7 @@ milliseconds.
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,9 @@ from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS, FileReason
-from heterodub.tasks.dubbing.jobs import OF_SPEECH, readable
+from heterodub.tasks.dubbing.jobs import OF_SPEECH, pictures_of, readable
+from heterodub.tasks.dubbing.packets import why_not_kept
+from heterodub.tasks.dubbing.turns import is_spoken, read_turns, speech_files, turns_beyond
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource
@@ -29,14 +31,36 @@ def input_faults(job: DubJob, limits: LimitSettings, written: bool = True) -> tu
 
     Files on other machines are not opened, since that would fetch them; only their kind of address is checked.
     """
+    replaced = _fault_of_replaced(job.out, limits) if written else None
+    packets = _fault_of_packets(job.video, limits) if job.preserve == "packets" else None
+    if job.speech is None:
+        return tuple(fault for fault in (*_faults_by_turns(job, limits), packets, replaced) if fault)
     video, speech = _fault(job.video, SourceVideo.open, limits), _fault(job.speech, _check_speech, limits)
     if video and _passes(job.video, _check_sound_only, limits):
         if _passes(job.speech, SourceVideo.open, limits):
             return (f"{job.video} has sound and no picture, {job.speech} is a video: did you swap VIDEO and SPEECH?",)
         video = f"{job.video}: it has sound and no picture"
     lender = _fault(job.appearance_from, _check_appearance_source, limits) if job.appearance_from else None
-    replaced = _fault_of_replaced(job.out, limits) if written else None
-    return tuple(fault for fault in (video, speech, lender, replaced) if fault)
+    return tuple(fault for fault in (video, speech, lender, packets, replaced) if fault)
+
+
+def _faults_by_turns(job: DubJob, limits: LimitSettings) -> Iterator[str | None]:
+    """Yield what is wrong with a job by turns: the video, the list, every speech and picture of a person."""
+    video = _fault(job.video, SourceVideo.open, limits)
+    yield video
+    try:
+        turns = read_turns(job)
+    except SourceError as error:
+        yield str(error)
+        return
+    for location in speech_files([turn for turn in turns if is_spoken(turn, job.speeches)], job.speeches):
+        yield _fault(location, _check_speech, limits)
+    for location in pictures_of(job).values():
+        yield _fault(location, _check_appearance_source, limits)
+    if video is None and "://" not in job.video:
+        length_s = SourceVideo.open(Path(job.video), limits).facts.duration_s
+        late = "; ".join(turns_beyond(turns, length_s)) if length_s else ""
+        yield f"{job.turns}: {late}" if late else None
 
 
 def _passes(location: str, check: Check, limits: LimitSettings) -> bool:
@@ -78,6 +102,16 @@ def _fault_of_replaced(location: str, limits: LimitSettings) -> str | None:
         if SYNTHETIC in SourceVideo.open(out, limits).comment():
             return None
     return f"{location} is there and is no dubbing: name another, or remove it first"
+
+
+def _fault_of_packets(location: str, limits: LimitSettings) -> str | None:
+    """Return why a video's packets cannot be kept; None where they can, or where its own fault is named elsewhere."""
+    if "://" in location:
+        return None
+    with suppress(MediaRefusedError):
+        if why := why_not_kept(SourceVideo.open(Path(location), limits)):
+            return f"{location}: its packets cannot be kept: {why}; --preserve best encodes it near lossless"
+    return None
 
 
 def _check_speech(path: Path, limits: LimitSettings) -> None:

@@ -6,7 +6,7 @@ Imports no decoder, so that processes which only start jobs stay light.
 import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,9 +20,10 @@ from heterodub.schemas.endings import ending_of_jobs, with_ending
 from heterodub.schemas.errors import MediaRefusedError, SettingsError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from heterodub.schemas.toml import describe
+from heterodub.tasks.dubbing.turns import place_of, read_turns, speech_files
 from heterodub.tasks.media.paths import local_path, path_to_uri
 
-_PATHS: Final = ("video", "speech", "out", "appearance_from")
+_PATHS: Final = ("video", "speech", "out", "appearance_from", "turns")
 
 OF_SPEECH: Final[Mapping[FileReason | ClipReason, str]] = EXPLANATIONS | {
     FileReason.NOT_MEDIA: "neither a sound file nor a video with sound",
@@ -48,8 +49,8 @@ class ModelPaths:
 @dataclass(frozen=True, slots=True)
 class Dubbed:
     """Result of a dubbing. covered: frames left as they are since something lies over the mouth; also passed through.
-    seconds_by: seconds by kernel. speech_cut_s: seconds of speech that did not fit at the end. notes: remarks for
-    people.
+    kept: frames whose packets are the source's own. seconds_by: seconds by kernel. speech_cut_s: seconds of speech that
+    did not fit at the end. notes: remarks for people.
     """
 
     out: str
@@ -61,6 +62,7 @@ class Dubbed:
     generator: str
     translator: str
     covered: int = 0
+    kept: int = 0
     speech_cut_s: float = 0.0
     notes: tuple[str, ...] = ()
 
@@ -91,7 +93,8 @@ class DubResult:
 
     def summary(self) -> dict[str, Any]:
         """Return a dictionary ready for JSON."""
-        job = {"video": self.job.video, "speech": self.job.speech, "out": self.job.out}
+        speech = self.job.speech or self.job.turns
+        job = {"video": self.job.video, "speech": speech, "out": self.job.out}
         result = {} if self.dubbed is None else self.dubbed.summary()
         return {**job, "error": self.error, "skipped": self.skipped, **result}
 
@@ -112,7 +115,7 @@ def job_of(fields: Mapping[str, Any]) -> DubJob:
 
 
 def read_jobs(manifest: Path) -> list[DubJob]:
-    """Read the jobs of a CSV manifest: columns video, speech, out, and where wanted the other fields of DubJob.
+    """Read the jobs of a CSV manifest: columns video, out, speech or turns, and where wanted other fields of DubJob.
 
     Relative paths are relative to the manifest.
 
@@ -137,7 +140,15 @@ def read_jobs(manifest: Path) -> list[DubJob]:
 
 
 def _placed(manifest: Path, name: Any, value: Any) -> Any:
-    if name not in _PATHS or "://" in value or Path(value).is_absolute():
+    """Place relative paths beside the manifest."""
+    if name in ("speeches", "people"):
+        pairs = [text.partition("=") for text in value.split(";")]
+        return ";".join(f"{person}{sign}{_file_placed(manifest, given.strip())}" for person, sign, given in pairs)
+    return _file_placed(manifest, value) if name in _PATHS else value
+
+
+def _file_placed(manifest: Path, value: str) -> str:
+    if not value or place_of(value) or "://" in value or Path(value).is_absolute():
         return value
     return str(manifest.absolute().parent / value)
 
@@ -197,7 +208,32 @@ def local_inputs(job: DubJob) -> list[Path]:
 
 def inputs_of(job: DubJob) -> list[str]:
     """Paths and addresses that a job reads."""
-    return [location for location in (job.video, job.speech, job.appearance_from) if location]
+    named = [job.video, job.speech, job.appearance_from, job.turns, *job.speeches.values(), *pictures_of(job).values()]
+    inputs = [location for location in named if location]
+    if job.turns is not None:
+        with suppress(SourceError):  # which the checks of the job report
+            inputs += speech_files(read_turns(job), {})
+    return inputs
+
+
+def pictures_of(job: DubJob) -> dict[str, str]:
+    """Pictures of people, by their names, where a job names them instead of places."""
+    return {name: given for name, given in job.people.items() if place_of(given) is None}
+
+
+def rooted(job: DubJob) -> DubJob:
+    """Return a job with absolute paths, for a process in another folder."""
+
+    def placed(location: str) -> str:
+        return location if "://" in location else str(Path(location).absolute())
+
+    given = {name: getattr(job, name) for name in _PATHS}
+    pictures = {name: placed(location) for name, location in pictures_of(job).items()}
+    return job.model_copy(
+        update={name: placed(location) for name, location in given.items() if location}
+        | {"speeches": {name: placed(location) for name, location in job.speeches.items()}}
+        | {"people": job.people | pictures}
+    )
 
 
 def uri_of(location: str) -> str:

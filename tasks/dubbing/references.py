@@ -22,7 +22,8 @@ from heterodub.tasks.dubbing.face_tracking import follow
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.segments import Face, face_of
 from heterodub.tasks.faces.backend import LandmarkBackend
-from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.faces.patches import FacePatches
+from heterodub.tasks.faces.tracker import FaceObservation, FaceTracker
 from heterodub.tasks.faces.window import Window, cut_window
 from heterodub.tasks.media.canvas import Canvas
 from heterodub.tasks.media.paths import open_regular
@@ -90,7 +91,7 @@ def load_references(
     except MediaRefusedError as error:
         if error.reason is not FileReason.STILL_PICTURE:
             raise
-        return _of_picture(_picture(path, settings.limits.max_pixels), backend, settings, side_px)
+        return _of_picture(read_picture(path, settings.limits.max_pixels), backend, settings, side_px)
     canvas, monitor = Canvas(film.look()), PassMonitor()
     followed = follow(film, canvas, backend, settings.clips, settings.dub.least_tracked_frames, monitor, _SHOWN_S)
     best = max(followed.tracks, key=_worth, default=None)
@@ -134,7 +135,7 @@ def _worth(track: Track) -> float:
     return track.height_px * int(track.usable.sum())
 
 
-def _picture(path: Path, max_pixels: int) -> Rgb:
+def read_picture(path: Path, max_pixels: int) -> Rgb:
     """Read a still picture (H, W, 3) as RGB.
 
     Raises: MediaRefusedError - NO_DECODABLE_FRAME, PICTURE_TOO_LARGE.
@@ -148,11 +149,25 @@ def _picture(path: Path, max_pixels: int) -> Rgb:
     return np.ascontiguousarray(bgr[..., ::-1])
 
 
-def _of_picture(rgb: Rgb, backend: LandmarkBackend, settings: Settings, side_px: int) -> ReferenceFrames:
+def patches_of_picture(rgb: Rgb, backend: LandmarkBackend, settings: Settings) -> FacePatches:
+    """Cut the patch of the largest face of a picture.
+
+    Raises: MediaRefusedError - NO_FACE.
+    """
+    patches = FacePatches()
+    patches.add(0, 0.0, rgb, _largest(rgb, backend, settings))
+    return patches
+
+
+def _largest(rgb: Rgb, backend: LandmarkBackend, settings: Settings) -> FaceObservation:
     faces = FaceTracker(backend, settings.clips).step(rgb, cut=True)
     if not faces:
         raise MediaRefusedError(FileReason.NO_FACE)
-    points = max(faces, key=lambda face: float(np.ptp(face.points[:, 1]))).points
+    return max(faces, key=lambda face: float(np.ptp(face.points[:, 1])))
+
+
+def _of_picture(rgb: Rgb, backend: LandmarkBackend, settings: Settings, side_px: int) -> ReferenceFrames:
+    points = _largest(rgb, backend, settings).points
     track = Track(0, 0, points[None], np.ones(1, bool), np.zeros(1, bool), np.zeros(1, np.float32))
     face = face_of(track, settings.dub, settings.clips)
     crop = cut_window(rgb, face.windows[0], side_px)

@@ -24,7 +24,7 @@ from heterodub.tasks.media.paths import content_of, fingerprint, open_regular
 
 _MOST_BYTES: Final = 1 << 20
 
-_SPEED: Final = {"silence_s", "chunk_frames", "kept_film_mib"}
+_SPEED: Final = {"silence_s", "chunk_frames", "kept_film_mib", "workers"}
 """Settings of dubbing that change no picture."""
 
 
@@ -54,7 +54,8 @@ def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
         sections |= {name: getattr(settings, name).model_dump(mode="json") for name in ("stage2", "weights")}
     facts = {
         "inputs": [content_of(uri_of(name), settings.limits.web_origins) for name in inputs_of(job)],
-        "asks": job.model_dump(mode="json", exclude={"video", "speech", "out"}),
+        "asks": job.model_dump(mode="json", exclude={"video", "speech", "out", "turns", "speeches", "people"})
+        | {"people": sorted([*job.speeches, *job.people])},
         "container": Path(job.out).suffix.lower(),
         "models": [models.names, [file_hash(path) for path in weights if path.is_file()]],
         "settings": [

@@ -1,14 +1,15 @@
-"""Segments of the output: the chosen face's tracks laid over the timeline, each with what stage 1 predicts for the
-speech from the face's own head movement.
+"""Segments of the output: the tracks of the faces that speak laid over the timeline, each with what stage 1 predicts
+for the speech from the face's own head movement.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.dubbing.faces import Track, nth_face, reference_pictures, strength
+from heterodub.model.dubbing.faces import Track, reference_pictures, strength
 from heterodub.model.dubbing.motion import SIGMAS, MouthTargets, Smoothing, Spoken, wanted_landmarks
 from heterodub.model.dubbing.timing import OutputTimeline, at_times
 from heterodub.model.evaluation.generator import reference_frames
@@ -19,9 +20,7 @@ from heterodub.model.stage1.inference import amplified, face_frames, predict
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.schemas.config.dubbing import DubSettings
 from heterodub.schemas.config.settings import ClipSettings
-from heterodub.tasks.dubbing.face_tracking import Followed
 from heterodub.tasks.faces.window import Window, next_window
-from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.quality.senones import speech_features
 
 _HIGHEST_RATE: Final = 240.0
@@ -52,17 +51,37 @@ class Face:
     strength_T: NDArray[np.float32]
 
 
+class VoiceSource(Protocol):
+    """Speech that stage 1 hears: 16 kHz mono on the output's clock."""
+
+    def samples(self, start: int, count: int) -> NDArray[np.float32]:
+        """(count,) float32 from a sample on; zeros where there is no speech."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceLine:
+    """What one person says, and the tracks of their face, one at a time. frames: of the output, in which it shows;
+    None: all. There it fades in and out, since the face goes on with the source's mouth.
+    """
+
+    tracks: Sequence[Track]
+    voice: VoiceSource
+    frames: tuple[int, int] | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Segment:
     """Consecutive output frames that show one face. rows_N: number of each frame's picture within the track.
 
-    smoothing: low-passes of the landmarks.
+    shown_N: share of the dubbing that shows in each frame, 0..1. smoothing: low-passes of the landmarks.
     """
 
     face: Face
     first: int
     rows_N: NDArray[np.int64]
     times_N: NDArray[np.float64]
+    shown_N: NDArray[np.float32]
     spoken: Spoken
     smoothing: Smoothing
 
@@ -77,7 +96,7 @@ class Segment:
 
     def strength(self, frame: int) -> float:
         """Share of the dubbing that shows in a frame, 0..1."""
-        return float(self.face.strength_T[int(self.rows_N[frame])])
+        return float(self.shown_N[frame])
 
     def landmarks(self, frames: slice) -> MouthTargets:
         """Landmarks of some frames: as measured and as wanted."""
@@ -89,39 +108,63 @@ class Segment:
 
 
 def speak(
-    followed: Followed,
+    lines: Sequence[FaceLine],
     timeline: OutputTimeline,
-    number: int,
-    speech: SpeechSource,
     generator: LandmarkGenerator,
     gain: float,
     settings: DubSettings,
     clips: ClipSettings,
 ) -> list[Segment]:
-    """Predict the lips of a face for a speech: the segments of a dubbing, by time. number: of the face, see nth_face.
-    gain: of the predicted movement.
-    """
+    """Predict the lips of the faces that speak: the segments of a dubbing, by time. gain: of the predicted movement."""
+    faces: dict[Track, Face] = {}
     segments = []
-    for track in nth_face(followed.tracks, number):
-        if track.usable.sum() < settings.least_tracked_frames:
-            continue
-        face = face_of(track, settings, clips)
-        reference_RPXY = track.points_TPXY[reference_frames(track.usable, settings.references)]
-        for first, stop in _spans(track, timeline):
+    for line in lines:
+        at = 0
+        for track, first, stop in sorted(_shown(line, timeline), key=lambda shown: shown[1]):
+            if track.usable.sum() < settings.least_tracked_frames:
+                continue
+            face = faces.setdefault(track, face_of(track, settings, clips))
             rows = timeline.source_N[first:stop] - track.first
             times = timeline.seconds(slice(first, stop))
-            spoken = _predict_lips(generator, gain, speech, track.points_TPXY, rows, times, reference_RPXY)
-            segments.append(Segment(face, first, rows, times, spoken, _smoothing(times, settings)))
+            shown = face.strength_T[rows] * _fading(track, first, stop, line, timeline, settings.fade_frames)
+            shown[: max(0, at - first)] = 0  # tracks of two shots may overlap: the earlier one goes on to its end
+            at = max(at, stop)
+            reference_RPXY = track.points_TPXY[reference_frames(track.usable, settings.references)]
+            spoken = _predict_lips(generator, gain, line.voice, track.points_TPXY, rows, times, reference_RPXY)
+            segments.append(Segment(face, first, rows, times, shown, spoken, _smoothing(times, settings)))
     return sorted(segments, key=lambda segment: segment.first)
 
 
-def covered_frames(followed: Followed, timeline: OutputTimeline, number: int) -> int:
-    """Output frames in which something lies over the mouth of the face."""
-    return sum(
-        int(track.occluded_T[timeline.source_N[first:stop] - track.first].sum())
-        for track in nth_face(followed.tracks, number)
-        for first, stop in _spans(track, timeline)
-    )
+def covered_frames(lines: Sequence[FaceLine], timeline: OutputTimeline) -> int:
+    """Output frames in which something lies over the mouth of a face that speaks."""
+    covered = np.zeros(timeline.frames, bool)
+    for line in lines:
+        for track, first, stop in _shown(line, timeline):
+            covered[first:stop] |= track.occluded_T[timeline.source_N[first:stop] - track.first]
+    return int(covered.sum())
+
+
+def _shown(line: FaceLine, timeline: OutputTimeline) -> Iterator[tuple[Track, int, int]]:
+    """Yield the tracks of a line with the half-open ranges of output frames that show them."""
+    begins, ends = line.frames or (0, timeline.frames)
+    for track in line.tracks:
+        for first, stop in _spans(track, timeline):
+            if max(first, begins) < min(stop, ends):
+                yield track, max(first, begins), min(stop, ends)
+
+
+def _fading(
+    track: Track, first: int, stop: int, line: FaceLine, timeline: OutputTimeline, fade_frames: int
+) -> NDArray[np.float32]:
+    """Return the share of the dubbing by place within the line: 1 but for where the line begins and ends in sight."""
+    share = np.ones(stop - first, np.float32)
+    begins, ends = line.frames or (0, timeline.frames)
+    rising = np.arange(1, stop - first + 1, dtype=np.float32) / (fade_frames + 1)
+    if first == begins > 0 and timeline.source_N[first - 1] >= track.first:
+        share = np.minimum(share, rising)
+    if stop == ends < timeline.frames and timeline.source_N[stop] < track.stop:
+        share = np.minimum(share, rising[::-1])
+    return share
 
 
 def face_of(track: Track, settings: DubSettings, clips: ClipSettings) -> Face:
@@ -163,7 +206,7 @@ def _smoothing(times_N: NDArray[np.float64], settings: DubSettings) -> Smoothing
 def _predict_lips(
     generator: LandmarkGenerator,
     gain: float,
-    speech: SpeechSource,
+    voice: VoiceSource,
     points_TPXY: NDArray[np.float32],
     rows_N: NDArray[np.int64],
     times_N: NDArray[np.float64],
@@ -186,7 +229,7 @@ def _predict_lips(
         low, high = start - around, end + around
         times = np.array([frame_to_second(frame) for frame in range(low, high)])
         landmarks = _around(points_TPXY, rows_N, times_N, times)
-        samples = speech.samples(frame_to_sample(low), frame_to_sample(high - low))
+        samples = voice.samples(frame_to_sample(low), frame_to_sample(high - low))
         features = speech_features(samples, high - low, generator.architecture.speech_width)
         clip = prepare(features, landmarks, np.ones(high - low, bool), generator.architecture.pose_sigma_frames)
         pieces.append(predict(generator, clip, reference)[around : around + end - start].astype(np.float32))

@@ -106,6 +106,9 @@ def evaluate_dubbing(
     progress: ProgressSink,
 ) -> DubScores:
     """Score a job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
+    if job.turns is not None:
+        why = "dubbed by turns; one face and one speech are scored"
+        return DubScores(*models.names, (), {job.video: why}, {})
     rows: list[ClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
@@ -160,7 +163,7 @@ def _evaluate_job(
     is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
     detected_frac = float((is_detected & tracked).sum() / tracked.sum()) if tracked.any() else None
     copied = copy_reference(track.points_TPXY[reference], targets.source_NPXY)
-    with open_speech(job.speech, settings.limits, evaluator.scratch) as speech:
+    with open_speech(job.speech or job.video, settings.limits, evaluator.scratch) as speech:
 
         def scored(system: str, points: Floats, flags: Flags, **more: float | None) -> ClipScores:
             metrics = _landmark_scores(points, targets.wanted_NPXY, flags & ~is_reference_N)

@@ -99,6 +99,18 @@ def _changes(seen: _PersonFeatures, offset: int) -> list[tuple[int, int]]:
     return [*earlier, (offset + before, offset + after), *later]
 
 
+def difference(first: FacePatches, second: FacePatches) -> float | None:
+    """Measure how unlike the faces of two sets of patches are, in structure and colours at once; None where either is
+    empty.
+
+    As at a moment of one track, but for what a face differs from itself: two shots may be minutes apart.
+    """
+    if not first.patches or not second.patches:
+        return None
+    apart, limit = _apart(_described(first), _described(second))
+    return apart / (limit or _CHANGED_UNSEEN)
+
+
 def _moments(times_N: NDArray[np.float64]) -> list[tuple[int, int]]:
     """List the last patch before and the first patch after each moment that is tested for a change."""
     pairs = set()
@@ -115,18 +127,23 @@ def _score(seen: _PersonFeatures, before: int, after: int) -> float:
     times = seen.times_N
     earlier = seen[int(np.searchsorted(times, times[before] - _REACH_S)) : before + 1]
     later = seen[after : int(np.searchsorted(times, times[after] + _REACH_S, side="right"))]
-    turned_AB = np.abs(earlier.angles_N2[:, None] - later.angles_N2[None]).max(axis=-1)
-    alike = turned_AB < _SAME_TURN_DEG
-    limit = _CHANGED if earlier.sights_N[-1] == later.sights_N[0] else _CHANGED_UNSEEN
-    if not alike.any():
-        alike, limit = turned_AB <= turned_AB.min() + 1, _CHANGED_TURNED
-    structure = 1 - (earlier.head_NF @ later.head_NF.T)[alike].max()
-    colours_AB = np.sqrt(((earlier.colours_NF[:, None] - later.colours_NF[None]) ** 2).mean(axis=-1))
-    apart = float((structure + 0.03) ** 2 * (colours_AB[alike].min() + 0.04)) / limit
+    apart, limit = _apart(earlier, later)
+    apart /= limit or (_CHANGED if earlier.sights_N[-1] == later.sights_N[0] else _CHANGED_UNSEEN)
     if apart / _STILL**_OWN_POWER < 1:  # as at most moments of most tracks, whatever the track's own differences
         return 0.0
     self_difference = 1 - min(_self_similarity(earlier), _self_similarity(later))
     return float(apart / (self_difference + _STILL) ** _OWN_POWER)
+
+
+def _apart(earlier: _PersonFeatures, later: _PersonFeatures) -> tuple[float, float | None]:
+    """Measure how far apart two sides are at the least, and the limit where no two patches look the same way."""
+    turned_AB = np.abs(earlier.angles_N2[:, None] - later.angles_N2[None]).max(axis=-1)
+    alike, limit = turned_AB < _SAME_TURN_DEG, None
+    if not alike.any():
+        alike, limit = turned_AB <= turned_AB.min() + 1, _CHANGED_TURNED
+    structure = 1 - (earlier.head_NF @ later.head_NF.T)[alike].max()
+    colours_AB = np.sqrt(((earlier.colours_NF[:, None] - later.colours_NF[None]) ** 2).mean(axis=-1))
+    return float((structure + 0.03) ** 2 * (colours_AB[alike].min() + 0.04)), limit
 
 
 def _self_similarity(side: _PersonFeatures) -> float:

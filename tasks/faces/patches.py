@@ -102,3 +102,8 @@ class FacePatches:
         """Patches of the frames first..stop - 1, with their numbers counted from `first`."""
         patches = [replace(patch, frame=patch.frame - first) for patch in self.patches if first <= patch.frame < stop]
         return FacePatches(patches, self.lost)
+
+    def thinned(self, most: int) -> "FacePatches":
+        """At most so many of the patches, spread over the track."""
+        step = max(1, -(-len(self.patches) // most))
+        return FacePatches(self.patches[::step], self.lost)

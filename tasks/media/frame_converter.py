@@ -146,6 +146,11 @@ class PictureNotes:
         self.deinterlaced = 0
         self.pictures = 0
 
+    @property
+    def has_many_sizes(self) -> bool:
+        """True if size, shape or direction change from picture to picture."""
+        return len(self._geometries) > 1
+
     def add(self, frame: VideoFrame, geometry: Geometry, is_counted: bool = True) -> None:
         """Add the facts of another picture; of one that is not counted, no more than its size is remembered."""
         before, self._last = self._last, geometry

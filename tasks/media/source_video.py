@@ -64,6 +64,14 @@ class SourceVideo:
     _joins: Timeline | None = None
     seen: PictureNotes = field(default_factory=PictureNotes)
     """Of the longest pass."""
+    origin_s: Fraction = Fraction(0)
+    """Time of the first picture on the file's line; known after a pass."""
+
+    @property
+    def is_joined(self) -> bool:
+        """True if the file holds recordings joined by appending, or a clock that may wrap."""
+        timeline = self._timeline()
+        return bool(timeline.joins) or timeline.wraps_s is not None
 
     @classmethod
     def open(cls, path: Path, limits: LimitSettings, picture: int | None = None) -> "SourceVideo":
@@ -125,7 +133,8 @@ class SourceVideo:
             coming = PyavPictures(source, stream, self.facts.nominal_fps, self._timeline().clock(stream.index))
             self.damage = coming.damage
             for time_s, stands_s, frame, geometry in coming.frames():
-                origin_s = time_s if origin_s is None else origin_s
+                if origin_s is None:
+                    origin_s = self.origin_s = time_s
                 tick = round((time_s - origin_s) / base)
                 if waiting is not None:
                     if tick <= waiting.tick:

@@ -77,20 +77,21 @@ class SpeechSource:
     seconds: its length. rate_hz, layout: of the output's sound.
     """
 
-    def __init__(self, path: Path, limits: LimitSettings, scratch: Path) -> None:
-        self._path, self._limits, self._scratch = path, limits, scratch
+    def __init__(self, path: Path, limits: LimitSettings, scratch: Path, rate_hz: int | None = None) -> None:
+        self._path, self._limits, self._scratch, self._rate_hz = path, limits, scratch, rate_hz
         self._open_spools = ExitStack()
         self.rate_hz, self.layout = _STANDARD_RATE_HZ, "mono"
         self._mono = self._spool(SAMPLE_RATE_HZ)
         self._channels: list[Spool] = []
 
     @classmethod
-    def open(cls, path: Path, limits: LimitSettings, scratch: Path) -> Self:
-        """Decode the audible sound stream of a sound file or of a video that ingest would prefer.
+    def open(cls, path: Path, limits: LimitSettings, scratch: Path, rate_hz: int | None = None) -> Self:
+        """Decode the audible sound stream of a sound file or of a video that ingest would prefer. rate_hz: of the
+        output, else the file's own.
 
         Raises: MediaRefusedError - it is neither, cannot be read, has no sound, or DISK_FULL.
         """
-        speech = cls(path, limits, scratch)
+        speech = cls(path, limits, scratch, rate_hz)
         try:
             speech._record(sniff_speech(path))
         except BaseException:
@@ -190,7 +191,8 @@ class SpeechSource:
         unnamed = _UNNAMED.get(len(first.layout.channels), "mono") if "channels" in first.layout.name else "mono"
         name = first.layout.name.removesuffix("(side)")
         self.layout = name if name in _LAYOUTS else unnamed
-        self.rate_hz = first.sample_rate if first.sample_rate in AAC_RATES_HZ else _STANDARD_RATE_HZ
+        own_hz = first.sample_rate if first.sample_rate in AAC_RATES_HZ else _STANDARD_RATE_HZ
+        self.rate_hz = self._rate_hz or own_hz
         if zero_s is None:
             zero_s = (first.pts or 0) * (first.time_base or Fraction(1, first.sample_rate))
         recorded = None if channel is None else channel.number

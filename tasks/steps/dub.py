@@ -14,6 +14,7 @@ from heterodub.schemas.errors import HeterodubError, MediaRefusedError
 from heterodub.tasks.dubbing import batch, jobs
 from heterodub.tasks.dubbing.jobs import inputs_of, uri_of
 from heterodub.tasks.dubbing.model_lookup import nothing_was_named
+from heterodub.tasks.dubbing.spread_jobs import workers_of
 from heterodub.tasks.media.paths import content_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.artifacts import show_table
@@ -41,7 +42,8 @@ def dub_jobs(
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - the models cannot be loaded.
     """
-    results = batch.dub_jobs(jobs, generator, translator, settings, step_progress(), resume)
+    elsewhere = workers_of(settings, generator, translator)
+    results = batch.dub_jobs(jobs, generator, translator, settings, step_progress(), resume, elsewhere)
     return [result.summary() for result in results]
 
 
