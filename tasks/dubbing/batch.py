@@ -17,25 +17,18 @@ from heterodub.model.files import clear_partials, copy_untrusted
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
-from heterodub.tasks.dubbing.jobs import (
-    Dubbed,
-    DubResult,
-    ModelPaths,
-    identity,
-    inputs_of,
-    local_inputs,
-    output_faults,
-    readable,
-)
+from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError
+from heterodub.tasks.dubbing.faults import find_faults
+from heterodub.tasks.dubbing.jobs import Dubbed, DubResult, ModelPaths, inputs_of, local_inputs, readable
 from heterodub.tasks.dubbing.resume import finished, record_finished
+from heterodub.tasks.dubbing.signing import sign_dub
 from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.ingestion.sandbox import Sandbox
-from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.monitoring.progress import ProgressSink, TitledSink
 from heterodub.tasks.monitoring.run_log import Counts
-from heterodub.tasks.stores import tables
+from heterodub.tasks.provenance.certificate import Signer, open_signer
+from heterodub.tasks.provenance.manifest import DubRecord
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.run_dirs import dubbings
 
@@ -44,6 +37,7 @@ _FIND = FunctionName("heterodub.tasks.dubbing.model_lookup:find_models")
 _KEY = FunctionName("heterodub.tasks.dubbing.resume:dub_key")
 _OPEN = FunctionName("heterodub.tasks.dubbing.worker:open_both")
 _WORK = FunctionName("heterodub.tasks.dubbing.worker:work_on")
+_RECORD = FunctionName("heterodub.tasks.dubbing.signing:dub_record")
 # by name: only the children load decoders and models
 
 _NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
@@ -112,17 +106,24 @@ class Dubber:
             return None
         return key
 
-    def dub(self, job: DubJob, paths: ModelPaths, progress: ProgressSink) -> Dubbed:
-        """Dub a job's video, and put the output under its name.
+    def dub(self, job: DubJob, paths: ModelPaths, progress: ProgressSink, signer: Signer | None = None) -> Dubbed:
+        """Dub a job's video, sign it, and put the output under its name.
 
-        Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
+        Raises: as dub.dub, and as Decoder.run. SigningError - it cannot be signed. OSError - there is no room for it.
         """
         rendered = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
         dubbed: Dubbed = self.ask(
             _WORK, job, paths, self._settings, rendered, progress=progress, media=inputs_of(job), returns=Dubbed
         )
+        dubbed = replace(dubbed, out=job.out, notes=(*paths.notes, *dubbed.notes))
+        if signer is not None:
+            progress.phase("sign", None)
+            record = self._ask_outside(_RECORD, job, paths, dubbed, self._settings, returns=DubRecord)
+            unsigned, rendered = rendered, rendered.with_name(f"signed{rendered.suffix}")
+            notes = (*dubbed.notes, *sign_dub(self.ask, job, record, unsigned, rendered, signer))
+            dubbed = replace(dubbed, signed_by=signer.certificate.signer, notes=notes)
         copy_untrusted(rendered, Path(job.out))
-        return replace(dubbed, out=job.out, notes=(*paths.notes, *dubbed.notes))
+        return dubbed
 
     def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
@@ -178,8 +179,8 @@ def dub_jobs(
     its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
     that cannot be done are not tried. resume: skip jobs that an earlier run finished, see tasks/dubbing/resume.py.
 
-    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
-    opening the models killed the child.
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, SigningError - before the first job.
+    DubbingError - opening the models killed the child.
     """
     with open_dubber(settings, generator, translator, any(job.finetune is not None for job in jobs)) as dubber:
         return dub_by(dubber, jobs, generator, translator, settings, progress, resume)
@@ -202,6 +203,7 @@ def dub_by(
         place: DubResult(jobs[place], None, fault) for place, fault in find_faults(jobs, dubber.check, settings).items()
     }
     left = [place for place in range(len(jobs)) if place not in results]
+    signer = open_signer(settings.provenance)
     if left:
         paths = dubber.find(generator, translator)
         keys = {place: dubber.key(jobs[place], paths) for place in left}
@@ -210,7 +212,7 @@ def dub_by(
             dubber.open(paths)
     for place, job in enumerate(jobs):
         if place not in results:
-            work = partial(dubber.dub, job, paths, titled(progress, jobs, place))
+            work = partial(dubber.dub, job, paths, titled(progress, jobs, place), signer)
             results[place] = _result(job, work, keys[place])
     return [results[place] for place in range(len(jobs))]
 
@@ -219,47 +221,6 @@ def check_jobs(jobs: Sequence[DubJob], settings: Settings, written: bool = True)
     """Say what is wrong with each job that cannot be done, by its place; see find_faults."""
     with closing(Dubber(settings)) as dubber:
         return find_faults(jobs, partial(dubber.check, written=written), settings, written)
-
-
-def find_faults(
-    jobs: Sequence[DubJob], check: Callable[[DubJob], tuple[str, ...]], settings: Settings, written: bool = True
-) -> dict[int, str]:
-    """Return what is wrong with each job that cannot be done, by its place among the jobs; that a file kills the child
-    is the job's fault, too.
-
-    check: of a job's inputs. written: the outputs are going to be written, so they have to be names that can be, and of
-    no footage of the settings' workspace.
-    """
-    footage = _footage(settings, jobs) if written else set()
-    faults: dict[int, str] = {}
-    for place, job in enumerate(jobs):
-        words = list(output_faults(job)) if written else []
-        if identity(Path(job.out)) in footage:
-            words.insert(0, f"{job.out} is footage of {settings.workspace}; sources are never written to")
-        try:
-            with readable(job.video):
-                words += check(job)
-        except HeterodubError as error:
-            words = [str(error)]
-        if words:
-            faults[place] = "; ".join(words)
-    return faults
-
-
-def _footage(settings: Settings, jobs: Sequence[DubJob]) -> set[object]:
-    """Identities of the catalog's files that one of the outputs may be. Of the others, which may be many, none is
-    asked for: they have another size than any output that is there, and another name.
-    """
-    existing = [Path(job.out) for job in jobs if Path(job.out).is_file()]
-    if not existing:
-        return set()
-    sizes, names = {path.stat().st_size for path in existing}, {path.name for path in existing}
-    try:
-        rows = tables.read_any(Workspace.open(settings.workspace), "catalog", ["uri", "size_bytes"]).to_pylist()
-    except WorkspaceError:
-        return set()
-    similar = [row["uri"] for row in rows if row["size_bytes"] in sizes or row["uri"].rsplit("/", 1)[-1] in names]
-    return {identity(path) for uri in similar if uri.startswith(("/", "file:")) and (path := local_path(uri))}
 
 
 def titled(progress: ProgressSink, jobs: Sequence[DubJob], place: int) -> ProgressSink:

@@ -49,7 +49,7 @@ class ModelPaths:
 class Dubbed:
     """Result of a dubbing. covered: frames left as they are since something lies over the mouth; also passed through.
     seconds_by: seconds by kernel. speech_cut_s: seconds of speech that did not fit at the end. notes: remarks for
-    people.
+    people. signed_by: name of the signer; None: not signed.
     """
 
     out: str
@@ -63,6 +63,7 @@ class Dubbed:
     covered: int = 0
     speech_cut_s: float = 0.0
     notes: tuple[str, ...] = ()
+    signed_by: str | None = None
 
     @property
     def passed_through(self) -> int:

@@ -11,7 +11,8 @@ from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.reasons import FileReason
-from heterodub.tasks.dubbing.batch import check_jobs, dub_jobs, find_faults
+from heterodub.tasks.dubbing.batch import check_jobs, dub_jobs
+from heterodub.tasks.dubbing.faults import find_faults
 from heterodub.tasks.dubbing.inputs import input_faults
 from heterodub.tasks.dubbing.jobs import output_faults, read_jobs
 from heterodub.tasks.ingestion import catalog
