@@ -13,8 +13,10 @@ import c2pa
 from c2pa import C2paError
 from pydantic import TypeAdapter, ValidationError
 
+from heterodub.tasks.media.containers import NO_PICTURES, open_input
 from heterodub.tasks.media.paths import open_regular
 from heterodub.tasks.media.sniff import Container, sniff
+from heterodub.tasks.media.synthetic_marks import synthetic_mark
 from heterodub.tasks.provenance.manifest import DUB_LABEL, SETTINGS, DubRecord
 
 State = Literal["intact", "untrusted", "expired", "altered", "unsigned"]
@@ -64,6 +66,15 @@ def container_type(path: Path) -> str | None:
     Raises: MediaRefusedError - the file cannot be read, or is no video.
     """
     return _FORMATS.get(sniff(path))
+
+
+def mark_of(path: Path) -> str | None:
+    """Return the first mark of a generator in a video, signed or not; see synthetic_marks.
+
+    Raises: MediaRefusedError - the file cannot be read, or is no video.
+    """
+    with open_input(path, sniff(path), NO_PICTURES) as source:
+        return synthetic_mark(path, source)
 
 
 def read_manifest(path: Path, anchors: str | None = None) -> ManifestReport:

@@ -20,7 +20,7 @@ from heterodub.schemas.errors import SigningError
 from heterodub.tasks.media.paths import localise, open_regular
 from heterodub.tasks.provenance.certificate import Certificate
 from heterodub.tasks.provenance.manifest import SETTINGS, DubRecord, definition, source_ingredient
-from heterodub.tasks.provenance.reading import container_type, read_manifest
+from heterodub.tasks.provenance.reading import container_type, mark_of, read_manifest
 
 _OPAQUE: Final = "application/octet-stream"
 """Type of a file in which the library looks for no manifest."""
@@ -100,6 +100,8 @@ def _add_source(builder: c2pa.Builder, path: Path, record: DubRecord) -> Iterato
     """Add the source as an ingredient, with its manifest if it has one, and yield notes on that."""
     described = source_ingredient(record)
     kind = container_type(path) or _OPAQUE
+    if (mark := mark_of(path)) is not None:
+        yield f"the source bears a mark of synthetic footage itself: {mark}"
     try:
         with open_regular(path) as file:
             builder.add_ingredient(described, kind, file)
@@ -111,6 +113,8 @@ def _add_source(builder: c2pa.Builder, path: Path, record: DubRecord) -> Iterato
     found = read_manifest(path)
     if found.state == "altered":
         yield f"the source's C2PA manifest is kept, but does not fit the source: {'; '.join(found.failures)}"
+    elif found.state == "unsigned" and found.failures:
+        yield f"the source's C2PA manifest is not kept, for it lies elsewhere: {'; '.join(found.failures)}"
 
 
 @contextmanager

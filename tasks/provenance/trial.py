@@ -12,6 +12,7 @@ from c2pa import C2paError, C2paSigningAlg
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes, CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -30,6 +31,7 @@ _CLAIM: Final = {
     ],
 }
 _DAYS: Final = 30
+_AUTHORITY: Final = "heterodub trial authority"
 
 
 def try_signing(signer: Signer) -> None:
@@ -58,15 +60,30 @@ def _pixel() -> bytes:
     )
 
 
-def write_trial_certificate(folder: Path, days: float = _DAYS, begins_days: float = 0) -> tuple[Path, Path]:
+def write_trial_certificate(
+    folder: Path,
+    days: float = _DAYS,
+    begins_days: float = 0,
+    key: CertificateIssuerPrivateKeyTypes | None = None,
+    purpose: x509.ObjectIdentifier | None = ExtendedKeyUsageOID.EMAIL_PROTECTION,
+) -> tuple[Path, Path]:
     """Write a certificate and its key that no authority vouches for, and return their paths. Those who verify are told
-    that it is not trusted. days: for which it is valid. begins_days: days until then.
+    that it is not trusted.
+
+    days: for which it is valid. begins_days: days until then. key: else one on P-256. purpose: that the certificate
+    states; C2PA refuses one without.
     """
-    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _certificate("heterodub trial authority", authority, authority, days, begins_days, is_authority=True)
-    own = _certificate("heterodub trial certificate", key, authority, days, begins_days)
+    authority, key = ec.generate_private_key(ec.SECP256R1()), key or ec.generate_private_key(ec.SECP256R1())
+    begins = datetime.now(UTC) + timedelta(days=begins_days)
+    validity = begins - timedelta(minutes=1), begins + timedelta(days=days)
+    root = _certificate(_AUTHORITY, authority.public_key(), authority, validity, is_authority=True)
+    root_signed = root.sign(authority, hashes.SHA256())
+    own = _certificate("heterodub trial certificate", key.public_key(), authority, validity, is_authority=False)
+    if purpose is not None:
+        own = own.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
     paths = folder / "trial-certificate.pem", folder / "trial-key.pem"
-    paths[0].write_bytes(own.public_bytes(Encoding.PEM) + root.public_bytes(Encoding.PEM))
+    chain = own.sign(authority, hashes.SHA256()), root_signed
+    paths[0].write_bytes(b"".join(entry.public_bytes(Encoding.PEM) for entry in chain))
     paths[1].touch(0o600)
     paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return paths
@@ -74,44 +91,37 @@ def write_trial_certificate(folder: Path, days: float = _DAYS, begins_days: floa
 
 def _certificate(
     name: str,
-    key: ec.EllipticCurvePrivateKey,
+    key: CertificatePublicKeyTypes,
     authority: ec.EllipticCurvePrivateKey,
-    days: float,
-    begins_days: float,
-    is_authority: bool = False,
-) -> x509.Certificate:
-    begins = datetime.now(UTC) + timedelta(days=begins_days)
+    validity: tuple[datetime, datetime],
+    is_authority: bool,
+) -> x509.CertificateBuilder:
+    """Describe a certificate of the trial authority, with the extensions that C2PA asks for but the purpose."""
     issuer = x509.SubjectKeyIdentifier.from_public_key(authority.public_key())
-    usage = dict.fromkeys(
-        (
-            "content_commitment",
-            "key_encipherment",
-            "data_encipherment",
-            "key_agreement",
-            "encipher_only",
-            "decipher_only",
-        ),
-        False,
+    usage = x509.KeyUsage(
+        digital_signature=not is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
     )
-    signing = x509.KeyUsage(
-        digital_signature=not is_authority, key_cert_sign=is_authority, crl_sign=is_authority, **usage
-    )
-    built = (
+    return (
         x509.CertificateBuilder()
         .subject_name(_name(name))
-        .issuer_name(_name("heterodub trial authority"))
-        .public_key(key.public_key())
+        .issuer_name(_name(_AUTHORITY))
+        .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(begins - timedelta(minutes=1))
-        .not_valid_after(begins + timedelta(days=days))
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
         .add_extension(x509.BasicConstraints(is_authority, 0 if is_authority else None), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer), critical=False)
-        .add_extension(signing, critical=True)
+        .add_extension(usage, critical=True)
     )
-    if not is_authority:
-        built = built.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-    return built.sign(authority, hashes.SHA256())
 
 
 def _name(name: str) -> x509.Name:

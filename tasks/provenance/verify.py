@@ -11,11 +11,8 @@ from heterodub.schemas.errors import MediaRefusedError, SigningError, SourceErro
 from heterodub.schemas.reasons import EXPLANATIONS
 from heterodub.tasks.ingestion.child_process import FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
-from heterodub.tasks.media.containers import NO_PICTURES, open_input
 from heterodub.tasks.media.paths import localise, path_to_uri
-from heterodub.tasks.media.sniff import sniff
-from heterodub.tasks.media.synthetic_marks import synthetic_mark
-from heterodub.tasks.provenance.reading import ManifestReport, State, read_manifest
+from heterodub.tasks.provenance.reading import ManifestReport, State, mark_of, read_manifest
 
 _VERIFY: Final = FunctionName("heterodub.tasks.provenance.verify:verified")
 
@@ -60,9 +57,7 @@ def verified(uri: str, anchors: str | None) -> Verification:
     Raises: MediaRefusedError - it cannot be read, or is no video.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
-        with open_input(path, sniff(path), NO_PICTURES) as source:
-            mark = synthetic_mark(path, source)
-        return Verification(read_manifest(path, anchors), mark)
+        return Verification(read_manifest(path, anchors), mark_of(path))
 
 
 def _anchors(path: Path | None) -> str | None:
