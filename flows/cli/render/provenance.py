@@ -30,7 +30,7 @@ def _signed(summary: dict[str, Any]) -> list[tuple[str, Any]]:
     signer = summary["signer"] or "a certificate without a name"
     lines: list[tuple[str, Any]] = [
         ("signed by", f"{signer}, {summary['issuer'] or 'no organisation'}"),
-        ("trusted", "yes" if summary["trusted"] else "no, anybody can make a certificate of that name"),
+        ("trusted", "yes, by a trust anchor" if summary["trusted"] else "no: anybody can make such a certificate"),
         *(("finding", finding) for finding in summary["failures"]),
         ("made by", summary["generator"]),
         *(("source type", kind) for kind in summary["source_types"]),
