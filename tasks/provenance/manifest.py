@@ -14,6 +14,7 @@ SOURCE: Final = "source"
 SETTINGS: Final[dict[str, Any]] = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
+    "core": {"backing_store_memory_threshold_in_mb": 16},
 }
 """Settings of the C2PA library: nothing is fetched, and no picture of a face is added."""
 

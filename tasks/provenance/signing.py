@@ -25,8 +25,8 @@ from heterodub.tasks.provenance.reading import container_type, mark_of, read_man
 _OPAQUE: Final = "application/octet-stream"
 """Type of a file in which the library looks for no manifest."""
 
-_PATIENCE_S: Final = 3600.0
-"""Seconds that the library is waited for; the parent's own limit is shorter."""
+_SIGNATURE_S: Final = 60.0
+"""Seconds within which the parent signs; after them the library gives the file up."""
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ def begin(rendered: Path, signed: Path, record: DubRecord, certificate: Certific
 
     def answer(claim: bytes) -> bytes:
         pending.claim.put(bytes(claim))
-        return pending.signature.get(timeout=_PATIENCE_S)
+        return pending.signature.get(timeout=_SIGNATURE_S)
 
     def work() -> None:
         algorithm = C2paSigningAlg[certificate.algorithm]
@@ -74,7 +74,7 @@ def begin(rendered: Path, signed: Path, record: DubRecord, certificate: Certific
     pending.done = pool.submit(work)
     pool.shutdown(wait=False)
     pending.done.add_done_callback(lambda _: pending.claim.put(None))  # which is read if it ended without a claim
-    if (claim := pending.claim.get(timeout=_PATIENCE_S)) is None:
+    if (claim := pending.claim.get()) is None:
         with _named_errors():
             pending.done.result()
         raise SigningError("the C2PA library asked for no signature")
@@ -92,7 +92,7 @@ def finish(signature: bytes) -> tuple[str, ...]:
     pending = _PENDING.pop()
     pending.signature.put(signature)
     with _named_errors():
-        pending.done.result(_PATIENCE_S)
+        pending.done.result()
     return pending.notes
 
 
