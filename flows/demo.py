@@ -44,6 +44,12 @@ losses = { disc_start_step = 200 }
 schedule = { max_steps = 60, eval_interval = 60, save_interval = 60, sample_interval = 60 }
 """
 
+PROVENANCE: Final = """
+[provenance]  # a certificate for trials, which no authority vouches for: `heterodub verify` says so
+certificate = {certificate}
+private_key = {key}
+"""
+
 VIDEO: Final = "s15-take1.mp4"
 """Dubbed: a speaker of the test split, whom no training has seen."""
 SPEECH: Final = "s01-radio.m4a"
@@ -183,15 +189,27 @@ class Demo:
         return summary
 
     def make_dub(self) -> None:
-        """Dub a video by the champions, with another speaker's words."""
+        """Dub a video by the champions, with another speaker's words, sign it, and verify it."""
         from heterodub.flows.cli.dub import dub_one
         from heterodub.flows.cli.render.ingest import show_dubbings
+        from heterodub.flows.cli.render.provenance import show_verification
+        from heterodub.schemas.config.settings import load_settings
+        from heterodub.tasks.provenance.verify import verify_file
 
         self.dub.mkdir(exist_ok=True)
+        self.write_certificate()
         media = self.sample / "media"
         job = {"video": str(media / VIDEO), "speech": str(media / SPEECH), "out": str(self.dub / "dub.mp4")}
         summary = dub_one(job, "@champion", "@champion", self.workspace, self.config)
         show_dubbings(summary)
+        show_verification(verify_file(job["out"], load_settings(self.config)))
+
+    def write_certificate(self) -> None:
+        """Write a certificate for trials, and the settings that sign with it."""
+        from heterodub.tasks.provenance.trial import write_trial_certificate
+
+        certificate, key = (json.dumps(str(path.absolute())) for path in write_trial_certificate(self.config.parent))
+        self.config.write_text(SETTINGS + PROVENANCE.format(certificate=certificate, key=key), "utf-8")
 
     def write_page(self, models: list[dict[str, Any]]) -> None:
         """Write the page with source and dub side by side."""

@@ -27,6 +27,7 @@ def dub(
     workspace: str | None = None,
     config: str | None = None,
     resume: bool = True,
+    sign: bool | None = None,
 ) -> dict[str, Any]:
     """Dub every job of a CSV manifest (tasks/dubbing/jobs.py names its columns).
 
@@ -42,11 +43,12 @@ def dub(
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         resume: Skip jobs that an earlier run finished, if nothing changed and the output is intact.
+        sign: True to write nothing unsigned, False to sign nothing; else outputs are signed if there is a certificate.
 
     Raises: HeterodubError - the manifest, the models or the store; the text says what to do. BatchError - every job
     failed.
     """
-    settings = load_settings(config, workspace=workspace)
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
     return _dubbed(read_jobs(manifest), generator, translator, settings, resume)
 
 
@@ -65,6 +67,7 @@ def dub_video(
     translator: str | None = None,
     workspace: str | None = None,
     config: str | None = None,
+    sign: bool | None = None,
 ) -> dict[str, Any]:
     """Make the face in one video speak other words.
 
@@ -82,11 +85,12 @@ def dub_video(
         translator: Landmark translator, as of `dub`.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
+        sign: As of `dub`.
 
     Raises: HeterodubError - a file, the models or the store; the text says what to do. BatchError - it could not be
     dubbed; the text says why.
     """
-    settings = load_settings(config, workspace=workspace)
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
     looks = {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
     job = job_of({"video": video, "speech": speech, "out": out, **looks})
     check_dub([job], generator, translator, settings)

@@ -8,6 +8,7 @@
   + ModelFileError       a model of ours is missing, damaged, or does not fit what it is used on
   + TrainingError        a training cannot start or go on: no data, NaN, no room for a checkpoint
   + DubbingError         a video cannot be dubbed as asked: no such face, nowhere to write
+  + SigningError         certificate or key cannot sign a dub, or a file's marks cannot be read
   + TrackingError        the tracking server cannot be reached, or holds no such run or model
   + PromotionError       a model cannot be evaluated or moved: refused, overtaken, or no data
   + BatchError           no job of a batch ended well
@@ -58,6 +59,10 @@ class TrainingError(HeterodubError):
 
 class DubbingError(HeterodubError):
     """A video cannot be dubbed as asked; the text says what stands in the way."""
+
+
+class SigningError(HeterodubError):
+    """Certificate or key of the operator cannot sign a dub, or the marks of a file cannot be read."""
 
 
 class TrackingError(HeterodubError):

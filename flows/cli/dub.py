@@ -1,4 +1,4 @@
-"""Command `dub`. Heavy libraries load inside it; Prefect only for a manifest."""
+"""Commands `dub` and `verify`. Heavy libraries load inside it; Prefect only for a manifest."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,11 +10,13 @@ from heterodub.flows.cli.options import (
     ConfigOption,
     GeneratorOption,
     JsonOption,
+    SignOption,
     TranslatorOption,
     WorkspaceOption,
     name_left_out,
     print_result,
     text_of,
+    write_json,
 )
 from heterodub.schemas.config.choices import KeptSound, Length, Preserve
 from heterodub.schemas.errors import BatchError, SettingsError
@@ -22,8 +24,9 @@ from heterodub.tasks.monitoring.streams import complain
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
+    """Add the commands to the application."""
     app.command("dub")(dub)
+    app.command("verify")(verify)
 
 
 def dub(
@@ -89,6 +92,7 @@ def dub(
     resume: Annotated[
         bool, typer.Option(help="Skip a manifest's rows that are finished and unchanged; --no-resume dubs them again.")
     ] = True,
+    sign: SignOption = None,
     generator: GeneratorOption = None,
     translator: TranslatorOption = None,
     workspace: WorkspaceOption = None,
@@ -104,12 +108,12 @@ def dub(
     if manifest is not None:
         if any(argument is not None for argument in (video, speech, out, speech_from, turns, speeches, people)):
             raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
-        summary = _dub_manifest(manifest, generator, translator, workspace, config, resume)
+        summary = _dub_manifest(manifest, generator, translator, workspace, config, resume, sign)
     else:
         job = _job(video, speech, speech_from, turns, out)
         job |= {"speeches": speeches or [], "people": people or [], "keep_sound": keep_sound, "preserve": preserve}
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
-        summary = dub_one(job, generator, translator, workspace, config)
+        summary = dub_one(job, generator, translator, workspace, config, sign)
     from heterodub.flows.cli.render.ingest import show_dubbings
 
     for outcome in summary["outcomes"]:
@@ -131,9 +135,14 @@ def _job(
 
 
 def dub_one(
-    job: dict[str, Any], generator: str | None, translator: str | None, workspace: str | None, config: Path | None
+    job: dict[str, Any],
+    generator: str | None,
+    translator: str | None,
+    workspace: str | None,
+    config: Path | None,
+    sign: bool | None = None,
 ) -> dict[str, Any]:
-    """Dub one video, given as the fields of a DubJob; returns the summary.
+    """Dub one video, given as the fields of a DubJob; returns the summary. sign: None: as the settings say.
 
     Raises: HeterodubError - a field, a file, a model or the settings; the text says what to do.
     """
@@ -145,7 +154,7 @@ def dub_one(
     from heterodub.tasks.monitoring.run_log import as_step, recording
     from heterodub.tasks.preflight.dubbing import check_dub
 
-    settings = load_settings(config, workspace=workspace)
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
     requested = job_of(job)
     check_dub([requested], generator, translator, settings)
 
@@ -168,15 +177,40 @@ def _dub_manifest(
     workspace: str | None,
     config: Path | None,
     resume: bool,
+    sign: bool | None,
 ) -> dict[str, Any]:
     from heterodub.tasks.preflight.dubbing import check_manifest
 
     arguments = (str(manifest), generator, translator, workspace, text_of(config))
-    prepare(lambda: name_left_out(check_manifest(*arguments)))
+    prepare(lambda: name_left_out(check_manifest(*arguments, sign)))
     from heterodub.flows.cli.progress import run_shown
     from heterodub.flows.dub import dub as run
 
     try:
-        return run_shown(run, *arguments, resume)
+        return run_shown(run, *arguments, resume, sign)
     except BatchError as error:
         return error.summary
+
+
+def verify(
+    file: Annotated[str, typer.Argument(help="Video: a path or an address.")],
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say who signed a video, whether it is as it was signed, and what a dub was made of.
+
+    Needs no workspace and no network. The exit code is 0 for a file that is as it was signed, 3 for one that is not, 4
+    without a signature, 5 if the signer is not trusted or the certificate expired.
+    """
+    from heterodub.schemas.config.settings import load_settings
+    from heterodub.tasks.provenance.verify import EXIT_CODES, verify_file
+
+    summary = verify_file(file, load_settings(config))
+    if as_json:
+        write_json(summary)
+    else:
+        from heterodub.flows.cli.render.provenance import show_verification
+
+        show_verification(summary)
+    if code := EXIT_CODES[summary["state"]]:
+        raise typer.Exit(code)

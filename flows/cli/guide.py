@@ -136,8 +136,9 @@ GUIDES: Final = {
             "dub --manifest jobs.csv -w WORKSPACE",
         ),
         "dub --manifest JOBS.csv",
-        {"manifest": "evaluate dub {manifest}"},
+        {"manifest": "evaluate dub {manifest}", "out": "verify {out}"},
     ),
+    "verify": Guide(("verify dubbed.mp4", "verify dubbed.mp4 --json"), "dub --manifest JOBS.csv"),
     "reproduce": Guide(("reproduce table3 --minutes 40 --folds 3 -w WORKSPACE",), "study make VIDEOS.csv -o STUDY"),
     "study make": Guide(("study make videos.csv -o STUDY",), "study score {out}/key.json ANSWERS"),
     "study score": Guide(("study score STUDY/key.json answers/ -o RESULTS",), "reproduce table1"),
@@ -177,7 +178,7 @@ def next_words(guide: Guide, given: Mapping[str, Any]) -> str:
     then = next((words for name, words in guide.then_with.items() if given.get(name) is not None), guide.then)
     words = [then.format_map(quoted)]
     if not then.startswith("study"):
-        options = (("workspace", "-w"), ("config", "--config"))
+        options = (("workspace", "-w"), ("config", "--config"))[then.startswith("verify") :]
         words += [f"{option} {quoted[name]}" for name, option in options if given.get(name) is not None]
     return " ".join(words)
 

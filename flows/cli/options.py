@@ -36,6 +36,12 @@ TranslatorOption = Annotated[
         "training."
     ),
 ]
+SignOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--sign/--no-sign", help="Write nothing unsigned, or sign nothing; else signed if there is a certificate."
+    ),
+]
 StepsOption = Annotated[int | None, typer.Option(min=1, help="Steps at most.")]
 SecondsOption = Annotated[float | None, typer.Option(min=0.2, help="Learn from so much of a clip's beginning.")]
 

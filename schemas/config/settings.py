@@ -5,7 +5,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,6 +19,7 @@ from heterodub.schemas.toml import describe, parse_toml
 from .baselines import BaselineSettings
 from .cores import usable_cores
 from .dubbing import DubSettings
+from .provenance import ProvenanceSettings
 from .sections import Address, DriftSettings, LimitSettings, LogSettings, RetrainSettings, Section
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings
@@ -160,6 +161,9 @@ class Settings(Section):
         default_factory=BaselineSettings, description="training of what the paper compares with"
     )
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
+    provenance: ProvenanceSettings = Field(
+        default_factory=ProvenanceSettings, description="signatures on dubs, and whose signatures are trusted"
+    )
     retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
     drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")
     log: LogSettings = Field(default_factory=LogSettings, description="lines on stderr")
@@ -237,8 +241,8 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
 
 
 def _refuse_addresses(source: Path) -> None:
-    """Refuse a file whose writer would decide which scheduler runs code, which server gets the password, and that its
-    footage is trusted.
+    """Refuse a file whose writer would decide which scheduler runs code, which server gets the password, that its
+    footage is trusted, and who signs.
     """
     try:
         tree = parse_toml(source.read_text("utf-8"))
@@ -249,12 +253,19 @@ def _refuse_addresses(source: Path) -> None:
             f"{source.absolute()} sets {', '.join(names)}, but was only found in the working folder: there a file sets "
             f"no addresses. If it is yours, name it: --config {source}, or {_FILE_VARIABLE}={source.absolute()}"
         )
-    limits = tree.get("limits")
-    if loosened := sorted(_OF_THE_OWNER.intersection(limits if isinstance(limits, dict) else ())):
+    trusting = [
+        f"{section}.{name}" for section, name in _fields(tree) if section == "provenance" or name in _OF_THE_OWNER
+    ]
+    if trusting:
         raise SettingsError(
-            f"{source.absolute()} sets limits.{loosened[0]}, but was only found in the working folder: there a file "
+            f"{source.absolute()} sets {min(trusting)}, but was only found in the working folder: there a file "
             f"says nothing of trust. If it is yours, name it: --config {source}"
         )
+
+
+def _fields(tree: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for section, values in tree.items():
+        yield from ((section, name) for name in (values if isinstance(values, dict) else ()))
 
 
 def _addresses(value: Any, name: str = "") -> Iterator[str]:

@@ -21,11 +21,14 @@ from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedE
 from heterodub.tasks.dubbing.job_faults import find_faults
 from heterodub.tasks.dubbing.jobs import Dubbed, DubResult, ModelPaths, inputs_of, local_inputs, readable
 from heterodub.tasks.dubbing.resume import finished, record_finished
+from heterodub.tasks.dubbing.signing import sign_dub
 from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.ingestion.sandbox import Sandbox
 from heterodub.tasks.monitoring.progress import ProgressSink, TitledSink
 from heterodub.tasks.monitoring.run_log import Counts
+from heterodub.tasks.provenance.certificate import Signer, open_signer
+from heterodub.tasks.provenance.manifest import DubRecord
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.run_dirs import dubbings
 
@@ -34,6 +37,7 @@ _FIND = FunctionName("heterodub.tasks.dubbing.model_lookup:find_models")
 _KEY = FunctionName("heterodub.tasks.dubbing.resume:dub_key")
 _OPEN = FunctionName("heterodub.tasks.dubbing.worker:open_both")
 _WORK = FunctionName("heterodub.tasks.dubbing.worker:work_on")
+_RECORD = FunctionName("heterodub.tasks.dubbing.signing:dub_record")
 # by name: only the children load decoders and models
 
 Outcome = Dubbed | str
@@ -113,17 +117,24 @@ class Dubber:
             return None
         return key
 
-    def dub(self, job: DubJob, paths: ModelPaths, progress: ProgressSink) -> Dubbed:
-        """Dub a job's video, and put the output under its name.
+    def dub(self, job: DubJob, paths: ModelPaths, progress: ProgressSink, signer: Signer | None = None) -> Dubbed:
+        """Dub a job's video, sign it, and put the output under its name.
 
-        Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
+        Raises: as dub.dub, and as Decoder.run. SigningError - it cannot be signed. OSError - there is no room for it.
         """
         rendered = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
         dubbed: Dubbed = self.ask(
             _WORK, job, paths, self._settings, rendered, progress=progress, media=inputs_of(job), returns=Dubbed
         )
+        dubbed = replace(dubbed, out=job.out, notes=(*paths.notes, *dubbed.notes))
+        if signer is not None:
+            progress.phase("sign", None)
+            record = self._ask_outside(_RECORD, job, paths, dubbed, self._settings, returns=DubRecord)
+            unsigned, rendered = rendered, rendered.with_name(f"signed{rendered.suffix}")
+            notes = (*dubbed.notes, *sign_dub(self.ask, job, record, unsigned, rendered, signer))
+            dubbed = replace(dubbed, signed_by=signer.certificate.signer, notes=notes)
         copy_untrusted(rendered, Path(job.out))
-        return replace(dubbed, out=job.out, notes=(*paths.notes, *dubbed.notes))
+        return dubbed
 
     def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
@@ -181,8 +192,8 @@ def dub_jobs(
     that cannot be done are not tried. resume: skip jobs that an earlier run finished, see tasks/dubbing/resume.py.
     elsewhere: works on several jobs in place of this process's child.
 
-    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
-    opening the models killed the child.
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, SigningError - before the first job.
+    DubbingError - opening the models killed the child.
     """
     with open_dubber(settings, generator, translator, any(job.finetune is not None for job in jobs)) as dubber:
         return dub_by(dubber, jobs, generator, translator, settings, progress, resume, elsewhere)
@@ -206,6 +217,7 @@ def dub_by(
         place: DubResult(jobs[place], None, fault) for place, fault in find_faults(jobs, dubber.check, settings).items()
     }
     left = [place for place in range(len(jobs)) if place not in results]
+    signer = open_signer(settings.provenance)
     if left:
         paths = dubber.find(generator, translator)
         keys = {place: dubber.key(jobs[place], paths) for place in left}
@@ -216,7 +228,7 @@ def dub_by(
     if elsewhere is not None and len(left) > 1:
         done = elsewhere({place: jobs[place] for place in left}, paths, progress)
     else:
-        works = (partial(dubber.dub, jobs[place], paths, titled(progress, jobs, place)) for place in left)
+        works = (partial(dubber.dub, jobs[place], paths, titled(progress, jobs, place), signer) for place in left)
         done = ((place, outcome_of(jobs[place], work)) for place, work in zip(left, works, strict=True))
     for place, outcome in done:
         results[place] = _result(jobs[place], outcome, keys[place])

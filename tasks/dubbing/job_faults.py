@@ -7,6 +7,7 @@ from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, WorkspaceError
 from heterodub.tasks.dubbing.jobs import identity, output_faults, readable
+from heterodub.tasks.dubbing.signing import unsignable
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
@@ -24,7 +25,7 @@ def find_faults(
     footage = _footage(settings, jobs) if written else set()
     faults: dict[int, str] = {}
     for place, job in enumerate(jobs):
-        words = list(output_faults(job)) if written else []
+        words = [*output_faults(job), *unsignable(job, settings.provenance)] if written else []
         if identity(Path(job.out)) in footage:
             words.insert(0, f"{job.out} is footage of {settings.workspace}; sources are never written to")
         try:

@@ -50,7 +50,7 @@ class ModelPaths:
 class Dubbed:
     """Result of a dubbing. covered: frames left as they are since something lies over the mouth; also passed through.
     kept: frames whose packets are the source's own. seconds_by: seconds by kernel. speech_cut_s: seconds of speech that
-    did not fit at the end. notes: remarks for people.
+    did not fit at the end. notes: remarks for people. signed_by: name of the signer; None: not signed.
     """
 
     out: str
@@ -65,6 +65,7 @@ class Dubbed:
     kept: int = 0
     speech_cut_s: float = 0.0
     notes: tuple[str, ...] = ()
+    signed_by: str | None = None
 
     @property
     def passed_through(self) -> int:

@@ -21,6 +21,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, uri_of
 from heterodub.tasks.media.paths import content_of, fingerprint, open_regular
+from heterodub.tasks.provenance.certificate import certificate_hash
 
 _MOST_BYTES: Final = 1 << 20
 
@@ -42,9 +43,10 @@ _RECORD: Final = TypeAdapter(FinishedDub)
 
 def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
     """Return the sha256, in hex, of all that a job's output follows from: the bytes of its inputs and of the models,
-    what the job asks for, the settings of dubbing and the version of heterodub. Files on other machines are fetched.
+    what the job asks for, the settings of dubbing, the certificate that signs and the version of heterodub. Files on
+    other machines are fetched.
 
-    Raises: MediaRefusedError - an input cannot be read. OSError - a model cannot.
+    Raises: MediaRefusedError - an input cannot be read. OSError - a model or the certificate cannot.
     """
     settings = Settings.model_validate(settings.model_dump())  # a default of 25 is 25.0, as where it is written down
     folders = [folder for folder in (models.generator, models.translator) if folder is not None]
@@ -64,6 +66,7 @@ def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
             settings.limits.max_duration_s,
             sections,
         ],
+        "signed": certificate_hash(settings.provenance),
         "version": own_version(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -1,8 +1,8 @@
 """Jobs of a manifest spread over Dask workers, as files are in an ingest: with the same back-pressure, and the same
 isolation. A worker keeps a child with its models from job to job. One that dies is replaced, and its job tried again.
 
-Outputs are put in their places by the workers, so these see the paths of the driver; records of finished jobs are the
-driver's.
+Outputs are put in their places and signed by the workers, so these see the paths of the driver, the private key's
+among them; records of finished jobs are the driver's.
 """
 
 import tempfile
@@ -23,6 +23,7 @@ from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.provenance.certificate import Signer, open_signer
 
 Item = tuple[int, DubJob]
 
@@ -33,7 +34,7 @@ class _Kept(threading.local):
     def __init__(self) -> None:
         self.stack = ExitStack()
         self.asked: object = None
-        self.opened: tuple[Dubber, ModelPaths] | None = None
+        self.opened: tuple[Dubber, ModelPaths, Signer | None] | None = None
 
 
 _KEPT: Final = _Kept()
@@ -114,6 +115,6 @@ def _dubbed(
         if paths.names != names:
             raise DubbingError(f"a worker finds {' and '.join(paths.names)} in place of {' and '.join(names)}")
         dubber.open(paths)
-        _KEPT.opened = dubber, paths
-    dubber, paths = _KEPT.opened
-    return dubber.dub(job, paths, ProgressSink())
+        _KEPT.opened = dubber, paths, open_signer(settings.provenance)
+    dubber, paths, signer = _KEPT.opened
+    return dubber.dub(job, paths, ProgressSink(), signer)

@@ -6,11 +6,12 @@ from pathlib import Path
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
 from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
 from heterodub.schemas.config.settings import Settings, load_settings
-from heterodub.schemas.errors import DubbingError, HeterodubError
+from heterodub.schemas.errors import DubbingError, HeterodubError, SigningError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.dubbing.batch import check_jobs
 from heterodub.tasks.dubbing.jobs import read_jobs
 from heterodub.tasks.dubbing.model_lookup import model_by_default
+from heterodub.tasks.provenance.certificate import open_signer
 
 from .parts import require_clips, require_model
 
@@ -21,23 +22,28 @@ def check_dub(
     """Refuse dubbings if none can be made; returns the faults of single jobs, by place. written: outputs are going to
     be written.
 
-    Raises: DubbingError - the faults of the models and of every job, all at once.
+    Raises: DubbingError - the faults of the models, of the signer and of every job, all at once.
     """
     faults = check_jobs(jobs, settings, written)
-    model_faults = _faults_of_models(settings, generator, translator)
-    if model_faults or len(faults) == len(jobs):
-        raise DubbingError("; ".join(dict.fromkeys([*model_faults, *faults.values()])))
+    general = [*_faults_of_models(settings, generator, translator), *(_faults_of_signing(settings) if written else ())]
+    if general or len(faults) == len(jobs):
+        raise DubbingError("; ".join(dict.fromkeys([*general, *faults.values()])))
     return faults
 
 
 def check_manifest(
-    manifest: str, generator: str | None, translator: str | None, workspace: str | None, config: str | None
+    manifest: str,
+    generator: str | None,
+    translator: str | None,
+    workspace: str | None,
+    config: str | None,
+    sign: bool | None = None,
 ) -> dict[int, str]:
-    """Refuse a manifest if no job can be done; returns as check_dub.
+    """Refuse a manifest if no job can be done; returns as check_dub. sign: None: as the settings say.
 
     Raises: SourceError - it cannot be read. Otherwise as check_dub; SettingsError.
     """
-    settings = load_settings(config, workspace=workspace)
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
     return check_dub(read_jobs(Path(manifest)), generator, translator, settings)
 
 
@@ -69,3 +75,14 @@ def _faults_of_models(settings: Settings, generator: str | None, translator: str
         except HeterodubError as error:
             faults.append(str(error))
     return faults
+
+
+def _faults_of_signing(settings: Settings) -> list[str]:
+    try:
+        if (signer := open_signer(settings.provenance)) is not None:
+            from heterodub.tasks.provenance.trial import try_signing  # a dub that is not signed needs no C2PA
+
+            try_signing(signer)
+    except SigningError as error:
+        return [str(error)]
+    return []

@@ -4,6 +4,8 @@ import pytest
 
 from heterodub.flows.demo import SETTINGS, SPEECH, VIDEO, Demo
 from heterodub.schemas.config.settings import load_settings
+from heterodub.tasks.provenance.certificate import open_signer
+from heterodub.tasks.provenance.trial import try_signing
 from heterodub.tasks.releases.splits import place_of
 from heterodub.tasks.synthetic.kinds import ROWS
 
@@ -28,6 +30,13 @@ def test_dubbed_speaker_is_of_the_test_split_and_another_than_the_one_heard(demo
     seen, heard = by_file[VIDEO].speaker, by_file[SPEECH].speaker
     assert seen != heard
     assert place_of(seen) < settings.splits.test_share
+
+
+def test_certificate_of_the_demo_signs(demo):
+    demo.write_certificate()
+    signer = open_signer(load_settings(demo.config).provenance)
+    assert signer.certificate.signer == "heterodub trial certificate, heterodub"
+    try_signing(signer)
 
 
 def test_finished_model_is_not_made_again(demo, monkeypatch):

@@ -73,6 +73,8 @@ def test_next_words_take_quoted_arguments_along():
     assert next_words(Guide((), "trace {model}"), given) == """trace 'it'"'"'s' -w 's3://lab/a b'"""
     assert next_words(Guide((), "study make V.csv"), given) == "study make V.csv"
     assert next_words(GUIDES["dub"], {"manifest": None}) == "dub --manifest JOBS.csv"
+    dubbed = {"out": "a b.mp4", "workspace": "w", "config": "h.toml"}
+    assert next_words(GUIDES["dub"], dubbed) == "verify 'a b.mp4' --config h.toml"
     assert next_words(GUIDES["dub"], {"manifest": "it.csv", "workspace": "w"}) == "evaluate dub it.csv -w w"
 
 

@@ -88,6 +88,7 @@ def show_dubbings(summary: dict[str, Any]) -> None:
                 ("times real time", f"{outcome['realtime_factor']:.2f}"),
                 ("landmarks by", outcome["generator"]),
                 ("pictures by", outcome["translator"]),
+                ("signed by", outcome["signed_by"] or "nobody"),
                 ("where the time went", "  ".join(f"{kernel} {seconds:.1f} s" for kernel, seconds in spent)),
                 *(("note", note) for note in outcome["notes"]),
             ]

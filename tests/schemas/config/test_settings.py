@@ -148,6 +148,17 @@ def test_heterodub_toml_that_was_only_found_sets_no_addresses(tmp_path, monkeypa
     assert load_settings().tracking.uri == "http://theirs:5000"
 
 
+@pytest.mark.parametrize(
+    "line", ["[provenance]\nsign = false", '[provenance]\ntrust_anchors = "a.pem"', "[limits]\ntrust_footage = true"]
+)
+def test_heterodub_toml_that_was_only_found_says_nothing_of_trust(tmp_path, monkeypatch, line):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "heterodub.toml").write_text(line)
+    with pytest.raises(SettingsError, match=r"(provenance|limits)\.\w+, but was only found.*says nothing of trust"):
+        load_settings()
+    load_settings("heterodub.toml")
+
+
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"nowhere\.toml is not there"):
         load_settings(tmp_path / "nowhere.toml")

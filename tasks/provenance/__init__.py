@@ -1,0 +1,1 @@
+"""Marks on finished dubs that machines can read: signed manifests, and their verification."""

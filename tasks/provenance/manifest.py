@@ -1,0 +1,65 @@
+"""C2PA manifest of a dub: what was done to the video, by which models, with which speech."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from heterodub.schemas.config.dubbing import SYNTHETIC
+
+DUB_LABEL: Final = "heterodub.dub"
+"""Label of the assertion that holds a DubRecord."""
+
+SOURCE: Final = "source"
+"""Name by which the manifest's actions speak of the source video."""
+
+SETTINGS: Final[dict[str, Any]] = {
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+    "builder": {"thumbnail": {"enabled": False}},
+    "core": {"backing_store_memory_threshold_in_mb": 16},
+}
+"""Settings of the C2PA library: nothing is fetched, and no picture of a face is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMark:
+    """A model by its name and by the sha256 of its weights, in hex; None for the warp, which has none."""
+
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DubRecord:
+    """What a dub was made of: inputs by the sha256 of their bytes, in hex, since names of files may be names of people.
+    appearance: of the video or picture that lends its face. version: of heterodub.
+    """
+
+    version: str
+    video: str
+    speech: str
+    appearance: str | None
+    generator: ModelMark
+    translator: ModelMark
+
+
+def definition(record: DubRecord) -> dict[str, Any]:
+    """Return the manifest's definition, for the C2PA library: actions, and the record as an assertion of our own."""
+    agent = {"name": "heterodub", "version": record.version}
+    edited = {
+        "action": "c2pa.edited",
+        "digitalSourceType": SYNTHETIC,
+        "softwareAgent": agent,
+        "description": "the mouth was made to fit another speech, which replaces the sound",
+    }
+    opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [SOURCE]}}
+    return {
+        "claim_generator_info": [agent],
+        "assertions": [
+            {"label": "c2pa.actions.v2", "data": {"actions": [opened, edited]}},
+            {"label": DUB_LABEL, "data": asdict(record)},
+        ],
+    }
+
+
+def source_ingredient(record: DubRecord) -> dict[str, Any]:
+    """Return the description of the source video, as the parent of the dub."""
+    return {"title": f"video {record.video}", "relationship": "parentOf", "label": SOURCE}

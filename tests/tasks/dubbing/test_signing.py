@@ -1,0 +1,82 @@
+"""A dub that is signed, from the settings to the finished file; and jobs that cannot be."""
+
+import json
+
+import pytest
+
+from heterodub.model.checksums import file_hash
+from heterodub.schemas.cards import WEIGHTS
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.provenance import ProvenanceSettings
+from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.errors import DubbingError
+from heterodub.tasks.dubbing.batch import dub_by
+from heterodub.tasks.dubbing.jobs import ModelPaths
+from heterodub.tasks.dubbing.resume import dub_key
+from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.preflight.dubbing import check_dub
+from heterodub.tasks.provenance.trial import write_trial_certificate
+from heterodub.tasks.provenance.verify import verify_file
+
+
+def signing(folder, settings, **more) -> Settings:
+    certificate, key = write_trial_certificate(folder, **more)
+    provenance = ProvenanceSettings(certificate=certificate, private_key=key)
+    return settings.model_copy(update={"provenance": provenance})
+
+
+@pytest.fixture
+def job(head, speech, tmp_path):
+    return DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"))
+
+
+@pytest.fixture
+def paths(generator_folder):
+    return ModelPaths(generator_folder, None, ("a generator", "warp"))
+
+
+def test_dub_is_signed_and_names_models_and_inputs(job, head, speech, dubber, generator_folder, settings, tmp_path):
+    signed = signing(tmp_path, settings)
+    (result,) = dub_by(dubber, [job], str(generator_folder), "warp", signed, ProgressSink())
+    assert result.error is None
+    assert result.summary()["signed_by"] == "heterodub trial certificate, heterodub"
+    secret = signed.provenance.private_key.read_text().splitlines()[1]
+    kept = json.dumps(result.summary()) + (tmp_path / ".out.mp4.heterodub.json").read_text()
+    assert secret not in kept
+    assert secret.encode() not in (tmp_path / "out.mp4").read_bytes()
+    found = verify_file(job.out, settings)
+    assert (found["state"], found["trusted"], found["source"]) == ("intact", False, "none")
+    record = found["record"]
+    assert (record["video"], record["speech"]) == (file_hash(head), file_hash(speech))
+    assert record["generator"]["sha256"] == file_hash(generator_folder / WEIGHTS)
+    assert record["translator"] == {"name": "warp", "sha256": None}
+    assert found["mark"] == "digitalSourceType compositeWithTrainedAlgorithmicMedia"
+
+
+def test_another_certificate_asks_for_another_dub(job, paths, settings, tmp_path):
+    keys = set()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        signed = signing(tmp_path / name, settings)
+        assert dub_key(job, paths, signed) == dub_key(job, paths, signed)
+        keys.add(dub_key(job, paths, signed))
+        unsigned = signed.model_copy(update={"provenance": signed.provenance.model_copy(update={"sign": False})})
+        assert dub_key(job, paths, unsigned) == dub_key(job, paths, settings)
+    assert len(keys | {dub_key(job, paths, settings)}) == 3
+
+
+def test_expired_certificate_is_a_fault_before_any_work(job, settings, generator_folder, tmp_path):
+    with pytest.raises(DubbingError, match=r"expired on .* or pass --no-sign"):
+        check_dub([job], str(generator_folder), "warp", signing(tmp_path, settings, days=1, begins_days=-3))
+
+
+def test_certificate_that_c2pa_refuses_is_a_fault_before_any_work(job, settings, generator_folder, tmp_path):
+    with pytest.raises(DubbingError, match="cannot sign"):
+        check_dub([job], str(generator_folder), "warp", signing(tmp_path, settings, purpose=None))
+
+
+def test_matroska_is_a_fault_before_any_work(job, settings, generator_folder, tmp_path):
+    film = job.model_copy(update={"out": str(tmp_path / "out.MKV")})
+    assert check_dub([film], str(generator_folder), "warp", settings) == {}
+    with pytest.raises(DubbingError, match="C2PA has no form for Matroska"):
+        check_dub([film], str(generator_folder), "warp", signing(tmp_path, settings))
