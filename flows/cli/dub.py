@@ -16,7 +16,7 @@ from heterodub.flows.cli.options import (
     print_result,
     text_of,
 )
-from heterodub.schemas.config.choices import Length
+from heterodub.schemas.config.choices import Length, OnFail
 from heterodub.schemas.errors import BatchError, SettingsError
 from heterodub.tasks.monitoring.streams import complain
 
@@ -59,6 +59,17 @@ def dub(
     resume: Annotated[
         bool, typer.Option(help="Skip a manifest's rows that are finished and unchanged; --no-resume dubs them again.")
     ] = True,
+    accept: Annotated[
+        Path | None,
+        typer.Option(help="Acceptance policy that the finished file is measured against; else the default one."),
+    ] = None,
+    on_fail: Annotated[
+        OnFail | None,
+        typer.Option(
+            help="A dub with shots that fail acceptance is kept and named (the default), keeps the source's picture "
+            "in them, or is refused."
+        ),
+    ] = None,
     generator: GeneratorOption = None,
     translator: TranslatorOption = None,
     workspace: WorkspaceOption = None,
@@ -68,17 +79,18 @@ def dub(
     """Make the face in a video speak other words.
 
     Files and names are checked first. Rows of a manifest that cannot be done are named and the others go on. A manifest
-    that is given again resumes; a single video is always dubbed.
+    that is given again resumes; a single video is always dubbed. Every finished file is measured; the verdict and a
+    page lie beside it, and a shot that fails makes the exit code 1.
     """
     configure_environment()
     if manifest is not None:
         if any(argument is not None for argument in (video, speech, out, speech_from)):
             raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
-        summary = _dub_manifest(manifest, generator, translator, workspace, config, resume)
+        summary = _dub_manifest(manifest, generator, translator, workspace, config, resume, text_of(accept), on_fail)
     else:
         job = _job(video, speech, speech_from, out)
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
-        summary = dub_one(job, generator, translator, workspace, config)
+        summary = dub_one(job, generator, translator, workspace, config, text_of(accept), on_fail)
     from heterodub.flows.cli.render.ingest import show_dubbings
 
     for outcome in summary["outcomes"]:
@@ -97,21 +109,27 @@ def _job(video: str | None, speech: str | None, speech_from: str | None, out: st
 
 
 def dub_one(
-    job: dict[str, Any], generator: str | None, translator: str | None, workspace: str | None, config: Path | None
+    job: dict[str, Any],
+    generator: str | None,
+    translator: str | None,
+    workspace: str | None,
+    config: Path | None,
+    accept: str | None = None,
+    on_fail: OnFail | None = None,
 ) -> dict[str, Any]:
-    """Dub one video, given as the fields of a DubJob; returns the summary.
+    """Dub one video, given as the fields of a DubJob; returns the summary. accept, on_fail: None: as the settings say.
 
     Raises: HeterodubError - a field, a file, a model or the settings; the text says what to do.
     """
     from heterodub.flows.cli.progress import TerminalProgress
     from heterodub.schemas.config.settings import load_settings
     from heterodub.schemas.endings import ending_of
-    from heterodub.tasks.dubbing.batch import dub_counts, dub_jobs
-    from heterodub.tasks.dubbing.jobs import job_of, summary_of
+    from heterodub.tasks.dubbing.batch import dub_jobs
+    from heterodub.tasks.dubbing.jobs import dub_counts, job_of, summary_of
     from heterodub.tasks.monitoring.run_log import as_step, recording
     from heterodub.tasks.preflight.dubbing import check_dub
 
-    settings = load_settings(config, workspace=workspace)
+    settings = load_settings(config, workspace=workspace, dub={"accept": accept, "on_fail": on_fail})
     requested = job_of(job)
     check_dub([requested], generator, translator, settings)
 
@@ -134,6 +152,8 @@ def _dub_manifest(
     workspace: str | None,
     config: Path | None,
     resume: bool,
+    accept: str | None,
+    on_fail: OnFail | None,
 ) -> dict[str, Any]:
     from heterodub.tasks.preflight.dubbing import check_manifest
 
@@ -143,6 +163,6 @@ def _dub_manifest(
     from heterodub.flows.dub import dub as run
 
     try:
-        return run_shown(run, *arguments, resume)
+        return run_shown(run, *arguments, resume, accept, on_fail)
     except BatchError as error:
         return error.summary

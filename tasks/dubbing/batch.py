@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from heterodub.model.files import clear_partials, copy_untrusted
+from heterodub.schemas.acceptance import AcceptancePolicy, load_acceptance_policy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError, WorkspaceError
+from heterodub.tasks.acceptance.reports import AcceptedDub, publish_reports, refusal_of
 from heterodub.tasks.dubbing.jobs import (
     Dubbed,
     DubResult,
@@ -34,7 +36,6 @@ from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.ingestion.sandbox import Sandbox
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.monitoring.progress import ProgressSink, TitledSink
-from heterodub.tasks.monitoring.run_log import Counts
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.run_dirs import dubbings
@@ -112,17 +113,20 @@ class Dubber:
             return None
         return key
 
-    def dub(self, job: DubJob, paths: ModelPaths, progress: ProgressSink) -> Dubbed:
-        """Dub a job's video, and put the output under its name.
+    def dub(self, job: DubJob, paths: ModelPaths, policy: AcceptancePolicy | None, progress: ProgressSink) -> Dubbed:
+        """Dub a job's video, and put the output under its name, unless a policy refuses it; with what acceptance says.
 
-        Raises: as dub.dub, and as Decoder.run. OSError - there is no room for it.
+        Raises: as dub.dub, and as Decoder.run. DubbingError - it is refused. OSError - there is no room for it.
         """
         rendered = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
-        dubbed: Dubbed = self.ask(
-            _WORK, job, paths, self._settings, rendered, progress=progress, media=inputs_of(job), returns=Dubbed
-        )
+        request = (_WORK, job, paths, self._settings, rendered, policy)
+        accepted: AcceptedDub = self.ask(*request, progress=progress, media=inputs_of(job), returns=AcceptedDub)
+        dubbed = replace(accepted.dubbed, out=job.out, notes=(*paths.notes, *accepted.dubbed.notes))
+        publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
+        if refusal := refusal_of(dubbed):
+            raise DubbingError(f"{job.video}: {refusal}")
         copy_untrusted(rendered, Path(job.out))
-        return replace(dubbed, out=job.out, notes=(*paths.notes, *dubbed.notes))
+        return dubbed
 
     def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
@@ -178,8 +182,8 @@ def dub_jobs(
     its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
     that cannot be done are not tried. resume: skip jobs that an earlier run finished, see tasks/dubbing/resume.py.
 
-    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. DubbingError -
-    opening the models killed the child.
+    Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError - before the first job. SettingsError -
+    the acceptance policy cannot be read. DubbingError - opening the models killed the child.
     """
     with open_dubber(settings, generator, translator, any(job.finetune is not None for job in jobs)) as dubber:
         return dub_by(dubber, jobs, generator, translator, settings, progress, resume)
@@ -203,6 +207,7 @@ def dub_by(
     }
     left = [place for place in range(len(jobs)) if place not in results]
     if left:
+        policy = load_acceptance_policy(settings.dub.accept) if settings.dub.measure else None
         paths = dubber.find(generator, translator)
         keys = {place: dubber.key(jobs[place], paths) for place in left}
         results |= _finished(jobs, keys) if resume else {}
@@ -210,7 +215,7 @@ def dub_by(
             dubber.open(paths)
     for place, job in enumerate(jobs):
         if place not in results:
-            work = partial(dubber.dub, job, paths, titled(progress, jobs, place))
+            work = partial(dubber.dub, job, paths, policy, titled(progress, jobs, place))
             results[place] = _result(job, work, keys[place])
     return [results[place] for place in range(len(jobs))]
 
@@ -291,9 +296,3 @@ def _result(job: DubJob, work: Callable[[], Dubbed], key: str | None) -> DubResu
         return DubResult(job, dubbed, None)
     clear_partials(Path(job.out))  # which a child that died has left
     return DubResult(job, None, message)
-
-
-def dub_counts(jobs: Sequence[Mapping[str, Any]]) -> Counts:
-    """Count files, seconds of dubbed media and errors of jobs for `metrics`, from their summaries."""
-    seconds = sum(job.get("seconds", 0.0) for job in jobs if not job["skipped"])
-    return Counts(files=len(jobs), media_s=seconds, errors=sum(job["error"] is not None for job in jobs))

@@ -77,7 +77,7 @@ def composite(
             return _path(segment, appearance_of(segment.face))
 
     compositor = _Compositor(look, Canvas(look), translator, appearance_of, path_of, chunk_frames, monitor)
-    with closing(ahead(_source_pictures(film, timeline, monitor))) as pictures:
+    with closing(ahead(source_pictures(film, timeline, monitor))) as pictures:
         at = 0
         for segment in segments:
             gap = max(0, segment.first - at)  # tracks of two shots may overlap: the earlier one goes on to its end
@@ -87,7 +87,7 @@ def composite(
         yield from map(compositor.unchanged, pictures)
 
 
-def _source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor) -> Generator[SourcePicture]:
+def source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor) -> Generator[SourcePicture]:
     """Yield the source picture of each output frame; a picture that begins again is decoded again."""
     pictures = monitor.over("decode", film.pictures())
     picture = next(pictures)

@@ -56,7 +56,7 @@ class Face:
 class Segment:
     """Consecutive output frames that show one face. rows_N: number of each frame's picture within the track.
 
-    smoothing: low-passes of the landmarks.
+    smoothing: low-passes of the landmarks. is_shown: False where the source's picture stays, since the dub failed.
     """
 
     face: Face
@@ -65,6 +65,7 @@ class Segment:
     times_N: NDArray[np.float64]
     spoken: Spoken
     smoothing: Smoothing
+    is_shown: bool = True
 
     @property
     def stop(self) -> int:
@@ -77,7 +78,7 @@ class Segment:
 
     def strength(self, frame: int) -> float:
         """Share of the dubbing that shows in a frame, 0..1."""
-        return float(self.face.strength_T[int(self.rows_N[frame])])
+        return float(self.face.strength_T[int(self.rows_N[frame])]) if self.is_shown else 0.0
 
     def landmarks(self, frames: slice) -> MouthTargets:
         """Landmarks of some frames: as measured and as wanted."""
