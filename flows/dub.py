@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from heterodub.schemas.config.choices import Length
+from heterodub.schemas.config.choices import Length, OnFail
 from heterodub.schemas.config.dubbing import DubJob, FaceRank, FinetuneSeconds
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import BatchError
@@ -28,6 +28,8 @@ def dub(
     config: str | None = None,
     resume: bool = True,
     sign: bool | None = None,
+    accept: str | None = None,
+    on_fail: OnFail | None = None,
 ) -> dict[str, Any]:
     """Dub every job of a CSV manifest (tasks/dubbing/jobs.py names its columns).
 
@@ -44,11 +46,15 @@ def dub(
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         resume: Skip jobs that an earlier run finished, if nothing changed and the output is intact.
         sign: True to write nothing unsigned, False to sign nothing; else outputs are signed if there is a certificate.
+        accept: Acceptance policy that every finished file is measured against; else as the settings say.
+        on_fail: Done with a dub in which a shot fails: keep and name it, keep the source's picture in such shots, or
+            refuse it; else as the settings say.
 
     Raises: HeterodubError - the manifest, the models or the store; the text says what to do. BatchError - every job
     failed.
     """
-    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
+    dub = {"accept": accept, "on_fail": on_fail}
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign}, dub=dub)
     return _dubbed(read_jobs(manifest), generator, translator, settings, resume)
 
 
@@ -68,6 +74,8 @@ def dub_video(
     workspace: str | None = None,
     config: str | None = None,
     sign: bool | None = None,
+    accept: str | None = None,
+    on_fail: OnFail | None = None,
 ) -> dict[str, Any]:
     """Make the face in one video speak other words.
 
@@ -86,11 +94,15 @@ def dub_video(
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         sign: As of `dub`.
+        accept: Acceptance policy that every finished file is measured against; else as the settings say.
+        on_fail: Done with a dub in which a shot fails: keep and name it, keep the source's picture in such shots, or
+            refuse it; else as the settings say.
 
     Raises: HeterodubError - a file, the models or the store; the text says what to do. BatchError - it could not be
     dubbed; the text says why.
     """
-    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
+    dub = {"accept": accept, "on_fail": on_fail}
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign}, dub=dub)
     looks = {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
     job = job_of({"video": video, "speech": speech, "out": out, **looks})
     check_dub([job], generator, translator, settings)

@@ -9,17 +9,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 from pydantic import Field, field_validator
 
 from .config.sections import Section
+from .limits import Direction
+from .limits import limit_field as _limit
+from .limits import parse_limit as _parse
 from .reasons import ClipReason, Stage
 from .rights import Rights
 from .signals import BY_NAME
 from .toml import read_model
-
-Direction = Literal["min", "max", "max_abs"]
 
 DEFAULT_POLICY: Final = Path(__file__).parent / "policies" / "default.toml"
 
@@ -33,10 +34,6 @@ class _Limits(Section):
         if unknown := [name for name in names if name not in BY_NAME]:
             raise ValueError(f"no such signal: {', '.join(unknown)}; known are {', '.join(BY_NAME)}")
         return names
-
-
-def _limit(why: str, *, low: float | None = None, high: float | None = None) -> Any:
-    return Field(None, description=why, ge=low, le=high, strict=True)  # strict: true and "8" are no numbers
 
 
 class Stage1Limits(_Limits):
@@ -186,13 +183,6 @@ def _rules(stage: Stage, limits: _Limits) -> list[Rule]:
         missing = None if signal in limits.accept_missing else _MISSING_REASON.get(signal, reason)
         rules.append(Rule(stage, field, signal, direction, limit, reason, missing))
     return rules
-
-
-def _parse(field: str) -> tuple[Direction, str]:
-    for direction in ("max_abs", "max", "min"):
-        if field.startswith(direction + "_"):
-            return direction, field.removeprefix(direction + "_")
-    raise ValueError(f"limit {field!r} starts with none of min_, max_, max_abs_")
 
 
 def load_policy(path: str | Path | None = None) -> Policy:

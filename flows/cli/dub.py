@@ -18,7 +18,7 @@ from heterodub.flows.cli.options import (
     text_of,
     write_json,
 )
-from heterodub.schemas.config.choices import KeptSound, Length, Preserve
+from heterodub.schemas.config.choices import KeptSound, Length, OnFail, Preserve
 from heterodub.schemas.errors import BatchError, SettingsError
 from heterodub.tasks.monitoring.streams import complain
 
@@ -93,6 +93,17 @@ def dub(
         bool, typer.Option(help="Skip a manifest's rows that are finished and unchanged; --no-resume dubs them again.")
     ] = True,
     sign: SignOption = None,
+    accept: Annotated[
+        Path | None,
+        typer.Option(help="Acceptance policy that the finished file is measured against; else the default one."),
+    ] = None,
+    on_fail: Annotated[
+        OnFail | None,
+        typer.Option(
+            help="A dub with shots that fail acceptance is kept and named (the default), keeps the source's picture "
+            "in them, or is refused."
+        ),
+    ] = None,
     generator: GeneratorOption = None,
     translator: TranslatorOption = None,
     workspace: WorkspaceOption = None,
@@ -102,18 +113,20 @@ def dub(
     """Make the face in a video speak other words.
 
     Files and names are checked first. Rows of a manifest that cannot be done are named and the others go on. A manifest
-    that is given again resumes; a single video is always dubbed.
+    that is given again resumes; a single video is always dubbed. Every finished file is measured; the verdict and a
+    page lie beside it, and a shot that fails makes the exit code 1.
     """
     configure_environment()
     if manifest is not None:
         if any(argument is not None for argument in (video, speech, out, speech_from, turns, speeches, people)):
             raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
-        summary = _dub_manifest(manifest, generator, translator, workspace, config, resume, sign)
+        measured = text_of(accept), on_fail
+        summary = _dub_manifest(manifest, generator, translator, workspace, config, resume, sign, *measured)
     else:
         job = _job(video, speech, speech_from, turns, out)
         job |= {"speeches": speeches or [], "people": people or [], "keep_sound": keep_sound, "preserve": preserve}
         job |= {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
-        summary = dub_one(job, generator, translator, workspace, config, sign)
+        summary = dub_one(job, generator, translator, workspace, config, sign, text_of(accept), on_fail)
     from heterodub.flows.cli.render.ingest import show_dubbings
 
     for outcome in summary["outcomes"]:
@@ -141,20 +154,24 @@ def dub_one(
     workspace: str | None,
     config: Path | None,
     sign: bool | None = None,
+    accept: str | None = None,
+    on_fail: OnFail | None = None,
 ) -> dict[str, Any]:
-    """Dub one video, given as the fields of a DubJob; returns the summary. sign: None: as the settings say.
+    """Dub one video, given as the fields of a DubJob; returns the summary. sign, accept, on_fail: None: as the settings
+    say.
 
     Raises: HeterodubError - a field, a file, a model or the settings; the text says what to do.
     """
     from heterodub.flows.cli.progress import TerminalProgress
     from heterodub.schemas.config.settings import load_settings
     from heterodub.schemas.endings import ending_of
-    from heterodub.tasks.dubbing.batch import dub_counts, dub_jobs
-    from heterodub.tasks.dubbing.jobs import job_of, summary_of
+    from heterodub.tasks.dubbing.batch import dub_jobs
+    from heterodub.tasks.dubbing.jobs import dub_counts, job_of, summary_of
     from heterodub.tasks.monitoring.run_log import as_step, recording
     from heterodub.tasks.preflight.dubbing import check_dub
 
-    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
+    dub = {"accept": accept, "on_fail": on_fail}
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign}, dub=dub)
     requested = job_of(job)
     check_dub([requested], generator, translator, settings)
 
@@ -178,6 +195,8 @@ def _dub_manifest(
     config: Path | None,
     resume: bool,
     sign: bool | None,
+    accept: str | None,
+    on_fail: OnFail | None,
 ) -> dict[str, Any]:
     from heterodub.tasks.preflight.dubbing import check_manifest
 
@@ -187,7 +206,7 @@ def _dub_manifest(
     from heterodub.flows.dub import dub as run
 
     try:
-        return run_shown(run, *arguments, resume, sign)
+        return run_shown(run, *arguments, resume, sign, accept, on_fail)
     except BatchError as error:
         return error.summary
 

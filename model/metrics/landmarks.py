@@ -71,7 +71,7 @@ def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> L
     predicted_FPXY = np.asarray(predicted_TPXY, np.float64)[tracked_T]
     true_FPXY = np.asarray(true_TPXY, np.float64)[tracked_T]
     frame = FaceFrame.of(true_FPXY)
-    openings = _openings(predicted_FPXY, true_FPXY, frame)
+    both = openings(predicted_FPXY, true_FPXY, frame)
     lips = frame.enter(predicted_FPXY[:, LIPS]), frame.enter(true_FPXY[:, LIPS])
     times_F = np.flatnonzero(tracked_T)
     return LandmarkScores(
@@ -79,8 +79,8 @@ def score_clip(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> L
         nme=_nme(predicted_FPXY, true_FPXY, PREDICTED),
         nme_lips=_nme(predicted_FPXY, true_FPXY, LIPS),
         nme_outline=_nme(predicted_FPXY, true_FPXY, OUTLINE),
-        mouth_opening_corr=_correlation(*openings),
-        mouth_opening_std_ratio=_articulation(*openings),
+        mouth_opening_corr=correlation(*both),
+        mouth_opening_std_ratio=spread_ratio(*both),
         velocity_error=_velocity_error(*lips, times_F),
         jitter=_jitter(*lips, times_F),
     )
@@ -98,11 +98,16 @@ def _require(predicted_TPXY: Floats, true_TPXY: Floats, tracked_T: Flags) -> Non
 def _nme(predicted_FPXY: Floats, true_FPXY: Floats, points: slice | NDArray[np.intp]) -> float | None:
     if not len(true_FPXY):
         return None
+    return float(nme_frames(predicted_FPXY, true_FPXY, points).mean())
+
+
+def nme_frames(predicted_FPXY: Floats, true_FPXY: Floats, points: slice | NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the normalised mean error of some points in each frame (F,): see LandmarkScores.nme."""
     distance_FP = np.linalg.norm(predicted_FPXY[:, points] - true_FPXY[:, points], axis=-1)
-    return float((distance_FP.mean(axis=1) / bounding_diagonal(true_FPXY)).mean())
+    return np.asarray(distance_FP.mean(axis=1) / bounding_diagonal(true_FPXY), np.float64)
 
 
-def _openings(predicted_FPXY: Floats, true_FPXY: Floats, frame: FaceFrame) -> tuple[Floats, Floats]:
+def openings(predicted_FPXY: Floats, true_FPXY: Floats, frame: FaceFrame) -> tuple[Floats, Floats]:
     """Return predicted and true mouth opening (F,), in units of the face frame.
 
     Not in eye distances: a head that turns aside shortens those, and a copied mouth would seem to move. It moved by
@@ -120,7 +125,8 @@ def _motion(opening_F: Floats) -> float | None:
     return spread if spread >= LEAST_MOTION else None
 
 
-def _correlation(predicted_F: Floats, true_F: Floats) -> float | None:
+def correlation(predicted_F: Floats, true_F: Floats) -> float | None:
+    """Return the Pearson correlation of two openings (F,); None where one stands still or frames are too few."""
     true, predicted = _motion(true_F), _motion(predicted_F)
     if true is None or predicted is None:
         return None
@@ -128,7 +134,8 @@ def _correlation(predicted_F: Floats, true_F: Floats) -> float | None:
     return float(np.clip(covariance / (predicted * true), -1, 1))  # rounding may leave the range
 
 
-def _articulation(predicted_F: Floats, true_F: Floats) -> float | None:
+def spread_ratio(predicted_F: Floats, true_F: Floats) -> float | None:
+    """Return the standard deviation of an opening (F,) over that of the true one; None where that stands still."""
     true = _motion(true_F)
     return None if true is None else float(predicted_F.std()) / true
 

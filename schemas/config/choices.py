@@ -24,3 +24,8 @@ picture: as long as the picture. Longer speech is cut off; after shorter speech 
 speech: as long as the speech. A longer picture is cut off; the last picture of a shorter one stands, its mouth moving.
 loop: as long as the speech. A longer picture is cut off; a shorter one begins again from its first frame.
 """
+
+OnFail = Literal["keep", "keep-source", "refuse"]
+"""Done with a dub in which a shot fails acceptance: kept and named; kept, with the source's picture in such shots; not
+written.
+"""

@@ -1,10 +1,11 @@
 """Settings of dubbing, and the record of one job."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .choices import KeptSound, Length, Preserve
+from .choices import KeptSound, Length, OnFail, Preserve
 from .sections import Address, Section
 
 OUTPUT_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -52,6 +53,12 @@ class DubSettings(Section):
     )
     kept_film_mib: float = Field(
         64, ge=0, description="films up to this size are kept in MLflow with the run of a dubbing flow; 0: none"
+    )
+    measure: bool = Field(True, description="measure every finished file, and hold it against the acceptance policy")
+    accept: Path | None = Field(None, description="acceptance policy file; without one, the default policy")
+    on_fail: OnFail = Field(
+        "keep",
+        description="a dub with shots that fail is kept and named, keeps the source's picture in them, or is refused",
     )
     sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
 

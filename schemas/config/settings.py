@@ -182,9 +182,14 @@ class Settings(Section):
 
     def rooted(self) -> Self:
         """Return the settings with absolute paths, for workers of a cluster, each with its own working folder."""
-        slots = {name: path and path.expanduser().absolute() for name, path in self.weights}
         root = self.workspace if "://" in self.workspace else str(Path(self.workspace).expanduser().absolute())
-        return self.model_copy(update={"workspace": root, "weights": WeightSettings(**slots)})
+        sections = {name: _rooted(section) for name, section in self if isinstance(section, Section)}
+        return self.model_copy(update={"workspace": root, **sections})
+
+
+def _rooted(section: Section) -> Section:
+    paths = {name: path.expanduser().absolute() for name, path in section if isinstance(path, Path)}
+    return section.model_copy(update=paths) if paths else section
 
 
 class _Sources(BaseSettings, Settings):

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from heterodub.model.files import clear_partials, copy_untrusted
+from heterodub.schemas.acceptance import AcceptancePolicy, load_acceptance_policy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError
+from heterodub.tasks.acceptance.reports import AcceptedDub, publish_reports, refusal_of
 from heterodub.tasks.dubbing.job_faults import find_faults
 from heterodub.tasks.dubbing.jobs import Dubbed, DubResult, ModelPaths, inputs_of, local_inputs, readable
 from heterodub.tasks.dubbing.resume import finished, record_finished
@@ -26,7 +28,6 @@ from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.ingestion.sandbox import Sandbox
 from heterodub.tasks.monitoring.progress import ProgressSink, TitledSink
-from heterodub.tasks.monitoring.run_log import Counts
 from heterodub.tasks.provenance.certificate import Signer, open_signer
 from heterodub.tasks.provenance.manifest import DubRecord
 from heterodub.tasks.stores.workspace import Workspace
@@ -117,16 +118,26 @@ class Dubber:
             return None
         return key
 
-    def dub(self, job: DubJob, paths: ModelPaths, progress: ProgressSink, signer: Signer | None = None) -> Dubbed:
-        """Dub a job's video, sign it, and put the output under its name.
+    def dub(
+        self,
+        job: DubJob,
+        paths: ModelPaths,
+        policy: AcceptancePolicy | None,
+        progress: ProgressSink,
+        signer: Signer | None = None,
+    ) -> Dubbed:
+        """Dub a job's video, measure it against a policy, sign it, and put the output under its name.
 
-        Raises: as dub.dub, and as Decoder.run. SigningError - it cannot be signed. OSError - there is no room for it.
+        Raises: as dub.dub, and as Decoder.run. DubbingError - the policy refuses it. SigningError - it cannot be
+        signed. OSError - there is no room for it.
         """
         rendered = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
-        dubbed: Dubbed = self.ask(
-            _WORK, job, paths, self._settings, rendered, progress=progress, media=inputs_of(job), returns=Dubbed
-        )
-        dubbed = replace(dubbed, out=job.out, notes=(*paths.notes, *dubbed.notes))
+        request = (_WORK, job, paths, self._settings, rendered, policy)
+        accepted: AcceptedDub = self.ask(*request, progress=progress, media=inputs_of(job), returns=AcceptedDub)
+        dubbed = replace(accepted.dubbed, out=job.out, notes=(*paths.notes, *accepted.dubbed.notes))
+        publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
+        if refusal := refusal_of(dubbed):
+            raise DubbingError(f"{job.video}: {refusal}")
         if signer is not None:
             progress.phase("sign", None)
             record = self._ask_outside(_RECORD, job, paths, dubbed, self._settings, returns=DubRecord)
@@ -193,7 +204,7 @@ def dub_jobs(
     elsewhere: works on several jobs in place of this process's child.
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, SigningError - before the first job.
-    DubbingError - opening the models killed the child.
+    SettingsError - the acceptance policy cannot be read. DubbingError - opening the models killed the child.
     """
     with open_dubber(settings, generator, translator, any(job.finetune is not None for job in jobs)) as dubber:
         return dub_by(dubber, jobs, generator, translator, settings, progress, resume, elsewhere)
@@ -219,6 +230,7 @@ def dub_by(
     left = [place for place in range(len(jobs)) if place not in results]
     signer = open_signer(settings.provenance)
     if left:
+        policy = load_acceptance_policy(settings.dub.accept) if settings.dub.measure else None
         paths = dubber.find(generator, translator)
         keys = {place: dubber.key(jobs[place], paths) for place in left}
         results |= _finished(jobs, keys) if resume else {}
@@ -228,7 +240,9 @@ def dub_by(
     if elsewhere is not None and len(left) > 1:
         done = elsewhere({place: jobs[place] for place in left}, paths, progress)
     else:
-        works = (partial(dubber.dub, jobs[place], paths, titled(progress, jobs, place), signer) for place in left)
+        works = (
+            partial(dubber.dub, jobs[place], paths, policy, titled(progress, jobs, place), signer) for place in left
+        )
         done = ((place, outcome_of(jobs[place], work)) for place, work in zip(left, works, strict=True))
     for place, outcome in done:
         results[place] = _result(jobs[place], outcome, keys[place])
@@ -275,9 +289,3 @@ def _result(job: DubJob, outcome: Outcome, key: str | None) -> DubResult:
     if key is not None:
         record_finished(Path(job.out), key, dubbed)
     return DubResult(job, dubbed, None)
-
-
-def dub_counts(jobs: Sequence[Mapping[str, Any]]) -> Counts:
-    """Count files, seconds of dubbed media and errors of jobs for `metrics`, from their summaries."""
-    seconds = sum(job.get("seconds", 0.0) for job in jobs if not job["skipped"])
-    return Counts(files=len(jobs), media_s=seconds, errors=sum(job["error"] is not None for job in jobs))

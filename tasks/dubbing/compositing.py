@@ -88,7 +88,7 @@ def composite(
             return _path(segment, appearance_of(segment.face))
 
     compositor = _Compositor(look, Canvas(look), translator, appearance_of, path_of, chunk_frames, monitor)
-    with closing(ahead(_source_pictures(film, timeline, monitor))) as source:
+    with closing(ahead(source_pictures(film, timeline, monitor))) as source:
         pictures, waiting = _Pictures(source), deque(segments)
         shown: list[tuple[Segment, Iterator[Layer | None]]] = []
         for frame in range(timeline.frames):
@@ -127,7 +127,7 @@ class _Pictures:
         return picture
 
 
-def _source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor) -> Generator[SourcePicture]:
+def source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor) -> Generator[SourcePicture]:
     """Yield the source picture of each output frame; a picture that begins again is decoded again."""
     pictures = monitor.over("decode", film.pictures())
     picture = next(pictures)

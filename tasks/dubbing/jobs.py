@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from heterodub.schemas.acceptance import Acceptance
 from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubJob
 from heterodub.schemas.display import message_of
 from heterodub.schemas.endings import ending_of_jobs, with_ending
@@ -22,6 +23,7 @@ from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from heterodub.schemas.toml import describe
 from heterodub.tasks.dubbing.turns import place_of, read_turns, speech_files
 from heterodub.tasks.media.paths import local_path, path_to_uri
+from heterodub.tasks.monitoring.run_log import Counts
 
 _PATHS: Final = ("video", "speech", "out", "appearance_from", "turns")
 
@@ -50,7 +52,8 @@ class ModelPaths:
 class Dubbed:
     """Result of a dubbing. covered: frames left as they are since something lies over the mouth; also passed through.
     kept: frames whose packets are the source's own. seconds_by: seconds by kernel. speech_cut_s: seconds of speech that
-    did not fit at the end. notes: remarks for people. signed_by: name of the signer; None: not signed.
+    did not fit at the end. notes: remarks for people. signed_by: name of the signer; None: not signed. acceptance:
+    verdict on the file; None: it was not measured.
     """
 
     out: str
@@ -66,6 +69,7 @@ class Dubbed:
     speech_cut_s: float = 0.0
     notes: tuple[str, ...] = ()
     signed_by: str | None = None
+    acceptance: Acceptance | None = None
 
     @property
     def passed_through(self) -> int:
@@ -80,6 +84,7 @@ class Dubbed:
             "realtime_factor": round(self.seconds / self.took_s, 3),
             "seconds_by": {kernel: round(spent, 3) for kernel, spent in self.seconds_by.items()},
             "notes": list(self.notes),
+            "acceptance": None if self.acceptance is None else self.acceptance.summary(),
         }
 
 
@@ -101,10 +106,18 @@ class DubResult:
 
 
 def summary_of(jobs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Summarise all jobs, from their summaries."""
+    """Summarise all jobs, from their summaries. not_accepted: jobs whose file is there and has a shot that failed."""
     failed, skipped = sum(job["error"] is not None for job in jobs), sum(job["skipped"] for job in jobs)
     counts = {"jobs": len(jobs), "dubbed": len(jobs) - failed - skipped, "skipped": skipped, "failed": failed}
-    return with_ending({**counts, "outcomes": list(jobs)}, ending_of_jobs(len(jobs) - failed, failed))
+    not_accepted = sum((job.get("acceptance") or {}).get("state", "accepted") != "accepted" for job in jobs)
+    ending = ending_of_jobs(len(jobs) - failed, failed + not_accepted)
+    return with_ending({**counts, "not_accepted": not_accepted, "outcomes": list(jobs)}, ending)
+
+
+def dub_counts(jobs: Sequence[Mapping[str, Any]]) -> Counts:
+    """Count files, seconds of dubbed media and errors of jobs for `metrics`, from their summaries."""
+    seconds = sum(job.get("seconds", 0.0) for job in jobs if not job["skipped"])
+    return Counts(files=len(jobs), media_s=seconds, errors=sum(job["error"] is not None for job in jobs))
 
 
 def job_of(fields: Mapping[str, Any]) -> DubJob:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from heterodub.model.checksums import file_hash
 from heterodub.model.files import write_atomic
+from heterodub.schemas.acceptance import load_acceptance_policy
 from heterodub.schemas.cards import CARD, DISCRIMINATORS, WEIGHTS
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
@@ -23,10 +24,11 @@ from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_vers
 from heterodub.tasks.media.paths import content_of, fingerprint, open_regular
 from heterodub.tasks.provenance.certificate import certificate_hash
 
-_MOST_BYTES: Final = 1 << 20
+_MOST_BYTES: Final = 16 << 20
+"""Of a record: its verdict has 700 bytes for each shot of a film."""
 
-_SPEED: Final = {"silence_s", "chunk_frames", "kept_film_mib", "workers"}
-"""Settings of dubbing that change no picture."""
+_SPEED: Final = {"silence_s", "chunk_frames", "kept_film_mib", "workers", "accept"}
+"""Settings of dubbing that change no picture, and the name of a policy whose content counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
     what the job asks for, the settings of dubbing, the certificate that signs and the version of heterodub. Files on
     other machines are fetched.
 
-    Raises: MediaRefusedError - an input cannot be read. OSError - a model or the certificate cannot.
+    Raises: MediaRefusedError - an input cannot be read. OSError - a model or the certificate cannot. SettingsError -
+    the policy cannot.
     """
     settings = Settings.model_validate(settings.model_dump())  # a default of 25 is 25.0, as where it is written down
     folders = [folder for folder in (models.generator, models.translator) if folder is not None]
@@ -67,6 +70,7 @@ def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
             sections,
         ],
         "signed": certificate_hash(settings.provenance),
+        "acceptance": load_acceptance_policy(settings.dub.accept).hash if settings.dub.measure else None,
         "version": own_version(),
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

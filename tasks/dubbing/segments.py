@@ -74,7 +74,8 @@ class FaceLine:
 class Segment:
     """Consecutive output frames that show one face. rows_N: number of each frame's picture within the track.
 
-    shown_N: share of the dubbing that shows in each frame, 0..1. smoothing: low-passes of the landmarks.
+    shown_N: share of the dubbing that shows in each frame, 0..1. smoothing: low-passes of the landmarks. is_shown: False
+    where the source's picture stays, since the dub failed.
     """
 
     face: Face
@@ -84,6 +85,7 @@ class Segment:
     shown_N: NDArray[np.float32]
     spoken: Spoken
     smoothing: Smoothing
+    is_shown: bool = True
 
     @property
     def stop(self) -> int:
@@ -96,7 +98,7 @@ class Segment:
 
     def strength(self, frame: int) -> float:
         """Share of the dubbing that shows in a frame, 0..1."""
-        return float(self.shown_N[frame])
+        return float(self.shown_N[frame]) if self.is_shown else 0.0
 
     def landmarks(self, frames: slice) -> MouthTargets:
         """Landmarks of some frames: as measured and as wanted."""

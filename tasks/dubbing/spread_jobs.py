@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from heterodub.schemas.acceptance import AcceptancePolicy, load_acceptance_policy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
@@ -34,7 +35,7 @@ class _Kept(threading.local):
     def __init__(self) -> None:
         self.stack = ExitStack()
         self.asked: object = None
-        self.opened: tuple[Dubber, ModelPaths, Signer | None] | None = None
+        self.opened: tuple[Dubber, ModelPaths, AcceptancePolicy | None, Signer | None] | None = None
 
 
 _KEPT: Final = _Kept()
@@ -115,6 +116,7 @@ def _dubbed(
         if paths.names != names:
             raise DubbingError(f"a worker finds {' and '.join(paths.names)} in place of {' and '.join(names)}")
         dubber.open(paths)
-        _KEPT.opened = dubber, paths, open_signer(settings.provenance)
-    dubber, paths, signer = _KEPT.opened
-    return dubber.dub(job, paths, ProgressSink(), signer)
+        policy = load_acceptance_policy(settings.dub.accept) if settings.dub.measure else None
+        _KEPT.opened = dubber, paths, policy, open_signer(settings.provenance)
+    dubber, paths, policy, signer = _KEPT.opened
+    return dubber.dub(job, paths, policy, ProgressSink(), signer)

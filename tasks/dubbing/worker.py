@@ -4,11 +4,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from heterodub.schemas.acceptance import AcceptancePolicy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.dubbing.dub import dub
-from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths
+from heterodub.tasks.acceptance.accept import dub_accepted
+from heterodub.tasks.acceptance.reports import AcceptedDub
+from heterodub.tasks.dubbing.jobs import ModelPaths
 from heterodub.tasks.dubbing.models import Models, open_models
 from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
 from heterodub.tasks.ingestion.child import announce
@@ -27,13 +29,15 @@ def open_both(paths: ModelPaths, settings: Settings) -> None:
     opened(paths, settings)
 
 
-def work_on(job: DubJob, paths: ModelPaths, settings: Settings, rendered: Path) -> Dubbed:
-    """Dub one video, into the file `rendered`.
+def work_on(
+    job: DubJob, paths: ModelPaths, settings: Settings, rendered: Path, policy: AcceptancePolicy | None
+) -> AcceptedDub:  # fmt: skip
+    """Dub one video, into the file `rendered`, and measure it against a policy.
 
-    Raises: as dub.
+    Raises: as dub_accepted.
     """
     models, backend = opened(paths, settings)
-    return dub(job, models, backend, settings, Announcer(), rendered)
+    return dub_accepted(job, models, backend, settings, Announcer(), rendered, policy)
 
 
 @cache

@@ -16,7 +16,6 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.dubbing.faces import nth_face
 from heterodub.model.dubbing.timing import OutputTimeline, at_times
 from heterodub.model.evaluation.generator import SYNC, reference_frames
 from heterodub.model.evaluation.sync_windows import SyncClip
@@ -31,15 +30,14 @@ from heterodub.model.metrics.report import Report, ReportSpec, make_report
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.endings import ending_of_jobs, with_ending
-from heterodub.schemas.errors import DubbingError, HeterodubError
+from heterodub.schemas.errors import HeterodubError
+from heterodub.tasks.acceptance.finished_frames import finished_frames
 from heterodub.tasks.dubbing.dub import DubPlan, open_inputs, open_speech, plan_dub, render
-from heterodub.tasks.dubbing.face_tracking import follow
 from heterodub.tasks.dubbing.jobs import readable
 from heterodub.tasks.dubbing.models import Models
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.segments import Segment
 from heterodub.tasks.faces.backend import LandmarkBackend
-from heterodub.tasks.media.canvas import Canvas
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.monitoring.progress import ProgressSink
@@ -215,21 +213,14 @@ def _detect(
 
     Raises: DubbingError - the file has other frames than the dubbing. MediaRefusedError - it cannot be read.
     """
-    clips = evaluator.settings.clips
-    followed = follow(film, Canvas(film.look()), evaluator.backend, clips, 1, PassMonitor())
-    if len(followed.ticks_S) != timeline.frames:
-        raise DubbingError(
-            f"{film.path} has {len(followed.ticks_S)} frames where the job gives {timeline.frames}: it was made of "
-            f"another video, speech or length"
-        )
     points = part.face.track.points_TPXY[part.rows_N].copy()
-    is_detected = np.zeros(timeline.frames, bool)
-    for track in nth_face(followed.tracks, 1):
-        low, high = max(track.first, part.first), min(track.stop, part.stop)
-        if high > low:
-            points[low - part.first : high - part.first] = track.points_TPXY[low - track.first : high - track.first]
-            is_detected[low:high] = track.tracked_T[low - track.first : high - track.first]
-    return points, is_detected[part.first : part.stop]
+    is_detected = np.zeros(len(points), bool)
+    frames = finished_frames(film, [part], timeline, evaluator.backend, evaluator.settings.clips, PassMonitor())
+    for frame in frames:
+        found = frame.found.get(part)
+        if found is not None:
+            points[frame.number - part.first], is_detected[frame.number - part.first] = found, True
+    return points, is_detected
 
 
 def _sync(

@@ -34,7 +34,7 @@ def read_jobs(manifest: str) -> list[DubJob]:
 
 
 @task(cache_policy=NO_CACHE)
-@as_step("dub", batch.dub_counts)
+@as_step("dub", jobs.dub_counts)
 def dub_jobs(
     jobs: Sequence[DubJob], generator: str | None, translator: str | None, settings: Settings, resume: bool
 ) -> list[dict[str, Any]]:

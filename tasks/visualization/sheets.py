@@ -14,7 +14,8 @@ from heterodub.model.features.arrays import Floats, Pictures, evenly_spaced
 from heterodub.model.stage2 import mask
 
 from .charts import GIVEN, GIVEN_RGB, MOVED, PREDICTED_RGB
-from .film import draw_boundaries, write_video
+from .film import draw_boundaries
+from .video_writer import write_video
 
 _HEAD_PX: Final = 16
 Columns = dict[str, Pictures]

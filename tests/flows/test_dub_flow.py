@@ -28,7 +28,7 @@ def place(tmp_path_factory):
     save_model(folder / "generator", LandmarkGenerator(shape), card)
     write_head(folder / "head.mp4", 0, 12)
     write_head(folder / "other.mp4", 1, 25)
-    (folder / "short.toml").write_text("[dub]\nwarp_px = 64\npreset = 'ultrafast'\n")
+    (folder / "short.toml").write_text("[dub]\nwarp_px = 64\npreset = 'ultrafast'\nmeasure = false\n")
     (folder / "footage").mkdir()
     (folder / "footage" / "it CRASHES.mp4").write_bytes((folder / "head.mp4").read_bytes())
     videos = ("head.mp4", "none.mp4", "footage/it CRASHES.mp4", "head.mp4")

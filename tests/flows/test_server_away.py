@@ -29,6 +29,7 @@ SHORT = """
 [dub]
 warp_px = 64
 preset = 'ultrafast'
+measure = false
 [stage1]
 preset = 'tiny'
 sync_steps = 20

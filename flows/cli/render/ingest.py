@@ -90,12 +90,21 @@ def show_dubbings(summary: dict[str, Any]) -> None:
                 ("pictures by", outcome["translator"]),
                 ("signed by", outcome["signed_by"] or "nobody"),
                 ("where the time went", "  ".join(f"{kernel} {seconds:.1f} s" for kernel, seconds in spent)),
+                ("acceptance", _accepted(outcome["acceptance"])),
                 *(("note", note) for note in outcome["notes"]),
             ]
         )
     if summary["jobs"] > 1:
-        counts = ", ".join(f"{summary[name]} {name}" for name in ("dubbed", "skipped", "failed"))
-        print(f"{counted(summary['jobs'], 'job')}: {counts}")
+        counts = ", ".join(f"{summary[name]} {name}" for name in ("dubbed", "skipped", "failed", "not_accepted"))
+        print(f"{counted(summary['jobs'], 'job')}: {counts}".replace("_", " "))
+
+
+def _accepted(acceptance: dict[str, Any] | None) -> str:
+    """Verdict on a file in a few words."""
+    if acceptance is None:
+        return "not measured"
+    state, failed, shots = acceptance["state"].replace("_", " "), len(acceptance["failed"]), acceptance["shots"]
+    return f"{state}: {failed} of {counted(shots, 'shot')} failed {acceptance['policy']}"
 
 
 def show_retraining(summary: dict[str, Any]) -> None:

@@ -29,7 +29,8 @@ def backend():
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    return Settings(dub={"warp_px": 64, "preset": "ultrafast", "references": 3, "chunk_frames": 4})
+    dub = {"warp_px": 64, "preset": "ultrafast", "references": 3, "chunk_frames": 4}
+    return Settings(dub={**dub, "measure": False})  # measured in tests/tasks/acceptance
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from heterodub.tasks.inspect.demo_page import write_demo_page
-from heterodub.tasks.visualization.film import write_video
+from heterodub.tasks.visualization.video_writer import write_video
 from tests.browser import PHONE, needs_browser, opened, overflow, until
 from tests.tasks.inspect.test_demo_page import MODEL
 

@@ -8,8 +8,7 @@ from heterodub.flows.cli.options import print_result
 from heterodub.flows.cli.render.status import show_status
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.endings import ENDINGS, ending_of, ending_of_jobs, with_ending
-from heterodub.tasks.dubbing.batch import dub_counts
-from heterodub.tasks.dubbing.jobs import summary_of
+from heterodub.tasks.dubbing.jobs import dub_counts, summary_of
 from heterodub.tasks.inspect.status import status
 from heterodub.tasks.monitoring.run_log import as_step, recorded, recording
 from heterodub.tasks.monitoring.runs import runs
@@ -34,6 +33,7 @@ def test_batch_state_follows_its_jobs(done, left, ending):
         "dubbed": done,
         "skipped": 0,
         "failed": left,
+        "not_accepted": 0,
         "outcomes": [],
         "state": ending,
     }

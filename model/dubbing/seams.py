@@ -1,0 +1,86 @@
+"""Steps along the border of a dubbed mouth, from finished crops and the source's: what a viewer sees as a patch.
+
+Both are taken on the change (dub minus source), since the picture's own edges and shades are in both.
+
+Shape suffix legend: N = frames, S = side of a crop in pixels, Q = side of the coarse raster, P = 216 points, XY = 2
+coordinates in crop pixels.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from heterodub.model.dubbing.blending import COARSE, star
+from heterodub.model.features.arrays import Floats, Pictures
+
+_BAND: Final = (0.1, 0.9)
+"""Of the mask: the skin over which a dub fades in. Speech moves it little."""
+
+_BORDER: Final = 0.35
+"""The mask up to here, and two places outside of it, are where an edge would show."""
+
+_STEEP: Final = 90
+"""Percentile of the steps along the border that counts: an edge need not go all the way round."""
+
+_HELD: Final = 4
+"""Frames for which one mask serves: within them a face moves less than a place of the raster."""
+
+_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeamScores:
+    """Steps of each frame (N,), levels of 255. seam: change of luma between neighbouring places (4 pixels of the crop)
+    along the border. colour_step: length of the mean change of colour over the skin within it. flicker: mean size of
+    that skin's change of luma against the frame before; NaN in the first frame.
+    """
+
+    seam_N: NDArray[np.float64]
+    colour_step_N: NDArray[np.float64]
+    flicker_N: NDArray[np.float64]
+
+
+def seam_scores(
+    dubbed_NSS3: Pictures, source_NSS3: Pictures, source_NPXY: Floats, wanted_NPXY: Floats
+) -> SeamScores:  # fmt: skip
+    """Measure the border of each frame. Landmarks (N, 216, 2): of the source, and as they were wanted.
+
+    Raises: ValueError - eyes on one place.
+    """
+    side = dubbed_NSS3.shape[1]
+    change_NQQ3 = _pooled(dubbed_NSS3) - _pooled(source_NSS3)
+    luma_NQQ = change_NQQ3 @ _LUMA
+    seams, steps, flickers = [], [], [np.nan]
+    shown: NDArray[np.float32] = np.zeros(0, np.float32)
+    band: NDArray[np.bool_] = np.zeros(0, bool)
+    for number, (change, luma) in enumerate(zip(change_NQQ3, luma_NQQ, strict=True)):
+        if number % _HELD == 0:
+            shown = star(source_NPXY[number], wanted_NPXY[number], side)
+            band = (shown > _BAND[0]) & (shown < _BAND[1])
+        seams.append(_steepness(luma, shown))
+        steps.append(float(np.linalg.norm(change[band].mean(axis=0))) if band.any() else 0.0)
+        if number:
+            flickers.append(float(np.abs(luma - luma_NQQ[number - 1])[band].mean()) if band.any() else 0.0)
+    return SeamScores(np.array(seams), np.array(steps), np.array(flickers))
+
+
+def _pooled(pictures_NSS3: Pictures) -> NDArray[np.float32]:
+    """Return the means of crops over the places of the raster, (N, Q, Q, 3)."""
+    channels = torch.from_numpy(pictures_NSS3).permute(0, 3, 1, 2).float()
+    return np.asarray(functional.avg_pool2d(channels, COARSE).permute(0, 2, 3, 1).numpy())
+
+
+def _steepness(change_QQ: Floats, shown_QQ: Floats) -> float:
+    around = _grown(_grown(shown_QQ > 0)) & (shown_QQ < _BORDER)
+    down, across = np.gradient(change_QQ)
+    steps = np.hypot(down, across)[around]
+    return float(np.percentile(steps, _STEEP)) if len(steps) else 0.0
+
+
+def _grown(flags_QQ: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    padded = np.pad(flags_QQ, 1)
+    return np.asarray(padded[:-2, 1:-1] | padded[2:, 1:-1] | padded[1:-1, :-2] | padded[1:-1, 2:] | flags_QQ)

@@ -1,0 +1,1 @@
+"""Acceptance of finished dubs: measures of every shot, the verdict of a policy, and what becomes of failed shots."""

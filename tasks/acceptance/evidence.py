@@ -1,0 +1,100 @@
+"""Evidence behind a verdict, for its page: curves of each shot, stills of those that failed, and a small film."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from heterodub.model.features.arrays import Rgb, evenly_spaced
+from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
+from heterodub.schemas.acceptance import ShotEvidence, ShotVerdict
+from heterodub.tasks.acceptance.measure import FilmMeter, FramePair, MeasuredShot
+from heterodub.tasks.media.speech import SpeechSource
+
+CURVES: Final = ("opening", "wanted", "source", "seam", "colour_step", "flicker", "silent")
+
+_POINTS: Final = 20_000
+_FEWEST, _MOST = 20, 600
+"""Points of all curves' times together, and of a shot's at least and at most: a page is read by people."""
+
+_STILLS: Final = 60
+"""Stills on a page at most."""
+
+_HIGH_PX: Final = 240
+_CRF, _KBIT_S = 30, 500
+"""Height of the small film's pictures, its quality, and most that a second of it takes."""
+
+
+def evidence_of(shots: Sequence[MeasuredShot], verdicts: Sequence[ShotVerdict]) -> tuple[ShotEvidence, ...]:
+    """Return the evidence of every shot."""
+    points = int(np.clip(_POINTS // max(1, len(shots)), _FEWEST, _MOST))
+    left = _STILLS
+    collected = []
+    for shot, verdict in zip(shots, verdicts, strict=True):
+        stills = _stills(shot, verdict, left)
+        left -= len(stills)
+        collected.append(ShotEvidence(_curves(shot, points), stills))
+    return tuple(collected)
+
+
+def _curves(shot: MeasuredShot, points: int) -> dict[str, list[float | None]]:
+    rows = evenly_spaced(len(shot.frames.time_s), points)
+    columns = {"time_s": np.array(shot.frames.time_s), **{name: shot.frames.array(name) for name in CURVES}}
+    return {
+        name: [None if np.isnan(value) else round(float(value), 4) for value in values[rows]]
+        for name, values in columns.items()
+    }
+
+
+def _stills(shot: MeasuredShot, verdict: ShotVerdict, most: int) -> dict[str, bytes]:
+    """Stills of the limits that a shot breaks; where a measure has no frame, the one with the lips furthest off."""
+    stills: dict[str, bytes] = {}
+    for broken in verdict.broken:
+        name = broken.measure if broken.measure in shot.stills else "nme_lips"
+        if name in shot.stills and len(stills) < most:
+            stills[name] = shot.stills[name]
+    return stills
+
+
+def write_small_film(path: Path, meter: FilmMeter, sound: SpeechSource, length_s: float) -> None:
+    """Measure a file, and meanwhile write a small film of it: source and dub side by side, with the file's sound.
+
+    Raises: as FilmMeter.pairs; av.error.FFmpegError, OSError - it cannot be written.
+    """
+    from heterodub.tasks.visualization.video_writer import write_video
+
+    frames = max(1, round(length_s / frame_to_second(1)))
+    samples = np.memmap(path.with_suffix(".sound"), np.float32, "w+", shape=(frames * SAMPLES_PER_FRAME,))
+    for first in range(0, frames, 1500):
+        part = slice(frame_to_sample(first), frame_to_sample(min(frames, first + 1500)))
+        samples[part] = sound.samples(part.start, part.stop - part.start)
+    try:
+        with closing(meter.pairs()) as pairs:
+            write_video(path, _at_25_fps(pairs, frames), _CRF, _KBIT_S, samples)
+    finally:
+        del samples
+        path.with_suffix(".sound").unlink()
+
+
+def _at_25_fps(pairs: Generator[FramePair], frames: int) -> Iterator[Rgb]:
+    """Yield `frames` pictures, one each 40 ms: the last pair that has begun by then. All pairs are taken."""
+    shown, last = 0, next(pairs)
+    for pair in pairs:
+        while shown < frames and frame_to_second(shown) < pair.time_s - 1e-6:
+            yield _side_by_side(last)
+            shown += 1
+        last = pair
+    for _ in range(shown, frames):
+        yield _side_by_side(last)
+
+
+def _side_by_side(pair: FramePair) -> Rgb:
+    height, width = pair.dubbed.shape[:2]
+    wide = max(2, round(width * _HIGH_PX / height / 2) * 2)
+    both = [
+        cv2.resize(picture, (wide, _HIGH_PX), interpolation=cv2.INTER_AREA) for picture in (pair.source, pair.dubbed)
+    ]
+    return np.concatenate(both, axis=1)

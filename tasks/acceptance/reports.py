@@ -1,0 +1,100 @@
+"""Reports of acceptance beside a finished file: the verdict as JSON, and a page for people.
+
+Written outside of the sandbox, from numbers and pictures that a child has sent. Imports no decoder.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from heterodub.model.files import copy_untrusted, write_atomic
+from heterodub.schemas.acceptance import Acceptance, ShotEvidence, ShotVerdict
+from heterodub.tasks.acceptance.page import acceptance_page
+from heterodub.tasks.dubbing.jobs import Dubbed
+
+_EMBEDDED_BYTES: Final = 24 << 20
+"""A small film up to this size, some six minutes, is in its page; a larger one lies beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedDub:
+    """A rendered file that was measured, and the evidence for its page, by shot."""
+
+    dubbed: Dubbed
+    evidence: tuple[ShotEvidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReportNames:
+    """Files of a report beside an output."""
+
+    verdict: Path
+    page: Path
+    film: Path
+
+
+def report_names(out: Path) -> ReportNames:
+    """Return the names of an output's reports."""
+    verdict, page, film = (out.with_name(f"{out.name}.acceptance.{ending}") for ending in ("json", "html", "mp4"))
+    return ReportNames(verdict, page, film)
+
+
+def small_film_of(rendered: Path) -> Path:
+    """Return the name of the small film beside a rendered file."""
+    return rendered.with_name("side-by-side.mp4")
+
+
+def publish_reports(out: Path, dubbed: Dubbed, evidence: Sequence[ShotEvidence], rendered: Path) -> None:
+    """Write the reports of a file that is going to be `out`; of one that was not measured, remove earlier ones.
+
+    Raises: OSError - there is no room, or the child made something else of the small film.
+    """
+    names = report_names(out)
+    names.film.unlink(missing_ok=True)
+    if dubbed.acceptance is None:
+        names.verdict.unlink(missing_ok=True)
+        names.page.unlink(missing_ok=True)
+        return
+    write_atomic(names.verdict, json.dumps(verdict_tree(out, dubbed.acceptance), indent=1) + "\n")
+    copy_untrusted(small_film_of(rendered), names.film)
+    film = names.film.read_bytes() if names.film.stat().st_size <= _EMBEDDED_BYTES else names.film.name
+    write_atomic(names.page, acceptance_page(out.name, dubbed, evidence, film))
+    if isinstance(film, bytes):
+        names.film.unlink()
+
+
+def verdict_tree(out: Path, acceptance: Acceptance) -> dict[str, Any]:
+    """Return the whole verdict ready for JSON: every measure of every shot, with the causes of missing ones."""
+    return {
+        "file": out.name,
+        "state": acceptance.state,
+        "policy": acceptance.policy,
+        "on_fail": acceptance.on_fail,
+        "passed_through": round(acceptance.passed_through, 5),
+        "measure_cpu_s": round(acceptance.cpu_s, 3),
+        "shots": [_shot(verdict) for verdict in acceptance.shots],
+    }
+
+
+def _shot(verdict: ShotVerdict) -> dict[str, Any]:
+    shot = verdict.measures
+    return {
+        "shot": shot.shot + 1,
+        "state": verdict.state,
+        "start_s": round(shot.start_s, 3),
+        "end_s": round(shot.end_s, 3),
+        "frames": shot.frames,
+        "measures": {name: None if value is None else round(value, 5) for name, value in shot.values.items()},
+        "not_measured": {name: cause.value for name, cause in shot.missing.items()},
+        "broken": [asdict(broken) for broken in verdict.broken],
+    }
+
+
+def refusal_of(dubbed: Dubbed) -> str | None:
+    """Say why a file is not to be published; None if it is."""
+    acceptance = dubbed.acceptance
+    if acceptance is None or acceptance.on_fail != "refuse" or acceptance.state != "failed":
+        return None
+    return "refused: " + "; ".join(acceptance.lines())
