@@ -9,7 +9,7 @@ from .ledger_tables import AUDITED_FILES, BENCHMARKS, METRICS, PROMOTIONS, RELEA
 from .signals import SIGNALS
 from .table_fields import FLAG, INT, REAL, TEXT, field
 
-LAYOUT_VERSION: Final = 7
+LAYOUT_VERSION: Final = 8
 """Version of the table layout; a workspace of another version is refused, never half-read. `heterodub migrate` changes
 an older one: raise it together with a step in tasks/stores/migration.py."""
 
@@ -171,6 +171,21 @@ STAGE2: Final = pa.schema(
     ]
 )
 
+_EMBEDDING = pa.list_(pa.float32())
+
+EMBEDDINGS: Final = pa.schema(
+    [
+        *_OF_A_CLIP,
+        field("face", _EMBEDDING, "128 numbers of a face recogniser, the mean over some frames", null=True),
+        field("face_frames", pa.list_(INT), "the frames it is the mean of, from the clip's first", unit="frames"),
+        field("face_version", TEXT, "face recogniser that made it", null=True),
+        field("voice", _EMBEDDING, "256 numbers of a voice recogniser, of unit length", null=True),
+        field("voice_s", REAL, "seconds of the clip's own speech that it was made from", unit="s"),
+        field("voice_version", TEXT, "voice recogniser that made it", null=True),
+        field("missing", pa.map_(TEXT, TEXT), "cause of each embedding, face or voice, that is null"),
+    ]
+)
+
 LABELS: Final = pa.schema(
     [
         field("sequence", INT, "number of the label, from 1; of a clip and stage the highest one stands"),
@@ -217,6 +232,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "clips": CLIPS,
     "stage1": STAGE1,
     "stage2": STAGE2,
+    "embeddings": EMBEDDINGS,
     "near_pairs": NEAR_PAIRS,
     "releases": RELEASES,
     "release_files": RELEASE_FILES,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TABLES: Final = ("catalog", "clips", "stage1", "stage2", "labels", "draws", "benchmarks")
+_TABLES: Final = ("catalog", "clips", "stage1", "stage2", "embeddings", "labels", "draws", "benchmarks")
 """Tables that hold footage or refer to it, by media."""
 
 _PAGES: Final = ("audit", "reports")

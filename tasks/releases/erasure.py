@@ -38,7 +38,7 @@ def erase_unnamed(ws: Workspace, retention_days: int) -> None:
     drop_lists(ws, named, oldest.isoformat(timespec="seconds"))
     for table in PINNED:
         vacuum.erase(ws, table, all_listed(ws, table).keys(), retention_days)
-    for table in ("release_files", "audited_files", "near_pairs"):
+    for table in ("release_files", "audited_files", "near_pairs", "embeddings"):
         vacuum.erase(ws, table, (), retention_days)
     lines = standing_by(ws)
     for line in lines:
