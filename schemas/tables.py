@@ -115,6 +115,10 @@ CLIPS: Final = pa.schema(
             "clip_id of the first clip that shares scene or sound; more than one take",
             null=True,
         ),
+        field("person", TEXT, "who is seen, after corrections; null: not named, and no face was measured", null=True),
+        field("person_found", TEXT, "the person that it was found to be when it came; stays", null=True),
+        field("person_cause", TEXT, "what says so: told, copy, face, or file: all of its file are one", null=True),
+        field("person_doubt", TEXT, "what speaks against it, or for another one; null: nothing does", null=True),
     ]
 )
 
@@ -214,6 +218,26 @@ DRAWS: Final = pa.schema(
     ]
 )
 
+PERSON_CORRECTIONS: Final = pa.schema(
+    [
+        field("sequence", INT, "number of the correction, from 1; a split has a row for each of its clips"),
+        field("kind", TEXT, "merge, split, name, or undo"),
+        field("person", TEXT, "the person that is corrected"),
+        field("clip_id", TEXT, "split: the clip", null=True),
+        field("media_id", TEXT, "split: its file", null=True),
+        field(
+            "value",
+            TEXT,
+            "merge: the person that it becomes part of; split: the person that the clip becomes; name: the name, null "
+            "to take it back; undo: number of the correction that is taken back",
+            null=True,
+        ),
+        field("reason", TEXT, "why, as a person put it"),
+        field("by", TEXT, "the person who corrected"),
+        field("created_utc", TEXT, "when it was stored, ISO 8601"),
+    ]
+)
+
 NEAR_PAIRS: Final = pa.schema(
     [
         field("clip_id", TEXT, "the clip"),
@@ -238,6 +262,7 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "release_files": RELEASE_FILES,
     "audited_files": AUDITED_FILES,
     "labels": LABELS,
+    "person_corrections": PERSON_CORRECTIONS,
     "draws": DRAWS,
     "benchmarks": BENCHMARKS,
     "promotions": PROMOTIONS,

@@ -4,14 +4,14 @@ A node is what one person is known to be: the clips of one face track, of one to
 is three sums: how many descriptors, their sum, and the sum of their squared lengths. The mean squared distance between
 the descriptors of two nodes follows from these alone, so nothing is ever compared descriptor by descriptor.
 
-Nodes join where each is the other's nearest, round by round; that gives the tree of average linkage, whatever the order.
-People found before never join each other: a new node can only be added to one.
+Nodes join where each is the other's nearest, round by round; that gives the tree of average linkage, whatever the
+order. People found before never join each other: a new node can only be added to one.
 
 Legend: N nodes, D numbers of a descriptor, C pairs of constraints, K neighbours.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -64,12 +64,14 @@ class Nodes:
     def spread(self, chosen: Ints) -> Reals:
         """Return the mean squared distances of some nodes' descriptors from their means."""
         means = self.centroids(chosen)
-        return np.maximum(self.square[chosen] / self.count[chosen] - np.einsum("nd,nd->n", means, means), 0.0)
+        within = self.square[chosen] / self.count[chosen] - np.einsum("nd,nd->n", means, means)
+        return np.asarray(np.maximum(within, 0.0))
 
-    def distance(self, left: Ints, right: Ints) -> Reals:
-        """Return root mean squared distances between the descriptors of pairs of nodes."""
-        apart = self.centroids(left) - self.centroids(right)
-        return np.sqrt(np.einsum("nd,nd->n", apart, apart) + self.spread(left) + self.spread(right))
+    def distance(self, left: Ints, right: Ints, others: "Nodes | None" = None) -> Reals:
+        """Return root mean squared distances between the descriptors of pairs of nodes. others: of the right ones."""
+        others = others or self
+        apart = self.centroids(left) - others.centroids(right)
+        return np.asarray(np.sqrt(np.einsum("nd,nd->n", apart, apart) + self.spread(left) + others.spread(right)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,10 @@ class Constraints:
         if not len(self.node) or not len(left):
             return differ
         told = np.unique(np.column_stack([root[self.node], self.corpus, self.name]), axis=0)
-        pair, at_left = _matches(told[:, 0], left)
+        pair, at_left = matches(told[:, 0], left)
         width = self.corpus.max() + 1
         keys = told[:, 0] * width + told[:, 1]
-        which, at_right = _matches(keys, right[pair] * width + told[at_left, 1])
+        which, at_right = matches(keys, right[pair] * width + told[at_left, 1])
         clash = told[at_left[which], 2] != told[at_right, 2]
         differ[pair[which[clash]]] = True
         return differ
@@ -194,9 +196,8 @@ def _near(sums: Nodes, roots: Ints, known: int, limit: float) -> _Pairs:
     faiss.omp_set_num_threads(1)
     everyone = sums.centroids(roots).astype(np.float32)
     size = everyone.shape[1]
-    if len(roots) <= _EXACT_BELOW:
-        index = faiss.IndexFlatL2(size)
-    else:
+    index: Any = faiss.IndexFlatL2(size)
+    if len(roots) > _EXACT_BELOW:
         index = faiss.IndexHNSWFlat(size, _GRAPH_LINKS)
         index.hnsw.efSearch = _GRAPH_EFFORT
     index.add(everyone)
@@ -264,7 +265,7 @@ def _ordered(left: Ints, right: Ints) -> tuple[Ints, Ints]:
     return np.minimum(left, right), np.maximum(left, right)
 
 
-def _matches(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
+def matches(keys: Ints, wanted: Ints) -> tuple[Ints, Ints]:
     """Return, for ascending keys, places in `wanted` and in `keys` of all that are equal."""
     low, high = np.searchsorted(keys, wanted, "left"), np.searchsorted(keys, wanted, "right")
     counts = high - low

@@ -75,6 +75,7 @@ def clip_row(
         "split_group": None,
         "near_copy_of": None,
         "same_scene_as": None,
+        **dict.fromkeys(("person", "person_found", "person_cause", "person_doubt")),
     }
 
 

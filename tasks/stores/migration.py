@@ -113,10 +113,15 @@ def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
     Raises: WorkspaceError - a table cannot be read or written.
     """
     yield from add_columns(ws, dry_run)
-    if not delta.exists(ws, "embeddings"):
-        yield "table embeddings: new and empty; clips that are stored have none until they are measured anew"
-        if not dry_run:
-            delta.snapshot(ws, "embeddings")  # makes it
+    news = {
+        "embeddings": "clips that are stored have none until they are measured anew",
+        "person_corrections": "the next publication finds the people of the clips",
+    }
+    for table, then in news.items():
+        if not delta.exists(ws, table):
+            yield f"table {table}: new and empty; {then}"
+            if not dry_run:
+                delta.snapshot(ws, table)  # makes it
 
 
 STEPS: Final[dict[int, Step]] = {6: to_layout_7, 7: to_layout_8}
