@@ -7,7 +7,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from . import sample_rows as sample
 from .sample_store import batch_of, fill, new_workspace
 
-_TABLES = ("catalog", "clips", "stage1", "stage2")
+_TABLES = ("catalog", "clips", "stage1", "stage2", "embeddings")
 
 
 class _Killed(BaseException):
@@ -26,11 +26,11 @@ def undisturbed(tmp_path):
     return _content(ws)
 
 
-_STEPS = [(parts, "transact", 1), (parts, "transact", 2), (tables, "transact", 1), (tables, "transact", 2)]
+_STEPS = [(parts, "transact", 1), (parts, "transact", 2), *((tables, "transact", n) for n in (1, 2, 3))]
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("module, function, call", _STEPS, ids=["stage1", "stage2", "clips", "catalog"])
+@pytest.mark.parametrize("module, function, call", _STEPS, ids=["stage1", "stage2", "embeddings", "clips", "catalog"])
 def test_crash_at_any_commit_and_a_second_run_give_the_same_rows(
     tmp_path, undisturbed, monkeypatch, module, function, call, done
 ):
@@ -112,4 +112,5 @@ def test_two_ingests_that_store_the_same_media_leave_it_once(tmp_path):
         "clips": 4,
         "stage1": 4,
         "stage2": 4,
+        "embeddings": 4,
     }
