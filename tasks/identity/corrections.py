@@ -7,7 +7,7 @@ after all corrections, in `person`, follows from that and from the rows in their
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.tables import PERSON_CORRECTIONS
 from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.standby import standing_by
 from heterodub.tasks.stores.workspace import Workspace
 
-TABLE = "person_corrections"
+TABLE: Final = "person_corrections"
+COLUMNS: Final = tuple(PERSON_CORRECTIONS.names)
 
 Kind = Literal["merge", "split", "name", "undo"]
 
@@ -145,6 +147,19 @@ def apply_corrections(ws: Workspace) -> int:
     if changes.num_rows:
         tables.update_columns(ws, "clips", changes)
     return int(changes.num_rows)
+
+
+def nobody_left(ws: Workspace) -> frozenset[str]:
+    """Return people whom a correction, of now or of a release, is about and of whom no clip is left: their names go.
+
+    Raises: WorkspaceError - a table cannot be read.
+    """
+    there: set[str] = set()
+    for line in (ws, *standing_by(ws)):
+        rows = tables.read_any(line, "clips", ["person", "person_found"])
+        there |= {*pc.unique(rows["person"]).to_pylist(), *pc.unique(rows["person_found"]).to_pylist()}
+    named = {row["person"] for row in correction_rows(ws)}
+    return frozenset(named - there)
 
 
 def require_standing(rows: Sequence[Mapping[str, Any]], number: int) -> None:

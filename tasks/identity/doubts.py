@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import pyarrow as pa
 
 from heterodub.model.features.arrays import Flags
 
+from .corrections import Corrections
 from .evidence import Sums
 from .linkage import Ints, Linkage, Reals
 
@@ -31,18 +31,20 @@ def doubts_of(
     linkage: Linkage,
     is_told: Flags,
     ids: Sequence[str | None],
-    people: pa.Array,
-    limit: float,
+    people: Sequence[str],
+    corrections: Corrections,
 ) -> list[str | None]:
     """Return doubts about new clips, by their track and person as nodes; several are divided by commas.
 
-    root: of all nodes. ids: of the clips' people.
+    root: of all nodes. ids: of the clips' people. people: ids of the nodes that are known. People who were merged by
+    hand do not look like each other.
     """
-    names = dict(zip(person.tolist(), ids, strict=True)) | dict(enumerate(people.to_pylist()))
+    found = dict(zip(person.tolist(), ids, strict=True)) | dict(enumerate(people))
+    names = {node: corrections.person(one) for node, one in found.items() if one}
     near: dict[int, list[str]] = {}
     for left, right in zip(linkage.left.tolist(), linkage.right.tolist(), strict=True):
         for one, other in ((left, right), (right, left)):
-            if names.get(other):
+            if other in names and names[other] != names.get(one):
                 near.setdefault(one, []).append(f"{LOOKS_LIKE}:{names[other]}")
     face, voice = _face_differs(sums, track, person, root, is_told), _voice_differs(sums, track, person, root)
     doubts = []

@@ -129,8 +129,8 @@ class Constraints:
 
 @dataclass(frozen=True, slots=True)
 class Linkage:
-    """Root of each node (N,), the smallest of those that joined; pairs of roots that are near and did not join, for
-    they may not, with the distance of each.
+    """Root of each node (N,), the smallest of those that joined; pairs of roots that are near and did not join, since a
+    constraint forbids it or both are known, with the distance of each.
     """
 
     root: Ints
@@ -145,12 +145,12 @@ def link(nodes: Nodes, known: int, constraints: Constraints, limit: float) -> Li
     """
     root = np.arange(len(nodes), dtype=np.int64)
     open_roots = np.flatnonzero(nodes.count > 0)
-    kept = _Pairs.none()
+    seen = _Pairs.none()
     while True:
         sums = nodes.joined(root)
         pairs = _near(sums, open_roots, known, limit)
         allowed = ~constraints.forbid(root, pairs.left, pairs.right)
-        kept = kept.with_(pairs.where(~allowed))
+        seen = seen.with_(pairs)
         joins = _nearest(pairs.where(allowed), sums.count, known)
         if not len(joins.left):
             break
@@ -160,7 +160,7 @@ def link(nodes: Nodes, known: int, constraints: Constraints, limit: float) -> Li
         root = after
         ends = np.unique(np.concatenate([pairs.left[allowed], pairs.right[allowed]]))
         open_roots = np.unique(root[ends])
-    return _result(root, kept, nodes, limit)
+    return _result(root, seen, nodes, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +249,8 @@ def _without_broken(root: Ints, joins: _Pairs, constraints: Constraints) -> Ints
         joins = joins.where(~np.isin(joins.left, worse))
 
 
-def _result(root: Ints, kept: _Pairs, nodes: Nodes, limit: float) -> Linkage:
-    ends = np.unique(np.sort(np.column_stack([root[kept.left], root[kept.right]]), axis=1), axis=0)
+def _result(root: Ints, seen: _Pairs, nodes: Nodes, limit: float) -> Linkage:
+    ends = np.unique(np.sort(np.column_stack([root[seen.left], root[seen.right]]), axis=1), axis=0)
     ends = ends[ends[:, 0] != ends[:, 1]] if len(ends) else ends
     smallest = np.full(len(root), len(root), np.int64)
     np.minimum.at(smallest, root, np.arange(len(root)))

@@ -9,7 +9,7 @@ A person's id is a hash of the clip that founded it, so it says nothing and neve
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -26,7 +26,7 @@ from .doubts import doubts_of
 from .evidence import Sums, sums_of
 from .linkage import Constraints, Ints, Linkage, link
 from .scene import Scene, constraints_of, scene_of, start_of, tell
-from .units import FILE_SPEAKER
+from .units import FILE_SPEAKER, with_columns
 
 FACE_LIMIT: Final = 0.45
 """Root mean squared distance of descriptors up to which faces are one person's. docs/identity.md gives the figures."""
@@ -59,7 +59,8 @@ def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array) -> FoundPeopl
     if pc.any(is_new).as_py():
         names = pc.coalesce(copy_of, clips["clip_id"].combine_chunks())
         new = clips.append_column("recording", names).filter(is_new).combine_chunks()
-        found = _found(ws, new, _known(ws, clips.append_column("recording", names).filter(pc.invert(is_new))))
+        old = clips.append_column("recording", names).filter(pc.invert(is_new))
+        found = _found(ws, new, _known(ws, old, corrections), corrections)
         at = pc.index_in(clips["clip_id"].combine_chunks(), new["clip_id"].combine_chunks())
         for name in COLUMNS[1:]:
             columns[name] = pc.if_else(is_new, found[name].take(at), columns[name])
@@ -67,17 +68,20 @@ def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array) -> FoundPeopl
     return FoundPeople(columns, corrections, tuple(_notes(ws, clips, columns)))
 
 
-def _known(ws: Workspace, rows: pa.Table) -> pa.Table:
-    """Return rows of clips that have a person; of a line that stands by, those of the tables in use, too."""
-    rows = rows.filter(pc.is_valid(rows["person"]))
-    if not ws.line:
-        return rows
-    in_use = tables.read(ws.of_line(""), "clips", READ, filter=pc.field("person").is_valid())
-    own_names = in_use.append_column("recording", in_use["clip_id"])
-    return pa.concat_tables([rows.select(own_names.column_names), own_names])
+def _known(ws: Workspace, rows: pa.Table, corrections: Corrections) -> pa.Table:
+    """Return rows of clips that have a person, as it was before merges: the faces of people who were merged by hand may
+    be far from each other. Of a line that stands by, those of the tables in use, too.
+    """
+    if ws.line:
+        in_use = tables.read(ws.of_line(""), "clips", READ)
+        in_use = in_use.append_column("recording", in_use["clip_id"])
+        rows = pa.concat_tables([rows.select(in_use.column_names), in_use])
+    ids, found = (rows[name].combine_chunks() for name in ("clip_id", "person_found"))
+    rows = with_columns(rows, {"person": replace(corrections, merged={}).apply(ids, found)})
+    return rows.filter(pc.is_valid(rows["person"])).combine_chunks()
 
 
-def _found(ws: Workspace, new: pa.Table, known: pa.Table) -> dict[str, pa.Array]:
+def _found(ws: Workspace, new: pa.Table, known: pa.Table, corrections: Corrections) -> dict[str, pa.Array]:
     """Return COLUMNS but the first of new clips."""
     people = pc.unique(known["person"].combine_chunks())
     scene = scene_of(new, known, people)
@@ -89,7 +93,7 @@ def _found(ws: Workspace, new: pa.Table, known: pa.Table) -> dict[str, pa.Array]
     joined = sums.faces.joined(start)
     constraints = constraints_of(scene, start)
     linkage = link(joined, scene.known, constraints, FACE_LIMIT)
-    return _columns(new, people, scene, sums, start, linkage, is_told, is_copy)
+    return _columns(new, people, scene, sums, start, linkage, is_told, is_copy, corrections)
 
 
 def _columns(
@@ -101,6 +105,7 @@ def _columns(
     linkage: Linkage,
     is_told: Flags,
     is_copy: Flags,
+    corrections: Corrections,
 ) -> dict[str, pa.Array]:
     own = scene.node[: scene.new]
     root = linkage.root[start]
@@ -117,7 +122,7 @@ def _columns(
         sums.faces.count[own] > 0, "face", np.where(is_copy[own] & is_person[own], "copy", "file")
     ))  # fmt: skip
     causes = [str(one) if node >= 0 else None for one, node in zip(cause, final, strict=True)]
-    doubts = doubts_of(sums, own, final, root, linkage, is_told, ids, people, FACE_LIMIT)
+    doubts = doubts_of(sums, own, final, root, linkage, is_told, ids, people.to_pylist(), corrections)
     columns = {"person_found": ids, "person_cause": causes, "person_doubt": doubts}
     return {name: pa.array(values, pa.string()) for name, values in columns.items()}
 
