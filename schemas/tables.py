@@ -117,7 +117,7 @@ CLIPS: Final = pa.schema(
         ),
         field("person", TEXT, "who is seen, after corrections; null: not named, and no face was measured", null=True),
         field("person_found", TEXT, "the person that it was found to be when it came; stays", null=True),
-        field("person_cause", TEXT, "what says so: told, copy, face, or file: all of its file are one", null=True),
+        field("person_cause", TEXT, "what says so: stated, copy, face, or file: all of its file are one", null=True),
         field("person_doubt", TEXT, "what speaks against it, or for another one; null: nothing does", null=True),
     ]
 )

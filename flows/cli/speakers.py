@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 speakers = typer.Typer(no_args_is_help=True, help="People: who is seen and heard, found and corrected.")
 
-PersonArgument = Annotated[str, typer.Argument(help="The person: an id or its start, a given name, or a told one.")]
+PersonArgument = Annotated[str, typer.Argument(help="The person: an id or its start, a given name, or a stated one.")]
 ReasonOption = Annotated[str, typer.Option(help="Why; stored with the correction.")]
 ByOption = Annotated[str | None, typer.Option(help="Your name; else user and machine.")]
 
@@ -36,7 +36,7 @@ def list_people(
     config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
-    """List people: clips, files, corpora, minutes, told names, doubtful clips."""
+    """List people: clips, files, corpora, minutes, stated names, doubtful clips."""
     if doubts and corrections:
         raise typer.BadParameter("choose --doubts or --corrections")
     from heterodub.flows.cli.render.speakers import show_corrections, show_doubts, show_people

@@ -52,7 +52,7 @@ class Corrections:
         return self.merged.get(found, found)
 
     def apply(self, clip_ids: pa.Array, found: pa.Array) -> pa.Array:
-        """Return the person of each clip; null where none was found and none is told by a split."""
+        """Return the person of each clip; null where none was found and none is stated by a split."""
         at = pc.index_in(clip_ids, pa.array(list(self.moved), pa.string()))
         moved = pa.array(list(self.moved.values()), pa.string()).take(at)
         person = pc.coalesce(moved, found)

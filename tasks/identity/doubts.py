@@ -19,7 +19,7 @@ SOUNDS_LIKE: Final = "sounds_like"
 
 VOICE_APART: Final = 0.55
 """Cosine of voices below which they are two people's."""
-TOLD_APART: Final = 0.6
+STATED_APART: Final = 0.6
 """Distance of a clip's face from the faces of the person that its name tells, above which the two disagree."""
 
 
@@ -29,7 +29,7 @@ def doubts_of(
     person: Ints,
     root: Ints,
     linkage: Linkage,
-    is_told: Flags,
+    is_stated: Flags,
     ids: Sequence[str | None],
     people: Sequence[str],
     corrections: Corrections,
@@ -46,7 +46,7 @@ def doubts_of(
         for one, other in ((left, right), (right, left)):
             if other in names and names[other] != names.get(one):
                 near.setdefault(one, []).append(f"{LOOKS_LIKE}:{names[other]}")
-    face, voice = _face_differs(sums, track, person, root, is_told), _voice_differs(sums, track, person, root)
+    face, voice = _face_differs(sums, track, person, root, is_stated), _voice_differs(sums, track, person, root)
     doubts = []
     for number, node in enumerate(person.tolist()):
         texts = [FACE_DIFFERS] * bool(face[number]) + [VOICE_DIFFERS] * bool(voice[number])
@@ -55,12 +55,12 @@ def doubts_of(
     return doubts
 
 
-def _face_differs(sums: Sums, track: Ints, person: Ints, root: Ints, is_told: Flags) -> Flags:
+def _face_differs(sums: Sums, track: Ints, person: Ints, root: Ints, is_stated: Flags) -> Flags:
     whole = sums.faces.joined(root)
     own = sums.faces
-    seen = is_told & (person >= 0) & (own.count[track] > 0) & (whole.count[person] > own.count[track])
+    seen = is_stated & (person >= 0) & (own.count[track] > 0) & (whole.count[person] > own.count[track])
     differs = np.zeros(len(track), bool)
-    differs[seen] = own.distance(track[seen], person[seen], whole) > TOLD_APART
+    differs[seen] = own.distance(track[seen], person[seen], whole) > STATED_APART
     return differs
 
 

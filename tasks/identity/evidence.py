@@ -1,4 +1,4 @@
-"""Evidence about who is seen: sums of measured faces and voices, faces on screen together, names that are told.
+"""Evidence about who is seen: sums of measured faces and voices, faces on screen together, names that are stated.
 
 Legend: N clips, D numbers of a face, V numbers of a voice.
 """

@@ -1,8 +1,8 @@
 """People among measured faces: average linkage under constraints, by an index of nearest neighbours.
 
-A node is what one person is known to be: the clips of one face track, of one told speaker, or a person found before. It
-is three sums: how many descriptors, their sum, and the sum of their squared lengths. The mean squared distance between
-the descriptors of two nodes follows from these alone, so nothing is ever compared descriptor by descriptor.
+A node is what one person is known to be: the clips of one face track, of one stated speaker, or a person found before.
+It is three sums: how many descriptors, their sum, and the sum of their squared lengths. The mean squared distance
+between the descriptors of two nodes follows from these alone, so nothing is ever compared descriptor by descriptor.
 
 Nodes join where each is the other's nearest, round by round; that gives the tree of average linkage, whatever the
 order. People found before never join each other: a new node can only be added to one.
@@ -78,8 +78,8 @@ class Nodes:
 class Constraints:
     """Nodes that are different people.
 
-    left, right (C,): pairs of nodes. node, corpus, name (T,): names that nodes are told by; two names of one corpus are
-    two people.
+    left, right (C,): pairs of nodes. node, corpus, name (T,): names that are stated of nodes; two names of one corpus
+    are two people.
     """
 
     left: Ints
@@ -105,12 +105,12 @@ class Constraints:
         differ = np.zeros(len(left), bool)
         if not len(self.node) or not len(left):
             return differ
-        told = np.unique(np.column_stack([root[self.node], self.corpus, self.name]), axis=0)
-        pair, at_left = matches(told[:, 0], left)
+        stated = np.unique(np.column_stack([root[self.node], self.corpus, self.name]), axis=0)
+        pair, at_left = matches(stated[:, 0], left)
         width = self.corpus.max() + 1
-        keys = told[:, 0] * width + told[:, 1]
-        which, at_right = matches(keys, right[pair] * width + told[at_left, 1])
-        clash = told[at_left[which], 2] != told[at_right, 2]
+        keys = stated[:, 0] * width + stated[:, 1]
+        which, at_right = matches(keys, right[pair] * width + stated[at_left, 1])
+        clash = stated[at_left[which], 2] != stated[at_right, 2]
         differ[pair[which[clash]]] = True
         return differ
 

@@ -18,7 +18,7 @@ from .corrections import Corrections, read_corrections
 from .units import FILE_SPEAKER, straddlers_of
 
 COLUMNS: Final = (
-    "person", "name", "told", "clips", "files", "corpora", "minutes", "splits", "doubtful", "straddles",
+    "person", "name", "stated", "clips", "files", "corpora", "minutes", "splits", "doubtful", "straddles",
 )  # fmt: skip
 DOUBT_COLUMNS: Final = ("clip", "person", "name", "cause", "doubt", "uri", "start_s")
 _READ: Final = ["person", "media_id", "corpus", "speaker", "frames", "split", "person_doubt"]
@@ -28,13 +28,13 @@ _LEAST_LETTERS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """A person. name: given by a correction; told: names by which speakers were told, with corpora. straddles: clips
-    are in several splits, so those of a benchmark are left out of scores.
+    """A person. name: given by a correction; stated: speakers of its files, with their corpora. straddles: its clips are
+    in several splits, so those of a benchmark are left out of scores.
     """
 
     person: str
     name: str | None
-    told: tuple[str, ...]
+    stated: tuple[str, ...]
     clips: int
     files: int
     corpora: tuple[str, ...]
@@ -64,9 +64,9 @@ def people_of(ws: Workspace, person: str | None = None) -> list[PersonRow]:
     sums = clips.append_column("doubtful", is_doubtful).group_by("person").aggregate(
         [("media_id", "count"), ("media_id", "count_distinct"), ("frames", "sum"), ("doubtful", "sum")]
     )  # fmt: skip
-    told = clips.filter(pc.invert(pc.starts_with(clips["speaker"], FILE_SPEAKER)))
-    pairs = pc.binary_join_element_wise(told["corpus"], told["speaker"], "/")
-    names = _values(pa.table({"person": told["person"], "value": pairs}))
+    stated = clips.filter(pc.invert(pc.starts_with(clips["speaker"], FILE_SPEAKER)))
+    pairs = pc.binary_join_element_wise(stated["corpus"], stated["speaker"], "/")
+    names = _values(pa.table({"person": stated["person"], "value": pairs}))
     corpora = _values(pa.table({"person": clips["person"], "value": clips["corpus"]}))
     splits = _values(pa.table({"person": clips["person"], "value": clips["split"]}))
     apart = {one.person for one in straddlers_of(clips)}
@@ -74,7 +74,7 @@ def people_of(ws: Workspace, person: str | None = None) -> list[PersonRow]:
         PersonRow(
             person=row["person"],
             name=corrections.names.get(row["person"]),
-            told=names.get(row["person"], ()),
+            stated=names.get(row["person"], ()),
             clips=row["media_id_count"],
             files=row["media_id_count_distinct"],
             corpora=corpora.get(row["person"], ()),
@@ -111,7 +111,7 @@ def list_doubts(ws: Workspace) -> list[dict[str, Any]]:
 
 
 def find_person(ws: Workspace, text: str) -> str:
-    """Return the id of the person that is meant: by id or its start, by a given name, or by a told one.
+    """Return the id of the person that is meant: by id or its start, by a given name, or by a stated one.
 
     Raises: NotFoundError - nobody is, or several are; the text names them.
     """

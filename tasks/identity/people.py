@@ -1,8 +1,8 @@
-"""People of clips: who a new clip shows, by told names, copies and faces, beside all who were found before.
+"""People of clips: who a new clip shows, by stated names, copies and faces, beside all who were found before.
 
-Only new clips, and clips that are now told to be another speaker's, are given a person. All others keep theirs: a new
-clip joins a person or founds one, and never joins two. The constraints come before every likeness: a told name says who
-it is, and within a corpus two names are two people; faces on screen together are two people.
+Only new clips, and clips that are now stated to be another speaker's, are given a person. All others keep theirs: a new
+clip joins a person or founds one, and never joins two. The constraints come before every likeness: a stated name says
+who it is, and within a corpus two names are two people; faces on screen together are two people.
 
 A person's id is a hash of the clip that founded it, so it says nothing and never changes.
 """
@@ -25,7 +25,7 @@ from .corrections import Corrections, read_corrections
 from .doubts import doubts_of
 from .evidence import Sums, sums_of
 from .linkage import Constraints, Ints, Linkage, link
-from .scene import Scene, constraints_of, scene_of, start_of, tell
+from .scene import Scene, constraints_of, scene_of, start_of, stated_of_new
 from .units import FILE_SPEAKER, with_columns
 
 FACE_LIMIT: Final = 0.45
@@ -88,12 +88,12 @@ def _found(ws: Workspace, new: pa.Table, known: pa.Table, corrections: Correctio
     sources = (ws.of_line(""), ws) if ws.line else (ws,)
     ids = pa.concat_arrays([new["clip_id"].combine_chunks(), known["clip_id"].combine_chunks()])
     sums = sums_of(sources, ids, scene.node, scene.nodes)
-    is_told = tell(scene, sums)
+    is_stated = stated_of_new(scene, sums)
     start, is_copy = start_of(scene, sums)
     joined = sums.faces.joined(start)
     constraints = constraints_of(scene, start)
     linkage = link(joined, scene.known, constraints, FACE_LIMIT)
-    return _columns(new, people, scene, sums, start, linkage, is_told, is_copy, corrections)
+    return _columns(new, people, scene, sums, start, linkage, is_stated, is_copy, corrections)
 
 
 def _columns(
@@ -103,7 +103,7 @@ def _columns(
     sums: Sums,
     start: Ints,
     linkage: Linkage,
-    is_told: Flags,
+    is_stated: Flags,
     is_copy: Flags,
     corrections: Corrections,
 ) -> dict[str, pa.Array]:
@@ -111,18 +111,18 @@ def _columns(
     root = linkage.root[start]
     seen = sums.faces.joined(root).count > 0
     named = np.zeros(scene.nodes, bool)
-    named[root[own[is_told]]] = True
+    named[root[own[is_stated]]] = True
     is_known = np.arange(scene.nodes) < scene.known
     is_person = (seen | named | is_known)[root]
     clip_ids = new["clip_id"].to_pylist()
     by_file = _only_one_of_file(scene, root, is_person)
     final = np.where(is_person[own], root[own], by_file)
     ids = _names(people.to_pylist(), clip_ids, new["person_found"].to_pylist(), final)
-    cause = np.where(is_told, "told", np.where(
+    cause = np.where(is_stated, "stated", np.where(
         sums.faces.count[own] > 0, "face", np.where(is_copy[own] & is_person[own], "copy", "file")
     ))  # fmt: skip
     causes = [str(one) if node >= 0 else None for one, node in zip(cause, final, strict=True)]
-    doubts = doubts_of(sums, own, final, root, linkage, is_told, ids, people.to_pylist(), corrections)
+    doubts = doubts_of(sums, own, final, root, linkage, is_stated, ids, people.to_pylist(), corrections)
     columns = {"person_found": ids, "person_cause": causes, "person_doubt": doubts}
     return {name: pa.array(values, pa.string()) for name, values in columns.items()}
 
@@ -146,8 +146,8 @@ def _only_one_of_file(scene: Scene, root: Ints, is_person: Flags) -> Ints:
 def _names(
     people: Sequence[str], clip_ids: Sequence[str], before: Sequence[str | None], final: Ints
 ) -> list[str | None]:
-    """Return the person of each clip. before: of clips that are told anew, the person that they were: where all of that
-    person's clips are, it keeps its id.
+    """Return the person of each clip. before: of clips with a new name, the person that they were: where all clips of
+    that person have one, it keeps its id.
     """
     members: dict[int, list[int]] = {}
     for place, node in enumerate(final.tolist()):
@@ -175,8 +175,8 @@ def _new_name(clip_id: str, used: set[str]) -> str:
 def _notes(ws: Workspace, clips: pa.Table, columns: Mapping[str, pa.Array]) -> list[str]:
     if not clips.num_rows:
         return []
-    told = pc.invert(pc.starts_with(clips["speaker"], FILE_SPEAKER))
-    unknown = pc.sum(pc.and_(pc.invert(told), pc.is_null(columns["person"]))).as_py()
+    stated = pc.invert(pc.starts_with(clips["speaker"], FILE_SPEAKER))
+    unknown = pc.sum(pc.and_(pc.invert(stated), pc.is_null(columns["person"]))).as_py()
     if not tables.size(ws, "embeddings").rows:
-        return ["no faces are measured: people are those that are told, and files of nobody are divided one by one"]
+        return ["no faces are measured: people are those that are stated, and files of nobody are divided one by one"]
     return [f"{counted(unknown, 'clip')} of no known person: no face was measured"] if unknown else []

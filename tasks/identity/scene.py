@@ -1,7 +1,7 @@
 """New clips beside those that are known, as numbers; what is certain about them before any face is compared.
 
-The first nodes are known people, those after them the face tracks of new clips. A told name, a copy of a recording and
-two faces on screen at once say which nodes are one person, and which are two.
+The first nodes are known people, those after them the face tracks of new clips. A stated name, a copy of a recording
+and two faces on screen at once say which nodes are one person, and which are two.
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from .linkage import Constraints, Ints
 from .units import FILE_SPEAKER
 
 FACE_FAR: Final = 0.65
-"""Distance above which two faces are different people's for sure, so that a name told of a file is not of both."""
+"""Distance above which two faces are different people's for sure, so that a name stated of a file is not of both."""
 
 
 @dataclass(slots=True)
 class Scene:
     """New clips and known ones as numbers: of people and tracks (nodes; the first `known` are people), files, names.
 
-    Rows of new clips come first. told: number of corpus and speaker, -1 where none is told, or not of this face.
+    Rows of new clips come first. stated: number of corpus and speaker, -1 where none is stated, or not of this face.
     """
 
     new: int
@@ -36,7 +36,7 @@ class Scene:
     frames: Ints
     recording: Ints
     corpus: Ints
-    told: Ints
+    stated: Ints
     apart: tuple[Ints, Ints]
 
 
@@ -58,22 +58,21 @@ def scene_of(new: pa.Table, known: pa.Table, people: pa.Array) -> Scene:
     speaker = pa.concat_arrays([new["speaker"].combine_chunks(), known["speaker"].combine_chunks()])
     names = both("speaker")
     keys = np.unique(np.column_stack([corpus, names]), axis=0, return_inverse=True)[1].reshape(-1)
-    is_told = ~pc.starts_with(speaker, FILE_SPEAKER).to_numpy(zero_copy_only=False)
-    is_told[len(new) :] &= pc.fill_null(pc.equal(known["person_cause"], "told"), False).to_numpy()
+    is_stated = ~pc.starts_with(speaker, FILE_SPEAKER).to_numpy(zero_copy_only=False)
+    is_stated[len(new) :] &= pc.fill_null(pc.equal(known["person_cause"], "stated"), False).to_numpy()
     near = np.isin(media, media[: len(new)])
     frames, begin = numbers("frames"), numbers("start_frame")
     apart = together(media[near], begin[near], frames[near], node[near])
-    return Scene(
-        len(new), len(people), node, nodes, media, frames, both("recording"), corpus, np.where(is_told, keys, -1), apart
-    )  # fmt: skip
+    stated, recording = np.where(is_stated, keys, -1), both("recording")
+    return Scene(len(new), len(people), node, nodes, media, frames, recording, corpus, stated, apart)
 
 
-def tell(scene: Scene, sums: Sums) -> Flags:
-    """Take the told name from new clips that it does not mean; return True for those that it does.
+def stated_of_new(scene: Scene, sums: Sums) -> Flags:
+    """Take the stated name from new clips that it does not mean; return True for those that it does.
 
     A file's name means the face that is longest seen, and others of the file that may be the same one.
     """
-    rows = np.flatnonzero(scene.told[: scene.new] >= 0)
+    rows = np.flatnonzero(scene.stated[: scene.new] >= 0)
     if not len(rows):
         return np.zeros(scene.new, bool)
     tracks, track_of = np.unique(scene.node[rows], return_inverse=True)
@@ -83,14 +82,14 @@ def tell(scene: Scene, sums: Sums) -> Flags:
     order = np.lexsort((tracks, -shown, media))
     firsts = order[np.flatnonzero(np.diff(media[order], prepend=-1))]
     first = tracks[firsts[np.searchsorted(media[firsts], media)]]
-    before = np.flatnonzero(scene.told[scene.new :] >= 0) + scene.new  # clips of such a file that came earlier
+    before = np.flatnonzero(scene.stated[scene.new :] >= 0) + scene.new  # clips of such a file that came earlier
     if len(before):
         known, place = np.unique(scene.media[before], return_index=True)
         at = np.minimum(np.searchsorted(known, media), len(known) - 1)
         first = np.where(known[at] == media, scene.node[before[place[at]]], first)
     meant = _may_be_one(scene, sums, tracks, first)
-    scene.told[rows] = np.where(meant[track_of], scene.told[rows], -1)
-    return np.asarray(scene.told[: scene.new] >= 0)
+    scene.stated[rows] = np.where(meant[track_of], scene.stated[rows], -1)
+    return np.asarray(scene.stated[: scene.new] >= 0)
 
 
 def _may_be_one(scene: Scene, sums: Sums, left: Ints, right: Ints) -> Flags:
@@ -104,18 +103,18 @@ def _may_be_one(scene: Scene, sums: Sums, left: Ints, right: Ints) -> Flags:
 
 
 def start_of(scene: Scene, sums: Sums) -> tuple[Ints, Flags]:
-    """Return the node that each node starts as part of, by told names and copies; True for nodes that a copy joined.
+    """Return the node that each node starts as part of, by stated names and copies; True for nodes that a copy joined.
 
     A node that would be part of two known people is part of the one that its name tells, else of the nearest.
     """
-    told = _edges(scene.node, scene.told)
+    stated = _edges(scene.node, scene.stated)
     copies = _edges(scene.node, scene.recording)
     copies = copies[_may_be_one(scene, sums, copies[:, 0], copies[:, 1])]
-    copies = copies[~Constraints(*(np.empty(0, np.int64),) * 2, *_told_by(scene)).forbid(
+    copies = copies[~Constraints(*(np.empty(0, np.int64),) * 2, *_stated_by(scene)).forbid(
         np.arange(scene.nodes), copies[:, 0], copies[:, 1]
     )]  # fmt: skip
-    edges = np.concatenate([told, copies])
-    by_name = np.arange(len(edges)) < len(told)
+    edges = np.concatenate([stated, copies])
+    by_name = np.arange(len(edges)) < len(stated)
     is_open = (edges >= scene.known).all(axis=1)
     part = _components(edges[is_open], scene.nodes)
     start = part.copy()
@@ -155,8 +154,8 @@ def _components(edges: Ints, nodes: int) -> Ints:
     return first_of(connected_components(graph, directed=False)[1].astype(np.int64))
 
 
-def _told_by(scene: Scene) -> tuple[Ints, Ints, Ints]:
-    rows = np.unique(np.column_stack([scene.node, scene.corpus, scene.told])[scene.told >= 0], axis=0)
+def _stated_by(scene: Scene) -> tuple[Ints, Ints, Ints]:
+    rows = np.unique(np.column_stack([scene.node, scene.corpus, scene.stated])[scene.stated >= 0], axis=0)
     return rows[:, 0], rows[:, 1], rows[:, 2]
 
 
@@ -164,5 +163,5 @@ def constraints_of(scene: Scene, start: Ints) -> Constraints:
     """Return which nodes are different people, once each is part of the node that it starts as."""
     left, right = (start[side] for side in scene.apart)
     differ = left != right  # else people say that two faces on screen together are one: their word stands
-    node, corpus, name = _told_by(scene)
+    node, corpus, name = _stated_by(scene)
     return Constraints(left[differ], right[differ], start[node], corpus, name)

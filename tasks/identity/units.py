@@ -1,4 +1,4 @@
-"""What clips are divided into splits by: told speakers, people, files; and people who are in several splits."""
+"""What clips are divided into splits by: stated speakers, people, files; and people who are in several splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from .corrections import Corrections
 _EXAMPLES: Final = 3
 
 FILE_SPEAKER: Final = "file:"
-"""How the speaker of a clip begins of whose file no speaker is told."""
+"""How the speaker of a clip begins of whose file no speaker is stated."""
 
 
 def units_of(clips: pa.Table) -> pa.Array:
-    """Return what each clip is divided by: its told speaker, else the person that it was found to be, else its file.
+    """Return what each clip is divided by: its stated speaker, else the person that it was found to be, else its file.
 
     Corrections do not change it: a clip that has a split stays there, whoever it turns out to be.
     """
     speaker = clips["speaker"].combine_chunks()
-    told = pc.invert(pc.starts_with(speaker, FILE_SPEAKER))
-    return pc.if_else(told, speaker, pc.coalesce(clips["person_found"].combine_chunks(), speaker))
+    stated = pc.invert(pc.starts_with(speaker, FILE_SPEAKER))
+    return pc.if_else(stated, speaker, pc.coalesce(clips["person_found"].combine_chunks(), speaker))
 
 
 def with_units(clips: pa.Table) -> pa.Table:

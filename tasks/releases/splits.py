@@ -6,7 +6,7 @@ else is there, but for two things: where a split would stay empty, new groups ne
 several speakers who come as one group, too large for the split of their hash, are for training. Such a group is mostly
 one studio, or one talker whose files nobody labelled: held out, it would leave little to learn from.
 
-Where people are found by their faces, a speaker here is a told one, else a person, else the file (`units_of` in
+Where people are found by their faces, a speaker here is a stated one, else a person, else the file (`units_of` in
 tasks/identity/units.py), and all speakers of one person are joined as copies are.
 
 A clip that is now another speaker's has a split and no group. It goes where that speaker is; if that speaker

@@ -12,14 +12,14 @@ Rows = Sequence[Mapping[str, Any]]
 
 def show_people(rows: Rows) -> None:
     """Print rows of heterodub.tasks.identity.listing.list_people."""
-    columns = [TableColumn("person"), TableColumn("name", 12, folds=True), TableColumn("told", 20, folds=True)]
+    columns = [TableColumn("person"), TableColumn("name", 12, folds=True), TableColumn("stated", 20, folds=True)]
     columns += [TableColumn(name, right=True) for name in ("clips", "files", "minutes", "doubtful")]
     columns += [TableColumn("corpora", 12, folds=True), TableColumn("splits")]
     cells = [
         [
             row["person"],
             row["name"] or "",
-            ", ".join(row["told"]),
+            ", ".join(row["stated"]),
             row["clips"],
             row["files"],
             f"{row['minutes']:.1f}",

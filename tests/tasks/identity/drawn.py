@@ -33,8 +33,8 @@ def add(
     """Store a file whose clips show these faces, all at once; None: one that was not measured."""
     rows, embeddings = [], []
     for place, face in enumerate(faces, number):
-        told = changes.get("speaker") or f"file:{sample.media_id(media)}"
-        row = sample.clip_row(media, place, split=None, split_group=None, **changes | {"speaker": told})
+        stated = changes.get("speaker") or f"file:{sample.media_id(media)}"
+        row = sample.clip_row(media, place, split=None, split_group=None, **changes | {"speaker": stated})
         rows.append(row)
         base = {name: row[name] for name in ("clip_id", "media_id", "backend", "frames")}
         seen = {"face": None if face is None else face.tolist(), "face_frames": [0], "face_version": "drawn"}

@@ -15,7 +15,7 @@ def pairs(*ends):
     return Constraints(left, right, *(np.empty(0, np.int64),) * 3)
 
 
-def told(*rows):
+def stated(*rows):
     node, corpus, name = np.array(rows, np.int64).reshape(-1, 3).T
     return Constraints(np.empty(0, np.int64), np.empty(0, np.int64), node, corpus, name)
 
@@ -49,9 +49,9 @@ def test_constraints_hold_and_what_is_near_is_named():
 
 def test_two_names_of_a_corpus_are_two_people_and_of_two_corpora_may_be_one():
     faces = [look(person(0), number) for number in range(8)]
-    root = link(nodes_of(faces), 0, told((0, 0, 0), (1, 0, 1), (2, 1, 2), (3, 0, 0)), 0.45).root
+    root = link(nodes_of(faces), 0, stated((0, 0, 0), (1, 0, 1), (2, 1, 2), (3, 0, 0)), 0.45).root
     assert root[0] == root[3] != root[1] and len(np.unique(root)) == 2
-    assert len(np.unique(link(nodes_of(faces), 0, told((0, 0, 0), (1, 1, 1)), 0.45).root)) == 1
+    assert len(np.unique(link(nodes_of(faces), 0, stated((0, 0, 0), (1, 1, 1)), 0.45).root)) == 1
 
 
 def test_known_people_stay_two_and_the_nearer_one_is_joined():

@@ -41,9 +41,9 @@ def test_any_order_of_arrival_leaves_the_past_and_the_constraints(ws, seed):
     past: dict = {}
     while media:
         for one in [media.pop() for _ in range(min(len(media), chance.randint(1, 6)))]:
-            told = {"speaker": f"name {one % 4}", "corpus": "told"} if one % 3 == 0 else {"corpus": "other"}
+            stated = {"speaker": f"name {one % 4}", "corpus": "stated"} if one % 3 == 0 else {"corpus": "other"}
             faces = [look(person(one % 4), one), *([look(person(4 + one % 2), one)] if one % 5 == 0 else [])]
-            add(ws, one, *faces, **told)
+            add(ws, one, *faces, **stated)
         publish(ws)
         found, splits = people(ws), people(ws, "split")
         assert {key: (found[key], splits[key]) for key in past} == past
@@ -57,21 +57,21 @@ def test_any_order_of_arrival_leaves_the_past_and_the_constraints(ws, seed):
 
 
 def test_told_names_join_and_part_and_faces_that_speak_against_them_are_doubtful(ws):
-    add(ws, 0, look(person(0), 0), speaker="ann", corpus="told")
-    add(ws, 1, look(person(1), 1), speaker="ann", corpus="told")  # contradictory: another face
-    add(ws, 2, look(person(0), 2), speaker="bea", corpus="told")  # a twin, or one person under two names
+    add(ws, 0, look(person(0), 0), speaker="ann", corpus="stated")
+    add(ws, 1, look(person(1), 1), speaker="ann", corpus="stated")  # contradictory: another face
+    add(ws, 2, look(person(0), 2), speaker="bea", corpus="stated")  # a twin, or one person under two names
     add(ws, 3, look(person(2), 3), speaker="ann", corpus="other")  # of the same name
     publish(ws)
     found, doubts = people(ws), people(ws, "person_doubt")
     assert found[0, 0] == found[1, 0] != found[2, 0] and found[3, 0] not in (found[0, 0], found[2, 0])
     assert "face_differs" in doubts[1, 0]
-    assert doubts[3, 0] is None and set(people(ws, "person_cause").values()) == {"told"}
+    assert doubts[3, 0] is None and set(people(ws, "person_cause").values()) == {"stated"}
 
 
 def test_twins_of_two_names_are_two_people_who_look_alike(ws):
-    add(ws, 0, look(person(0), 0), speaker="ann", corpus="told")
+    add(ws, 0, look(person(0), 0), speaker="ann", corpus="stated")
     publish(ws)
-    add(ws, 1, look(person(0), 1), speaker="bea", corpus="told")
+    add(ws, 1, look(person(0), 1), speaker="bea", corpus="stated")
     publish(ws)
     found, doubts = people(ws), people(ws, "person_doubt")
     assert found[0, 0] != found[1, 0]
@@ -131,7 +131,7 @@ def test_without_embeddings_splits_are_those_of_names_and_files_and_it_is_said(w
 
 def test_renaming_half_a_corpus_moves_only_what_was_renamed(ws):
     for media in range(4):
-        add(ws, media, look(person(0), media), speaker="ann", corpus="told")
+        add(ws, media, look(person(0), media), speaker="ann", corpus="stated")
     publish(ws)
     before = people(ws)
     renamed = [sample.clip_id(media) for media in (2, 3)]
@@ -146,7 +146,7 @@ def test_renaming_half_a_corpus_moves_only_what_was_renamed(ws):
 
 def test_renaming_all_of_a_person_keeps_it(ws):
     for media in range(3):
-        add(ws, media, look(person(0), media), speaker="ann", corpus="told")
+        add(ws, media, look(person(0), media), speaker="ann", corpus="stated")
     publish(ws)
     before = people(ws)
     changes = {"clip_id": [sample.clip_id(media) for media in range(3)], "speaker": ["Ann Lee"] * 3}
