@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from heterodub.schemas.config.settings import Settings
@@ -153,6 +154,13 @@ def held_by(ws: Workspace, one: releases.Release) -> set[str]:
         rows = list(releases.read_release(ws, one, stage))
         assert {media for batch in rows for media in batch["media_id"].to_pylist()} == clips
     return clips
+
+
+def test_takedown_erases_embeddings_and_the_files_that_held_them(ws):
+    take(ws, GONE)
+    kept = [pq.read_table(path, columns=["media_id"]) for path in Path(ws.path("embeddings")).glob("*.parquet")]
+    assert GONE not in pa.concat_tables(kept)["media_id"].to_pylist()
+    assert tables.size(ws, "embeddings").rows == 4
 
 
 def test_takedown_leaves_the_rest_of_older_releases_as_it_was(ws):
