@@ -273,7 +273,7 @@ def _holds(path: Path) -> bool:
     return GONE in path.name or GONE in str(pq.read_table(path).to_pydict())
 
 
-@pytest.mark.parametrize("table", ["stage1", "near_pairs"])
+@pytest.mark.parametrize("table", ["stage1", "near_pairs", "embeddings"])
 def test_taken_down_bytes_on_disk_are_a_problem(ws, table):
     """Whatever the tombstones say: an old version's file that came back from a copy, or that was never erased."""
     kept = {path: path.read_bytes() for path in Path(ws.root, table).glob("*.parquet") if _holds(path)}
