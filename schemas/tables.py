@@ -181,7 +181,7 @@ EMBEDDINGS: Final = pa.schema(
     [
         *_OF_A_CLIP,
         field("face", _EMBEDDING, "128 numbers of a face recogniser, the mean over some frames", null=True),
-        field("face_frames", pa.list_(INT), "the frames it is the mean of, from the clip's first", unit="frames"),
+        field("face_frames", pa.list_(INT), "frames that it is the mean of", null=True, unit="frames"),
         field("face_version", TEXT, "face recogniser that made it", null=True),
         field("voice", _EMBEDDING, "256 numbers of a voice recogniser, of unit length", null=True),
         field("voice_s", REAL, "seconds of the clip's own speech that it was made from", unit="s"),

@@ -28,8 +28,8 @@ _LEAST_LETTERS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """A person. name: given by a correction; stated: speakers of its files, with their corpora. straddles: its clips are
-    in several splits, so those of a benchmark are left out of scores.
+    """A person. name: given by a correction; stated: speakers of its files, with corpora. straddles: its clips are in
+    several splits, so those of a benchmark are left out of scores.
     """
 
     person: str

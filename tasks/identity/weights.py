@@ -36,7 +36,7 @@ class _Tensor:
         return storage[self.offset : self.offset + int(np.prod(self.shape))].reshape(self.shape)
 
 
-class _Reader(pickle.Unpickler):
+class _TensorUnpickler(pickle.Unpickler):
     """Unpickler of tensors, numbers and dictionaries; anything else in a pickle is an error."""
 
     def find_class(self, module: str, name: str) -> Callable[..., object]:
@@ -62,7 +62,7 @@ def read_float_tensors(file: Path, section: str) -> dict[str, NDArray[np.float32
     """
     try:
         with file.open("rb") as opened:
-            magic, _version, _machine, content, keys = (_Reader(opened).load() for _ in range(5))
+            magic, _version, _machine, content, keys = (_TensorUnpickler(opened).load() for _ in range(5))
             if magic != _MAGIC:
                 raise ValueError("it begins otherwise")
             tensors = {name: one for name, one in content[section].items() if isinstance(one, _Tensor)}

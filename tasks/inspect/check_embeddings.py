@@ -31,9 +31,7 @@ def check_embeddings(ws: Workspace, settings: Settings) -> Iterator[Finding]:
     counts = count_embeddings(ws)
     if settings.identity.embeddings:
         lacking = notes(counts)
-        remedy = (
-            "ingest into a new workspace to measure them; without it their speakers are told apart by name and file"
-        )
+        remedy = "ingest into a new workspace to measure them; without, they are divided by stated speaker and file"
         yield from (warning("workspace", _WHAT, note, remedy) for note in lacking)
         if not lacking:
             yield good("workspace", _WHAT, f"measured of all {counted(counts.measured, 'clip')}")

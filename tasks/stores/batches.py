@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.reasons import FileState
 from heterodub.schemas.tables import EMBEDDINGS
 
-from . import tables
+from . import delta, tables
 from .delta import Snapshot, snapshot
 from .parquet import PAYLOAD, read_files
 from .parts import PartFile, commit_parts, media_in_parts
@@ -116,7 +116,8 @@ def orphans(ws: Workspace) -> frozenset[str]:
     """
     count = part_count(tables.size(ws, "clips").rows)
     own = pa.array(sorted(set[str]().union(*(media_in_parts(ws, table)[0] for table in PAYLOAD))), pa.string())
-    clips = chain.from_iterable(tables.batches(ws, table, columns=["media_id"]) for table in _OF_CLIPS)
+    there = [table for table in _OF_CLIPS if delta.exists(ws, table)]
+    clips = chain.from_iterable(tables.batches(ws, table, columns=["media_id"]) for table in there)
     rows = tables.batches(ws, "catalog", columns=["media_id", "state"])
     measured = (batch.filter(pc.equal(batch["state"], FileState.MEASURED.value)) for batch in rows)
     held = divided(chain([pa.record_batch([own], schema=_MEDIA)], clips), _MEDIA, count, "media_id")

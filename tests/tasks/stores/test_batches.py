@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from heterodub.tasks.stores import batches, parts, tables
@@ -69,6 +71,16 @@ def test_measuring_anew_replaces_clips_and_payload(tmp_path):
     fill(ws, range(2))
     commit_batch(ws, batch_of(ws, 0, clips=1), KnownMedia(ws))
     assert tables.size(ws, "stage1").rows == tables.size(ws, "clips").rows == 3
+
+
+def test_clips_without_any_embedding_are_stored(tmp_path):
+    ws, nothing = new_workspace(tmp_path), {"face": None, "face_frames": None, "face_version": None}
+    row = sample.embedding_row(0, missing=[("face", "no_good_frame"), ("voice", "silent")], **nothing)
+    batch = replace(batch_of(ws, 0, clips=1), embeddings=sample.embeddings(row))
+    for held in (KnownMedia(ws), KnownMedia(ws)):
+        commit_batch(ws, batch, held)
+    (stored,) = tables.read(ws, "embeddings").to_pylist()
+    assert stored == row
 
 
 def test_media_without_clips_lose_their_rows(tmp_path):
