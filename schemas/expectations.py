@@ -80,7 +80,7 @@ def possible_range(signal: Signal) -> tuple[float, float]:
 
 def suites(settings: ClipSettings) -> tuple[Suite, ...]:
     """Return the suites of all audited tables; clip lengths follow from the settings the clips were cut with."""
-    return (_CATALOG, _clips(settings), _STAGE1, _STAGE2)
+    return (_CATALOG, _clips(settings), _STAGE1, _STAGE2, _EMBEDDINGS)
 
 
 def row_columns(table: str) -> list[str]:
@@ -213,5 +213,19 @@ _STAGE2: Final = Suite(
         _equal("boxes", "frames", "one crop box per frame"),
         _none("bad_boxes", "a crop box is finite and has a side"),
         _between("crop_px", 1, None, "a size"),
+    ),
+)
+
+_EMBEDDINGS: Final = Suite(
+    "embeddings",
+    "clip_id",
+    (
+        *_filled("embeddings"),
+        _between("frames", 1, None, "a clip has frames"),
+        _between("voice_s", 0, 60, "seconds of speech"),
+        _none("bad_face", "a face is 128 finite numbers of a named recogniser and of a length it gives, or null"),
+        _none("bad_face_frames", "it is the mean over frames of the clip, in order"),
+        _none("bad_voice", "a voice is 256 finite numbers of unit length of a named recogniser, or null"),
+        _none("unexplained", "a kind is null if and only if its cause is given, of a known code"),
     ),
 )

@@ -16,6 +16,7 @@ RELEASES: Final = pa.schema(
         field("stage1_version", INT, "Delta version of stage1"),
         field("stage2_version", INT, "Delta version of stage2"),
         field("labels_version", INT, "Delta version of labels"),
+        field("person_corrections_version", INT, "Delta version of person_corrections", null=True),
         field("backend", TEXT, "the one landmark backend of the release"),
         field("extractor", TEXT, "the one extractor of the release"),
         field("policy", TEXT, "hash of the routing policy"),

@@ -159,6 +159,9 @@ class MissingCause(StrEnum):
     MOUTH_STILL = "mouth_still"
     SWITCHED_OFF = "switched_off"
     NOT_IN_DOUBT = "not_in_doubt"
+    NOT_INSTALLED = "not_installed"
+    NO_GOOD_FRAME = "no_good_frame"
+    NOT_OWN_SPEECH = "not_own_speech"
 
 
 EXPLANATIONS: Final[dict[FileReason | ClipReason, str]] = {

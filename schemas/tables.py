@@ -9,7 +9,7 @@ from .ledger_tables import AUDITED_FILES, BENCHMARKS, METRICS, PROMOTIONS, RELEA
 from .signals import SIGNALS
 from .table_fields import FLAG, INT, REAL, TEXT, field
 
-LAYOUT_VERSION: Final = 7
+LAYOUT_VERSION: Final = 8
 """Version of the table layout; a workspace of another version is refused, never half-read. `heterodub migrate` changes
 an older one: raise it together with a step in tasks/stores/migration.py."""
 
@@ -115,6 +115,10 @@ CLIPS: Final = pa.schema(
             "clip_id of the first clip that shares scene or sound; more than one take",
             null=True,
         ),
+        field("person", TEXT, "who is seen, after corrections; null: not named, and no face was measured", null=True),
+        field("person_found", TEXT, "the person that it was found to be when it came; stays", null=True),
+        field("person_cause", TEXT, "what says so: stated, copy, face, or file: all of its file are one", null=True),
+        field("person_doubt", TEXT, "what speaks against it, or for another one; null: nothing does", null=True),
     ]
 )
 
@@ -171,6 +175,21 @@ STAGE2: Final = pa.schema(
     ]
 )
 
+_EMBEDDING = pa.list_(pa.float32())
+
+EMBEDDINGS: Final = pa.schema(
+    [
+        *_OF_A_CLIP,
+        field("face", _EMBEDDING, "128 numbers of a face recogniser, the mean over some frames", null=True),
+        field("face_frames", pa.list_(INT), "frames that it is the mean of", null=True, unit="frames"),
+        field("face_version", TEXT, "face recogniser that made it", null=True),
+        field("voice", _EMBEDDING, "256 numbers of a voice recogniser, of unit length", null=True),
+        field("voice_s", REAL, "seconds of the clip's own speech that it was made from", unit="s"),
+        field("voice_version", TEXT, "voice recogniser that made it", null=True),
+        field("missing", pa.map_(TEXT, TEXT), "cause of each embedding, face or voice, that is null"),
+    ]
+)
+
 LABELS: Final = pa.schema(
     [
         field("sequence", INT, "number of the label, from 1; of a clip and stage the highest one stands"),
@@ -199,6 +218,26 @@ DRAWS: Final = pa.schema(
     ]
 )
 
+PERSON_CORRECTIONS: Final = pa.schema(
+    [
+        field("sequence", INT, "number of the correction, from 1; a split has a row for each of its clips"),
+        field("kind", TEXT, "merge, split, name, or undo"),
+        field("person", TEXT, "the person that is corrected"),
+        field("clip_id", TEXT, "split: the clip", null=True),
+        field("media_id", TEXT, "split: its file", null=True),
+        field(
+            "value",
+            TEXT,
+            "merge: the person that it becomes part of; split: the person that the clip becomes; name: the name, null "
+            "to take it back; undo: number of the correction that is taken back",
+            null=True,
+        ),
+        field("reason", TEXT, "why, as a person put it"),
+        field("by", TEXT, "the person who corrected"),
+        field("created_utc", TEXT, "when it was stored, ISO 8601"),
+    ]
+)
+
 NEAR_PAIRS: Final = pa.schema(
     [
         field("clip_id", TEXT, "the clip"),
@@ -217,11 +256,13 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "clips": CLIPS,
     "stage1": STAGE1,
     "stage2": STAGE2,
+    "embeddings": EMBEDDINGS,
     "near_pairs": NEAR_PAIRS,
     "releases": RELEASES,
     "release_files": RELEASE_FILES,
     "audited_files": AUDITED_FILES,
     "labels": LABELS,
+    "person_corrections": PERSON_CORRECTIONS,
     "draws": DRAWS,
     "benchmarks": BENCHMARKS,
     "promotions": PROMOTIONS,

@@ -6,7 +6,20 @@ from typing import Annotated, Any
 
 import typer
 
-from heterodub.flows.cli import dub, evaluate, export, guide, inspect, label, lineage, promote, reproduce, start, train
+from heterodub.flows.cli import (
+    dub,
+    evaluate,
+    export,
+    guide,
+    inspect,
+    label,
+    lineage,
+    promote,
+    reproduce,
+    speakers,
+    start,
+    train,
+)
 from heterodub.flows.cli.environment import configure_environment, prepare
 from heterodub.flows.cli.options import ConfigOption, JsonOption, WorkspaceOption, print_result, text_of
 from heterodub.model.files import is_disk_full
@@ -24,6 +37,7 @@ app = typer.Typer(
 start.register(app)
 inspect.register(app)
 label.register(app)
+speakers.register(app)
 train.register(app)
 evaluate.register(app)
 promote.register(app)

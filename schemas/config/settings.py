@@ -19,6 +19,7 @@ from heterodub.schemas.toml import describe, parse_toml
 from .baselines import BaselineSettings
 from .cores import usable_cores
 from .dubbing import DubSettings
+from .identity import IdentitySettings
 from .provenance import ProvenanceSettings
 from .sections import Address, DriftSettings, LimitSettings, LogSettings, RetrainSettings, Section
 from .training import Device, Stage1Settings
@@ -149,6 +150,7 @@ class Settings(Section):
         description="score the speech of stage-1 clips by an English speech recogniser, for generators that read the "
         "scores; needs the extra `senones`; clips that are stored already keep what they have",
     )
+    identity: IdentitySettings = Field(default_factory=IdentitySettings, description="recognition of people")
     limits: LimitSettings = LimitSettings()
     run: RunSettings = Field(default_factory=RunSettings)
     stores: StoreSettings = StoreSettings()
@@ -177,7 +179,7 @@ class Settings(Section):
     @property
     def hash(self) -> str:
         """Identity of the settings that can change a release: 12 hex digits."""
-        sections = self.model_dump_json(include={"backend", "clips", "senones", "splits"})
+        sections = self.model_dump_json(include={"backend", "clips", "identity", "senones", "splits"})
         return hashlib.sha256(sections.encode()).hexdigest()[:12]
 
     def rooted(self) -> Self:

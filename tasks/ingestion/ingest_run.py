@@ -196,7 +196,7 @@ class IngestRun:
             return
         self._tally.taken_down += self._pending.commit(self._workspace, self._known_media)
         self._pending = Pending()
-        for table in ("catalog", "clips"):
+        for table in ("catalog", "clips", "embeddings"):
             tables.compact(self._workspace, table, _COMPACT_ABOVE_FILES)
 
 

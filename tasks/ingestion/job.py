@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Final
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from pydantic import PlainValidator
 
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.records import WHOLE_FILM, FileOutcome, FilmSegment, MediaFacts, RawFile
-from heterodub.schemas.tables import CLIPS
+from heterodub.schemas.tables import CLIPS, EMBEDDINGS
 from heterodub.tasks.ingestion.messages import plain
 from heterodub.tasks.stores.parts import PartFile
 
@@ -74,8 +75,8 @@ def _(value: pa.Table) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _clips(value: Any) -> pa.Table:
-    """Rows of clips from the bytes that a child made of them, whose offsets and lengths are not believed."""
+def _rows(schema: pa.Schema, value: Any) -> pa.Table:
+    """Rows of a table from the bytes that a child made of them, whose offsets and lengths are not believed."""
     if isinstance(value, pa.Table):
         return value
     try:
@@ -83,26 +84,29 @@ def _clips(value: Any) -> pa.Table:
             table = stream.read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, TypeError) as error:
-        raise ValueError(f"clips that cannot be read: {error}") from error
-    if not table.schema.equals(CLIPS):
-        raise ValueError("clips with other columns")
+        raise ValueError(f"rows that cannot be read: {error}") from error
+    if not table.schema.equals(schema):
+        raise ValueError("rows with other columns")
     return table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
-    """Result of one file, or of one segment of a film. `clips` are rows of the clips table; `parts` are in the store's
-    folder, and are added by who put them there.
+    """Result of one file, or of one segment of a film. `clips`, `embeddings`: rows of these tables. `parts` are in
+    the store's folder, and are added by who put them there.
     """
 
     outcome: FileOutcome
     facts: MediaFacts | None
-    clips: Annotated[pa.Table, PlainValidator(_clips)]
+    clips: Annotated[pa.Table, PlainValidator(partial(_rows, CLIPS))]
     media_s: float
     dropped_s: float
     picture_notes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     """Notes of the outcome with numbers that are added up over segments; see heterodub.tasks.media.frame_converter."""
     parts: Mapping[str, PartFile] = field(default_factory=dict)
+    embeddings: Annotated[pa.Table, PlainValidator(partial(_rows, EMBEDDINGS))] = field(
+        default_factory=EMBEDDINGS.empty_table
+    )
 
 
 _SAID_BY_JOB: Final = ("media_id", "corpus", "speaker", "licence", "consent", "purpose")
@@ -116,3 +120,5 @@ def require_own(analysis: Analysis, job: FileJob) -> None:
     for name in _SAID_BY_JOB:
         if set(analysis.clips[name].to_pylist()) - {getattr(job, name)}:
             raise ValueError(f"clips of another {name}")
+    if set(analysis.embeddings["media_id"].to_pylist()) - {job.media_id}:
+        raise ValueError("embeddings of another media_id")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from heterodub.schemas.tables import CLIPS
+from heterodub.schemas.tables import CLIPS, EMBEDDINGS
 from heterodub.tasks.ingestion import catalog
 from heterodub.tasks.ingestion.job import Analysis
 from heterodub.tasks.ingestion.schedule import FilmResult
@@ -59,8 +59,9 @@ class Pending:
             for table, part in segment.parts.items():
                 parts[table].append(part)
         clips = pa.concat_tables([CLIPS.empty_table(), *(segment.clips for segment in segments)])
+        embeddings = pa.concat_tables([EMBEDDINGS.empty_table(), *(segment.embeddings for segment in segments)])
         rows = catalog.catalog_table(self.rows)
-        return FileBatch(frozenset(self.films), rows, clips, parts["stage1"], parts["stage2"])
+        return FileBatch(frozenset(self.films), rows, clips, parts["stage1"], parts["stage2"], embeddings)
 
 
 def _barred(ws: Workspace, rows: Iterable[catalog.Row]) -> list[catalog.Row]:

@@ -22,10 +22,11 @@ from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.members import container_of
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
-from heterodub.schemas.records import WHOLE_FILM, FileOutcome, MediaFacts
-from heterodub.schemas.tables import CLIPS
+from heterodub.schemas.records import WHOLE_FILM, FileOutcome, Measurements, MediaFacts
+from heterodub.schemas.tables import CLIPS, EMBEDDINGS
 from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
 from heterodub.tasks.faces.tracker import FaceTracker
+from heterodub.tasks.identity.embeddings import SWITCHED_OFF, ClipEmbeddings, embed_clip, missing_recognisers
 from heterodub.tasks.ingestion import rows
 from heterodub.tasks.ingestion.child import announce
 from heterodub.tasks.ingestion.clip_builder import ClipBuilder, Draft, FrameContext
@@ -66,6 +67,8 @@ def load(settings: Settings) -> None:
     _backend(settings)
     log_mel(np.zeros(SAMPLES_PER_FRAME, np.float32), 1)
     speech_probability(np.zeros(SAMPLES_PER_FRAME, np.float32))
+    if settings.identity.embeddings:
+        missing_recognisers()  # and loads those that are there
 
 
 def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[str, Path]) -> Analysis:
@@ -174,6 +177,7 @@ class _Analyst:
         versions = (settings.extractor, self.backend.name)
         self.origin = rows.ClipOrigin(job.media_id, job.uri, job.corpus, job.speaker, *stated, *versions)
         self.clips: list[dict[str, Any]] = []
+        self.embeddings: list[dict[str, Any]] = []
         self.frames = 0
         self.faces_seen = False
         self.reached_stop = False
@@ -201,6 +205,7 @@ class _Analyst:
             frame_to_second(self.frames),
             frame_to_second(self.builder.dropped_frames),
             video.counted_notes,
+            embeddings=pa.Table.from_pylist(self.embeddings, schema=EMBEDDINGS),
         )
 
     def _drafts(self, video: Video) -> Iterator[Draft]:
@@ -242,8 +247,16 @@ class _Analyst:
             "face_motion": face_motion(face.points),
         }
         self.clips.append(rows.clip_row(self.origin, draft, measured, decision, self.policy.hash, fingerprints))
+        self.embeddings.append(rows.embedding_row(self.origin, draft, self._embed(draft, sound, measured)))
         shift = correction_frames(measured.values["av_sync_score"], measured.values["av_sync_offset_frames"])
         return Admission(decision.stage1, decision.stage2, shift)
+
+    def _embed(self, draft: Draft, sound: ClipSound, measured: Measurements) -> ClipEmbeddings:
+        """Compute the embeddings of a clip that was measured, if the settings want them."""
+        if not self.settings.identity.embeddings:
+            return SWITCHED_OFF
+        score, cause = measured.values["av_sync_score"], measured.missing.get("av_sync_score")
+        return embed_clip(rows.face_views(draft), draft.frames, sound.samples, score, cause)
 
     def _clip_sound(self, draft: Draft) -> ClipSound:
         sound = self.sounds.chosen

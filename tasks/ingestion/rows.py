@@ -9,10 +9,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from heterodub.model.features.landmarks import box
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
 from heterodub.schemas.records import Decision, Measurements
 from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.tables import STAGE1, STAGE2
+from heterodub.tasks.identity.embeddings import ClipEmbeddings
+from heterodub.tasks.identity.face_embedding import FACE_VERSION, FaceView
+from heterodub.tasks.identity.voice_embedding import VOICE_VERSION
 from heterodub.tasks.ingestion.clip_builder import Draft
 from heterodub.tasks.quality.measure import FaceTrack
 from heterodub.tasks.quality.senones import SENONES_VERSION, pack
@@ -75,7 +79,42 @@ def clip_row(
         "split_group": None,
         "near_copy_of": None,
         "same_scene_as": None,
+        **dict.fromkeys(("person", "person_found", "person_cause", "person_doubt")),
     }
+
+
+def embedding_row(origin: ClipOrigin, draft: Draft, embeddings: ClipEmbeddings) -> dict[str, Any]:
+    """Build a row of `embeddings`."""
+    face, voice = embeddings.face, embeddings.voice
+    return {
+        "clip_id": clip_id(origin, draft),
+        "media_id": origin.media_id,
+        "backend": origin.backend,
+        "frames": draft.frames,
+        "face": face,
+        "face_frames": None if face is None else list(embeddings.face_frames),
+        "face_version": None if face is None else FACE_VERSION,
+        "voice": voice,
+        "voice_s": embeddings.voice_s,
+        "voice_version": None if voice is None else VOICE_VERSION,
+        "missing": sorted((name, str(cause)) for name, cause in embeddings.missing.items()),
+    }
+
+
+def face_views(draft: Draft) -> list[FaceView]:
+    """Return the frames of a clip by which its face can be recognised: those whose picture was measured, with the face
+    tracked and its mouth seen.
+    """
+    views = []
+    for number, frame in enumerate(draft.content):
+        if frame.look is None or frame.is_occluded or not frame.face.tracked:
+            continue
+        left, top, side = frame.box
+        points = (frame.face.points - (left, top)) * np.float32(len(frame.square) / side)
+        _, above, _, below = box(frame.face.points).tolist()
+        face = frame.face
+        views.append(FaceView(number, frame.square, points, below - above, face.yaw, face.pitch, frame.look.sharpness))
+    return views
 
 
 def stage1_table(

@@ -23,6 +23,7 @@ def joined(segments: Sequence[Analysis]) -> Analysis:
         pa.concat_tables([segment.clips for segment in segments]),
         _total_s([segment.media_s for segment in segments]),
         _total_s([segment.dropped_s for segment in segments]),
+        embeddings=pa.concat_tables([segment.embeddings for segment in segments]),
     )
 
 

@@ -11,6 +11,7 @@ from heterodub.schemas.display import counted
 from heterodub.schemas.licences import suggestion
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import FileReason, FileState
+from heterodub.tasks.identity.stored import count_embeddings, notes
 from heterodub.tasks.ingestion.plan import IngestPlan
 from heterodub.tasks.ingestion.tally import Tally
 from heterodub.tasks.monitoring.drift import CorpusDrift
@@ -66,7 +67,12 @@ def summarise(
         "drift": [warning for drift in drifts if (warning := drift.warning())],
         "disputed": list(_disputed(workspace)) if tally.reasons[_DISPUTE] else [],
         "state": "partial" if tally.reasons[_DISPUTE] else "done",
-        "notes": [*_losses(plan), *_unknown_licences(plan, policy), *published.notes],
+        "notes": [
+            *_losses(plan),
+            *_unknown_licences(plan, policy),
+            *notes(count_embeddings(workspace)),
+            *published.notes,
+        ],
     }
 
 

@@ -13,6 +13,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import WeightsMissingError
 from heterodub.tasks.ingestion.sandbox import landlock_version, missing
 
+from .check_embeddings import check_recognisers
 from .findings import Finding, good, problem, warning
 
 _PIN: Final = re.compile(r"([A-Za-z0-9._-]+)\s*==\s*([^\s;]+)\s*(;.*)?")
@@ -36,6 +37,7 @@ def check_installation(settings: Settings) -> list[Finding]:
         *_decoders(),
         *_own_models(),
         *check_weights(settings),
+        check_recognisers(settings),
         check_sandbox(settings),
     ]
 

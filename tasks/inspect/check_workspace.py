@@ -16,7 +16,9 @@ from heterodub.schemas.errors import HeterodubError, WorkspaceError
 from heterodub.schemas.reasons import FileState, Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.inspect import findings
+from heterodub.tasks.inspect.check_embeddings import check_embeddings
 from heterodub.tasks.inspect.check_labels import check_labels
+from heterodub.tasks.inspect.check_people import check_people
 from heterodub.tasks.inspect.check_tables import RESTORE, check_table, lost_files, some
 from heterodub.tasks.inspect.findings import Finding
 from heterodub.tasks.releases import release_files, releases
@@ -63,6 +65,8 @@ def check_workspace(settings: Settings) -> list[Finding]:
             *_clip_counts(ws),
             *_payload(ws, {stage: by_table[stage.value].clips for stage in Stage}),
             *check_labels(ws, settings),
+            *check_embeddings(ws, settings),
+            *check_people(ws),
         ]
     return [*checks, *_release(ws), *_scratch(ws), *check_room(ws)]
 

@@ -1,8 +1,8 @@
 """Explanation of the route of a file or a clip: every number, every threshold, every verdict."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from heterodub.schemas.records import Decision, MediaFacts
 from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS
 from heterodub.schemas.tables import CATALOG, CLIPS
+from heterodub.tasks.identity.stored import describe_embeddings
 from heterodub.tasks.labelling.applied import LabelEffect, label_effect, unusable_for
 from heterodub.tasks.quality.routing import LimitCheck, explain, route_clip
 from heterodub.tasks.stores import tables
@@ -117,6 +118,8 @@ class ClipAnswer:
     now_stage2: bool
     signals: tuple[SignalAnswer, ...]
     labels: tuple[LabelAnswer, ...]
+    embeddings: tuple[str, ...] = ()
+    """What its embeddings were made of, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ def explain_name(settings: Settings, name: str) -> FileAnswer | ClipAnswer:
     policy, labels = policy_in_force(ws, settings), read_labels(ws)
     if match.clip_id is not None:
         (row,) = read_where(ws, "clips", CLIP_COLUMNS, equal("clip_id", match.clip_id)).to_pylist()
-        return explain_clip(row, policy, labels)
+        return _with_embeddings(ws, [explain_clip(row, policy, labels)])[0]
     (row,) = read_where(ws, "catalog", CATALOG.names, equal("uri", str(match.uri))).to_pylist()
     return _explain_file(ws, row, policy, labels)
 
@@ -181,6 +184,11 @@ def explain_clip(row: Row, policy: Policy, labels: Labels | None = None) -> Clip
         signals=_signals(values, dict(row["missing"] or ()), policy),
         labels=tuple(_label(label, row, now) for label in of_clip),
     )
+
+
+def _with_embeddings(ws: Workspace, clips: Sequence[ClipAnswer]) -> tuple[ClipAnswer, ...]:
+    words = describe_embeddings(ws, [clip.clip_id for clip in clips])
+    return tuple(replace(clip, embeddings=words.get(clip.clip_id, ())) for clip in clips)
 
 
 def _label(label: ClipLabel, row: Row, now: Decision) -> LabelAnswer:
@@ -213,7 +221,7 @@ def _explain_file(ws: Workspace, row: Row, policy: Policy, labels: Labels) -> Fi
         facts={name: row[name] for name in _FACTS if row[name] is not None and name != "streams"},
         streams=tuple(row["streams"] or ()),
         clips_of=clips[0]["uri"] if is_copy else None,
-        clips=tuple(explain_clip(clip, policy, labels) for clip in clips),
+        clips=_with_embeddings(ws, [explain_clip(clip, policy, labels) for clip in clips]),
     )
 
 

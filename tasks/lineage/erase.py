@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, PromotionError
+from heterodub.tasks.identity.corrections import nobody_left
 from heterodub.tasks.monitoring.runs import runs
 from heterodub.tasks.promotion.evidence import PAGE
 from heterodub.tasks.releases.barred import prints_of
@@ -39,7 +40,17 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_TABLES: Final = ("catalog", "clips", "stage1", "stage2", "labels", "draws", "benchmarks")
+_TABLES: Final = (
+    "catalog",
+    "clips",
+    "stage1",
+    "stage2",
+    "embeddings",
+    "labels",
+    "person_corrections",
+    "draws",
+    "benchmarks",
+)
 """Tables that hold footage or refer to it, by media."""
 
 _PAGES: Final = ("audit", "reports")
@@ -136,8 +147,11 @@ def _carry_out(
 
 
 def _take_out_of_releases(ws: Workspace, scope: Scope) -> None:
+    gone = nobody_left(ws)
     for table in PINNED:
-        take_out(ws, table, scope.media, scope.unread if table == "catalog" else ())
+        unread = scope.unread if table == "catalog" else ()
+        take_out(ws, table, scope.media, unread, gone if table == "person_corrections" else ())
+    tables.delete_rows(ws, "person_corrections", "person", gone)
 
 
 def _prints(ws: Workspace, scope: Scope) -> list[tombstones.Print]:
@@ -172,7 +186,7 @@ def _delete_rows(ws: Workspace, plan: TakedownPlan) -> None:
     for line in (ws, *standing_by(ws)):
         drop_media(line, scope.media)
         tables.delete_rows(line, "catalog", "uri", [row["uri"] for row in scope.files])
-    for table in ("labels", "draws", "benchmarks"):
+    for table in ("labels", "person_corrections", "draws", "benchmarks"):
         tables.delete_rows(ws, table, "media_id", scope.media)
     if scope.kind == "corpus":
         tables.delete_rows(ws, "metrics", "corpus", [scope.value])

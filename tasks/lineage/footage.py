@@ -19,7 +19,7 @@ from heterodub.tasks.stores.workspace import Workspace
 
 _COLUMNS: Final = {
     "catalog": ("uri", "media_id", "corpus", "speaker", "licence"),
-    "clips": ("clip_id", "media_id", "speaker", "frames", "stage1", "stage2"),
+    "clips": ("clip_id", "media_id", "speaker", "person", "frames", "stage1", "stage2"),
 }
 
 Row = dict[str, Any]

@@ -11,6 +11,7 @@ from heterodub.schemas.contract import FPS
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.licences import canonical_licence, spellings
+from heterodub.tasks.identity.corrections import read_corrections
 from heterodub.tasks.inspect.lookup import find
 from heterodub.tasks.media.paths import path_to_uri
 from heterodub.tasks.monitoring.run_log import as_step
@@ -46,6 +47,8 @@ class Scope:
     """Labels of people on the clips; they go as well."""
     older: tuple[dict[str, Any], ...] = ()
     """Files of it that only older releases know."""
+    same_people: tuple[dict[str, Any], ...] = ()
+    """Other files in which the same people were recognised. They stay."""
 
     @property
     def unread(self) -> frozenset[str]:
@@ -77,6 +80,7 @@ class TakedownPlan:
             "files": list(self.scope.files),
             "near_copies": list(self.scope.copies),
             "with_near_copies": self.scope.with_copies,
+            "same_people": list(self.scope.same_people),
             "clips": len(clips),
             "labels": [asdict(label) | {"text": label.text} for label in self.scope.labels],
             "stage1": sum(bool(clip["stage1"]) for clip in clips),
@@ -158,11 +162,21 @@ def find_scope(ws: Workspace, kind: Kind, value: str, with_copies: bool = False)
     footage, named = FootageRows(ws), require_named(ws, kind, value)
     value = canonical_licence(value) if kind == "licence" else value
     copied = copies_of(ws, named.media)
+    scope = _scope(footage, kind, value, named.media | copied if with_copies else named.media, named.uris)
     return replace(
-        _scope(footage, kind, value, named.media | copied if with_copies else named.media, named.uris),
+        scope,
         copies=tuple(footage.now("catalog", among("media_id", copied))) if copied else (),
         with_copies=with_copies,
+        same_people=tuple(_same_people(footage, scope)),
     )
+
+
+def _same_people(footage: FootageRows, scope: Scope) -> list[Row]:
+    """Return other files with clips of the people whom the scope shows."""
+    people = {clip["person"] for clip in scope.clips if clip["person"]}
+    shown = footage.now("clips", among("person", people)) if people else []
+    others = {clip["media_id"] for clip in shown} - scope.media
+    return footage.now("catalog", among("media_id", others)) if others else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +196,16 @@ def require_named(ws: Workspace, kind: Kind, value: str) -> NamedFootage:
     by_name = equal("uri", value) | equal("media_id", value) if kind == "file" else _labelled(kind, value)
     older = footage.older("catalog", by_name)
     files = [*older, *_files(footage, kind, value, required=not (earlier or older))]
-    clips = footage.clips(equal("speaker", value)) if kind == "speaker" else []
+    clips = footage.clips(equal("speaker", value) | among("person", _people(ws, value))) if kind == "speaker" else []
     media = earlier | {str(row["media_id"]) for row in (*files, *clips) if row["media_id"]}
     if not (files or media):
         raise NotFoundError(_nothing(footage, kind, value))
     return NamedFootage(frozenset(str(row["uri"]) for row in files), media)
+
+
+def _people(ws: Workspace, value: str) -> set[str]:
+    """Return the people whom a text means: by id, or by a name that they were given."""
+    return {value} | {person for person, name in read_corrections(ws).names.items() if name == value}
 
 
 def scope_left(ws: Workspace, left: Unfinished) -> Scope:

@@ -77,9 +77,10 @@ def open_comparison(settings: Settings, stage: str, name: str | None) -> Compari
     _require_promotable(champions.ws, challenger, benchmark)
     if champion is not None:
         _require_unseen_benchmark(champion, benchmark)
+    scored = benchmarks.scored(champions.ws, benchmark)
     champions.challenge(challenger.version.number)
     return Comparison(
-        settings, champions, evaluator, challenger.version, standing.champion_version, release, benchmark, policy,
+        settings, champions, evaluator, challenger.version, standing.champion_version, release, scored, policy,
         standing.repaired,
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -163,6 +163,27 @@ def frozen(ws: Workspace, release: Release, stage: Stage, reason: str, refreeze:
     benchmark = freeze(ws, release, stage, reason, refreeze)
     verify(ws, benchmark, current_versions(ws)[stage.value])
     return benchmark
+
+
+def scored(ws: Workspace, benchmark: Benchmark) -> Benchmark:
+    """Return the benchmark, under its hash, with the clips that count in scores: not those of people who by now have
+    clips in the train or val split, too, found to be one person after both were divided.
+
+    Raises: PromotionError - none is left. WorkspaceError - the table cannot be read.
+    """
+    rows = tables.read_any(ws, "clips", ["clip_id", "person", "split"], pc.field("person").is_valid())
+    ids = pa.array([clip.clip_id for clip in benchmark.clips], pa.string())
+    people = pc.unique(rows["person"].filter(pc.is_in(rows["clip_id"], ids)).combine_chunks())
+    elsewhere = pc.and_(pc.is_in(rows["person"], people), pc.is_in(rows["split"], pa.array(["train", "val"])))
+    seen = pc.unique(rows["person"].filter(elsewhere).combine_chunks())
+    left_out = set(rows["clip_id"].filter(pc.is_in(rows["person"], seen)).to_pylist())
+    clips = tuple(clip for clip in benchmark.clips if clip.clip_id not in left_out)
+    if not clips:
+        raise PromotionError(
+            f"all people of benchmark {benchmark.benchmark} are in the train or val split, too (`heterodub speakers "
+            "list` names them): ingest more people, then `heterodub benchmark --refreeze --reason TEXT`"
+        )
+    return replace(benchmark, clips=clips)
 
 
 def held_out(ws: Workspace) -> HeldOut:

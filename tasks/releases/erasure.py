@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import pyarrow as pa
@@ -24,7 +25,11 @@ from .releases import PINNED, every
 
 _LOG = logging.getLogger(__name__)
 
-_COLUMNS: Final = {"catalog": ["uri", "media_id"], "clips": ["media_id", "speaker", "split_group"]}
+_COLUMNS: Final = {
+    "catalog": ["uri", "media_id"],
+    "clips": ["media_id", "speaker", "split_group"],
+    "person_corrections": ["media_id", "person"],
+}
 
 
 def erase_unnamed(ws: Workspace, retention_days: int) -> None:
@@ -38,7 +43,7 @@ def erase_unnamed(ws: Workspace, retention_days: int) -> None:
     drop_lists(ws, named, oldest.isoformat(timespec="seconds"))
     for table in PINNED:
         vacuum.erase(ws, table, all_listed(ws, table).keys(), retention_days)
-    for table in ("release_files", "audited_files", "near_pairs"):
+    for table in ("release_files", "audited_files", "near_pairs", "embeddings"):
         vacuum.erase(ws, table, (), retention_days)
     lines = standing_by(ws)
     for line in lines:
@@ -120,18 +125,22 @@ def mark_releases(ws: Workspace, release_ids: Collection[str], takedown: str) ->
         tables.update_columns(ws, "releases", changes, key="release_id")
 
 
-def take_out(ws: Workspace, table: str, media: Collection[str], uris: Collection[str] = ()) -> None:
+def take_out(
+    ws: Workspace, table: str, media: Collection[str], uris: Collection[str] = (), people: Collection[str] = ()
+) -> None:
     """Let releases name, in place of each file with rows of these media, a copy without them.
 
-    uris: of files that could not be read, so that the catalog knows no media of them. Groups named after a speaker
-    whose last clip goes are named after another one. The old files stay on the disk until they are erased. A second
-    call changes nothing.
+    uris: of files that could not be read, so that the catalog knows no media of them. people: whose corrections go.
+    Groups named after a speaker whose last clip goes are named after another one. The old files stay on the disk until
+    they are erased. A second call changes nothing.
 
     Raises: NotFoundError - another takedown erased a file meanwhile. WorkspaceError - one is damaged, or cannot be
     written.
     """
     _remove_cut(ws, table, media, uris)
-    while changes := _changes(ws, table, media, uris):  # until nothing is left, also of what others wrote meanwhile
+    while changes := _changes(
+        ws, table, media, uris, people
+    ):  # until nothing is left, also of what others wrote meanwhile
         replace_files(ws, table, changes)
         named = all_listed(ws, table).keys() | set(tables.file_names(ws, table))
         unused = {copy.name for copy in changes.values() if copy} - named  # another takedown was faster
@@ -150,7 +159,9 @@ def _remove_cut(ws: Workspace, table: str, media: Collection[str], uris: Collect
                 remove(ws, table, name)
 
 
-def _changes(ws: Workspace, table: str, media: Collection[str], uris: Collection[str]) -> Mapping[str, DataFile | None]:
+def _changes(
+    ws: Workspace, table: str, media: Collection[str], uris: Collection[str], people: Collection[str]
+) -> Mapping[str, DataFile | None]:
     """Write copies of listed files without such rows; return them by the old file's name, None where no row is left.
 
     Lost files stay listed, so that their releases are not read as if they were whole; but not those of such rows alone.
@@ -160,11 +171,12 @@ def _changes(ws: Workspace, table: str, media: Collection[str], uris: Collection
     names = _new_group_names(ws, files, media) if table == "clips" else {}
     changes: dict[str, DataFile | None] = dict.fromkeys(_lost_of(ws, table, media, there))
     for file in files:
-        if not (uris or names or file.may_hold("media_id", ordered)):
+        if not (uris or names or people or file.may_hold("media_id", ordered)):
             continue
         rows = tables.read(ws, table, _COLUMNS.get(table, ["media_id"]), (file,))
-        if not _cleaned(rows, media, uris, names).equals(rows):
-            changes[file.name] = tables.rewrite(ws, table, file, lambda piece: _cleaned(piece, media, uris, names))
+        clean = partial(_cleaned, media=media, uris=uris, names=names, people=people)
+        if not clean(rows).equals(rows):
+            changes[file.name] = tables.rewrite(ws, table, file, clean)
     return changes
 
 
@@ -175,8 +187,12 @@ def _lost_of(ws: Workspace, table: str, media: Collection[str], there: Collectio
     return [name for name, (low, high) in bounds.items() if low == high and low in media]
 
 
-def _cleaned(rows: pa.Table, media: Collection[str], uris: Collection[str], names: dict[str, str]) -> pa.Table:
+def _cleaned(
+    rows: pa.Table, media: Collection[str], uris: Collection[str], names: dict[str, str], people: Collection[str]
+) -> pa.Table:
     rows = tables.without(rows, "media_id", set(media))
+    if people:
+        rows = tables.without(rows, "person", set(people))
     if uris:
         unread = pc.and_(pc.is_null(rows["media_id"]), pc.is_in(rows["uri"], value_set=pa.array(sorted(uris))))
         rows = rows.filter(pc.invert(unread))

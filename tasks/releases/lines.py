@@ -18,6 +18,7 @@ from heterodub.schemas.contract import FEATURES_VERSION, FPS
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import AuditFailedError, WorkspaceError
 from heterodub.schemas.reasons import FileState
+from heterodub.tasks.identity.units import with_units
 from heterodub.tasks.ingestion.catalog import RETRIED
 from heterodub.tasks.stores import standby, tables
 from heterodub.tasks.stores.workspace import STANDBY, Workspace
@@ -211,11 +212,13 @@ def switch_to(line: Workspace, versions: Mapping[str, int], files: standby.LineF
 
 
 def with_known_splits(ws: Workspace, clips: pa.Table) -> pa.Table:
-    """Give clips without a split that of their speaker in the line in use, whose group and split are for ever.
+    """Give clips without a split that of their speaker in the line in use, whose group and split are for ever. clips:
+    with units (tasks/identity/people.py) for speakers.
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    rows = tables.read(ws.of_line(""), "clips", _DIVIDED, filter=pc.field("split").is_valid())
+    columns = [*_DIVIDED, "person_found"]
+    rows = with_units(tables.read(ws.of_line(""), "clips", columns, filter=pc.field("split").is_valid()))
     known = rows.group_by("speaker").aggregate([("split", "min"), ("split_group", "min")])
     is_new = pc.is_null(clips["split"]).combine_chunks()
     place = pc.index_in(clips["speaker"], known["speaker"].combine_chunks()).combine_chunks()

@@ -19,6 +19,8 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.expectations import suites
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason
+from heterodub.tasks.identity import people as identities
+from heterodub.tasks.identity.units import joins_of, straddlers_noted, with_columns, with_units
 from heterodub.tasks.labelling.applied import LabelEffect, label_effects
 from heterodub.tasks.stores import standby, tables
 from heterodub.tasks.stores.batches import BATCH_IS_STORED_S
@@ -57,7 +59,7 @@ _TAKEN_DOWN: Final = (
 )
 
 _READ: Final = [
-    "clip_id", "speaker", "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", *CLUSTERS,
+    *identities.READ, "stage1", "stage2", "stage1_reasons", "stage2_reasons", "split", "split_group", *CLUSTERS,
 ]  # fmt: skip
 
 
@@ -256,10 +258,12 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
     files = tables.files_of(workspace, "clips")
     clips = tables.read(workspace, "clips", _READ, files).combine_chunks()
     copies = update_clusters(workspace, clips, files)
-    divided = lines.with_known_splits(workspace, clips) if workspace.line else clips
-    plan = assign_splits(divided, copies.pairs, settings)
+    people = identities.find_people(workspace, clips, copies.columns["near_copy_of"])
+    divided = with_units(with_columns(clips, people.columns))
+    divided = lines.with_known_splits(workspace, divided) if workspace.line else divided
+    plan = assign_splits(divided, copies.pairs, settings, joins_of(divided, people.corrections))
     refused = pc.is_in(clips["clip_id"], pa.array(plan.straddlers, pa.string()))
-    columns = {**copies.columns, **plan.columns(divided), **_refusals(clips, refused)}
+    columns = {**copies.columns, **people.columns, **plan.columns(divided), **_refusals(clips, refused)}
     changed = pc.fill_null(reduce(pc.or_, (_differs(clips[name], new) for name, new in columns.items())), False)
     changes = pa.table({"clip_id": clips["clip_id"], **columns}).filter(changed)
     if changes.num_rows:
@@ -268,7 +272,7 @@ def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
     for table in ("stage1", "stage2"):
         if plan.straddlers and changes.num_rows:
             tables.delete_rows(workspace, table, "clip_id", frozenset(plan.straddlers))
-    return Assignment(changes.num_rows, plan.notes)
+    return Assignment(changes.num_rows, (*plan.notes, *people.notes, *straddlers_noted(with_columns(clips, columns))))
 
 
 def _refusals(clips: pa.Table, refused: pa.ChunkedArray) -> dict[str, pa.Array]:

@@ -20,7 +20,7 @@ from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
 CLIP_COLUMNS: Final = [
-    "clip_id", "media_id", "speaker", *RIGHTS, "frames", "stage1", "stage2", "split", *SIGNAL_NAMES,
+    "clip_id", "media_id", "speaker", "person", *RIGHTS, "frames", "stage1", "stage2", "split", *SIGNAL_NAMES,
 ]  # fmt: skip
 
 
@@ -36,15 +36,16 @@ class ReleaseProvenance:
 
 
 def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: ReleaseProvenance, clips: pa.Table) -> str:
-    """Hash a release; changes with each clip, its speaker, rights, flags, split, labels and measured values; not when
-    rows only move. Payload is not read: none changes without a measured value, for both come from one look at the file.
+    """Hash a release; changes with each clip, its speaker, person, rights, flags, split, labels and measured values;
+    not when rows only move. Payload is not read: none changes without a measured value, for both come from one look at
+    the file.
     """
     digest = hashlib.sha256()
     origin_parts = (origin.policy, origin.settings, origin.extractor, origin.backend)
     digest.update(json.dumps(origin_parts).encode())
     rows = clips.sort_by("clip_id")
     digest.update("".join(_as_json(rows.select(["clip_id", "speaker", "stage1", "stage2", "split"]))).encode())
-    for name in RIGHTS:
+    for name in (*RIGHTS, "person"):
         if rows[name].null_count < rows.num_rows:  # releases from before the columns keep their ids
             digest.update(f"{name}{''.join(_as_json(rows.select([name])))}".encode())
     for name in SIGNAL_NAMES:

@@ -20,7 +20,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from . import release_files
 from .release_content import CLIP_COLUMNS, ReleaseProvenance, counts_of, identity, licences_of
 
-PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels")
+PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels", "person_corrections")
 _JSON: Final = ("counts", "audit", "same_at")
 _LISTS: Final = ("licences", "notes", "file_lists", "takedowns")
 
@@ -37,6 +37,7 @@ class Release:
     stage1_version: int
     stage2_version: int
     labels_version: int
+    person_corrections_version: int
     backend: str
     extractor: str
     policy: str
@@ -133,6 +134,7 @@ def publish(
         stage1_version=versions["stage1"],
         stage2_version=versions["stage2"],
         labels_version=versions["labels"],
+        person_corrections_version=versions["person_corrections"],
         **asdict(origin),
         counts=counts_of(clips),
         audit=dict(audit),

@@ -6,6 +6,9 @@ else is there, but for two things: where a split would stay empty, new groups ne
 several speakers who come as one group, too large for the split of their hash, are for training. Such a group is mostly
 one studio, or one talker whose files nobody labelled: held out, it would leave little to learn from.
 
+Where people are found by their faces, a speaker here is a stated one, else a person, else the file (`units_of` in
+tasks/identity/units.py), and all speakers of one person are joined as copies are.
+
 A clip that is now another speaker's has a split and no group. It goes where that speaker is; if that speaker
 is new, it keeps its split.
 """
@@ -64,20 +67,27 @@ class _Group:
     place: float
 
 
-def assign_splits(clips: pa.Table, near_copies: Iterable[tuple[str, str]], settings: SplitSettings) -> SplitPlan:
+def assign_splits(
+    clips: pa.Table,
+    near_copies: Iterable[tuple[str, str]],
+    settings: SplitSettings,
+    same_people: Iterable[tuple[str, str]] = (),
+) -> SplitPlan:
     """Assign every speaker of `clips` a group and a split; what is assigned already stays.
 
     `clips` has columns clip_id, speaker, stage1, stage2, stage1_reasons, split and split_group; `near_copies` are
-    pairs of clip_ids, of which those that were considered before may be missing. Only speakers with new clips, in such
-    pairs, or in one group with these are looked at one by one. Three or more groups with clips of a stage fill all
-    three splits as far as new groups can be moved, two fill train and test, one is train.
+    pairs of clip_ids, of which those that were considered before may be missing. `same_people` are pairs of a speaker
+    and a person, who need not be a speaker; of people without new clips they may be missing. Only speakers with new
+    clips, in such pairs, or in one group with these are looked at one by one. Three or more groups with clips of a
+    stage fill all three splits as far as new groups can be moved, two fill train and test, one is train.
     """
     refused = refused_clips(clips)
     pairs = sorted({(min(pair), max(pair)) for pair in near_copies})
     ends = {row["clip_id"]: row for row in rows_of(clips, pairs)}
-    touched = touched_clips(clips, {row["speaker"] for row in ends.values()})
+    people = sorted(same_people)
+    touched = touched_clips(clips, {*(row["speaker"] for row in ends.values()), *itertools.chain(*people)})
     rows = count_by_speaker(clips, touched, refused)
-    union, straddlers = _groups(rows, ends, pairs, set(refused.to_pylist()))
+    union, straddlers = _groups(rows, ends, pairs, people, set(refused.to_pylist()))
     if len(straddlers) > len(refused):
         refused = pa.array(sorted(straddlers), pa.string())
         rows = count_by_speaker(clips, touched, refused)
@@ -137,7 +147,11 @@ class _Union:
 
 
 def _groups(
-    rows: list[dict[str, Any]], ends: Mapping[str, dict[str, Any]], pairs: list[tuple[str, str]], refused: set[str]
+    rows: list[dict[str, Any]],
+    ends: Mapping[str, dict[str, Any]],
+    pairs: list[tuple[str, str]],
+    people: list[tuple[str, str]],
+    refused: set[str],
 ) -> tuple[_Union, set[str]]:
     union = _Union()
     first_of_group: dict[str, str] = {}
@@ -154,6 +168,9 @@ def _groups(
     for name, member in first_of_group.items():
         if union.known(name):  # the speaker a group is named after belongs to it, also when it comes back
             union.join(name, member)
+    splits = {row["speaker"]: SPLITS.index(row["split"]) for row in rows if row["split"]}
+    for speaker, person in sorted(people, key=lambda pair: splits.get(pair[0], len(SPLITS))):
+        union.join(speaker, person)  # who is in two splits already stays there, and what is new goes to the first
     straddlers = set(refused)
     for first, second in pairs:
         if first not in ends or second not in ends or not straddlers.isdisjoint((first, second)):

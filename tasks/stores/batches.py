@@ -1,13 +1,13 @@
 """Commits of finished batches of files to the workspace, in an order that survives a crash at any point.
 
-Payload first, then clips, then the catalog: a catalog row means that everything of its file is stored. A batch that
-stopped half way is simply committed again, and so may be one that another ingest has stored meanwhile: what the tables
-hold of its media is replaced.
+Payload first, then embeddings, then clips, then the catalog: a catalog row means that everything of its file is stored.
+A batch that stopped half way is simply committed again, and so may be one that another ingest has stored meanwhile:
+what the tables hold of its media is replaced.
 """
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.reasons import FileState
+from heterodub.schemas.tables import EMBEDDINGS
 
-from . import tables
+from . import delta, tables
 from .delta import Snapshot, snapshot
 from .parquet import PAYLOAD, read_files
 from .parts import PartFile, commit_parts, media_in_parts
@@ -40,12 +41,17 @@ class FileBatch:
     clips: pa.Table
     stage1: Sequence[PartFile] = ()
     stage2: Sequence[PartFile] = ()
+    embeddings: pa.Table = field(default_factory=EMBEDDINGS.empty_table)
+
+
+_OF_CLIPS: Final = ("embeddings", "clips")
+"""Tables of a row a clip that the driver writes, in the order in which a batch is added to them."""
 
 
 class KnownMedia:
     """Media of which the tables held rows when the run began, or hold clips by now: another ingest may add some.
 
-    Each file of `clips` is read once, however often a run commits.
+    Each file of `clips` and `embeddings` is read once, however often a run commits.
     """
 
     def __init__(self, ws: Workspace) -> None:
@@ -57,17 +63,18 @@ class KnownMedia:
             media, merged = media_in_parts(ws, table)
             self.media |= media
             self._merged |= merged
-        self.look(snapshot(ws, "clips"))
+        for table in _OF_CLIPS:
+            self.look(table, snapshot(ws, table))
 
     def absent_from(self, batch: frozenset[str]) -> Callable[[str], frozenset[str]]:
         """Return a function that returns the media of a batch of which a merged file of a name has no rows for sure."""
         unknown = batch - self.media
         return lambda name: unknown if name in self._merged else frozenset()
 
-    def look(self, clips: Snapshot) -> frozenset[str]:
-        """Add what is new in `clips`; return all media that are held."""
-        fresh = tuple(file for file in clips.files if file.name not in self._seen)
-        self.media |= set(read_files(self._ws, "clips", fresh, ["media_id"], None)["media_id"].to_pylist())
+    def look(self, table: str, newest: Snapshot) -> frozenset[str]:
+        """Add what is new in a table of clips; return all media that are held."""
+        fresh = tuple(file for file in newest.files if file.name not in self._seen)
+        self.media |= set(read_files(self._ws, table, fresh, ["media_id"], None)["media_id"].to_pylist())
         self._seen |= {file.name for file in fresh}
         return frozenset(self.media)
 
@@ -83,21 +90,22 @@ def commit_batch(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> No
     absent = known_media.absent_from(batch.media)
     commit_parts(ws, "stage1", batch.stage1, batch.media, absent)
     commit_parts(ws, "stage2", batch.stage2, batch.media, absent)
-    _commit_clips(ws, batch, known_media)
+    for table, rows in zip(_OF_CLIPS, (batch.embeddings, batch.clips), strict=True):
+        _commit_rows(ws, table, rows, batch.media, known_media)
     tables.replace_rows(ws, "catalog", batch.catalog, "uri")
 
 
-def _commit_clips(ws: Workspace, batch: FileBatch, known_media: KnownMedia) -> None:
+def _commit_rows(ws: Workspace, table: str, rows: pa.Table, media: frozenset[str], known_media: KnownMedia) -> None:
     def is_stored(before: Snapshot) -> bool:
-        return not batch.media.isdisjoint(known_media.look(before))
+        return not media.isdisjoint(known_media.look(table, before))
 
-    if batch.media.isdisjoint(known_media.media):
-        tables.append_rows(ws, "clips", batch.clips, unless=is_stored)
-    again = batch.media & known_media.media
-    if empty := again - set(batch.clips["media_id"].to_pylist()):
-        tables.delete_rows(ws, "clips", "media_id", empty)
-    if again and batch.clips.num_rows:
-        tables.replace_rows(ws, "clips", batch.clips, "media_id")
+    if media.isdisjoint(known_media.media):
+        tables.append_rows(ws, table, rows, unless=is_stored)
+    again = media & known_media.media
+    if empty := again - set(rows["media_id"].to_pylist()):
+        tables.delete_rows(ws, table, "media_id", empty)
+    if again and rows.num_rows:
+        tables.replace_rows(ws, table, rows, "media_id")
 
 
 def orphans(ws: Workspace) -> frozenset[str]:
@@ -108,7 +116,8 @@ def orphans(ws: Workspace) -> frozenset[str]:
     """
     count = part_count(tables.size(ws, "clips").rows)
     own = pa.array(sorted(set[str]().union(*(media_in_parts(ws, table)[0] for table in PAYLOAD))), pa.string())
-    clips = tables.batches(ws, "clips", columns=["media_id"])
+    there = [table for table in _OF_CLIPS if delta.exists(ws, table)]
+    clips = chain.from_iterable(tables.batches(ws, table, columns=["media_id"]) for table in there)
     rows = tables.batches(ws, "catalog", columns=["media_id", "state"])
     measured = (batch.filter(pc.equal(batch["state"], FileState.MEASURED.value)) for batch in rows)
     held = divided(chain([pa.record_batch([own], schema=_MEDIA)], clips), _MEDIA, count, "media_id")
@@ -128,7 +137,7 @@ def drop_media(ws: Workspace, media: Collection[str]) -> None:
 
     Raises: WorkspaceError - a table cannot be written.
     """
-    for table in ("stage1", "stage2", "clips"):
+    for table in ("stage1", "stage2", "embeddings", "clips"):
         tables.delete_rows(ws, table, "media_id", media)
 
 

@@ -107,9 +107,27 @@ def _check_catalog(ws: Workspace, rows: list[dict[str, Any]], dry_run: bool) -> 
         )
 
 
-STEPS: Final[dict[int, Step]] = {6: to_layout_7}
+def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
+    """Add the columns and the tables of layout 8.
+
+    Raises: WorkspaceError - a table cannot be read or written.
+    """
+    yield from add_columns(ws, dry_run)
+    news = {
+        "embeddings": "clips that are stored have none until they are measured anew",
+        "person_corrections": "the next publication finds the people of the clips",
+    }
+    for table, then in news.items():
+        if not delta.exists(ws, table):
+            yield f"table {table}: new and empty; {then}"
+            if not dry_run:
+                delta.snapshot(ws, table)  # makes it
+
+
+STEPS: Final[dict[int, Step]] = {6: to_layout_7, 7: to_layout_8}
 """Steps by the layout that they begin with. Layout 7 added lines that stand by: code of layout 6 would not see them,
-and a takedown by it would leave footage there."""
+and a takedown by it would leave footage there. Layout 8 added embeddings: a takedown by code of layout 7 would leave
+faces and voices there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +159,8 @@ def migrate(root: str, dry_run: bool = False) -> Migration:
         )
     changes: list[str] = []
     for number in range(layout, LAYOUT_VERSION):
-        changes += STEPS[number](workspace, dry_run)
+        # a dry run lists columns of today's tables in each step; done, they are there after the first
+        changes += [change for change in STEPS[number](workspace, dry_run) if change not in changes]
         changes.append(f"{MARKER}: layout {number + 1} in the place of {number}")
         if not dry_run:
             _mark(workspace, number + 1)

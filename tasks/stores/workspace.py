@@ -31,7 +31,7 @@ TRACKING: Final = "mlflow"
 STANDBY: Final = "standby"
 """Folder of lines that are being filled, each with tables of its own, beside the ones in use."""
 
-LINE_TABLES: Final = ("stage1", "stage2", "near_pairs", "clips", "catalog")
+LINE_TABLES: Final = ("stage1", "stage2", "embeddings", "near_pairs", "clips", "catalog")
 """Tables that each line has for itself, in the order in which they are switched: the catalog says what is stored."""
 
 _FLAT: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss"})

@@ -15,7 +15,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.media.media_files import SoundTrack, regular, write_media
 
-TABLES = {"catalog": "uri", "clips": "clip_id", "stage1": "clip_id", "stage2": "clip_id"}
+TABLES = {"catalog": "uri", "clips": "clip_id", "stage1": "clip_id", "stage2": "clip_id", "embeddings": "clip_id"}
 
 
 @cache

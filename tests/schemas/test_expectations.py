@@ -8,7 +8,7 @@ _SUITES = suites(ClipSettings())
 
 
 def test_every_audited_table_has_a_suite_with_names_of_its_own():
-    assert [suite.table for suite in _SUITES] == ["catalog", "clips", "stage1", "stage2"]
+    assert [suite.table for suite in _SUITES] == ["catalog", "clips", "stage1", "stage2", "embeddings"]
     for suite in _SUITES:
         names = [expectation.name for expectation in suite.expectations]
         assert len(set(names)) == len(names)
@@ -46,3 +46,4 @@ def test_only_narrow_columns_are_read_as_they_are():
     for table, heavy in (("stage1", {"landmarks", "mel"}), ("stage2", {"landmarks", "crops", "crop_boxes"})):
         assert heavy.isdisjoint(row_columns(table))
     assert "picture_hash" not in row_columns("clips")
+    assert {"face", "voice"}.isdisjoint(row_columns("embeddings"))

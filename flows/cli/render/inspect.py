@@ -122,6 +122,7 @@ def show_clip(answer: "ClipAnswer") -> None:
             ("stage 1", _decision(answer.stage1, answer.stage1_reasons)),
             ("stage 2", _decision(answer.stage2, answer.stage2_reasons)),
             *((f"label {label.stage}", _label(label)) for label in answer.labels),
+            *(("embedding", words) for words in answer.embeddings),
             ("policy", _policy(answer)),
         ]
     )

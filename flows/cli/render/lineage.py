@@ -73,6 +73,10 @@ def show_takedown(summary: Mapping[str, Any], dry_run: bool) -> None:
         count = counted(len(summary["near_copies"]), "near-copy file")
         console().print(f"{count} of it would stay; --with-near-copies takes such along:\n")
         _files(summary["near_copies"])
+    if summary["same_people"]:
+        count = counted(len(summary["same_people"]), "other file")
+        console().print(f"{count} with faces of the same people would stay; `speakers list` names who they are:\n")
+        _files(summary["same_people"])
     _models(summary["models"])
     if any("champion" in row["aliases"] and row["clips"] for row in summary["models"]):
         console().print("the champion was trained on it: train again and promote, or roll back to a clean version\n")

@@ -37,8 +37,8 @@ def write_report(
     Raises: NotFoundError - no such clip. WorkspaceError - there is no workspace, the page cannot be written, or
     something else is there.
     """
-    _require_own(output, "report")
-    return _write(
+    require_own(output, "report")
+    return write_page(
         settings, render(gather(settings, clips, media), _audit_link(settings, output)), "ingest.html", output
     )
 
@@ -48,8 +48,8 @@ def write_trend(settings: Settings, output: Path | None = None) -> str:
 
     Raises: WorkspaceError - there is no workspace, the page cannot be written, or something else is there.
     """
-    _require_own(output, "trend")
-    return _write(settings, render_trend(gather_trend(settings)), "trend.html", output)
+    require_own(output, "trend")
+    return write_page(settings, render_trend(gather_trend(settings)), "trend.html", output)
 
 
 def write_changes(settings: Settings, against: str, output: Path | None = None, media: str = "some") -> dict[str, Any]:
@@ -61,9 +61,9 @@ def write_changes(settings: Settings, against: str, output: Path | None = None, 
     Raises: NotFoundError - it is neither, or the release was erased. SettingsError - the policy is damaged.
     WorkspaceError - there is no workspace, the page cannot be written, or something else is there.
     """
-    _require_own(output, "changes")
+    require_own(output, "changes")
     changes = _changes(settings, against)
-    page = _write(settings, render_changes(gather_changes(settings, changes, media)), "changes.html", output)
+    page = write_page(settings, render_changes(gather_changes(settings, changes, media)), "changes.html", output)
     return describe_changes(changes) | {"page": page}
 
 
@@ -75,12 +75,17 @@ def _changes(settings: Settings, against: str) -> RouteChanges:
     return changes_since(ws, named(ws, None if against == "newest" else against), standing)
 
 
-def _require_own(output: Path | None, kind: str) -> None:
+def require_own(output: Path | None, kind: str) -> None:
+    """Refuse to replace what is no page of that kind. Raises: WorkspaceError - something else is there."""
     if output is not None:
         require_own_page(output.expanduser(), kind)
 
 
-def _write(settings: Settings, page: str, name: str, output: Path | None) -> str:
+def write_page(settings: Settings, page: str, name: str, output: Path | None) -> str:
+    """Write a page to `output`, else below that name to reports/; returns its place.
+
+    Raises: WorkspaceError - it cannot be written.
+    """
     ws = Workspace.open(settings.workspace)
     try:
         if output is not None:
@@ -103,12 +108,12 @@ def _audit_link(settings: Settings, output: Path | None) -> str:
 
 def render(page: ReportPage, audit: str = "") -> str:
     """Render the page as HTML; every text is escaped. audit: address of the audit's page."""
-    return _filled("page.html", page=page, audit=audit)
+    return fill_page("page.html", page=page, audit=audit)
 
 
 def render_changes(page: ChangesPage) -> str:
     """Render the page about what moved as HTML; every text is escaped."""
-    return _filled("changes.html", page=page, totals=totals(page.changes))
+    return fill_page("changes.html", page=page, totals=totals(page.changes))
 
 
 def render_trend(page: TrendPage) -> str:
@@ -119,7 +124,7 @@ def render_trend(page: TrendPage) -> str:
         (stage, colour, [refusal for refusal in page.refusals if refusal.stage == stage])
         for stage, colour in colours.items()
     ]
-    return _filled(
+    return fill_page(
         "trend.html",
         page=page,
         css=Markup(_text("page.css") + _text("trend.css")),
@@ -138,7 +143,8 @@ def render_trend(page: TrendPage) -> str:
     )
 
 
-def _filled(template: str, **values: Any) -> str:
+def fill_page(template: str, **values: Any) -> str:
+    """Render a template of this folder as HTML; every text is escaped."""
     texts = {"css": Markup(_text("page.css")), "js": Markup(_text("page.js"))}
     return environment().get_template(template).render(texts | values)
 

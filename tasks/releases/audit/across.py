@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.reasons import ClipReason, FileState
 from heterodub.schemas.tables import NEAR_PAIRS
+from heterodub.tasks.identity.units import with_units
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.parquet import PAYLOAD, read_files
@@ -25,7 +26,7 @@ from .ahead import map_ahead
 from .row_hashes import IDENTITY, SPLIT_BITS, Hashes, hash_rows, hash_texts, is_any_of, sum_of
 
 CLIP_COLUMNS: Final = [
-    *IDENTITY, "speaker", "split_group", "split", "extractor", "stage1", "stage2", "stage1_reasons",
+    *IDENTITY, "speaker", "person_found", "split_group", "split", "extractor", "stage1", "stage2", "stage1_reasons",
 ]  # fmt: skip
 PAIR: Final = ["clip_id", "other_id"]
 _CATALOG_COLUMNS: Final = ["uri", "media_id", "state"]
@@ -61,6 +62,7 @@ class Suspects:
 
     def among(self, rows: pa.Table) -> pa.Array:
         """Return True for each row of `clips` that is one."""
+        rows = with_units(rows)
         odd = np.zeros(rows.num_rows, bool)
         for kind, column in _KEYS.items():
             odd |= is_any_of(hash_texts(rows[column]), getattr(self, kind))
@@ -114,7 +116,7 @@ def find_suspects(
     for rows in _read(ws, "catalog", files["catalog"], _CATALOG_COLUMNS):
         seen.add_catalog(rows)
     for rows in _read(ws, "clips", files["clips"], CLIP_COLUMNS):
-        seen.add_clips(rows)
+        seen.add_clips(with_units(rows))
     clips = np.sort(_joined(seen.clips))
     twice = _repeated(clips & ~SPLIT_BITS)
     near = _apart(clips, tables.read_any(ws, "near_pairs", PAIR))

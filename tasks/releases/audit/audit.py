@@ -84,7 +84,8 @@ def audit(
     settings: ClipSettings | None = None,
     full: bool = False,
 ) -> AuditResult:
-    """Check the given versions of catalog, clips, stage1 and stage2; Data Docs and audit.html go to `docs_folder`.
+    """Check the given versions of catalog, clips, stage1 and stage2, and the newest embeddings, which are no part of a
+    release; Data Docs and audit.html go to `docs_folder`.
 
     `settings` are those the clips were cut with. Files that met these checks before, and whose size and time of change
     (or ETag) are the same, are not looked into again, but in a `full` audit; payload of them is not even opened. What
@@ -96,14 +97,17 @@ def audit(
     started, folder = time.monotonic(), Path(docs_folder)
     folder.mkdir(parents=True, exist_ok=True)
     each = suites(settings or ClipSettings())
-    files = {suite.table: tables.files_of(ws, suite.table, versions[suite.table]) for suite in each}
+    files = {suite.table: tables.files_of(ws, suite.table, versions.get(suite.table)) for suite in each}
     work = AuditWork(ws, files, checks_ids(each), full)
     alone = {suite.table: (suite.part(across=False), work.fresh_frames(suite.table)) for suite in each}
-    across = {_across(suite.table): (suite.part(across=True), _contradictions(work, suite.table)) for suite in each}
+    compared = [suite.part(across=True) for suite in each]
+    across = {
+        _across(suite.table): (suite, _contradictions(work, suite.table)) for suite in compared if suite.expectations
+    }
     results = run_suites(alone | across, folder)
     if not full:
         work.keep([table for table in files if all(check.passed for check in results[table])])
-    checks = [check for table in files for check in (*results[table], *results[_across(table)])]
+    checks = [check for table in files for check in (*results[table], *results.get(_across(table), ()))]
     seconds = time.monotonic() - started
     page = _write_page(folder, checks, work.rows, work.fresh_rows, seconds)
     result = AuditResult(tuple(checks), work.rows, seconds, page)

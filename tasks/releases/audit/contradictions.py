@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.schemas.reasons import FileState
+from heterodub.tasks.identity.units import with_units
 from heterodub.tasks.releases.speakers import refused_clips
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.delta import DataFile
@@ -38,7 +39,7 @@ def suspect_frames(
         for stage in PAYLOAD
     }
     frames = {"catalog": escaped(pd.DataFrame({"uri": texts_of(uris["uri"])}))}
-    frames["clips"] = _clips(clips, _measured(ws, files["catalog"], clips), stages, suspects)
+    frames["clips"] = _clips(with_units(clips), _measured(ws, files["catalog"], clips), stages, suspects)
     frames["clips"]["near_in_other_splits"] = _near_in_other_splits(clips, pairs_of(ws, clips["clip_id"].to_pylist()))
     return frames | {stage: _payload(rows, clips, stage) for stage, rows in stages.items()}
 

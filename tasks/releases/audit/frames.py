@@ -14,6 +14,8 @@ from heterodub.schemas.reasons import ClipReason, FileState, MissingCause
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CLIPS
 
+from .embeddings import EMBEDDING_COLUMNS, embedding_frame
+
 _REASONS: Final = frozenset(reason.value for reason in ClipReason)
 _CAUSES: Final = frozenset(cause.value for cause in MissingCause)
 _HASHES: Final = ("picture_hash", "sound_hash", "face_motion")
@@ -21,13 +23,19 @@ _HASHES: Final = ("picture_hash", "sound_hash", "face_motion")
 ROW_COLUMNS: Final = {
     "catalog": [*row_columns("catalog"), "media_id"],
     "clips": [name for name in CLIPS.names if name not in _HASHES],
+    "embeddings": EMBEDDING_COLUMNS,
 }
 """Columns that a frame of these tables is made of."""
 
 
 def frame_of(table: str, rows: pa.Table) -> pd.DataFrame:
-    """Build the frame of rows of `catalog` or `clips` with their ROW_COLUMNS."""
-    return _catalog(rows) if table == "catalog" else _clips(rows)
+    """Build the frame of rows of a table with its ROW_COLUMNS."""
+    match table:
+        case "catalog":
+            return _catalog(rows)
+        case "embeddings":
+            return embedding_frame(rows)
+    return _clips(rows)
 
 
 def _catalog(rows: pa.Table) -> pd.DataFrame:

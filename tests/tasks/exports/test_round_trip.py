@@ -14,6 +14,7 @@ from heterodub.schemas.errors import NotFoundError, WorkspaceError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.rights import Rights, UseRights
+from heterodub.schemas.tables import EMBEDDINGS
 from heterodub.tasks.exports import shards
 from heterodub.tasks.exports.card import write_card
 from heterodub.tasks.exports.export import ExportRequest, check_export, export_release
@@ -247,3 +248,19 @@ def test_export_leaves_out_what_the_rights_do_not_allow(tmp_path):
     with pytest.raises(NotFoundError, match=r"allow no clip .* licence_not_permitted"):
         export_release(reader, ExportRequest("hf", tmp_path / "none"), LimitSettings())
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("form", ["hf", "webdataset"])
+def test_exports_leave_embeddings_out(tmp_path, form):
+    """They are biometric data of people, which who reads a data set is not to recognise."""
+    ws = speakers(tmp_path / "workspace", 3, 8)
+    clips = tables.read(ws, "clips", ["clip_id", "media_id", "backend", "frames"]).to_pylist()
+    mark = {"face": [0.1234567] * 128, "face_frames": [1], "face_version": "dlib", "voice_s": 0.0}
+    rows = [clip | mark | {"missing": [("voice", "silent")]} for clip in clips]
+    tables.append_rows(ws, "embeddings", pa.Table.from_pylist(rows, schema=EMBEDDINGS))
+    folder = tmp_path / form
+    export_release(WorkspaceReader(ws).release(), ExportRequest(form, folder), LimitSettings())
+    for path in (one for one in folder.rglob("*") if one.is_file()):
+        assert b"dlib" not in path.read_bytes() and b"embedding" not in path.read_bytes()
+        if path.suffix == ".parquet":
+            assert {"face", "face_frames", "voice"}.isdisjoint(pq.read_schema(path).names)

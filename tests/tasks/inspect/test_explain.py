@@ -1,5 +1,11 @@
+from dataclasses import asdict
+
+import pyarrow as pa
+
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.tables import EMBEDDINGS
 from heterodub.tasks.inspect.explain import (
     ClipAnswer,
     FileAnswer,
@@ -8,6 +14,7 @@ from heterodub.tasks.inspect.explain import (
     explain_clip,
     explain_name,
 )
+from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
 from heterodub.tasks.stores.labels import ClipLabel, NewLabel, store_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -123,3 +130,16 @@ def test_explain_reads_the_labels_of_the_workspace(tmp_path):
     assert isinstance(answer, ClipAnswer) and [one.stage for one in answer.labels] == ["stage2"]
     file = explain_name(footage.settings(tmp_path), "footage/plain.mp4")
     assert isinstance(file, FileAnswer) and [len(clip.labels) for clip in file.clips] == [0, 1]
+
+
+def test_embeddings_are_explained_without_their_numbers(tmp_path):
+    ws = footage.make(tmp_path / "ws")
+    bare = footage.embedding_row(footage.CLIPS_MADE[1]) | {"voice": None, "voice_version": None, "voice_s": 0.0}
+    rows = pa.Table.from_pylist([bare | {"missing": [("voice", "not_own_speech")]}], schema=EMBEDDINGS)
+    tables.replace_rows(ws, "embeddings", rows, "clip_id")
+    answer = explain_name(Settings(workspace=ws.root), footage.PLAIN)
+    first, second = (clip.embeddings for clip in answer.clips)
+    face = "face embedding from frames 3, 10, 17 (dlib-resnet-v1)"
+    assert first == (face, "voice embedding from 2.5 s of speech (resemblyzer-0.1.4)")
+    assert second == (face, "no voice embedding: not_own_speech")
+    assert str(footage.MARK)[:7] not in str(asdict(answer))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from heterodub.schemas.config.settings import Settings
@@ -155,6 +156,13 @@ def held_by(ws: Workspace, one: releases.Release) -> set[str]:
     return clips
 
 
+def test_takedown_erases_embeddings_and_the_files_that_held_them(ws):
+    take(ws, GONE)
+    kept = [pq.read_table(path, columns=["media_id"]) for path in Path(ws.path("embeddings")).glob("*.parquet")]
+    assert GONE not in pa.concat_tables(kept)["media_id"].to_pylist()
+    assert tables.size(ws, "embeddings").rows == 4
+
+
 def test_takedown_leaves_the_rest_of_older_releases_as_it_was(ws):
     first, second = releases.every(ws)
     others = pc.field("media_id") != GONE
@@ -265,7 +273,7 @@ def _holds(path: Path) -> bool:
     return GONE in path.name or GONE in str(pq.read_table(path).to_pydict())
 
 
-@pytest.mark.parametrize("table", ["stage1", "near_pairs"])
+@pytest.mark.parametrize("table", ["stage1", "near_pairs", "embeddings"])
 def test_taken_down_bytes_on_disk_are_a_problem(ws, table):
     """Whatever the tombstones say: an old version's file that came back from a copy, or that was never erased."""
     kept = {path: path.read_bytes() for path in Path(ws.root, table).glob("*.parquet") if _holds(path)}

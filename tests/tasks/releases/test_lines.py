@@ -67,6 +67,7 @@ def published(tmp_path_factory) -> Path:
     set_policy(ws, POLICY)
     for media in range(6):
         store(ws, media, "ab"[media % 2])
+    publishing.assign(ws, Settings().splits)
     releases.publish(ws, releases.current_versions(ws), ORIGIN, {"passed": True})
     return Path(ws.root)
 

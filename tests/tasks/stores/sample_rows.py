@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS, MEL_COLUMNS_PER_FRAME
 from heterodub.schemas.signals import BY_NAME, SIGNAL_NAMES
-from heterodub.schemas.tables import CATALOG, CLIPS, STAGE1, STAGE2
+from heterodub.schemas.tables import CATALOG, CLIPS, EMBEDDINGS, STAGE1, STAGE2
 
 EXTRACTOR = "1-face_mesh_v1-0badcafe"
 BACKEND = "face_mesh_v1"
@@ -63,6 +63,15 @@ def stage2_row(media: int, number: int = 0, length: int = FRAMES, **changes: Any
     return row | changes
 
 
+def embedding_row(media: int, number: int = 0, **changes: Any) -> dict[str, Any]:
+    """A face of its own, for each media another one, and no voice."""
+    face = np.random.default_rng(media).normal(size=128).astype(np.float32)
+    row = {"clip_id": clip_id(media, number), "media_id": media_id(media), "backend": BACKEND, "frames": FRAMES}
+    row |= {"face": (1.3 * face / np.linalg.norm(face)).tolist(), "face_frames": [5, 15, 25], "face_version": "f"}
+    row |= {"voice": None, "voice_s": 0.0, "voice_version": None, "missing": [("voice", "no_sound_stream")]}
+    return row | changes
+
+
 def _payload_row(media: int, number: int, frames: int) -> dict[str, Any]:
     points = np.linspace(100, 300, frames * LANDMARK_POINTS * 2, dtype=np.float32).reshape(frames, -1)
     row = {"clip_id": clip_id(media, number), "media_id": media_id(media), "backend": BACKEND, "frames": frames}
@@ -80,6 +89,10 @@ def catalog(*rows: dict[str, Any]) -> pa.Table:
 
 def clips(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(list(rows), schema=CLIPS)
+
+
+def embeddings(*rows: dict[str, Any]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), schema=EMBEDDINGS)
 
 
 def stage1(*rows: dict[str, Any]) -> pa.Table:

@@ -44,6 +44,7 @@ def batch_of(ws: Workspace, media: int, clips: int = 2, **clip_changes: Any) -> 
         sample.clips(*(sample.clip_row(media, number, **clip_changes) for number in numbers)),
         [one] if one else [],
         [two] if two else [],
+        sample.embeddings(*(sample.embedding_row(media, number) for number in numbers)),
     )
 
 

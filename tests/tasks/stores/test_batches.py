@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from heterodub.tasks.stores import batches, parts, tables
@@ -7,7 +9,7 @@ from heterodub.tasks.stores.workspace import Workspace
 from . import sample_rows as sample
 from .sample_store import batch_of, fill, new_workspace
 
-_TABLES = ("catalog", "clips", "stage1", "stage2")
+_TABLES = ("catalog", "clips", "stage1", "stage2", "embeddings")
 
 
 class _Killed(BaseException):
@@ -26,11 +28,11 @@ def undisturbed(tmp_path):
     return _content(ws)
 
 
-_STEPS = [(parts, "transact", 1), (parts, "transact", 2), (tables, "transact", 1), (tables, "transact", 2)]
+_STEPS = [(parts, "transact", 1), (parts, "transact", 2), *((tables, "transact", n) for n in (1, 2, 3))]
 
 
 @pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize("module, function, call", _STEPS, ids=["stage1", "stage2", "clips", "catalog"])
+@pytest.mark.parametrize("module, function, call", _STEPS, ids=["stage1", "stage2", "embeddings", "clips", "catalog"])
 def test_crash_at_any_commit_and_a_second_run_give_the_same_rows(
     tmp_path, undisturbed, monkeypatch, module, function, call, done
 ):
@@ -69,6 +71,16 @@ def test_measuring_anew_replaces_clips_and_payload(tmp_path):
     fill(ws, range(2))
     commit_batch(ws, batch_of(ws, 0, clips=1), KnownMedia(ws))
     assert tables.size(ws, "stage1").rows == tables.size(ws, "clips").rows == 3
+
+
+def test_clips_without_any_embedding_are_stored(tmp_path):
+    ws, nothing = new_workspace(tmp_path), {"face": None, "face_frames": None, "face_version": None}
+    row = sample.embedding_row(0, missing=[("face", "no_good_frame"), ("voice", "silent")], **nothing)
+    batch = replace(batch_of(ws, 0, clips=1), embeddings=sample.embeddings(row))
+    for held in (KnownMedia(ws), KnownMedia(ws)):
+        commit_batch(ws, batch, held)
+    (stored,) = tables.read(ws, "embeddings").to_pylist()
+    assert stored == row
 
 
 def test_media_without_clips_lose_their_rows(tmp_path):
@@ -112,4 +124,5 @@ def test_two_ingests_that_store_the_same_media_leave_it_once(tmp_path):
         "clips": 4,
         "stage1": 4,
         "stage2": 4,
+        "embeddings": 4,
     }

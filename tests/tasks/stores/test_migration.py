@@ -62,6 +62,17 @@ def test_clips_of_a_migrated_workspace_can_be_trained_on(root):
     assert all(clip.senones is None and clip.features(80).shape == (4 * len(clip.tracked), 80) for clip in clips)
 
 
+def test_workspace_of_layout_7_gets_an_empty_table_of_embeddings(root):
+    migrate(str(root))
+    shutil.rmtree(root / "embeddings")
+    (root / MARKER).write_text('{"layout_version": 7}')
+    planned = migrate(str(root), dry_run=True)
+    assert any(change.startswith("table embeddings: new and empty") for change in planned.changes)
+    assert not (root / "embeddings").exists()
+    assert migrate(str(root)).changes == planned.changes
+    assert tables.size(Workspace.open(str(root)), "embeddings").rows == 0 and (root / "embeddings").is_dir()
+
+
 def test_command_says_what_it_would_change_and_changed(root):
     call = partial(CliRunner().invoke, app)
     would, did, again = (call(["migrate", "-w", str(root), *more]).stdout for more in (["--dry-run"], [], []))

@@ -20,6 +20,7 @@ def release(release_id: str = "r0123456789ab") -> Release:
         stage1_version=2,
         stage2_version=4,
         labels_version=0,
+        person_corrections_version=0,
         backend="face_mesh_v1",
         extractor="1-face_mesh_v1-0badcafe",
         policy="0123456789ab",

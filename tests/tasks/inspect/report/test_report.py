@@ -86,6 +86,10 @@ def test_report_loads_no_remote_resources(page: str):
     assert all(place.startswith("data:") for place in re.findall(r"url\(([^)]*)\)", page))
 
 
+def test_report_leaves_embeddings_out(page: str):
+    assert str(footage.MARK)[:7] not in page and "dlib" not in page
+
+
 def test_report_holds_every_signal_reason_and_clip(page: str):
     for name in SIGNAL_NAMES:
         assert f"<b>{name}</b>" in page

@@ -12,6 +12,7 @@ from heterodub.schemas.expectations import row_columns
 from heterodub.schemas.reasons import ClipReason, FileState, MissingCause
 from heterodub.schemas.signals import SIGNAL_NAMES
 from heterodub.schemas.tables import CLIPS
+from heterodub.tasks.releases.audit.embeddings import EMBEDDING_COLUMNS, embedding_frame
 from heterodub.tasks.releases.audit.frames import escaped, plain_frame, texts_of
 from heterodub.tasks.releases.audit.payload import count_file, no_rows
 from heterodub.tasks.releases.speakers import refused_clips
@@ -32,7 +33,8 @@ def all_frames(ws: Workspace) -> dict[str, pd.DataFrame]:
     payload_clips = {table: set(frame["clip_id"]) for table, frame in stages.items()}
     clips = _clips(stored, _measured_media(ws), payload_clips)
     clips["near_in_other_splits"] = _near_in_other_splits(stored, tables.read_any(ws, "near_pairs", _PAIR))
-    return {"catalog": catalog, "clips": clips, **stages}
+    embeddings = embedding_frame(tables.read_any(ws, "embeddings", EMBEDDING_COLUMNS))
+    return {"catalog": catalog, "clips": clips, **stages, "embeddings": embeddings}
 
 
 def _near_in_other_splits(clips: pa.Table, pairs: pa.Table) -> "pd.Series[int]":

@@ -32,14 +32,17 @@ def _failures(result):
     return {(check.table, check.name): set(check.examples) for check in result.failures}
 
 
-def _add(ws, media, catalog=None, clip=None, stage1=None, stage2=None):
+def _add(ws, media, catalog=None, clip=None, stage1=None, stage2=None, embedding=False):
     """Store one media with one clip, changed as given; False leaves a row out."""
-    kinds = {"catalog": catalog, "clips": clip, "stage1": stage1, "stage2": stage2}
-    makers = {"catalog": sample.catalog_row, "clips": sample.clip_row}
-    for table, maker in makers.items():
+    kinds = {"catalog": catalog, "clips": clip, "embeddings": embedding}
+    makers = {
+        "catalog": (sample.catalog_row, sample.catalog),
+        "clips": (sample.clip_row, sample.clips),
+        "embeddings": (sample.embedding_row, sample.embeddings),
+    }
+    for table, (maker, gather) in makers.items():
         if kinds[table] is not False:
-            row = maker(media, **(kinds[table] or {}))
-            tables.append_rows(ws, table, {"catalog": sample.catalog, "clips": sample.clips}[table](row))
+            tables.append_rows(ws, table, gather(maker(media, **(kinds[table] or {}))))
     _add_payload(ws, "stage1", sample.stage1, sample.stage1_row, media, stage1)
     _add_payload(ws, "stage2", sample.stage2, sample.stage2_row, media, stage2)
 
@@ -140,6 +143,26 @@ _BAD_CLIPS = {
         {"catalog": {"state": "rejected", "reason": "no_face"}},
         [("clips", "in_catalog")],
     ),
+    "an embedding of 127 numbers": ({"embedding": {"face": [0.1] * 127}}, [("embeddings", "no bad_face")]),
+    "an embedding that is not a number": (
+        {"embedding": {"face": [float("nan")] * 128}},
+        [("embeddings", "no bad_face")],
+    ),
+    "an embedding of nothing": ({"embedding": {"face": [0.0] * 128}}, [("embeddings", "no bad_face")]),
+    "an embedding of no recogniser": ({"embedding": {"face_version": None}}, [("embeddings", "no bad_face")]),
+    "an embedding of frames beyond the clip": (
+        {"embedding": {"face_frames": [5, _FRAMES]}},
+        [("embeddings", "no bad_face_frames")],
+    ),
+    "a voice of another length": (
+        {"embedding": {"voice": [0.1] * 256, "voice_s": 2.0, "voice_version": "v", "missing": []}},
+        [("embeddings", "no bad_voice")],
+    ),
+    "a missing voice without a cause": ({"embedding": {"missing": []}}, [("embeddings", "no unexplained")]),
+    "a missing voice for an unknown cause": (
+        {"embedding": {"missing": [("voice", "shy")]}},
+        [("embeddings", "no unexplained")],
+    ),
 }
 
 
@@ -213,16 +236,16 @@ def test_valid_store_passes_and_writes_its_pages(valid):
     _, _, result = valid
     docs = result.page.parent
     assert result.passed and _failures(result) == {}
-    assert result.rows == {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8}
+    assert result.rows == {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8, "embeddings": 8}
     assert len(result.checks) > 90
     pages = [path.read_text() for path in docs.rglob("*.html")]
-    assert len(pages) == 1 + 2 * 4  # ours; validation and expectations of each table: no rows contradict each other
+    assert len(pages) == 1 + 2 * 5  # ours; validation and expectations of each table: no rows contradict each other
     for text in pages:
         fetched = re.findall(r"""<(?:script|link|img|iframe)\b[^>]*|url\([^)]*""", text)
         assert not fetched, fetched
     for link in re.findall(r'href="(validations/[^"]+)"', result.page.read_text()):
         assert "Expectation" in (docs / link).read_text()
-    assert result.page.read_text().count('href="validations/') == 4
+    assert result.page.read_text().count('href="validations/') == 5
     page = (docs / "audit.html").read_text()
     assert "All met" in page and "http" not in page
     result.require()

@@ -33,7 +33,7 @@ _PAYLOAD = {"stage1": (sample.stage1, sample.stage1_row), "stage2": (sample.stag
 def look(ws, full=False, checks=_CHECKS, is_killed=False):
     """Failures by an audit as Great Expectations would find them in its frames, and the rows that were looked into."""
     versions = current_versions(ws)
-    files = {suite.table: tables.files_of(ws, suite.table, versions[suite.table]) for suite in _SUITES}
+    files = {suite.table: tables.files_of(ws, suite.table, versions.get(suite.table)) for suite in _SUITES}
     work = AuditWork(ws, files, checks, full)
     looked_into, broken, passed = work.fresh_rows, {}, []
     for suite in _SUITES:
@@ -44,7 +44,8 @@ def look(ws, full=False, checks=_CHECKS, is_killed=False):
         passed += [] if alone else [suite.table]
         broken |= alone
     for suite in _SUITES:
-        broken |= plain_audit.broken_in(work.contradictions[suite.table], suite.part(across=True))
+        if (across := suite.part(across=True)).expectations:
+            broken |= plain_audit.broken_in(work.contradictions[suite.table], across)
     if not is_killed:
         work.keep(passed)
     return broken, looked_into
@@ -53,18 +54,18 @@ def look(ws, full=False, checks=_CHECKS, is_killed=False):
 @pytest.fixture
 def ws(tmp_path):
     fill(ws := new_workspace(tmp_path), range(4))
-    assert look(ws) == ({}, {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8})
+    assert look(ws) == ({}, {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8, "embeddings": 8})
     return ws
 
 
-NOTHING = {"catalog": 0, "clips": 0, "stage1": 0, "stage2": 0}
+NOTHING = {"catalog": 0, "clips": 0, "stage1": 0, "stage2": 0, "embeddings": 0}
 
 
 def test_files_that_passed_are_not_opened_again(ws, monkeypatch):
     fill(ws, [7])
     monkeypatch.setattr(payload, "stream_file", only(payload.stream_file, sample.media_id(7)))
     monkeypatch.setattr("heterodub.tasks.releases.audit.across.read_files", no_payload)
-    assert look(ws) == ({}, {"catalog": 1, "clips": 2, "stage1": 2, "stage2": 2})
+    assert look(ws) == ({}, {"catalog": 1, "clips": 2, "stage1": 2, "stage2": 2, "embeddings": 2})
     assert look(ws) == ({}, NOTHING)
 
 
@@ -85,7 +86,11 @@ def no_payload(ws, table, *rest):
 
 def test_audit_that_was_killed_before_it_kept_its_result_is_done_again(ws):
     fill(ws, [7])
-    assert look(ws, is_killed=True) == look(ws) == ({}, {"catalog": 1, "clips": 2, "stage1": 2, "stage2": 2})
+    assert (
+        look(ws, is_killed=True)
+        == look(ws)
+        == ({}, {"catalog": 1, "clips": 2, "stage1": 2, "stage2": 2, "embeddings": 2})
+    )
 
 
 def test_other_checks_look_into_every_file(ws, monkeypatch):
@@ -98,7 +103,7 @@ def test_other_settings_of_clips_look_into_clips_alone(ws):
 
 
 def test_full_audit_looks_into_every_file(ws):
-    assert look(ws, full=True) == ({}, {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8})
+    assert look(ws, full=True) == ({}, {"catalog": 4, "clips": 8, "stage1": 8, "stage2": 8, "embeddings": 8})
 
 
 def test_audits_at_once_keep_both_results(ws):
@@ -173,7 +178,7 @@ def test_old_file_that_was_replaced_by_another_is_audited(ws):
 def test_audit_says_what_it_looked_into(ws, tmp_path):
     fill(ws, [7])
     result = audit(ws, current_versions(ws), tmp_path / "docs")
-    assert result.passed and result.rows == {"catalog": 5, "clips": 10, "stage1": 10, "stage2": 10}
+    assert result.passed and result.rows == {"catalog": 5, "clips": 10, "stage1": 10, "stage2": 10, "embeddings": 10}
     assert "catalog 5 (1), clips 10 (2), stage1 10 (2), stage2 10 (2)" in result.page.read_text()
     assert look(ws) == ({}, NOTHING)
 

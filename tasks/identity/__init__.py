@@ -1,0 +1,1 @@
+"""Identities: faces and voices measured, people found among them, corrections by hand."""

@@ -1,0 +1,100 @@
+"""Evidence about who is seen: sums of measured faces and voices, faces on screen together, names that are stated.
+
+Legend: N clips, D numbers of a face, V numbers of a voice.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from heterodub.tasks.stores import tables
+from heterodub.tasks.stores.workspace import Workspace
+
+from .linkage import Ints, Nodes, Reals
+
+FACE_NUMBERS: Final = 128
+VOICE_NUMBERS: Final = 256
+MIN_TOGETHER: Final = 5
+"""Frames, at 25 fps, that two faces are on screen together before they are two people: where one track follows another,
+both may hold the same face for a moment."""
+_BATCH: Final = ["clip_id", "face", "voice"]
+
+
+@dataclass(slots=True)
+class Sums:
+    """Faces and voices added up by node; voice (N, V): a sum of unit vectors, 0 where none was measured."""
+
+    faces: Nodes
+    voices: Reals
+
+
+def sums_of(sources: Sequence[Workspace], clip_ids: pa.Array, node: Ints, nodes: int) -> Sums:
+    """Read the embeddings of clips and add them up by node.
+
+    Raises: WorkspaceError - a table cannot be read.
+    """
+    count, square = np.zeros(nodes), np.zeros(nodes)
+    total, voices = np.zeros((nodes, FACE_NUMBERS)), np.zeros((nodes, VOICE_NUMBERS))
+    for rows in _batches(sources):
+        at = pc.index_in(rows["clip_id"], clip_ids)
+        for name, numbers in (("face", FACE_NUMBERS), ("voice", VOICE_NUMBERS)):
+            used = pc.and_(pc.is_valid(at), pc.is_valid(rows[name]))
+            vectors = _matrix(rows[name].filter(used), numbers)
+            if not len(vectors):
+                continue
+            theirs = node[at.filter(used).to_numpy(zero_copy_only=False)]
+            if name == "face":
+                added = Nodes.of(vectors, theirs, nodes)
+                count, total, square = count + added.count, total + added.total, square + added.square
+            else:
+                np.add.at(voices, theirs, vectors)
+    return Sums(Nodes(count, total, square), voices)
+
+
+def _batches(sources: Sequence[Workspace]) -> Iterator[pa.RecordBatch]:
+    for ws in sources:
+        if tables.size(ws, "embeddings").rows:
+            yield from tables.batches(ws, "embeddings", columns=_BATCH)
+
+
+def _matrix(column: pa.Array, numbers: int) -> Reals:
+    """Return lists of numbers as rows; raises ValueError where one has another length."""
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float64).reshape(len(column), numbers)
+
+
+def codes(*columns: pa.Array | pa.ChunkedArray) -> tuple[Ints, ...]:
+    """Number texts, equal ones alike, over all columns."""
+    chunks = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in columns]
+    encoded = pa.concat_arrays([chunk.cast(pa.string()) for chunk in chunks]).dictionary_encode()
+    numbers = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return tuple(np.split(numbers, np.cumsum([len(chunk) for chunk in chunks])[:-1]))
+
+
+def together(media: Ints, start: Ints, frames: Ints, node: Ints) -> tuple[Ints, Ints]:
+    """Return pairs of nodes, (C,) and (C,), of which clips of one file are on screen at the same time."""
+    if not len(media):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    width = int((start + frames).max()) + MIN_TOGETHER + 1
+    order = np.lexsort((start, media))
+    place = media[order] * width + start[order]
+    last = place + frames[order] - MIN_TOGETHER
+    high = np.searchsorted(place, last, "right")
+    after = np.maximum(high - np.arange(len(place)) - 1, 0)
+    left = np.repeat(np.arange(len(place)), after)
+    right = left + 1 + np.arange(after.sum()) - np.repeat(np.cumsum(after) - after, after)
+    lasts = np.minimum(last[left], last[right])
+    long = lasts >= place[right]
+    pairs = np.column_stack([node[order[left[long]]], node[order[right[long]]]])
+    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def first_of(key: Ints) -> Ints:
+    """Return for each place the first place of its key; a key below 0 stands for itself."""
+    own = np.arange(len(key))
+    _, first, group = np.unique(np.where(key < 0, -own - 2, key), return_index=True, return_inverse=True)
+    return np.asarray(first[group], np.int64)

@@ -1,0 +1,153 @@
+"""Embedding of a voice: 256 numbers of unit length, near to each other where one person speaks.
+
+The network is Resemblyzer's voice encoder (generalised end-to-end loss, Wan et al. 2018), of which only the weights are
+used: its three LSTM layers are run by numpy, for torch costs a process seconds to load, and its own preparation of
+sound needs a package that has to be compiled. A test holds both against each other.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heterodub.schemas.contract import SAMPLE_RATE_HZ
+
+from .weights import package_file, read_float_tensors
+
+VOICE_VERSION: Final = "resemblyzer-0.1.4"
+"""Recogniser of the voices; stored with each row."""
+
+VOICE_SIZE: Final = 256
+
+_PACKAGE, _FILE = "resemblyzer", "pretrained.pt"
+
+_LAYERS: Final = 3
+_MEL_BANDS: Final = 40
+_WINDOW, _HOP = SAMPLE_RATE_HZ * 25 // 1000, SAMPLE_RATE_HZ * 10 // 1000
+_COLUMNS: Final = 160
+"""Columns of 10 ms that the network was trained on at a time: 1.6 s."""
+
+LEAST_SPEECH_S: Final = 1.6
+MOST_SPEECH_S: Final = 3.2
+"""Seconds of speech that an embedding is made of: one window of the network, or two."""
+
+_LEVEL_DBFS: Final = -30.0
+"""Level to which quieter speech is raised."""
+
+Samples = NDArray[np.float32]
+Embedding = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Layer:
+    """Weights of an LSTM layer, transposed: input (n, 1024), state (256, 1024), bias (1024,)."""
+
+    of_input: NDArray[np.float32]
+    of_state: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VoiceEncoder:
+    """The network, ready to use; `open_voice_encoder` makes it."""
+
+    layers: tuple[_Layer, ...]
+    linear: NDArray[np.float32]
+    linear_bias: NDArray[np.float32]
+
+    def embed(self, speech: Samples) -> Embedding:
+        """Return the embedding (256,) of speech without pauses: samples at 16 kHz, of 1.6 s or more.
+
+        Windows of 1.6 s from its start and its end are embedded, and their mean is brought to unit length.
+
+        Raises: ValueError - it is shorter.
+        """
+        if len(speech) < LEAST_SPEECH_S * SAMPLE_RATE_HZ:
+            raise ValueError(f"{len(speech)} samples are less than {LEAST_SPEECH_S} s of speech")
+        mel = _mel(_raised(speech))
+        starts = sorted({0, max(0, len(mel) - _COLUMNS)})
+        windows = self._forward(np.stack([mel[start : start + _COLUMNS] for start in starts]))
+        return _unit(windows.mean(axis=0))
+
+    def _forward(self, mel_NTB: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embed windows (N, 160, 40): (N, 256), each of unit length."""
+        sequence = mel_NTB.transpose(1, 0, 2)
+        for layer in self.layers:
+            sequence = _lstm(layer, sequence)
+        return _unit(np.maximum(sequence[-1] @ self.linear + self.linear_bias, 0))
+
+
+@cache
+def open_voice_encoder() -> VoiceEncoder | None:
+    """Load the network; None where its package is not installed, or another version of it.
+
+    Raises: OSError - the file cannot be read.
+    """
+    file = package_file(_PACKAGE, _FILE)
+    if file is None:
+        return None
+    try:
+        tensors = read_float_tensors(file, "model_state")
+        layers = tuple(
+            _Layer(
+                np.ascontiguousarray(tensors[f"lstm.weight_ih_l{number}"].T),
+                np.ascontiguousarray(tensors[f"lstm.weight_hh_l{number}"].T),
+                tensors[f"lstm.bias_ih_l{number}"] + tensors[f"lstm.bias_hh_l{number}"],
+            )
+            for number in range(_LAYERS)
+        )
+        return VoiceEncoder(layers, np.ascontiguousarray(tensors["linear.weight"].T), tensors["linear.bias"])
+    except (ValueError, KeyError):
+        return None
+
+
+def _lstm(layer: _Layer, sequence_TNC: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Run a layer over (T, N, channels): its states (T, N, 256). Gates in torch's order: input, forget, cell, out."""
+    gates_TNG = sequence_TNC @ layer.of_input + layer.bias
+    size = len(layer.of_state)
+    state = cell = np.zeros((sequence_TNC.shape[1], size), np.float32)
+    states = np.empty((*sequence_TNC.shape[:2], size), np.float32)
+    for number, gates in enumerate(gates_TNG):
+        gates += state @ layer.of_state
+        entry, kept, out = (_sigmoid(gates[:, place * size : (place + 1) * size]) for place in (0, 1, 3))
+        cell = kept * cell + entry * np.tanh(gates[:, 2 * size : 3 * size])
+        states[number] = state = out * np.tanh(cell)
+    return states
+
+
+def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    half = np.float32(0.5)  # by tanh, which never overflows
+    return np.asarray(half * np.tanh(half * values) + half)
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)
+
+
+def _raised(speech: Samples) -> Samples:
+    """Raise the level of quiet speech."""
+    power = max(float(np.mean(np.square(speech, dtype=np.float64))), 1e-12)
+    gain_db = _LEVEL_DBFS - 10 * float(np.log10(power))
+    return speech * np.float32(10 ** (gain_db / 20)) if gain_db > 0 else speech
+
+
+def _mel(speech: Samples) -> NDArray[np.float32]:
+    """Compute mel powers, (columns of 10 ms, 40): as librosa does, the centre of a column at its start."""
+    import scipy.fft
+
+    padded = np.pad(speech, _WINDOW // 2)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::_HOP]
+    phase = 2 * np.pi * np.arange(_WINDOW, dtype=np.float32) / _WINDOW
+    spectrum = np.abs(scipy.fft.rfft(windows * (0.5 - 0.5 * np.cos(phase)))) ** 2
+    return np.asarray(spectrum @ _mel_bank(), np.float32)
+
+
+@cache
+def _mel_bank() -> NDArray[np.float32]:
+    import librosa.filters  # as in heterodub.model.features.mel
+
+    bank: NDArray[np.float32] = librosa.filters.mel(sr=SAMPLE_RATE_HZ, n_fft=_WINDOW, n_mels=_MEL_BANDS)
+    return np.ascontiguousarray(bank.T, np.float32)
