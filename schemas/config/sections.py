@@ -130,3 +130,11 @@ class RetrainSettings(Section):
     def rule(self, stage: StageName) -> StageRule:
         """Return the rule of a stage."""
         return self.stage1 if stage == "stage1" else self.stage2
+
+
+class SplitSettings(Section):
+    """Division of speakers."""
+
+    val_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers held out while training")
+    test_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers frozen for evaluation")
+    small_clips: int = Field(20, ge=0, description="a split with fewer clips is reported as small")

@@ -21,7 +21,7 @@ from .cores import usable_cores
 from .dubbing import DubSettings
 from .identity import IdentitySettings
 from .provenance import ProvenanceSettings
-from .sections import Address, DriftSettings, LimitSettings, LogSettings, RetrainSettings, Section
+from .sections import Address, DriftSettings, LimitSettings, LogSettings, RetrainSettings, Section, SplitSettings
 from .training import Device, Stage1Settings
 from .translation import Stage2Settings
 
@@ -82,14 +82,6 @@ class StoreSettings(Section):
         ge=1,
         description="days for which log entries, and files that no release or newest version names, stay on the disk",
     )
-
-
-class SplitSettings(Section):
-    """Division of speakers."""
-
-    val_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers held out while training")
-    test_share: float = Field(0.1, ge=0, le=0.5, description="share of speakers frozen for evaluation")
-    small_clips: int = Field(20, ge=0, description="a split with fewer clips is reported as small")
 
 
 class WeightSettings(Section):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Literal, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.config.settings import ClipSettings, Settings, SplitSettings
+from heterodub.schemas.config.sections import SplitSettings
+from heterodub.schemas.config.settings import ClipSettings, Settings
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.expectations import suites

@@ -23,7 +23,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from heterodub.schemas.config.settings import SplitSettings
+from heterodub.schemas.config.sections import SplitSettings
 from heterodub.schemas.display import counted
 
 from .speakers import STAGES, count_by_speaker, refused_clips, rows_of, touched_clips

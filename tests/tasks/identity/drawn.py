@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from heterodub.schemas.config.settings import SplitSettings
+from heterodub.schemas.config.sections import SplitSettings
 from heterodub.schemas.tables import EMBEDDINGS
 from heterodub.tasks.releases.publishing import assign
 from heterodub.tasks.stores import tables

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from heterodub.schemas.config.settings import SplitSettings
+from heterodub.schemas.config.sections import SplitSettings
 from heterodub.tasks.releases import clusters, near_duplicates
 from heterodub.tasks.releases.fingerprints import COLUMNS
 from heterodub.tasks.releases.near_duplicates import find_near_copies

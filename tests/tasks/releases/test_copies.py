@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from heterodub.schemas.config.settings import SplitSettings
+from heterodub.schemas.config.sections import SplitSettings
 from heterodub.tasks.releases.copies import copies_of
 from heterodub.tasks.releases.fingerprints import COLUMNS
 from heterodub.tasks.releases.near_duplicates import find_near_copies

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pyarrow as pa
 import pytest
 
-from heterodub.schemas.config.settings import SplitSettings
+from heterodub.schemas.config.sections import SplitSettings
 from heterodub.tasks.releases.splits import SPLITS, assign_splits, place_of
 
 _SCHEMA = pa.schema(
