@@ -7,8 +7,8 @@ The workspace holds the films with their embeddings. The manifest has the column
 of two people, which is left out of the scores; and optionally `recording`: films made of one recording have the same.
 What is stored of speakers is hidden, nothing is written.
 
-Precision and recall are B-cubed over recordings: of a clip, the clips of *other* recordings that were found to be the
-same person, and those that are. Averages over clips, and over people, of whom some have far more clips than others.
+Precision and recall are B-cubed over recordings: of a clip, itself and the clips of *other* recordings that were found
+to be the same person, and those that are. Averages over clips, and over people, of whom some have far more clips.
 Straddlers: people who would have clips in several splits.
 
 Growth makes workspaces of drawn faces, ten clips a person, and finds the people of all clips at once, then of a hundred
@@ -83,7 +83,7 @@ def scores(ws: Workspace, manifest: Path, limits: Sequence[float]) -> None:
         print(
             f"{limit:.2f}{'*' if limit == in_use else ' '}      {by_clip[0]:.4f}  {by_clip[1]:.4f}"
             f"               {by_person[0]:.4f}  {by_person[1]:.4f}   {len(set(persons)):6d}"
-            f"  {found['person'].null_count:7d}  {_straddlers(found, frame, named)}"
+            f"  {found['person'].null_count:7d}  {_straddlers(ws, found, frame, named)}"
         )
     people.FACE_LIMIT = in_use  # type: ignore[misc]
 
@@ -97,8 +97,8 @@ def b_cubed(rows: pd.DataFrame) -> tuple[tuple[float, float], tuple[float, float
             "size"
         )
 
-    both, found, real = others("person", "truth"), others("person"), others("truth")
-    precision, recall = (both / found).where(found > 0), (both / real).where(real > 0)
+    both, found, real = 1 + others("person", "truth"), 1 + others("person"), 1 + others("truth")
+    precision, recall = both / found, both / real
     of_people = [one.groupby(rows["truth"]).mean().mean() for one in (precision, recall)]
     return (precision.mean(), recall.mean()), (of_people[0], of_people[1])
 
@@ -115,9 +115,10 @@ def _joined(recordings: pd.Series, ids: list[str], copies: list[str | None]) -> 
     return [by_clip.get(first or clip, own) for clip, first, own in zip(ids, copies, recordings, strict=True)]
 
 
-def _straddlers(found: pa.Table, frame: pd.DataFrame, named: pd.Series) -> str:
-    units = with_units(found)
-    plan = assign_splits(units, [], SplitSettings(), joins_of(units, Corrections()))
+def _straddlers(ws: Workspace, found: pa.Table, frame: pd.DataFrame, named: pd.Series) -> str:
+    units, pairs = with_units(found), tables.read_any(ws, "near_pairs", ["clip_id", "other_id"])
+    copies = zip(pairs["clip_id"].to_pylist(), pairs["other_id"].to_pylist(), strict=True)
+    plan = assign_splits(units, copies, SplitSettings(), joins_of(units, Corrections()))
     splits = frame.assign(split=plan.columns(units)["split"].to_pylist())[named].groupby("truth")["split"].nunique()
     names = sorted(splits[splits > 1].index)
     return f"{len(names)} of {len(splits)} ({len(names) / len(splits):.1%}) {', '.join(names[:5])}"
