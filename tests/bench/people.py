@@ -40,7 +40,7 @@ from heterodub.tasks.stores.workspace import Workspace
 
 _LIMITS: Final = "0.30,0.35,0.40,0.45,0.50,0.55,0.60"
 _LATE: Final = 100
-_ROUNDS: Final = 2
+_ROUNDS: Final = 1
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("workspace", nargs="?")
     parser.add_argument("manifest", type=Path, nargs="?")
     parser.add_argument("--limits", default=_LIMITS)
-    parser.add_argument("--growth", type=int, nargs="?", const=4_000)
+    parser.add_argument("--growth", type=int, nargs="?", const=5_000)
     parser.add_argument("--times", type=int, default=4)
     arguments = parser.parse_args()
     if arguments.growth:
