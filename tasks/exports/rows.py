@@ -19,8 +19,18 @@ from heterodub.tasks.reading.datasets import FaceDataset, SpeechDataset
 from heterodub.tasks.training.clip_store import PictureClip
 
 _OF_CLIPS: Final = (
-    *("clip_id", "media_id", "corpus", "speaker", *RIGHTS, "backend", "extractor", "shot", "track", "start_frame"),
-    *("frames", "width", "height", *SIGNAL_NAMES, "near_copy_of", "same_scene_as", "split_group", "split"),
+    *("clip_id", "media_id", "corpus", "speaker", "person", *RIGHTS, "backend", "extractor", "shot", "track"),
+    *(
+        "start_frame",
+        "frames",
+        "width",
+        "height",
+        *SIGNAL_NAMES,
+        "near_copy_of",
+        "same_scene_as",
+        "split_group",
+        "split",
+    ),
 )
 _OF_CATALOG: Final = ("language",)
 FACTS: Final[Mapping[str, pa.DataType]] = {

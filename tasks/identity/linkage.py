@@ -5,7 +5,8 @@ It is three sums: how many descriptors, their sum, and the sum of their squared 
 between the descriptors of two nodes follows from these alone, so nothing is ever compared descriptor by descriptor.
 
 Nodes join where each is the other's nearest, round by round; that gives the tree of average linkage, whatever the
-order. People found before never join each other: a new node can only be added to one.
+order. Neighbours are looked up once, and anew of what has joined when no pair of them can. People found before never
+join each other: a new node can only be added to one.
 
 Legend: N nodes, D numbers of a descriptor, C pairs of constraints, K neighbours.
 """
@@ -25,8 +26,8 @@ NEIGHBOURS: Final = 16
 """Neighbours of a node that are looked at in each round."""
 _EXACT_BELOW: Final = 4096
 """Nodes up to which every distance is calculated; above, a graph of neighbours is searched."""
-_GRAPH_LINKS: Final = 24
-_GRAPH_EFFORT: Final = 96
+_GRAPH_LINKS: Final = 16
+_GRAPH_EFFORT: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +148,26 @@ def link(nodes: Nodes, known: int, constraints: Constraints, limit: float) -> Li
     open_roots = np.flatnonzero(nodes.count > 0)
     seen = _Pairs.none()
     while True:
-        sums = nodes.joined(root)
-        pairs = _near(sums, open_roots, known, limit)
-        allowed = ~constraints.forbid(root, pairs.left, pairs.right)
+        pairs = _near(nodes.joined(root), open_roots, known, limit)
         seen = seen.with_(pairs)
+        after = _joined(nodes, root, pairs, known, constraints, limit)
+        if np.array_equal(after, root):
+            return _result(root, seen, nodes, limit)
+        root = after
+        open_roots = np.unique(root[np.concatenate([pairs.left, pairs.right])])  # others are near nobody, and stay so
+
+
+def _joined(nodes: Nodes, root: Ints, pairs: "_Pairs", known: int, constraints: Constraints, limit: float) -> Ints:
+    """Join along pairs of roots, round by round, until none of them can."""
+    while True:
+        sums = nodes.joined(root)
+        pairs = pairs.of_roots(root, sums, known, limit)
+        allowed = ~constraints.forbid(root, pairs.left, pairs.right)
         joins = _nearest(pairs.where(allowed), sums.count, known)
-        if not len(joins.left):
-            break
         after = _without_broken(root, joins, constraints)
         if np.array_equal(after, root):
-            break
+            return root
         root = after
-        ends = np.unique(np.concatenate([pairs.left[allowed], pairs.right[allowed]]))
-        open_roots = np.unique(root[ends])
-    return _result(root, seen, nodes, limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +188,16 @@ class _Pairs:
     def with_(self, other: Self) -> Self:
         both = (np.concatenate(ends) for ends in zip(self._parts(), other._parts(), strict=True))
         return type(self)(*both)
+
+    def of_roots(self, root: Ints, sums: Nodes, known: int, limit: float) -> Self:
+        """Return the pairs of the roots that these pairs are part of now, from either end that is new, with their
+        distances; those below the limit.
+        """
+        ends = np.column_stack([root[self.left], root[self.right]])
+        ends = np.unique(np.concatenate([ends, ends[:, ::-1]]), axis=0)
+        ends = ends[(ends[:, 0] != ends[:, 1]) & (ends[:, 0] >= known)]
+        distance = sums.distance(ends[:, 0], ends[:, 1])
+        return type(self)(ends[:, 0], ends[:, 1], distance).where(distance < limit)
 
     def _parts(self) -> tuple[Ints, Ints, Reals]:
         return self.left, self.right, self.distance

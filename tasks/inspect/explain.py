@@ -98,6 +98,9 @@ class ClipAnswer:
     media_id: str
     uri: str
     speaker: str
+    person: str | None
+    person_cause: str | None
+    person_doubt: str | None
     shot: int
     track: int
     start_s: float
@@ -170,9 +173,12 @@ def explain_clip(row: Row, policy: Policy, labels: Labels | None = None) -> Clip
     of_clip = [label for stage in Stage if (label := (labels or {}).get((row["clip_id"], stage)))]
     verdicts = {label.stage: label.keep for label in of_clip}
     now = route_clip(values, policy, verdicts, {name: row[name] for name in RIGHTS})
-    copied = ("clip_id", "media_id", "uri", "speaker", "shot", "track", "extractor", "backend", "split")
+    copied = [
+        "clip_id", "media_id", "uri", "speaker", "person", "person_cause", "person_doubt", "shot", "track", "extractor",
+        "backend", "split", "near_copy_of", "same_scene_as", "stage1", "stage2", "policy",
+    ]  # fmt: skip
     return ClipAnswer(
-        **{name: row[name] for name in (*copied, "near_copy_of", "same_scene_as", "stage1", "stage2", "policy")},
+        **{name: row[name] for name in copied},
         start_s=frame_to_second(row["start_frame"]),
         length_s=frame_to_second(row["frames"]),
         route=str(route_of(row["stage1"], row["stage2"])),

@@ -57,14 +57,15 @@ FILE_COLUMNS: Final = (
 )  # fmt: skip
 CLIP_COLUMNS: Final = (
     "clip_id", "uri", "start_s", "length_s", "state", "route", "stage1_reasons", "stage2_reasons",
-    "stage1_label", "stage2_label", "split", "speaker", "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
+    "stage1_label", "stage2_label", "split", "speaker", "person", "person_doubt", "near_copy_of", "same_scene_as",
+    *SIGNAL_NAMES,
 )  # fmt: skip
 _STAGES: Final = ("stage1", "stage2")
 _REASONS: Final = ("stage1_reasons", "stage2_reasons")
 _OF_FILES: Final = ("media_id", "uri", "state", "reason", "clips", "media_s", "corpus", "speaker", "error")
 _OF_CLIPS: Final = (
-    "clip_id", "uri", "start_frame", "frames", *_STAGES, *_REASONS, "split", "speaker", "near_copy_of",
-    "same_scene_as", *SIGNAL_NAMES,
+    "clip_id", "uri", "start_frame", "frames", *_STAGES, *_REASONS, "split", "speaker", "person", "person_doubt",
+    "near_copy_of", "same_scene_as", *SIGNAL_NAMES,
 )  # fmt: skip
 """Columns that are read for those above."""
 

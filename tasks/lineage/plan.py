@@ -196,15 +196,20 @@ def require_named(ws: Workspace, kind: Kind, value: str) -> NamedFootage:
     by_name = equal("uri", value) | equal("media_id", value) if kind == "file" else _labelled(kind, value)
     older = footage.older("catalog", by_name)
     files = [*older, *_files(footage, kind, value, required=not (earlier or older))]
-    clips = footage.clips(equal("speaker", value) | among("person", _people(ws, value))) if kind == "speaker" else []
+    clips = (
+        footage.clips(equal("speaker", value) | among("person", people_named(ws, value))) if kind == "speaker" else []
+    )
     media = earlier | {str(row["media_id"]) for row in (*files, *clips) if row["media_id"]}
     if not (files or media):
         raise NotFoundError(_nothing(footage, kind, value))
     return NamedFootage(frozenset(str(row["uri"]) for row in files), media)
 
 
-def _people(ws: Workspace, value: str) -> set[str]:
-    """Return the people whom a text means: by id, or by a name that they were given."""
+def people_named(ws: Workspace, value: str) -> set[str]:
+    """Return the people whom a text means: by id, or by a name that they were given.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
     return {value} | {person for person, name in read_corrections(ws).names.items() if name == value}
 
 

@@ -24,7 +24,7 @@ from heterodub.tasks.tracking import ledger
 from heterodub.tasks.tracking.kinds import KINDS
 
 from .footage import FootageRows
-from .plan import TakedownPlan, find_scope, plan, plan_takedown, tracking_if_there
+from .plan import TakedownPlan, find_scope, people_named, plan, plan_takedown, tracking_if_there
 
 if TYPE_CHECKING:
     from heterodub.tasks.tracking.models import Version
@@ -79,7 +79,8 @@ def trace(settings: Settings, name: str) -> ModelTrace | TakedownPlan:
     if parts and parts["model"] in KINDS:
         return _trace_model(ws, tracking, parts["model"], parts["version"] or parts["alias"])
     footage, speaks = FootageRows(ws), equal("speaker", name)
-    is_speaker = bool(footage.now("clips", speaks) or footage.now("catalog", speaks))
+    shows = speaks | among("person", people_named(ws, name))
+    is_speaker = bool(footage.now("clips", shows) or footage.now("catalog", speaks))
     try:
         scope = find_scope(ws, "speaker" if is_speaker else "file", name)
     except NotFoundError as error:
@@ -116,11 +117,22 @@ def _trace_model(ws: Workspace, tracking: "Tracking | None", model: str, name: s
         licences=version.licences,
         release=_release(ws, version),
         clips=None if clips is None else _by_split(clips),
-        files=tuple(sorted(files.values(), key=lambda row: str(row["uri"]))),
+        files=tuple(sorted(_with_people(ws, files, clips or []), key=lambda row: str(row["uri"]))),
         gone=len(media - files.keys()),
         moves=tuple(asdict(move) for move in moves),
         kept=_kept(ws, version, Stage(KINDS[model].stage), {clip["clip_id"] for clip in clips or []}),
     )
+
+
+def _with_people(
+    ws: Workspace, files: Mapping[str, dict[str, Any]], clips: Collection[Mapping[str, str]]
+) -> list[dict[str, Any]]:
+    """Add to each file the people of its clips, as they are known now."""
+    seen = among("clip_id", (clip["clip_id"] for clip in clips))
+    people: dict[str, set[str]] = {}
+    for row in read_where(ws, "clips", ["clip_id", "media_id", "person"], seen).to_pylist():
+        people.setdefault(row["media_id"], set()).update([row["person"]] if row["person"] else [])
+    return [row | {"people": sorted(people.get(media, ()))} for media, row in files.items()]
 
 
 def _kept(ws: Workspace, version: "Version", stage: Stage, clips: Collection[str]) -> tuple[dict[str, Any], ...]:

@@ -115,6 +115,7 @@ def show_clip(answer: "ClipAnswer") -> None:
             ("clip", answer.clip_id),
             ("of", f"{readable_path(answer.uri)}, {span}, shot {answer.shot}, face {answer.track}"),
             ("speaker", answer.speaker),
+            ("person", _person(answer)),
             ("split", answer.split),
             ("near copy of", answer.near_copy_of),
             ("same scene or sound as", answer.same_scene_as),
@@ -130,6 +131,13 @@ def show_clip(answer: "ClipAnswer") -> None:
     columns += [TableColumn("stage 1", 14, folds=True), TableColumn("stage 2", 14, folds=True)]
     console().print()
     show(columns, [_signal_cells(signal) for signal in answer.signals])
+
+
+def _person(answer: "ClipAnswer") -> str | None:
+    if answer.person is None:
+        return None
+    doubt = f"; in doubt: {answer.person_doubt.replace(',', ', ')}" if answer.person_doubt else ""
+    return f"{answer.person}, by {answer.person_cause or 'correction'}{doubt}"
 
 
 def _label(label: "LabelAnswer") -> str:

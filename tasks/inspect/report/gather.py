@@ -41,7 +41,7 @@ MEDIA_BYTES: Final[Mapping[str, int]] = {"none": 0, "some": 8_000_000, "all": 60
 
 _FILE_NAMES: Final = 6
 
-_CHOSEN_BY: Final = ["clip_id", "speaker", "stage1", "stage2", "stage1_reasons", "stage2_reasons"]
+_CHOSEN_BY: Final = ["clip_id", "speaker", "person", "stage1", "stage2", "stage1_reasons", "stage2_reasons"]
 _LIGHT: Final = [*_CHOSEN_BY, "media_id", "uri", "start_frame", "frames"]
 """Columns that are read of every clip; whole rows are read only of those that are shown."""
 
@@ -70,6 +70,7 @@ class ReportPage:
     status: Status
     seconds: float
     speakers: int
+    people: int
     routes: tuple[ReportGroup, ...]
     file_reasons: tuple[ReportGroup, ...]
     stage_reasons: tuple[tuple[str, tuple[ReportGroup, ...]], ...]
@@ -109,6 +110,7 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
         status=status(settings),
         seconds=frame_to_second(int(pc.sum(clips["frames"]).as_py() or 0)),
         speakers=len(pc.unique(clips["speaker"])),
+        people=len(pc.unique(clips["person"].drop_null())),
         routes=_routes(clips, choice),
         file_reasons=_file_reasons(ws),
         stage_reasons=tuple((stage, _stage_reasons(clips, stage, choice)) for stage in ("stage1", "stage2")),
