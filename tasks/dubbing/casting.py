@@ -76,9 +76,9 @@ def cast(
         at_turn[turn] = [track for tracks in seen for track in _at(turn.face, tracks, size)]
         owners |= dict.fromkeys(at_turn[turn], turn.person)
     for turn in (turn for turn in turns if turn.person not in {*owners.values(), *pictures}):
-        there = turn.face or places.get(turn.person)
+        stated = turn.face or places.get(turn.person)
         seen = [_seen(tracks, frames_of(turn, followed)) for tracks in shots]
-        at_turn[turn] = [track for tracks in seen for track in _alone_at(there, tracks, size)]
+        at_turn[turn] = [track for tracks in seen for track in _alone_at(stated, tracks, size)]
     owners |= {track: turn.person for turn, tracks in at_turn.items() for track in tracks}
     known = _known(owners, followed, pictures)
     cast_of: dict[Turn, list[Track]] = {}
