@@ -42,6 +42,11 @@ _MOST_KNOWN: Final = 48
 _ROUNDING_S: Final = 1e-3
 """Lists round times to milliseconds at most."""
 
+_OUTER: Final = 0.4
+"""Share of the width in which a face that is seen alone is left, or right, of a person who is nowhere seen beside
+another.
+"""
+
 _AROUND: Final = 0.25
 """Share of a face's width and height by which a point may lie outside of it."""
 
@@ -66,20 +71,24 @@ def cast(
     at_turn: dict[Turn, list[Track]] = {}
     for person, place in places.items():
         owners |= {track: person for tracks in shots for track in _at(place, tracks, size)}
-    for turn in (turn for turn in turns if turn.face is not None):
+    for turn in turns:
         seen = [_seen(tracks, frames_of(turn, followed)) for tracks in shots]
         at_turn[turn] = [track for tracks in seen for track in _at(turn.face, tracks, size)]
         owners |= dict.fromkeys(at_turn[turn], turn.person)
+    for turn in (turn for turn in turns if turn.person not in {*owners.values(), *pictures}):
+        stated = turn.face or places.get(turn.person)
+        seen = [_seen(tracks, frames_of(turn, followed)) for tracks in shots]
+        at_turn[turn] = [track for tracks in seen for track in _alone_at(stated, tracks, size)]
+    owners |= {track: turn.person for turn, tracks in at_turn.items() for track in tracks}
     known = _known(owners, followed, pictures)
     cast_of: dict[Turn, list[Track]] = {}
     for turn in turns:
         seen_now = _seen(followed.tracks, frames_of(turn, followed))
-        certain = [track for track in seen_now if track in at_turn.get(turn, ()) or owners.get(track) == turn.person]
-        if turn.person in known:
-            others = [track for track in seen_now if track not in owners]
-            found = _alike(turn.person, others, certain, known, followed)
-        else:
-            found = _alone_there(turn.face or places.get(turn.person), seen_now, size)
+        there = at_turn[turn]
+        own = [track for track in seen_now if owners.get(track) == turn.person]
+        certain = [*there, *(track for track in own if not any(_overlap(track, other) for other in there))]
+        others = [track for track in seen_now if track not in owners]
+        found = _alike(turn.person, others, certain, known, followed) if turn.person in known else []
         cast_of[turn] = sorted({*certain, *found}, key=lambda track: track.first)
     return cast_of
 
@@ -139,11 +148,13 @@ def _at(place: Place | None, tracks: Sequence[Track], size: tuple[int, int]) -> 
     return [track for track in tracks if beside[track] and all(at[track] < at[other] for other in beside[track])]
 
 
-def _alone_there(place: Place | None, tracks: Sequence[Track], size: tuple[int, int]) -> list[Track]:
-    """List the tracks in the half of the picture that a place names, for a person who is nowhere seen beside others."""
+def _alone_at(place: Place | None, tracks: Sequence[Track], size: tuple[int, int]) -> list[Track]:
+    """List the tracks of a shot that are seen alone, left or right."""
     if place is None or place.kind not in ("left", "right"):
         return []
-    return [track for track in tracks if (_centre(track)[0] < size[0] / 2) == (place.kind == "left")]
+    alone = [track for track in tracks if not any(other is not track and _overlap(track, other) for other in tracks)]
+    across = {track: float(_centre(track)[0]) / size[0] for track in alone}
+    return [track for track in alone if (across[track] if place.kind == "left" else 1 - across[track]) < _OUTER]
 
 
 def _known(

@@ -20,7 +20,7 @@ from heterodub.schemas.cards import CARD, DISCRIMINATORS, WEIGHTS
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
-from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, uri_of
+from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, pictures_of, uri_of
 from heterodub.tasks.media.paths import content_of, fingerprint, open_regular
 from heterodub.tasks.provenance.certificate import certificate_hash
 
@@ -57,10 +57,11 @@ def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
     sections = {"dub": settings.dub.model_dump(mode="json", exclude=_SPEED)}
     if job.finetune is not None:
         sections |= {name: getattr(settings, name).model_dump(mode="json") for name in ("stage2", "weights")}
+    people = job.people | dict.fromkeys(pictures_of(job), None)  # a picture counts by its bytes, as a speech does
     facts = {
         "inputs": [content_of(uri_of(name), settings.limits.web_origins) for name in inputs_of(job)],
         "asks": job.model_dump(mode="json", exclude={"video", "speech", "out", "turns", "speeches", "people"})
-        | {"people": sorted([*job.speeches, *job.people])},
+        | {"speeches": list(job.speeches), "people": [[name, given] for name, given in people.items()]},
         "container": Path(job.out).suffix.lower(),
         "models": [models.names, [file_hash(path) for path in weights if path.is_file()]],
         "settings": [

@@ -3,11 +3,17 @@
 import av
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.errors import DubbingError, SourceError
 from heterodub.tasks.dubbing.compositing import composite
 from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.inputs import input_faults
+from heterodub.tasks.dubbing.jobs import ModelPaths, inputs_of, read_jobs, rooted
+from heterodub.tasks.dubbing.resume import dub_key
+from heterodub.tasks.evaluation.dubbing import evaluate_dubbing
+from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.dubbing.interviews import TURNS, samples_of, write_interview
@@ -115,3 +121,67 @@ def test_nobody_at_the_place_is_an_error(interview, models, backend, settings, t
     asked = job_of(interview, tmp_path / "out.mp4", turns=str(tmp_path / "turns.csv"), speeches=speeches)
     with pytest.raises(DubbingError, match="no face in any turn is that of its person"):
         dub(asked, models, backend, settings)
+
+
+def test_all_faults_of_a_job_are_found_before_work(interview, settings, tmp_path):
+    (tmp_path / "turns.csv").write_text("start,end,person,face\n0.2,1.0,ANNA,left\n2.0,9.5,BEN,right\n")
+    fields = {"turns": f"{tmp_path}/turns.csv", "people": f"ANNA={tmp_path}/nobody.png"}
+    asked = job_of(
+        interview, tmp_path / "out.mp4", speeches=f"ANNA={tmp_path}/none.wav;BEN={interview}/ben.wav", **fields
+    )
+    said = input_faults(asked, settings.limits)
+    assert [one.rpartition("/")[2] for one in said] == [
+        "none.wav: there is no such file",
+        "nobody.png: there is no such file",
+        "turns.csv: row 2: it ends at 9.5 s, the film is 3.20 s long",
+    ]
+    (gone,) = input_faults(job_of(interview, tmp_path / "out.mp4", turns=f"{tmp_path}/gone.csv"), settings.limits)
+    assert "gone.csv" in gone and "No such file" in gone
+    assert input_faults(job_of(interview, tmp_path / "out.mp4"), settings.limits) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"speech": "a.wav"}, "either a speech, or turns"),
+        ({"turns": None}, "either a speech, or turns"),
+        ({"turns": None, "speech": "a.wav"}, "go with turns"),
+        ({"face": 2, "length": "loop"}, "length and face cannot be given together with turns"),
+        ({"speeches": "ANNA"}, "'ANNA' is not NAME=VALUE"),
+        ({"speeches": "ANNA=a.wav;ANNA=b.wav"}, "a name is given twice"),
+        ({"turns": None, "speech": "a.wav", "speeches": {}, "preserve": "packets", "length": "loop"}, "preserve goes"),
+    ],
+)
+def test_contradictory_jobs_are_refused(interview, fields, words):
+    with pytest.raises(ValidationError, match=words):
+        job_of(interview, "out.mp4", **fields)
+
+
+def test_manifest_names_speeches_and_people_beside_itself(tmp_path):
+    rows = "film.mp4,turns.csv,ANNA=anna.wav;BEN=/b.wav,ANNA=left;BEN=ben.png,out.mp4\n"
+    (tmp_path / "jobs.csv").write_text(f"video,turns,speeches,people,out\n{rows}")
+    (job,) = read_jobs(tmp_path / "jobs.csv")
+    assert job.turns == f"{tmp_path}/turns.csv"
+    assert job.speeches == {"ANNA": f"{tmp_path}/anna.wav", "BEN": "/b.wav"}
+    assert job.people == {"ANNA": "left", "BEN": f"{tmp_path}/ben.png"}
+    assert set(inputs_of(job)) == {job.video, job.turns, *job.speeches.values(), job.people["BEN"]}
+    assert rooted(job) == job
+
+
+def test_jobs_by_turns_are_not_scored(interview, models, backend, settings, tmp_path):
+    asked = job_of(interview, tmp_path / "out.mp4")
+    scores = evaluate_dubbing(asked, models, backend, settings, None, tmp_path, ProgressSink())
+    assert scores.failed == {asked.video: "dubbed by turns; one face and one speech are scored"}
+
+
+def test_key_of_a_job_follows_its_list_and_everybody_s_speech(interview, settings, generator_folder, tmp_path):
+    paths = ModelPaths(generator_folder, None, ("a", "warp"))
+    lists = [tmp_path / name for name in ("one.csv", "same.csv", "other.csv")]
+    for path, text in zip(lists, (TURNS, TURNS, TURNS.replace("0.2", "0.3")), strict=True):
+        path.write_text(text)
+    one, same, other = (dub_key(job_of(interview, "out.mp4", turns=str(path)), paths, settings) for path in lists)
+    assert one == same != other
+    swapped = {"speeches": f"BEN={interview}/anna.wav;ANNA={interview}/ben.wav", "turns": str(lists[0])}
+    assert dub_key(job_of(interview, "out.mp4", **swapped), paths, settings) != one
+    moved = {"people": "ANNA=right", "turns": str(lists[0])}
+    assert dub_key(job_of(interview, "out.mp4", **moved), paths, settings) != one
