@@ -22,6 +22,7 @@ from heterodub.tasks.dubbing.models import Models, as_clip, finetune, first_seco
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
 from heterodub.tasks.dubbing.segments import Face, Segment, covered_frames, speak
+from heterodub.tasks.dubbing.watermarking import watermarked
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.canvas import Canvas, PictureFormat
 from heterodub.tasks.media.counted_notes import note_lines
@@ -164,6 +165,8 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
         settings.dub.chunk_frames,
         monitor,
     )
+    if settings.provenance.watermark:
+        frames = watermarked(frames, plan.look, monitor)
     dubbed = encode(out, frames, plan.look, plan.timeline, speech, _comment(models.names), settings.dub, monitor)
     return Dubbed(
         out=str(out),
