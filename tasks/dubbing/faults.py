@@ -1,4 +1,4 @@
-"""What is wrong with jobs that cannot be done, before any work."""
+"""Faults of jobs that cannot be done, found before any work."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -43,7 +43,7 @@ def embed(luma: Luma, bits: int) -> None:
 
 
 def phases(luma: Luma, bits: int) -> NDArray[np.complex64]:
-    """Where the mean of each cell lies between two values of a sign, (12, 20), as a number on the unit circle."""
+    """Position of each cell's mean between two values of a sign, (12, 20), as a number on the unit circle."""
     turns = _means(luma) / (_STEP * (1 << (bits - 8)))
     return np.exp(2j * np.pi * turns).astype(np.complex64)
 

@@ -1,8 +1,8 @@
 """Recall, false alarms and PSNR of the watermark on real films: python -m tests.bench.watermark FOLDER [FILES].
 
 Eight pictures of each film are marked, encoded as a dub is (x264 veryfast, CRF 18), scaled to 720 lines, encoded at CRF
-28, and searched for the mark; the same pictures are searched unmarked, and for a thousand other patterns: what those find
-are false alarms, too. A line for each film, then all of them.
+28, and searched for the mark; the same pictures are searched unmarked, and for a thousand other patterns: what those
+find are false alarms, too. A line for each film, then all of them.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""What `heterodub verify` found, for a terminal."""
+"""Findings of `heterodub verify`, for a terminal."""
 
 from typing import Any, Final
 
