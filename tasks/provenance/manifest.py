@@ -30,7 +30,8 @@ class ModelMark:
 @dataclass(frozen=True, slots=True)
 class DubRecord:
     """Inputs and models of a dub. Inputs by the sha256 of their bytes, in hex, since names of files may be names of
-    people. appearance: of the video or picture that lends its face. version: of heterodub. watermark: dubbed frames bear it.
+    people. appearance: of the video or picture that lends its face. version: of heterodub. watermark: dubbed frames
+    bear it.
     """
 
     version: str

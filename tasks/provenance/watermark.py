@@ -45,7 +45,7 @@ def embed(luma: Luma, bits: int) -> None:
 def phases(luma: Luma, bits: int) -> NDArray[np.complex64]:
     """Position of each cell's mean between two values of a sign, (12, 20), as a number on the unit circle."""
     turns = _means(luma) / (_STEP * (1 << (bits - 8)))
-    return np.exp(2j * np.pi * turns).astype(np.complex64)
+    return np.asarray(np.exp(2j * np.pi * turns), np.complex64)
 
 
 def evidence(phases_NRC: NDArray[np.complex64]) -> float:
