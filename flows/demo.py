@@ -48,6 +48,7 @@ PROVENANCE: Final = """
 [provenance]  # a certificate for trials, which no authority vouches for: `heterodub verify` says so
 certificate = {certificate}
 private_key = {key}
+watermark = true
 """
 
 VIDEO: Final = "s15-take1.mp4"

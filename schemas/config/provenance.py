@@ -1,4 +1,4 @@
-"""Settings of the marks on finished dubs: the operator's certificate, and whom `verify` trusts."""
+"""Settings of the marks on finished dubs: certificate, watermark, and whom `verify` trusts."""
 
 from pathlib import Path
 from typing import Final, Self
@@ -12,7 +12,9 @@ SIGNABLE: Final = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quic
 
 
 class ProvenanceSettings(Section):
-    """Signing of dubs by C2PA, and the trust in signers. Read from a named settings file or the environment alone."""
+    """Signing of dubs by C2PA, their watermark, and the trust in signers. A settings file that nobody named may not
+    have this section.
+    """
 
     certificate: Path | None = Field(
         None, description="PEM file of the operator's certificate, and of those above it, that dubs are signed with"
@@ -22,6 +24,10 @@ class ProvenanceSettings(Section):
         None,
         description="true: no dub is written unsigned; false: none is signed; unset: signed where there is a "
         "certificate",
+    )
+    watermark: bool = Field(
+        False,
+        description="mark the whole picture of dubbed frames invisibly; else nothing changes outside of the face",
     )
     trust_anchors: Path | None = Field(
         None, description="PEM file of the authorities whose signatures `verify` trusts; without one, it trusts none"

@@ -156,7 +156,8 @@ class Settings(Section):
     )
     dub: DubSettings = Field(default_factory=DubSettings, description="dubbing of videos")
     provenance: ProvenanceSettings = Field(
-        default_factory=ProvenanceSettings, description="signatures on dubs, and whose signatures are trusted"
+        default_factory=ProvenanceSettings,
+        description="marks on dubs: signature and watermark; whose signatures are trusted",
     )
     retrain: RetrainSettings = Field(default_factory=RetrainSettings, description="retraining on a schedule")
     drift: DriftSettings = Field(default_factory=DriftSettings, description="when a corpus that changes is warned of")

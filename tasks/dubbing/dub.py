@@ -29,6 +29,7 @@ from heterodub.tasks.dubbing.output import write_output
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
 from heterodub.tasks.dubbing.segments import Face, FaceLine, Segment, covered_frames, speak
+from heterodub.tasks.dubbing.watermarking import watermarked
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.canvas import Canvas, PictureFormat
 from heterodub.tasks.media.counted_notes import note_lines
@@ -196,6 +197,8 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
         settings.dub.chunk_frames,
         monitor,
     )
+    if settings.provenance.watermark:
+        frames = watermarked(frames, plan.look, monitor)
     job, comment = inputs.job, _comment(models.names)
     into = (plan.look, plan.timeline, plan.is_shown, speech, comment, settings.dub, monitor)
     written = write_output(job, out, frames, film, *into)

@@ -45,7 +45,7 @@ _RECORD: Final = TypeAdapter(FinishedDub)
 
 def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
     """Return the sha256, in hex, of all that a job's output follows from: the bytes of its inputs and of the models,
-    what the job asks for, the settings of dubbing, the certificate that signs and the version of heterodub. Files on
+    what the job asks for, the settings of dubbing, its marks and the version of heterodub. Files on
     other machines are fetched.
 
     Raises: MediaRefusedError - an input cannot be read. OSError - a model or the certificate cannot. SettingsError -
@@ -70,7 +70,7 @@ def dub_key(job: DubJob, models: ModelPaths, settings: Settings) -> str:
             settings.limits.max_duration_s,
             sections,
         ],
-        "signed": certificate_hash(settings.provenance),
+        "marks": [certificate_hash(settings.provenance), settings.provenance.watermark],
         "acceptance": load_acceptance_policy(settings.dub.accept).hash if settings.dub.measure else None,
         "version": own_version(),
     }

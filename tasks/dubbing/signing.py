@@ -48,6 +48,7 @@ def dub_record(job: DubJob, models: ModelPaths, dubbed: Dubbed, settings: Settin
         appearance=sha256(job.appearance_from) if job.appearance_from else None,
         generator=ModelMark(dubbed.generator, _weights(models.generator)),
         translator=ModelMark(dubbed.translator, _weights(models.translator)),
+        watermark=settings.provenance.watermark,
     )
 
 

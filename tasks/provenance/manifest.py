@@ -29,8 +29,9 @@ class ModelMark:
 
 @dataclass(frozen=True, slots=True)
 class DubRecord:
-    """What a dub was made of: inputs by the sha256 of their bytes, in hex, since names of files may be names of people.
-    appearance: of the video or picture that lends its face. version: of heterodub.
+    """Inputs and models of a dub. Inputs by the sha256 of their bytes, in hex, since names of files may be names of
+    people. appearance: of the video or picture that lends its face. version: of heterodub. watermark: dubbed frames
+    bear it.
     """
 
     version: str
@@ -39,6 +40,7 @@ class DubRecord:
     appearance: str | None
     generator: ModelMark
     translator: ModelMark
+    watermark: bool
 
 
 def definition(record: DubRecord) -> dict[str, Any]:
@@ -51,10 +53,11 @@ def definition(record: DubRecord) -> dict[str, Any]:
         "description": "the mouth was made to fit another speech, which replaces the sound",
     }
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [SOURCE]}}
+    marked = [{"action": "c2pa.watermarked.unbound", "softwareAgent": agent}] if record.watermark else []
     return {
         "claim_generator_info": [agent],
         "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": [opened, edited]}},
+            {"label": "c2pa.actions.v2", "data": {"actions": [opened, edited, *marked]}},
             {"label": DUB_LABEL, "data": asdict(record)},
         ],
     }

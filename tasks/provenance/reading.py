@@ -43,7 +43,7 @@ _RECORD: Final = TypeAdapter(DubRecord)
 
 @dataclass(frozen=True, slots=True)
 class ManifestReport:
-    """What a file's newest manifest says, and what became of it. signer, issuer: of the certificate. trusted: an
+    """Content of a file's newest manifest, and whether it holds. signer, issuer: of the certificate. trusted: an
     authority that was named vouches for the signer. failures: codes of C2PA with their explanations. record: of our own
     dubs alone. source: see SourceState; source_signer: who signed the source.
     """

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError, SigningError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS
@@ -13,8 +14,12 @@ from heterodub.tasks.ingestion.child_process import FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.media.paths import localise, path_to_uri
 from heterodub.tasks.provenance.reading import ManifestReport, State, mark_of, read_manifest
+from heterodub.tasks.provenance.watermark_search import has_watermark
 
 _VERIFY: Final = FunctionName("heterodub.tasks.provenance.verify:verified")
+
+_SEARCHED_S: Final = 60
+"""Seconds of media that are searched for a watermark, for the time limit."""
 
 EXIT_CODES: Final[dict[State, int]] = {"intact": 0, "altered": 3, "unsigned": 4, "untrusted": 5, "expired": 5}
 """Exit code of `heterodub verify` by what it found; 1 and 2 are errors of any command."""
@@ -23,15 +28,16 @@ EXIT_CODES: Final[dict[State, int]] = {"intact": 0, "altered": 3, "unsigned": 4,
 @dataclass(frozen=True, slots=True)
 class Verification:
     """Findings on a file. manifest: of its signature. mark: the first mark of a generator in the file, signed or not;
-    see synthetic_marks.
+    see synthetic_marks. watermark: our own, None where the pictures cannot be decoded.
     """
 
     manifest: ManifestReport
     mark: str | None
+    watermark: bool | None
 
     def summary(self, file: str) -> dict[str, Any]:
         """Return a dictionary ready for JSON."""
-        return {"file": file, **asdict(self.manifest), "mark": self.mark}
+        return {"file": file, **asdict(self.manifest), "mark": self.mark, "watermark": self.watermark}
 
 
 def verify_file(location: str, settings: Settings) -> dict[str, Any]:
@@ -40,10 +46,11 @@ def verify_file(location: str, settings: Settings) -> dict[str, Any]:
     Raises: SourceError - it cannot be read, or is no video. SigningError - the trust anchors cannot be read.
     """
     uri = location if "://" in location else path_to_uri(Path(location))
-    request = (_VERIFY, uri, _anchors(settings.provenance.trust_anchors))
+    limits = settings.limits
+    request = (_VERIFY, uri, limits, _anchors(settings.provenance.trust_anchors))
+    limit_s = limits.time_limit_s + limits.time_limit_factor * _SEARCHED_S
     try:
-        with closing(Decoder(settings.limits)) as decoder:
-            limit_s = settings.limits.time_limit_s
+        with closing(Decoder(limits)) as decoder:
             found: Verification = decoder.run(*request, media=[uri], time_limit_s=limit_s, returns=Verification)
     except MediaRefusedError as error:
         explanation = EXPLANATIONS.get(error.reason, str(error.reason))
@@ -51,13 +58,18 @@ def verify_file(location: str, settings: Settings) -> dict[str, Any]:
     return found.summary(location)
 
 
-def verified(uri: str, anchors: str | None) -> Verification:
+def verified(uri: str, limits: LimitSettings, anchors: str | None) -> Verification:
     """Verify a file that was handed over, in the child.
 
     Raises: MediaRefusedError - it cannot be read, or is no video.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
-        return Verification(read_manifest(path, anchors), mark_of(path))
+        manifest, mark = read_manifest(path, anchors), mark_of(path)
+        try:
+            watermark = has_watermark(path, limits)
+        except MediaRefusedError:
+            watermark = None
+        return Verification(manifest, mark, watermark)
 
 
 def _anchors(path: Path | None) -> str | None:

@@ -73,7 +73,7 @@ def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
     """Show how each job ended in the Prefect UI."""
     columns = (
         *("error", "video", "out", "skipped", "frames", "dubbed", "passed_through", "covered"),
-        *("speech_cut_s", "realtime_factor"),
+        *("speech_cut_s", "realtime_factor", "signed_by"),
     )
     rows = [
         {name: str(summary.get(name, "")) for name in columns} | {"notes": "; ".join(summary.get("notes", ()))}

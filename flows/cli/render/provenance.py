@@ -1,4 +1,4 @@
-"""What `heterodub verify` found, for a terminal."""
+"""Findings of `heterodub verify`, for a terminal."""
 
 from typing import Any, Final
 
@@ -16,12 +16,14 @@ _SOURCES: Final = {
     "intact": "had a manifest of its own, which fitted",
     "altered": "had a manifest of its own, which did not fit",
 }
+_WATERMARKS: Final = {True: "found", False: "not found", None: "not searched: no picture can be decoded"}
 
 
 def show_verification(summary: dict[str, Any]) -> None:
     """Print the findings on a file."""
     console().print(cell(summary["file"], "bold"), soft_wrap=True)
-    pairs([("signature", _STATES[summary["state"]]), *_signed(summary), ("mark", summary["mark"] or "none")])
+    marks = [("mark", summary["mark"] or "none"), ("watermark", _WATERMARKS[summary["watermark"]])]
+    pairs([("signature", _STATES[summary["state"]]), *_signed(summary), *marks])
 
 
 def _signed(summary: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -1,0 +1,46 @@
+"""The watermark in a dub: found in the finished file where the settings ask for it, in dubbed frames alone."""
+
+import av
+import numpy as np
+import pytest
+
+from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.provenance import ProvenanceSettings
+from heterodub.schemas.config.sections import LimitSettings
+from heterodub.tasks.dubbing.compositing import CompositedFrame
+from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.passes import PassMonitor
+from heterodub.tasks.dubbing.watermarking import watermarked
+from heterodub.tasks.media.canvas import Canvas, planes_of
+from heterodub.tasks.media.source_video import SourceVideo
+from heterodub.tasks.provenance.watermark_search import has_watermark
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_finished_dub_bears_the_mark_that_was_asked_for(asked, head, speech, models, backend, settings, tmp_path):
+    marked = settings.model_copy(update={"provenance": ProvenanceSettings(watermark=asked)})
+    job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"))
+    dub(job, models, backend, marked)
+    assert has_watermark(tmp_path / "out.mp4", LimitSettings()) is asked
+
+
+def test_frames_of_the_source_keep_their_samples(head):
+    film = SourceVideo.open(head, LimitSettings())
+    look = film.look()
+    canvas = Canvas(look)
+    pictures = list(film.pictures())[:2]
+    frames = [canvas.copy(picture.frame, picture.geometry) for picture in pictures]
+    before = [planes_of(frame, look).luma.copy() for frame in frames]
+    coming = (CompositedFrame(frame, dubbed) for frame, dubbed in zip(frames, (False, True), strict=True))
+    after = [planes_of(one.frame, look).luma for one in watermarked(coming, look, PassMonitor(None))]
+    assert np.array_equal(after[0], before[0])
+    assert not np.array_equal(after[1], before[1])
+
+
+def test_film_of_one_picture_is_searched(tmp_path):
+    with av.open(str(tmp_path / "one.mp4"), "w") as file:
+        video = file.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 128, 128, "yuv420p"
+        file.mux(video.encode(av.VideoFrame.from_ndarray(np.full((128, 128, 3), 90, np.uint8), "rgb24")))
+        file.mux(video.encode(None))
+    assert not has_watermark(tmp_path / "one.mp4", LimitSettings())
