@@ -223,11 +223,16 @@ def local_inputs(job: DubJob) -> list[Path]:
 def inputs_of(job: DubJob) -> list[str]:
     """Paths and addresses that a job reads."""
     named = [job.video, job.speech, job.appearance_from, job.turns, *job.speeches.values(), *pictures_of(job).values()]
-    inputs = [location for location in named if location]
-    if job.turns is not None:
-        with suppress(SourceError):  # which the checks of the job report
-            inputs += speech_files(read_turns(job), {})
-    return inputs
+    return [location for location in named if location] + [file for file in speeches_of(job) if file not in named]
+
+
+def speeches_of(job: DubJob) -> list[str]:
+    """Sound files that a job speaks, each once."""
+    if job.turns is None:
+        return [job.speech] if job.speech else []
+    with suppress(SourceError):  # which the checks of the job report
+        return speech_files(read_turns(job), job.speeches)
+    return list(job.speeches.values())
 
 
 def pictures_of(job: DubJob) -> dict[str, str]:

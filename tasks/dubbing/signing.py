@@ -9,7 +9,7 @@ from heterodub.schemas.cards import WEIGHTS
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.provenance import SIGNABLE, ProvenanceSettings
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, own_version, uri_of
+from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, own_version, speeches_of, uri_of
 from heterodub.tasks.ingestion.child_process import FunctionName
 from heterodub.tasks.media.paths import content_of
 from heterodub.tasks.provenance.certificate import Signer
@@ -44,7 +44,7 @@ def dub_record(job: DubJob, models: ModelPaths, dubbed: Dubbed, settings: Settin
     return DubRecord(
         version=own_version(),
         video=sha256(job.video),
-        speech=sha256(job.speech),
+        speeches=tuple(map(sha256, speeches_of(job))),
         appearance=sha256(job.appearance_from) if job.appearance_from else None,
         generator=ModelMark(dubbed.generator, _weights(models.generator)),
         translator=ModelMark(dubbed.translator, _weights(models.translator)),

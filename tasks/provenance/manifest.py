@@ -30,13 +30,13 @@ class ModelMark:
 @dataclass(frozen=True, slots=True)
 class DubRecord:
     """Inputs and models of a dub. Inputs by the sha256 of their bytes, in hex, since names of files may be names of
-    people. appearance: of the video or picture that lends its face. version: of heterodub. watermark: dubbed frames
-    bear it.
+    people. speeches: of all sound files that a film by turns is dubbed with, else of one. appearance: of the video or
+    picture that lends its face. version: of heterodub. watermark: dubbed frames bear it.
     """
 
     version: str
     video: str
-    speech: str
+    speeches: tuple[str, ...]
     appearance: str | None
     generator: ModelMark
     translator: ModelMark

@@ -43,7 +43,9 @@ def _signed(summary: dict[str, Any]) -> list[tuple[str, Any]]:
                 (part, _model(record[name]))
                 for part, name in (("landmarks by", "generator"), ("pictures by", "translator"))
             ),
-            *((name, f"sha256 {record[name]}") for name in ("video", "speech", "appearance") if record[name]),
+            ("video", f"sha256 {record['video']}"),
+            *(("speech", f"sha256 {speech}") for speech in record["speeches"]),
+            *([("appearance", f"sha256 {record['appearance']}")] if record["appearance"] else []),
             (
                 "the video",
                 " ".join((_SOURCES[summary["source"]], f"(signed by {summary['source_signer']})"))

@@ -13,7 +13,9 @@ from heterodub.tasks.provenance.manifest import DubRecord, ModelMark
 from heterodub.tasks.provenance.signing import begin, finish
 from heterodub.tasks.provenance.trial import write_trial_certificate
 
-RECORD = DubRecord("1.2", "a" * 64, "b" * 64, None, ModelMark("generator 3", "c" * 64), ModelMark("warp", None), False)
+RECORD = DubRecord(
+    "1.2", "a" * 64, ("b" * 64,), None, ModelMark("generator 3", "c" * 64), ModelMark("warp", None), False
+)
 
 Sign = Callable[..., tuple[str, ...]]
 
