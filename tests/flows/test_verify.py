@@ -63,7 +63,7 @@ def test_altered_file_names_the_finding(ended):
 
 def test_json_holds_all_that_was_found(ended):
     found = json.loads(ended["json"].stdout)
-    assert (found["state"], found["record"]["speech"], found["source"]) == ("intact", "b" * 64, "none")
+    assert (found["state"], found["record"]["speeches"], found["source"]) == ("intact", ["b" * 64], "none")
     assert found["mark"] == "digitalSourceType compositeWithTrainedAlgorithmicMedia"
 
 
