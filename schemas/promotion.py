@@ -65,6 +65,11 @@ class ModelRule(Section):
     gain_tolerances: dict[str, float] = Field(
         default_factory=dict, description="how much smaller than the champion's the gain over a control may be"
     )
+    strata: dict[str, float] = Field(
+        default_factory=dict,
+        description="share of the champion's error by which the challenger's must not surely exceed it in any stratum, "
+        "by factor",
+    )
     costs: dict[str, float] = Field(default_factory=dict, description="how many times the champion's a cost may be")
     approval: ApprovalRule = ApprovalRule()
 

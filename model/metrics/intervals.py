@@ -20,7 +20,7 @@ Shape suffix legend: V = clips, K = systems, G = groups, S = resamples.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Final
 
@@ -159,18 +159,26 @@ def _reduction(means_K: Array) -> Array:
 
 def _interval(systems: Sequence[Scores], groups: Groups, how: Resampling, figure: Callable[[Array], Array]) -> Interval:
     """Return the figure of the systems' means, and its interval over resampled groups."""
+    sums_GK, clips_G, left_out = _grouped(systems, groups)
+    clips = int(clips_G.sum())
+    if not clips:
+        return Interval(None, None, None, 0, 0, left_out)
+    mean = _number(figure(sums_GK.sum(axis=0) / clips))
+    low, high = (None, None) if len(clips_G) < 2 else _bounds(figure(_resampled(sums_GK, clips_G, how)), clips_G, how)
+    return Interval(mean, low, high, clips, len(clips_G), left_out)
+
+
+def _grouped(systems: Sequence[Scores], groups: Groups) -> tuple[Array, NDArray[np.intp], int]:
+    """Return sums (G, K) over the clips that all systems have, their numbers (G,), and how many clips are left out.
+
+    Raises: ValueError - systems and groups differ in number, or a score is not finite.
+    """
     names = np.arange(len(systems[0])) if groups is None else np.asarray(groups)
     if {len(scores) for scores in systems} != {len(names)}:
         raise ValueError(f"{[len(scores) for scores in systems]} scores, but {len(names)} groups for them")
     scores_VK = np.array([_column(scores) for scores in systems]).T
     kept_V = ~np.isnan(scores_VK).any(axis=1)
-    clips, left_out = int(kept_V.sum()), int((~kept_V).sum())
-    if not clips:
-        return Interval(None, None, None, 0, 0, left_out)
-    sums_GK, clips_G = _by_group(scores_VK[kept_V], names[kept_V])
-    mean = _number(figure(sums_GK.sum(axis=0) / clips))
-    low, high = (None, None) if len(clips_G) < 2 else _bounds(figure(_resampled(sums_GK, clips_G, how)), clips_G, how)
-    return Interval(mean, low, high, clips, len(clips_G), left_out)
+    return *_by_group(scores_VK[kept_V], names[kept_V]), int((~kept_V).sum())
 
 
 def _column(scores: Scores) -> Array:
@@ -231,6 +239,21 @@ def jackknife_interval(whole: float, without: Sequence[float], clips: int, level
     error = np.sqrt((groups - 1) / groups * np.square(figures - figures.mean()).sum())
     reach = float(stdtrit(groups - 1, (1 + level) / 2) * error)
     return Interval(whole, whole - reach, whole + reach, clips, groups, 0)
+
+
+def jackknifed_reduction(candidate: Scores, baseline: Scores, groups: Sequence[str], level: float = 0.95) -> Interval:
+    """Return the reduction of `reduction_interval` with a jackknife interval, for high levels over few groups: there a
+    bootstrap's interval ends at the worst and the best group.
+
+    Raises: ValueError - scores and groups differ in number, or a score is not finite.
+    """
+    sums_GK, clips_G, left_out = _grouped([candidate, baseline], groups)
+    clips = int(clips_G.sum())
+    whole = _number(_reduction(sums_GK.sum(axis=0))) if clips else None
+    without_G = _reduction(sums_GK.sum(axis=0) - sums_GK)
+    if whole is None or len(clips_G) < 2 or np.isnan(without_G).any():
+        return Interval(whole, None, None, clips, len(clips_G), left_out)
+    return replace(jackknife_interval(whole, without_G.tolist(), clips, level), left_out=left_out)
 
 
 def share_interval(

@@ -1,6 +1,7 @@
 """Result of an evaluation: scores of every clip by every system, their report, and the MLflow run that holds them."""
 
 import logging
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -9,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.metrics.intervals import Interval
 from heterodub.model.metrics.report import Report, ReportSpec, SystemMean, make_report
+from heterodub.model.metrics.strata import StratumScores, stratum_scores
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import ModelFileError, TrackingError, TrainingError
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.strata import ClipStrata
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.training.clip_selection import ClipRef, Selection
 
@@ -28,7 +31,7 @@ class Evaluation:
     evaluated_on: name of the clips, in words. facts: of the model (the first one's), for the summary. frechet: Frechet
     distance (model/metrics/frechet.py) of each system's crops to the true ones, over features of all clips' frames,
     "frames", and "motion" for the changes between consecutive ones; of one translator alone. tags: the registered
-    version's, as in MLflow.
+    version's, as in MLflow. strata: those of the clips; without, there are no scores by stratum.
     """
 
     spec: ReportSpec
@@ -41,22 +44,30 @@ class Evaluation:
     facts: Mapping[str, Any] = field(default_factory=dict)
     frechet: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    strata: ClipStrata = field(default_factory=dict)
 
     @cached_property
     def report(self) -> Report:
         """Means over speakers, improvements over controls and verdicts."""
         return make_report(self.rows, self.spec)
 
+    @cached_property
+    def by_stratum(self) -> tuple[StratumScores, ...]:
+        """Deciding score on each stratum of the clips."""
+        return stratum_scores(self.rows, self.spec, self.strata)
+
     def summary(self) -> dict[str, Any]:
         """Return the report ready for JSON, without the single clips."""
         names = ("stage", "release", "evaluated_on", "references", "model", "frechet")
-        return {name: getattr(self, name) for name in names} | {**self.facts, **asdict(self.report)}
+        strata = [asdict(part) for part in self.by_stratum]
+        return {name: getattr(self, name) for name in names} | {**self.facts, **asdict(self.report), "strata": strata}
 
 
 def merged(parts: Sequence[Evaluation], name: str) -> Evaluation:
     """Merge the scores of several models under a name. A Frechet distance is of one model's pictures: none is kept."""
     rows = tuple(row for part in parts for row in part.rows)
-    return replace(parts[0], evaluated_on=name, rows=rows, frechet={})
+    strata = {clip: of_clip for part in parts for clip, of_clip in part.strata.items()}
+    return replace(parts[0], evaluated_on=name, rows=rows, frechet={}, strata=strata)
 
 
 def require_evaluable(selection: Selection, backend: str, clips: Sequence[ClipRef], stage: Stage, name: str) -> None:
@@ -75,6 +86,9 @@ def require_evaluable(selection: Selection, backend: str, clips: Sequence[ClipRe
 
 
 _log = logging.getLogger(__name__)
+
+_NOT_IN_NAMES: Final = re.compile(r"[^\w.-]+", re.ASCII)
+"""What MLflow takes no names of metrics with, blanks besides."""
 
 FOLDER: Final = "evaluation"
 """Folder of the tables among a run's files."""
@@ -128,6 +142,16 @@ def metrics_of(means: Iterable[SystemMean]) -> dict[str, float | None]:
 def gains_of(gains: Mapping[str, Interval]) -> dict[str, float | None]:
     """Gains of one system over another, by names such as "gain/nme_lips" and "gain/nme_lips/low"."""
     return metrics_of(SystemMean("gain", score, interval) for score, interval in gains.items())
+
+
+def stratum_metrics(strata: Iterable[StratumScores]) -> dict[str, float | None]:
+    """Return deciding scores by names such as "stratum/face_size/below_90_px/nme_lips", and their intervals' ends."""
+    metrics: dict[str, float | None] = {}
+    for part in strata:
+        name = f"stratum/{part.factor}/{_NOT_IN_NAMES.sub('_', part.stratum)}/{part.score}"
+        interval = part.interval
+        metrics |= {name: interval.mean, f"{name}/low": interval.low, f"{name}/high": interval.high}
+    return metrics
 
 
 def metric_name(system: str, score: str) -> str:

@@ -32,6 +32,7 @@ from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation, require_evaluable
+from heterodub.tasks.releases.strata import clip_strata
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker, spread
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.run_dirs import trainings
@@ -65,8 +66,11 @@ def evaluate_generator(
     mean = mean_face(eval_clip.landmarks_TPXY[eval_clip.prepared.counts_T] for eval_clip in train_clips)
     fitted = FittedControls(mean, fit_linear(train_clips))
     rows = tuple(score_generator(generator, eval_clips, references, card.gain, fitted, SYSTEMS, scorer))
+    strata = clip_strata(selection.workspace, selection.release, {row.clip_id for row in rows})
     release, facts = selection.release.release_id, {"gain": card.gain}
-    return Evaluation(GENERATOR_REPORT, Stage.STAGE1, release, evaluated_on, references, str(model), rows, facts)
+    return Evaluation(
+        GENERATOR_REPORT, Stage.STAGE1, release, evaluated_on, references, str(model), rows, facts, strata=strata
+    )
 
 
 def release_scorer(selection: Selection, settings: Settings, train_clips: Sequence[GeneratorEvalClip]) -> SyncScorer:

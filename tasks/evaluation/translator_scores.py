@@ -25,6 +25,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.tasks.evaluation.evaluation import Evaluation, require_evaluable
 from heterodub.tasks.faces.backend import open_backend
 from heterodub.tasks.faces.tracker import find_landmarks
+from heterodub.tasks.releases.strata import clip_strata
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, few_a_speaker
 from heterodub.tasks.training.device import device_of
 from heterodub.tasks.training.validation import read_eval_windows
@@ -76,6 +77,7 @@ def evaluate_translator(
         tuple(rows),
         {"steps": card.steps, "tuned_on": list(card.tuned_on), "not_measured": NOT_MEASURED | missing},
         _frechet(features),
+        strata=clip_strata(selection.workspace, release, {row.clip_id for row in rows}),
     )
 
 

@@ -20,7 +20,8 @@ from heterodub.tasks.tracking.registry import curve
 from heterodub.tasks.visualization.charts import OTHER_RGB, PREDICTED_RGB, hexed, new_figure, png
 
 from .candidates import ModelScores
-from .decision import PolicyCheck, PromotionDecision, figure
+from .checks import PolicyCheck, figure
+from .decision import PromotionDecision
 from .gate import Comparison, fetched
 
 _DRAWN: Final = 2
@@ -80,7 +81,13 @@ def comparison_page(
     with fetched(comparison) as candidates:
         drawn = comparison.evaluator.load().render(candidates, shown_clips)
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"visible": visible, "interval": _interval, "figure": figure, "embedded": _embedded}
+    environment.filters |= {
+        "visible": visible,
+        "interval": _interval,
+        "figure": figure,
+        "embedded": _embedded,
+        "percent": _percent,
+    }
     template = environment.from_string(files(__package__).joinpath("comparison.html").read_text("utf-8"))
     html = template.render(
         comparison=comparison,
@@ -179,6 +186,10 @@ def _embedded(data: bytes, kind: str) -> str:
 
 def _interval(value: Interval | None) -> str:
     return "\u2013" if value is None else value.format(".4g", missing="\u2013")
+
+
+def _percent(value: Interval | None) -> str:
+    return "\u2013" if value is None else value.format("+.1f", 100, missing="\u2013")
 
 
 def data_difference(ws: Workspace, before: str, after: str, stage: Stage) -> DataDifference:

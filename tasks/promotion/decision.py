@@ -17,41 +17,26 @@ from heterodub.model.metrics.intervals import (
 )
 from heterodub.schemas.display import counted
 from heterodub.schemas.promotion import ModelRule, ResamplingRule
+from heterodub.schemas.strata import ClipStrata
 
 from .candidates import ModelScores
+from .checks import MOST_LOST, PolicyCheck, figure, lost_clips
 from .evaluators import Direction
+from .stratum_checks import StratumComparison, compare_strata, stratum_checks
 
 Outcome = Literal["promote", "keep"]
-
-_MOST_LOST: Final = 0.1
-"""Share of the clips on which the champion has a score and the challenger none, beyond which it counts as worse: a
-mouth that stands still has no correlation, and must not pass because of that."""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyCheck:
-    """One rule and its result.
-
-    what: the rule in words. value: the figure, more is better, with its interval. limit: the value it had to reach.
-    """
-
-    name: str
-    what: str
-    passed: bool
-    value: Interval | None
-    limit: float
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PromotionDecision:
-    """Decision, in one sentence and by every check."""
+    """Decision, in one sentence and by every check. strata: both models on each stratum of the clips."""
 
     outcome: Outcome
     reason: str
     clips: int
     speakers: int
     checks: tuple[PolicyCheck, ...]
+    strata: tuple[StratumComparison, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """Return the decision ready for JSON, with each check's figure in words."""
@@ -64,9 +49,12 @@ def decide(
     directions: Mapping[str, Direction],
     rule: ModelRule,
     resampling: ResamplingRule,
+    strata: ClipStrata,
 ) -> PromotionDecision:
     """Decide whether the challenger wins. Without a champion it has to beat its controls, and nothing else; on a
     benchmark that is too small to decide on, by its figures alone, whatever their intervals.
+
+    strata: those of the clips; a clip that has none belongs to no stratum.
 
     Raises: ValueError - the two were scored on different clips.
     """
@@ -77,10 +65,12 @@ def decide(
     groups = [speakers[clip] for clip in clips]
     is_large_enough = len(clips) >= rule.least_clips and len(set(groups)) >= rule.least_speakers
     how = Resampling(**resampling.model_dump())
-    checks = tuple(_PolicyChecks(challenger, champion, directions, rule, clips, groups, how, is_large_enough).checks())
+    compared = compare_strata(challenger, champion, strata, rule, resampling.level)
+    rules = _PolicyChecks(challenger, champion, directions, rule, clips, groups, how, is_large_enough, compared)
+    checks = tuple(rules.checks())
     passed = (is_large_enough or champion is None) and all(check.passed for check in checks)
     reason = _sentence(checks, rule, len(clips), len(set(groups)), is_large_enough, champion is None)
-    return PromotionDecision("promote" if passed else "keep", reason, len(clips), len(set(groups)), checks)
+    return PromotionDecision("promote" if passed else "keep", reason, len(clips), len(set(groups)), checks, compared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +83,7 @@ class _PolicyChecks:
     groups: Sequence[str]
     how: Resampling
     is_large_enough: bool
+    strata: Sequence[StratumComparison]
 
     def checks(self) -> Iterator[PolicyCheck]:
         if self.champion is not None:
@@ -105,6 +96,7 @@ class _PolicyChecks:
             yield self._gain(self.champion, control, most)
         for score, most in self.rule.tolerances.items():
             yield self._tolerance(self.champion, score, most)
+        yield from stratum_checks(self.strata, self.rule)
         for cost, times in self.rule.costs.items():
             yield self._cost(self.champion, cost, times)
 
@@ -113,7 +105,7 @@ class _PolicyChecks:
         ours, theirs = self._scores(self.challenger, score), self._scores(champion, score)
         value = reduction_interval(ours, theirs, self.groups, self.how)
         what = f"{score} below the champion's, as a share of it, surely by {least:g}"
-        lost = _lost(ours, theirs)
+        lost = lost_clips(ours, theirs)
         return self._check("primary", what, value, surely=True, limit=least, lost=lost, beyond=True)
 
     def _control(self, control: str, least: float) -> PolicyCheck:
@@ -124,7 +116,7 @@ class _PolicyChecks:
         # nobody is displaced by a first champion, and a small benchmark has no interval worth the name
         surely = self.is_large_enough or self.champion is not None
         what = f"{score} below that of {control}, as a share of it, {'surely ' * surely}by {least:g}"
-        lost = _lost(ours, theirs)
+        lost = lost_clips(ours, theirs)
         return self._check(f"beats {control}", what, value, surely=surely, limit=least, lost=lost, beyond=True)
 
     def _gain(self, champion: ModelScores, control: str, most: float) -> PolicyCheck:
@@ -135,7 +127,7 @@ class _PolicyChecks:
         ]
         value = gain_difference_interval(pairs[0], pairs[1], self.groups, self.how)
         what = f"gain over {control} no more than {most:g} smaller than the champion's"
-        return self._check(f"gain over {control}", what, value, surely=False, limit=-most, lost=_lost(*pairs[0]))
+        return self._check(f"gain over {control}", what, value, surely=False, limit=-most, lost=lost_clips(*pairs[0]))
 
     def _tolerance(self, champion: ModelScores, score: str, most: float) -> PolicyCheck:
         direction = self.directions[score]
@@ -148,7 +140,7 @@ class _PolicyChecks:
             return PolicyCheck(
                 score, what, True, value, -most, "the champion has none: a still mouth cannot be measured"
             )
-        return self._check(score, what, value, surely=False, limit=-most, lost=_lost(ours, theirs))
+        return self._check(score, what, value, surely=False, limit=-most, lost=lost_clips(ours, theirs))
 
     def _cost(self, champion: ModelScores, cost: str, times: float) -> PolicyCheck:
         what = f"{cost} no more than {times:g} times the champion's"
@@ -165,7 +157,7 @@ class _PolicyChecks:
         """Check a value against its limit. surely: the interval's near end counts, else the figure itself. beyond: it
         has to lie above the limit, else the limit is enough.
         """
-        if lost > _MOST_LOST * len(self.clips):
+        if lost > MOST_LOST * len(self.clips):
             return PolicyCheck(
                 name, what, False, value, limit, f"not measured on {counted(lost, 'clip')} where the other one is"
             )
@@ -203,11 +195,6 @@ def _unmeasured(value: Interval) -> str:
     return cause if value.mean is None else f"no interval: {cause}"
 
 
-def _lost(ours: Scores, theirs: Scores) -> int:
-    """Count the clips on which only the other model has a score."""
-    return sum(our is None and their is not None for our, their in zip(ours, theirs, strict=True))
-
-
 def _sentence(
     checks: Sequence[PolicyCheck], rule: ModelRule, clips: int, speakers: int, is_large_enough: bool, is_first: bool
 ) -> str:
@@ -228,9 +215,7 @@ def _sentence(
         return f"{first.what}{least}, and every guard holds"
     if failed[0].name == "primary":
         return f"{_how_far(failed[0])}: {figure(failed[0])}, required is {100 * failed[0].limit:g} %"
-    return "not held: " + "; ".join(
-        [f"{check.what} ({check.detail or figure(check)})" for check in failed] + [size] * bool(size)
-    )
+    return "not held: " + "; ".join([f"{check.what} ({figure(check)})" for check in failed] + [size] * bool(size))
 
 
 def _how_far(check: PolicyCheck) -> str:
@@ -252,12 +237,3 @@ def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
         {"check": check.name, "required": check.what, "result": figure(check), "held": "yes" if check.passed else "NO"}
         for check in verdict.checks
     ]
-
-
-def figure(check: PolicyCheck) -> str:
-    """Return the figure of a check with its interval as text, or why there is none."""
-    value = check.value
-    if value is None or value.mean is None:
-        return check.detail or "not measured"
-    text = value.format("+.3f")
-    return f"{text}, {check.detail}" if check.detail else text

@@ -12,6 +12,7 @@ from heterodub.schemas.cards import GENERATOR, TRANSLATOR
 from heterodub.schemas.errors import SettingsError
 from heterodub.schemas.promotion import COSTS, ModelRule
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.strata import FACTOR_NAMES
 
 from .candidates import GENERATOR_SYSTEMS, TRANSLATOR_SYSTEMS, Candidates, ModelScores, Renderings
 
@@ -106,6 +107,7 @@ def require_measured(evaluator: StageEvaluator, rule: ModelRule) -> None:
         ("tolerances", rule.tolerances, evaluator.directions),
         ("controls", rule.controls, evaluator.systems[1:]),
         ("gain_tolerances", rule.gain_tolerances, evaluator.systems[1:]),
+        ("strata", rule.strata, FACTOR_NAMES),
         ("costs", rule.costs, COSTS),
     )
     for rule_field, words, measured in named:

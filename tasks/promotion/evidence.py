@@ -8,7 +8,8 @@ from heterodub.tasks.tracking.ledger import Move
 from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
 
 from .candidates import ModelScores
-from .decision import PolicyCheck, PromotionDecision, check_rows
+from .checks import PolicyCheck
+from .decision import PromotionDecision, check_rows
 from .gate import Comparison
 
 FOLDER: Final = "promotion"
@@ -51,7 +52,7 @@ def log_outcome(comparison: Comparison, run_id: str, outcome: str, reason: str) 
 
 
 def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -> dict[str, Any]:
-    """Return every clip's scores and the costs by version, with the benchmark, ready for JSON."""
+    """Return every clip's scores and the costs by version, with the benchmark and its strata, ready for JSON."""
     versions = {
         str(candidate.version): {
             "costs": dict(candidate.costs),
@@ -59,7 +60,12 @@ def scores_by_version(model_scores: list[ModelScores], comparison: Comparison) -
         }
         for candidate in model_scores
     }
-    return {"benchmark": comparison.benchmark.benchmark, "policy": comparison.policy.hash, "versions": versions}
+    return {
+        "benchmark": comparison.benchmark.benchmark,
+        "policy": comparison.policy.hash,
+        "strata": comparison.strata,
+        "versions": versions,
+    }
 
 
 def outcome_of(champion: int | None, moved: bool, refused: str) -> str:
@@ -93,6 +99,7 @@ def promotion_summary(
         "repaired": comparison.repaired or None,
         "costs": {str(candidate.version): dict(candidate.costs) for candidate in model_scores},
         "checks": verdict.summary()["checks"],
+        "strata": verdict.summary()["strata"],
     }
 
 

@@ -13,9 +13,11 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import NotFoundError, PromotionError
 from heterodub.schemas.promotion import ModelRule, PromotionPolicy, load_promotion_policy
+from heterodub.schemas.strata import ClipStrata
 from heterodub.tasks.releases import benchmarks, releases
 from heterodub.tasks.releases.benchmarks import Benchmark
 from heterodub.tasks.releases.releases import Release
+from heterodub.tasks.releases.strata import clip_strata
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.champions import Candidate, Champions
 from heterodub.tasks.tracking.ledger import Evidence, Move
@@ -41,6 +43,7 @@ class Comparison:
     release: Release
     benchmark: Benchmark
     policy: PromotionPolicy
+    strata: ClipStrata
     repaired: str
 
     @property
@@ -78,10 +81,11 @@ def open_comparison(settings: Settings, stage: str, name: str | None) -> Compari
     if champion is not None:
         _require_unseen_benchmark(champion, benchmark)
     scored = benchmarks.scored(champions.ws, benchmark)
+    strata = clip_strata(champions.ws, release, {clip.clip_id for clip in scored.clips})
     champions.challenge(challenger.version.number)
     return Comparison(
         settings, champions, evaluator, challenger.version, standing.champion_version, release, scored, policy,
-        standing.repaired,
+        strata, standing.repaired,
     )  # fmt: skip
 
 
@@ -118,8 +122,13 @@ def decide(comparison: Comparison, model_scores: list[ModelScores]) -> decision.
     """Apply the policy."""
     champion = model_scores[1] if len(model_scores) > 1 else None
     return decision.decide(
-        model_scores[0], champion, comparison.evaluator.directions, comparison.rule, comparison.policy.resampling
-    )  # fmt: skip
+        model_scores[0],
+        champion,
+        comparison.evaluator.directions,
+        comparison.rule,
+        comparison.policy.resampling,
+        comparison.strata,
+    )
 
 
 def promote(comparison: Comparison, verdict: decision.PromotionDecision, run: str, approved: str = "") -> Move:

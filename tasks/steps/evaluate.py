@@ -18,7 +18,14 @@ from heterodub.tasks.evaluation import cross_validation
 from heterodub.tasks.evaluation.cross_validation import EVALUATE, DataAblation, cross_validate, trial_of
 from heterodub.tasks.evaluation.dub_jobs import evaluate_jobs
 from heterodub.tasks.evaluation.dubbing import DubScores
-from heterodub.tasks.evaluation.evaluation import Evaluation, Split, gains_of, log_evaluation, metrics_of
+from heterodub.tasks.evaluation.evaluation import (
+    Evaluation,
+    Split,
+    gains_of,
+    log_evaluation,
+    metrics_of,
+    stratum_metrics,
+)
 from heterodub.tasks.evaluation.finetuning import compare_finetuning
 from heterodub.tasks.evaluation.generator_scores import control_clips, release_scorer
 from heterodub.tasks.evaluation.model_card import describe_scores, with_scores
@@ -176,7 +183,7 @@ def log_scores(
     if evaluation.evaluated_on.startswith(BENCHMARK):
         tags["benchmark"] = evaluation.evaluated_on.removeprefix(BENCHMARK)
     name = f"evaluate {what} {evaluation.model} on {evaluation.evaluated_on}"
-    metrics = metrics_of(evaluation.report.means) | gains_of(gains or {})
+    metrics = metrics_of(evaluation.report.means) | stratum_metrics(evaluation.by_stratum) | gains_of(gains or {})
     described = with_scores("", evaluation.evaluated_on, evaluation)
     data = scored_data(workspace, evaluation)
     run = log_evaluation(

@@ -47,6 +47,7 @@ def evaluation() -> dict:
     return head | {
         "means": means,
         "improvements": [],
+        "strata": [],
         "frechet": {},
         "model": "m",
         "verdicts": [],
@@ -69,6 +70,19 @@ def test_score_table_shows_every_score_uncut(printed, width):
     blocks = text.count("system ")
     assert text.count("unpaired audio") == text.count("mean face") == blocks
     assert (blocks == 1) == (width == 200)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_strata_are_shown_with_the_gain_over_controls(printed, width):
+    gain = {"control": "copy", "interval": interval([0.1, 0.2, 0.3])}
+    part = {"factor": "face_size", "score": "nme_lips", "clips": 7, "speakers": 3, "interval": interval([0.02, 0.03])}
+    strata = [
+        part | {"stratum": "below 90 px", "improvements": [gain]},
+        part | {"stratum": "from 160 px", "improvements": []},
+    ]
+    text = printed(width, show_scores, evaluation() | {"strata": strata})
+    assert all(word in text for word in ("face size", "below 90 px", "from 160 px", "than copy", "20.00 ("))
+    assert "by stratum" not in printed(width, show_scores, evaluation())
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -17,6 +17,7 @@ from heterodub.flows.evaluate import ablate_data, evaluate
 from heterodub.flows.train import train
 from heterodub.model.io import load_generator
 from heterodub.schemas.errors import SettingsError, TrackingError, TrainingError, WorkspaceError
+from heterodub.schemas.strata import FACTOR_NAMES
 from heterodub.tasks.training.distributed import on_devices
 from tests.tasks.training.talkers import talkers
 
@@ -140,6 +141,10 @@ def test_evaluate_scores_beside_controls_for_every_model_reference(trained, work
         summary["release"],
         summary["evaluated_on"].split()[1],
     )
+    clips = sum(part["clips"] for part in summary["strata"] if part["factor"] == "head_pose")
+    assert clips == summary["clips"] and {part["factor"] for part in summary["strata"]} == set(FACTOR_NAMES)
+    whole = next(part for part in summary["strata"] if part["factor"] == "language")  # no language is stated
+    assert run.data.metrics["stratum/language/unstated/nme_lips"] == pytest.approx(whole["interval"]["mean"])
     versions = {"folder": None, "run": str(trained["version"]), "version": str(trained["version"])}
     assert run.data.tags.get("version") == versions[named]
     assert [verdict["control"] for verdict in summary["verdicts"]] == ["copy", "linear", "unpaired audio"]

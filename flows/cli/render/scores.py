@@ -49,6 +49,7 @@ def show_scores(summary: Mapping[str, Any]) -> None:
     _show_means(summary, _TABLES[summary["stage"]])
     out.print("\nagainst its controls the model lowers errors by %, and raises other scores by\n")
     _show_improvements(summary["improvements"], "control")
+    _show_strata(summary["strata"])
     for system, distances in summary["frechet"].items():
         words = ", ".join(f"{name} {value:.3g}" for name, value in distances.items())
         out.print(f"Frechet distance over EfficientNet-Lite0 (no FID), {system}: {words}")
@@ -135,6 +136,32 @@ def _show_improvements(improvements: Sequence[Mapping[str, Any]], *keys: str) ->
             for is_percent in [row["score"].startswith(("nme", "perceptual"))]
         ],
     )
+
+
+def _show_strata(strata: Sequence[Mapping[str, Any]]) -> None:
+    """Print the deciding score of each stratum, and by how much it is better than each control's; nothing without."""
+    if not strata:
+        return
+    score = strata[0]["score"]
+    controls = list(dict.fromkeys(gain["control"] for part in strata for gain in part["improvements"]))
+    console().print("\nby stratum, and by how many % less than a control; of one speaker there is no interval\n")
+    columns = [
+        *(TableColumn("by"), TableColumn("stratum", 12, middle=True)),
+        *(TableColumn("clips", right=True), TableColumn("speakers", right=True)),
+        *(TableColumn(name, right=True) for name in (_heading(score), *(f"than {control}" for control in controls))),
+    ]
+    rows = []
+    for part in strata:
+        gains = {gain["control"]: gain["interval"] for gain in part["improvements"]}
+        rows.append(
+            [
+                *(part["factor"].replace("_", " "), part["stratum"], part["clips"], part["speakers"]),
+                _text(part["interval"], score in _PERCENT),
+                *(_text(gains[control], True) if control in gains else "" for control in controls),
+            ]
+        )
+    show(columns, rows, keys=2)
+    console().print("")
 
 
 def _heading(name: str) -> str:

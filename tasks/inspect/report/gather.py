@@ -32,6 +32,7 @@ from .histograms import Histogram, histograms
 from .numbers import Numbers, numbers
 from .pictures import ClipPictures
 from .snippets import snippets
+from .strata import StratumTable, stratum_tables
 
 TABLE_ROWS: Final = 3000
 """Clips in the page's table; more would make the page slow, and `list --clips` has them all."""
@@ -74,6 +75,7 @@ class ReportPage:
     routes: tuple[ReportGroup, ...]
     file_reasons: tuple[ReportGroup, ...]
     stage_reasons: tuple[tuple[str, tuple[ReportGroup, ...]], ...]
+    strata: tuple[StratumTable, ...]
     histograms: tuple[Histogram, ...]
     rows: tuple[Row, ...]
     clips: int
@@ -98,7 +100,7 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
     """
     ws = Workspace.open(settings.workspace)
     policy = policy_in_force(ws, settings)
-    clips = read_where(ws, "clips", [*_LIGHT, *SIGNAL_NAMES, "missing"], None)
+    clips = read_where(ws, "clips", [*_LIGHT, "corpus", "licence", *SIGNAL_NAMES, "missing"], None)
     choice = choose(clips.select(_CHOSEN_BY), [_clip(ws, name) for name in requested])
     pictured = in_order(read_where(ws, "clips", CLIP_COLUMNS, among("clip_id", choice.shown)), _ORDER)
     first = first_rows(ws, "clips", CLIP_COLUMNS, _ORDER, TABLE_ROWS).rows
@@ -114,6 +116,7 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
         routes=_routes(clips, choice),
         file_reasons=_file_reasons(ws),
         stage_reasons=tuple((stage, _stage_reasons(clips, stage, choice)) for stage in ("stage1", "stage2")),
+        strata=stratum_tables(ws, clips),
         histograms=tuple(histograms(clips, policy)),
         rows=tuple(_listed(row) for row in first.to_pylist()),
         clips=clips.num_rows,

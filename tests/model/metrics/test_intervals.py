@@ -11,6 +11,7 @@ from heterodub.model.metrics.intervals import (
     expanded_tail,
     gain_difference_interval,
     jackknife_interval,
+    jackknifed_reduction,
     mean_interval,
     reduction_interval,
     share_interval,
@@ -133,6 +134,42 @@ def test_no_error_cannot_be_reduced():
     assert reduction_interval([0.0, 0.0], [0.0, 0.0]) == Interval(None, None, None, 2, 2, 0)
     partly = reduction_interval([1.0, 1.0], [0.0, 4.0])
     assert (partly.mean, partly.low, partly.high) == (0.5, None, None)
+
+
+def test_jackknifed_reduction_is_the_reduction_with_a_t_interval():
+    """Three groups, 0.1, 0.2 and 0.3 less error: sd of the groups 0.1, of their mean 0.1 / sqrt(3); t(2) is 4.303."""
+    candidate, baseline, groups = [0.9, 0.8, 0.8, 0.7], [1.0, 1.0, 1.0, 1.0], ["a", "b", "b", "c"]
+    equal = jackknifed_reduction([0.9, 1.6, 0.7], [1.0, 2.0, 1.0], ["a", "b", "c"])
+    assert equal.mean == pytest.approx(reduction_interval([0.9, 1.6, 0.7], [1.0, 2.0, 1.0]).mean)
+    even = jackknifed_reduction([0.9, 0.8, 0.7], [1.0] * 3, ["a", "b", "c"])
+    assert (even.mean, even.high - even.mean) == pytest.approx((0.2, 4.303 * 0.1 / 3**0.5), rel=1e-3)
+    wider = jackknifed_reduction([0.9, 0.8, 0.7], [1.0] * 3, ["a", "b", "c"], level=0.99)
+    assert wider.high > even.high
+    several = jackknifed_reduction([*candidate, None], [*baseline, 1.0], [*groups, "d"])
+    assert (several.mean, several.clips, several.groups, several.left_out) == (pytest.approx(0.2), 4, 3, 1)
+
+
+def test_jackknifed_reduction_has_no_interval_where_there_is_none():
+    assert jackknifed_reduction([], [], []) == Interval(None, None, None, 0, 0, 0)
+    one = jackknifed_reduction([0.5, 0.5], [1.0, 1.0], ["a", "a"])
+    assert (one.mean, one.low, one.groups) == (0.5, None, 1)
+    assert jackknifed_reduction([0.1, 0.1], [0.0, 0.0], ["a", "b"]).mean is None
+    partly = jackknifed_reduction([0.5, 0.5], [0.0, 2.0], ["a", "b"])  # without b there is no error to reduce
+    assert (partly.mean, partly.low) == (0.5, None)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.99])
+def test_jackknifed_reductions_of_few_groups_hold_the_truth(level):
+    hits = 0
+    for trial in range(400):
+        draw = np.random.default_rng(trial)
+        scores, groups = simulated(5, draw)
+        gains = {group: draw.normal(0.0, 0.05) for group in dict.fromkeys(groups)}
+        baseline = [1 + value for value in scores]
+        candidate = [(1 - gains[group]) * value for value, group in zip(baseline, groups, strict=True)]
+        interval = jackknifed_reduction(candidate, baseline, groups, level)
+        hits += interval.low <= 0.0 <= interval.high
+    assert level - 0.05 <= hits / 400
 
 
 def test_wrong_input_is_refused():

@@ -9,10 +9,12 @@ import pytest
 from heterodub.schemas.cards import GENERATOR
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.strata import FACTOR_NAMES
 from heterodub.tasks.promotion import gate
 from heterodub.tasks.promotion.candidates import ModelScores
+from heterodub.tasks.promotion.checks import figure
 from heterodub.tasks.promotion.comparison_page import comparison_page
-from heterodub.tasks.promotion.decision import PromotionDecision, figure
+from heterodub.tasks.promotion.decision import PromotionDecision
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.champions import Champions
 from heterodub.tasks.tracking.ledger import Evidence
@@ -69,6 +71,17 @@ def test_title_is_the_verdict_and_the_numbers_agree_with_it(pages, name, said):
         held = sum(check.passed for check in verdict.checks)
         assert f"Checks held: {held} of {len(cells)}." in tab.text_content(".head")
         assert (held == len(cells)) == (name == "promoted")
+
+
+def test_every_stratum_is_shown_with_both_models(pages):
+    path, verdict = pages["promoted"]
+    with opened(path) as tab:
+        rows = [row.locator("td").all_text_contents() for row in tab.locator("#strata tr:has(td)").all()]
+        assert [(row[0], row[1], row[2]) for row in rows] == [
+            (part.factor.replace("_", " "), part.stratum, str(part.clips)) for part in verdict.strata
+        ]
+        assert {row[0] for row in rows} == {factor.replace("_", " ") for factor in FACTOR_NAMES}
+        assert rows[0][-1] == "not judged: the policy does not ask for it" and rows[0][6].startswith("+")
 
 
 def test_drawings_of_checks_agree_with_the_words(pages):

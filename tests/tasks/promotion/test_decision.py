@@ -3,13 +3,14 @@
 import pytest
 
 from heterodub.flows.cli.render.promotion import show_promotion
-from heterodub.tasks.promotion.decision import decide, figure
+from heterodub.tasks.promotion.checks import figure
+from heterodub.tasks.promotion.decision import decide
 from heterodub.tasks.promotion.evidence import outcome_of
 from tests.tasks.promotion.made_sheets import DIRECTIONS, RESAMPLING, RULE, sheet
 
 
 def verdict(challenger, champion=None, rule=RULE):
-    return decide(challenger, champion, DIRECTIONS, rule, RESAMPLING)
+    return decide(challenger, champion, DIRECTIONS, rule, RESAMPLING, {})
 
 
 def failed(result) -> list[str]:

@@ -92,6 +92,8 @@ def test_evidence_names_the_compared_models(settings, register):
     assert result.data.metrics["check/beats_copy/passed"] == 1.0
     assert 0 < result.data.metrics["challenger/nme_lips"] < 1
     names = {one.path for one in tracking(settings).client.list_artifacts(run, evidence.FOLDER)}
+    assert comparison.strata.keys() == {clip.clip_id for clip in comparison.benchmark.clips}
+    assert sum(part.clips for part in verdict.strata if part.factor == "corpus") == len(comparison.strata)
     assert {f"promotion/{name}" for name in ("verdict.json", "policy.json", "scores.json")} <= names
 
 

@@ -122,7 +122,7 @@ def sheets(eval_window, trained, tmp_path_factory) -> dict[str, ModelScores]:
 
 def wins(challenger: ModelScores, champion: ModelScores) -> bool:
     return (
-        decide(challenger, champion, TRANSLATOR_DIRECTIONS, RULES.rule(TRANSLATOR), RULES.resampling).outcome
+        decide(challenger, champion, TRANSLATOR_DIRECTIONS, RULES.rule(TRANSLATOR), RULES.resampling, {}).outcome
         == "promote"
     )
 
@@ -131,7 +131,7 @@ def test_translator_has_to_beat_its_controls(sheets):
     assert {"generated", "copy", "warp", "nearest frame oracle", "ground truth"} == set(sheets["shaken"].systems())
     assert sheets["good"].costs["parameters"] == sheets["shaken"].costs["parameters"] > 0
     beats_copy = RULES.rule(TRANSLATOR).model_copy(update={"controls": {"copy": 0.0}})
-    refused = decide(sheets["shaken"], None, TRANSLATOR_DIRECTIONS, beats_copy, RULES.resampling)
+    refused = decide(sheets["shaken"], None, TRANSLATOR_DIRECTIONS, beats_copy, RULES.resampling, {})
     assert refused.outcome == "keep" and "copy" in refused.reason
     warped = {row.clip_id: row.metrics for row in sheets["good"].clip_scores if row.system == "warp"}
     assert warped == {row.clip_id: row.metrics for row in sheets["shaken"].clip_scores if row.system == "warp"}

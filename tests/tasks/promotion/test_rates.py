@@ -1,6 +1,7 @@
 """Error rates of the promotion gate on real scores of trained generators: speakers resampled a hundred times."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.promotion import load_promotion_policy
 from heterodub.schemas.reasons import Stage
+from heterodub.schemas.strata import FACTOR_NAMES
 from heterodub.tasks.promotion.candidates import Candidates, ModelScores
 from heterodub.tasks.promotion.decision import PromotionDecision, decide
 from heterodub.tasks.promotion.evaluators import GENERATOR_DIRECTIONS
 from heterodub.tasks.promotion.generator_evaluator import evaluate
+from heterodub.tasks.promotion.stratum_checks import compare_strata, stratum_checks
 from heterodub.tasks.releases import benchmarks
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.promotion.trials import MOST_WINS, TRIALS, drawn, swapped
@@ -43,7 +46,7 @@ def wins(rules, challenger: ModelScores, champion: ModelScores | None) -> bool:
 
 
 def decided(rules, rule, challenger: ModelScores, champion: ModelScores | None) -> PromotionDecision:
-    return decide(challenger, champion, GENERATOR_DIRECTIONS, rule, rules.resampling)
+    return decide(challenger, champion, GENERATOR_DIRECTIONS, rule, rules.resampling, {})
 
 
 def test_trained_generator_becomes_the_first_champion(sheets, rules):
@@ -78,6 +81,36 @@ def test_equal_generator_is_promoted_at_most_at_the_nominal_rate(sheets, rules):
         one, other = swapped(draw, *drawn(draw, sheets["good"], sheets["other seed"]))
         won += wins(rules, one, other)
     assert won <= MOST_WINS
+
+
+def test_equal_generator_is_refused_for_a_stratum_at_most_at_the_nominal_rate(sheets, rules):
+    """Whatever the factors: speakers fall into halves by the toss of a coin, which no generator can know."""
+    draw = np.random.default_rng(4)
+    rule = rules.rule("landmark-generator").model_copy(update={"strata": dict.fromkeys(FACTOR_NAMES, 0.0)})
+    refused = 0
+    for _ in range(TRIALS):
+        one, other = swapped(draw, *drawn(draw, sheets["good"], sheets["other seed"]))
+        names = sorted(set(one.speakers.values()))
+        halves = {name: dict(zip(FACTOR_NAMES, map(str, draw.integers(2, size=6)), strict=True)) for name in names}
+        strata = {clip: halves[speaker] for clip, speaker in one.speakers.items()}
+        parts = compare_strata(one, other, strata, rule, rules.resampling.level)
+        refused += not all(check.passed for check in stratum_checks(parts, rule))
+    assert refused <= MOST_WINS
+
+
+def test_generator_that_is_deaf_to_one_stratum_is_refused(sheets, rules):
+    """The good one, with the scores of one without audio for six of the eight speakers."""
+    good, deaf = sheets["good"], sheets["deaf"]
+    six = set(sorted(set(good.speakers.values()))[:6])
+    rows = zip(good.clip_scores, deaf.clip_scores, strict=True)
+    mixed = replace(good, clip_scores=tuple(bad if bad.speaker in six else best for best, bad in rows))
+    strata = {
+        clip: dict.fromkeys(FACTOR_NAMES, "same") | {"corpus": "six" if speaker in six else "rest"}
+        for clip, speaker in good.speakers.items()
+    }
+    rule = rules.rule("landmark-generator").model_copy(update={"strata": {"corpus": 0.02}})
+    parts = compare_strata(mixed, good, strata, rule, rules.resampling.level)
+    assert [part.stratum for part in parts if not part.holds(0.02)] == ["six"]
 
 
 def test_identical_weights_are_never_promoted(sheets, rules):

@@ -1,6 +1,7 @@
 import html
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +16,7 @@ from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import load_policy
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.schemas.strata import FACTORS
 from heterodub.schemas.tables import CATALOG, CLIPS
 from heterodub.tasks.inspect.report.choice import choose
 from heterodub.tasks.inspect.report.details import paths
@@ -23,6 +25,7 @@ from heterodub.tasks.inspect.report.histograms import histograms
 from heterodub.tasks.inspect.report.numbers import numbers
 from heterodub.tasks.inspect.report.snippets import SnippetRequest, cut, snippets
 from heterodub.tasks.inspect.report.stills import FrameRequest, grab, raw_stills, spread
+from heterodub.tasks.inspect.report.strata import StratumGroup, stratum_table
 from heterodub.tasks.inspect.report.write import environment, write_report
 from heterodub.tasks.sources.corpus import Corpus
 from heterodub.tasks.sources.folder import local_file
@@ -100,6 +103,41 @@ def test_report_holds_every_signal_reason_and_clip(page: str):
             assert f"<code>{reason}</code>" in page
     for reason in ("no_face", "same_bytes", "decoder_crashed"):
         assert f"<code>{reason}</code>" in page
+
+
+def test_report_counts_all_clips_by_stratum(tmp_path: Path):
+    root = tmp_path / "ws"
+    footage.make(root)
+    ws = Workspace.open(str(root))
+    files = tables.read(ws, "catalog")
+    spoken = pa.array(["cy" if uri == footage.PLAIN else None for uri in files["uri"].to_pylist()], pa.string())
+    spoken_files = files.set_column(files.schema.get_field_index("language"), "language", spoken)
+    tables.replace_rows(ws, "catalog", spoken_files, "uri")
+    clips = tables.read(ws, "clips")
+    page = gather(footage.settings(root), ())
+    assert [table.factor for table in page.strata] == list(FACTORS)
+    for table in page.strata:
+        assert sum(group.clips for group in table.groups) == clips.num_rows and not table.left_out
+    rows = clips.to_pylist()
+    by_name = {table.factor.name: {group.stratum: group for group in table.groups} for table in page.strata}
+    welsh = [row for row in rows if row["uri"] == footage.PLAIN]
+    assert by_name["language"]["cy"].clips == len(welsh) and by_name["language"]["unstated"].clips > 0
+    assert by_name["language"]["cy"].speakers == len({row["speaker"] for row in welsh})
+    for factor in FACTORS[1:]:
+        listed = Counter(factor.stratum(row[factor.column]) for row in rows)
+        assert {name: group.clips for name, group in by_name[factor.name].items()} == listed
+    small = [row for row in rows if FACTORS[1].stratum(row["face_height_px"]) == next(iter(by_name["face_size"]))]
+    group = next(iter(by_name["face_size"].values()))
+    assert group.stage1 == pytest.approx(np.mean([row["stage1"] for row in small]))
+
+
+def test_strata_beyond_the_most_frequent_are_counted():
+    corpora = [f"corpus {min(number, 14):02d}" for number in range(20)]
+    stages = {"stage1": [True] * 20, "stage2": [False] * 20}
+    table = pa.table({"corpus": corpora, "speaker": corpora, "frames": [25] * 20} | stages)
+    made = stratum_table(next(factor for factor in FACTORS if factor.name == "corpus"), table)
+    assert made.groups[0] == StratumGroup("corpus 14", 6, 6.0, 1, 1.0, 0.0)
+    assert (len(made.groups), made.left_out) == (12, 3)
 
 
 def test_details_hold_frames_with_landmarks(page: str):
