@@ -42,7 +42,7 @@ def evidence_of(shots: Sequence[MeasuredShot], verdicts: Sequence[ShotVerdict]) 
 
 def _curves(shot: MeasuredShot, points: int) -> dict[str, list[float | None]]:
     rows = evenly_spaced(len(shot.frames.time_s), points)
-    columns = {"time_s": np.array(shot.frames.time_s), **{name: shot.frames.array(name) for name in CURVES}}
+    columns = {"time_s": np.array(shot.frames.time_s), **{name: shot.frames.of(name) for name in CURVES}}
     return {
         name: [None if np.isnan(value) else round(float(value), 4) for value in values[rows]]
         for name, values in columns.items()

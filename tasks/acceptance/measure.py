@@ -126,30 +126,30 @@ _Values = tuple[dict[str, float | None], dict[str, MissingCause]]
 def _values(meter: ShotMeter, speech: SpeechSource, sound: SpeechSource) -> _Values:
     """Return the measures of a shot that has ended, and the causes of those that are missing."""
     frames = meter.frames
-    strength, found = frames.array("strength"), frames.array("found") == 1
+    strength, found = frames.of("strength"), frames.of("found") == 1
     is_dubbed, counts = strength > 0, (strength == 1) & found
     silent = silent_frames(speech, meter.segment.times_N)
     frames.extend("silent", silent)
     values: dict[str, float | None] = {
         "face_found_frac": float(found[is_dubbed].mean()) if is_dubbed.any() else None,
         **_lips(frames, counts),
-        **_silence(frames.array("opening")[counts & silent]),
-        **{name: _high(frames.array(name)) for name in ("seam", "colour_step", "flicker")},
-        "sharpness": _middle(frames.array("sharpness")),
+        **_silence(frames.of("opening")[counts & silent]),
+        **{name: _high(frames.of(name)) for name in ("seam", "colour_step", "flicker")},
+        "sharpness": _middle(frames.of("sharpness")),
         "identity_similarity": None,
-        "covered_frac": float(frames.array("covered").mean()),
+        "covered_frac": float(frames.of("covered").mean()),
         "passed_through": float((strength == 0).mean()),
-        "outside_psnr_db": _middle(frames.array("outside_psnr_db")),
+        "outside_psnr_db": _middle(frames.of("outside_psnr_db")),
         **_sync(meter, counts, speech, sound),
     }
     return values, {name: _cause(name, counts, silent) for name, value in values.items() if value is None}
 
 
 def _lips(frames: FrameValues, counts: Flags) -> dict[str, float | None]:
-    opening, wanted, source = (frames.array(name)[counts] for name in ("opening", "wanted", "source"))
+    opening, wanted, source = (frames.of(name)[counts] for name in ("opening", "wanted", "source"))
     speaks = counts.any() and float(wanted.std()) >= _SPEAKS
     return {
-        "nme_lips": float(frames.array("nme_lips")[counts].mean()) if counts.any() else None,
+        "nme_lips": float(frames.of("nme_lips")[counts].mean()) if counts.any() else None,
         "mouth_opening_corr": lips.correlation(opening, wanted) if speaks else None,
         "mouth_opening_std_ratio": lips.spread_ratio(opening, wanted) if speaks else None,
         "source_leak": leak(opening, source, wanted),
@@ -174,7 +174,7 @@ def _sync(meter: ShotMeter, counts: Flags, speech: SpeechSource, sound: SpeechSo
         first, stop = frames_around(float(planned[0]), float(planned[-1]))
         grid = np.array([frame_to_second(frame) for frame in range(first, stop)])
         opening, wanted = (
-            at_times(meter.frames.array(name)[counts], times[counts], grid)
+            at_times(meter.frames.of(name)[counts], times[counts], grid)
             for name, times in (("opening", actual), ("wanted", planned))
         )
         frames = best_lag(opening, wanted, _LEAST_FIT)

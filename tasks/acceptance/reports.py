@@ -4,7 +4,7 @@ Written outside of the sandbox, from numbers and pictures that a child has sent.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -98,3 +98,18 @@ def refusal_of(dubbed: Dubbed) -> str | None:
     if acceptance is None or acceptance.on_fail != "refuse" or acceptance.state != "failed":
         return None
     return "refused: " + "; ".join(acceptance.lines())
+
+
+def failed_shots(summaries: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return a row for each failed shot of some jobs, from their summaries."""
+    rows = []
+    for summary in summaries:
+        for shot in (summary.get("acceptance") or {}).get("failed", ()):
+            broken = ", ".join(f"{limit}: {value:.3g}" for limit, value in shot["broken"].items())
+            times = f"{shot['start_s']:.2f} to {shot['end_s']:.2f} s"
+            page = report_names(Path(summary["out"])).page
+            rows.append({
+                "out": summary["out"], "shot": str(shot["shot"]), "time": times, "broken": broken,
+                "state": shot["state"], "page": str(page),
+            })  # fmt: skip
+    return rows

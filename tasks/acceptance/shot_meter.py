@@ -1,6 +1,7 @@
 """Measures of one shot, collected frame by frame: pictures of a few frames and a few numbers of each are kept."""
 
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,27 +46,24 @@ _OUTSIDE_PX: Final = 480
 FRAME_MEASURES: Final = ("seam", "colour_step", "flicker", "nme_lips")
 """Measures that each frame has."""
 
-Similarity = Callable[[Rgb, NDArray[np.float32], Rgb, NDArray[np.float32]], float | None]
-"""Likeness of a face in two pictures, each with its landmarks."""
-
 
 @dataclass(slots=True, eq=False)
 class FrameValues:
-    """Values of a shot's frames, a list each, NaN where there is none. opening, wanted, source: mouth openings of the
+    """Values of a shot's frames, an array each, NaN where there is none. opening, wanted, source: mouth openings of the
     file, the plan and the source, in the face frame. sharpness: of the frame's chunk. covered: 1 where a cover was
     painted over. outside_db: of one frame in a chunk.
     """
 
-    time_s: list[float] = field(default_factory=list)
-    values: dict[str, list[float]] = field(default_factory=dict)
+    time_s: "array[float]" = field(default_factory=lambda: array("d"))
+    values: dict[str, "array[float]"] = field(default_factory=dict)
 
     def extend(self, name: str, values: Floats | NDArray[np.bool_]) -> None:
         """Add the values of some frames."""
-        self.values.setdefault(name, []).extend(np.asarray(values, np.float64).tolist())
+        self.values.setdefault(name, array("d")).frombytes(np.asarray(values, np.float64).tobytes())
 
-    def array(self, name: str) -> NDArray[np.float64]:
-        """Return the values of all frames (N,)."""
-        return np.array(self.values.get(name, []), np.float64)
+    def of(self, name: str, rows: slice = slice(None)) -> NDArray[np.float64]:
+        """Return the values of some frames (N,), of all if left out."""
+        return np.array(self.values[name][rows] if name in self.values else (), np.float64)
 
 
 _EYES: Final = [
@@ -149,7 +147,7 @@ class ShotMeter:
 
     def _keep_worst(self, rows: slice) -> None:
         for name in FRAME_MEASURES:
-            values = self.frames.array(name)[rows]
+            values = self.frames.of(name, rows)
             if np.isnan(values).all():
                 continue
             row = int(np.nanargmax(values))

@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, MediaRefusedError
+from heterodub.tasks.acceptance.reports import failed_shots
 from heterodub.tasks.dubbing import batch, jobs
 from heterodub.tasks.dubbing.jobs import inputs_of, uri_of
 from heterodub.tasks.dubbing.model_lookup import nothing_was_named
@@ -76,7 +77,11 @@ def show_dubbings(summaries: Sequence[dict[str, Any]]) -> None:
         *("speech_cut_s", "realtime_factor", "signed_by"),
     )
     rows = [
-        {name: str(summary.get(name, "")) for name in columns} | {"notes": "; ".join(summary.get("notes", ()))}
+        {name: str(summary.get(name, "")) for name in columns}
+        | {"acceptance": (summary.get("acceptance") or {}).get("state", "not measured")}
+        | {"notes": "; ".join(summary.get("notes", ()))}
         for summary in summaries
     ]
     show_table("dubbings", rows)
+    if failed := failed_shots(summaries):
+        show_table("acceptance", failed, "Shots that failed acceptance; curves and stills are in the pages named here.")

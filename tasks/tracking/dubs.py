@@ -4,11 +4,14 @@ Names of files may be names of people, so a run tells its inputs by the sha256 o
 takedown finds the film by them.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from .runs import tracked_run
+from heterodub.tasks.acceptance.reports import report_names
+
+from .runs import TrackedRun, tracked_run
 from .store import Tracking
 
 _FIGURES: Final = ("frames", "dubbed", "passed_through", "covered", "seconds", "speech_cut_s", "realtime_factor")
@@ -20,18 +23,39 @@ def log_dub(tracking: Tracking, summary: Mapping[str, Any], media: Sequence[str]
     summary: of a Dubbed. media: sha256 of video, speech and a lent face, in hex. longest_mib: size of a film that is
     kept at most.
 
-    Raises: TrackingError - the store cannot be reached. OSError - the film cannot be read.
+    Raises: TrackingError - the store cannot be reached. OSError - the film, or a report on it, cannot be read.
     """
     film = Path(summary["out"])
     with tracked_run(tracking.of("dubbing"), f"dub {media[0][:12]}") as run:
         inputs = dict(zip(("video_media", "speech_media", "appearance_media"), media, strict=False))
         run.tags({"kind": "dub", "generator": summary["generator"], "translator": summary["translator"], **inputs})
         run.metrics({name: float(summary[name]) for name in _FIGURES})
+        _log_acceptance(run, summary, media, longest_mib)
         if film.stat().st_size <= longest_mib * 2**20:
             run.content(film_name(media, film.suffix), film.read_bytes())
         return run.run_id
 
 
+def _log_acceptance(run: TrackedRun, summary: Mapping[str, Any], media: Sequence[str], longest_mib: float) -> None:
+    """Log the verdict on a dub: its state, the mean of each measure over its shots, and its reports."""
+    acceptance = summary.get("acceptance")
+    if acceptance is None:
+        return
+    names = report_names(Path(summary["out"]))
+    verdict = json.loads(names.verdict.read_text("utf-8"))
+    run.tags({"acceptance": acceptance["state"], "acceptance_policy": acceptance["policy"]})
+    means: dict[str, float] = {}
+    for name in verdict["shots"][0]["measures"] if verdict["shots"] else ():
+        values = [shot["measures"][name] for shot in verdict["shots"] if shot["measures"][name] is not None]
+        means |= {f"accept/{name}": sum(values) / len(values)} if values else {}
+    run.metrics({"accept/failed_shots": float(len(acceptance["failed"])), **means})
+    run.content(film_name(media, ".acceptance.json"), verdict)
+    if names.page.stat().st_size <= longest_mib * 2**20:
+        run.content(film_name(media, ".acceptance.html"), names.page.read_bytes())
+
+
 def film_name(media: Sequence[str], suffix: str) -> str:
-    """Return the name of a film among a run's files: the beginnings of its inputs' ids, by which it is erased."""
+    """Return the name of a film, or of a report on it, among a run's files: the beginnings of its inputs' ids, by
+    which it is erased.
+    """
     return f"dub/{'-'.join(one[:12] for one in media)}{suffix}"

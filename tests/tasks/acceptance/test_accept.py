@@ -10,15 +10,20 @@ import pytest
 
 from heterodub.flows.cli.render.ingest import show_dubbings
 from heterodub.schemas.config.dubbing import DubJob
+from heterodub.schemas.config.settings import TrackingSettings
 from heterodub.tasks.acceptance.accept import dub_accepted
-from heterodub.tasks.acceptance.reports import publish_reports, refusal_of, report_names, small_film_of
+from heterodub.tasks.acceptance.reports import failed_shots, publish_reports, refusal_of, report_names, small_film_of
 from heterodub.tasks.dubbing.batch import dub_jobs
 from heterodub.tasks.dubbing.jobs import DubResult, summary_of
 from heterodub.tasks.monitoring.progress import ProgressSink
+from heterodub.tasks.stores.workspace import Workspace
+from heterodub.tasks.tracking.dubs import film_name, log_dub
+from heterodub.tasks.tracking.store import open_tracking
 from tests.flows.heads import write_head
 from tests.tasks.acceptance.broken import faulty, flickering_mouth
 from tests.tasks.acceptance.conftest import SHOT_FRAMES, write_shots
 from tests.tasks.dubbing.test_dub import decoded_pictures
+from tests.tasks.tracking.conftest import with_tables
 
 
 def with_dub(settings, **changes):
@@ -93,6 +98,32 @@ def test_a_job_that_is_not_accepted_makes_a_run_partial(half_broken, capsys):
     assert (summary["state"], summary["dubbed"], summary["failed"], summary["not_accepted"]) == ("partial", 2, 0, 2)
     show_dubbings(summary)
     assert "failed: 1 of 2 shots failed default" in capsys.readouterr().out
+
+
+def test_failed_shots_are_rows_with_their_page(half_broken):
+    outcomes = [DubResult(one.job, one.accepted.dubbed, None).summary() for one in half_broken[1].values()]
+    rows = failed_shots([*outcomes, {"out": "x.mp4", "error": "no face"}])
+    assert [(row["shot"], row["state"]) for row in rows] == [("2", "failed"), ("2", "source_kept")]
+    assert rows[0]["page"].endswith("out.mp4.acceptance.html")
+    assert "max_flicker" in rows[0]["broken"]
+
+
+def test_a_run_in_mlflow_holds_verdict_and_page(half_broken, tmp_path, empty_database):
+    """Under names by which a takedown finds them."""
+    kept = half_broken[1]["keep"]
+    out = tmp_path / "out.mp4"
+    out.write_bytes(kept.out.read_bytes())
+    publish_reports(out, kept.accepted.dubbed, kept.accepted.evidence, kept.out)
+    ws = with_tables(Workspace.open(str(tmp_path / "ws"), create=True), empty_database)
+    tracking, media = open_tracking(TrackingSettings(), ws), ["a0b1" * 16, "c2d3" * 16]
+    summary = DubResult(kept.job, replace(kept.accepted.dubbed, out=str(out)), None).summary()
+    run_id = log_dub(tracking, summary, media, 64)
+    run = tracking.client.get_run(run_id)
+    assert (run.data.tags["acceptance"], run.data.metrics["accept/failed_shots"]) == ("failed", 1)
+    assert run.data.metrics["accept/flicker"] > 5
+    files = {file.path for file in tracking.client.list_artifacts(run_id, "dub")}
+    endings = (".mp4", ".acceptance.json", ".acceptance.html")
+    assert files == {film_name(media, ending) for ending in endings}
 
 
 def test_refusal_names_the_limits(half_broken):
