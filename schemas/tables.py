@@ -9,7 +9,7 @@ from .ledger_tables import AUDITED_FILES, BENCHMARKS, METRICS, PROMOTIONS, RELEA
 from .signals import SIGNALS
 from .table_fields import FLAG, INT, REAL, TEXT, field
 
-LAYOUT_VERSION: Final = 7
+LAYOUT_VERSION: Final = 8
 """Version of the table layout; a workspace of another version is refused, never half-read. `heterodub migrate` changes
 an older one: raise it together with a step in tasks/stores/migration.py."""
 

@@ -53,8 +53,8 @@ class DubSettings(Section):
     sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
 
 
-FaceRank = Annotated[int, Field(ge=1, le=16)]
-"""Place of a face among those of a shot, by size; 1 is the largest."""
+FaceChoice = Annotated[int, Field(ge=1, le=16)] | Literal["speaking"]
+"""The face that the video's own sound belongs to, or a place among the faces of a shot by size; 1 is the largest."""
 FinetuneSeconds = Annotated[float, Field(ge=0.5, le=60)]
 """Seconds of a video's own face that the translator learns from first."""
 
@@ -67,7 +67,10 @@ class DubJob(Section):
     out: Address = Field(
         min_length=1, description="video to write; an earlier dubbing there is replaced once the new one is whole"
     )
-    face: FaceRank = Field(1, description="1: the largest face of each shot, 2: the next largest, ...")
+    face: FaceChoice = Field(
+        "speaking",
+        description="speaking: the face that the video's own sound belongs to; 1: the largest of each shot, 2: ...",
+    )
     length: Length = Field("picture", description="how long the output is")
     appearance_from: Address | None = Field(None, description="video or picture whose face lends its looks")
     finetune: FinetuneSeconds | None = Field(

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from heterodub.tasks.dubbing.models import Models, as_clip, finetune, first_seco
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
 from heterodub.tasks.dubbing.segments import Face, Segment, covered_frames, speak
+from heterodub.tasks.dubbing.speaker_choice import speaking_faces
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.canvas import Canvas, PictureFormat
 from heterodub.tasks.media.counted_notes import note_lines
@@ -62,6 +63,7 @@ class DubPlan:
     covered: int
     speech_s: Fraction
     speech_peak: float
+    notes: tuple[str, ...] = ()
 
     @property
     def dubbed(self) -> int:
@@ -134,15 +136,20 @@ def plan_dub(inputs: DubInputs) -> DubPlan:
     """
     job, speech, models, settings = inputs.job, inputs.speech, inputs.models, inputs.settings
     look, canvas, followed = _follow(inputs)
+    notes: tuple[str, ...] = ()
+    if (number := job.face) == "speaking":
+        with inputs.monitor("who speaks"):
+            speakers = speaking_faces(followed, inputs.film.path, settings.limits)
+        followed, notes, number = replace(followed, tracks=speakers.tracks), speakers.notes, 1
     timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
     with inputs.monitor("stage 1"):
         segments = speak(
-            followed, timeline, job.face, speech, models.generator, models.card.gain, settings.dub, settings.clips
+            followed, timeline, number, speech, models.generator, models.card.gain, settings.dub, settings.clips
         )
-    covered = covered_frames(followed, timeline, job.face)
+    covered = covered_frames(followed, timeline, number)
     if not segments:
         raise DubbingError(_no_face(job, len(followed.tracks), covered))
-    return DubPlan(look, canvas, followed, timeline, segments, covered, speech.seconds, speech.peak)
+    return DubPlan(look, canvas, followed, timeline, segments, covered, speech.seconds, speech.peak, notes)
 
 
 def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
@@ -225,7 +232,7 @@ def _no_face(job: DubJob, tracks: int, covered: int) -> str:
     """Explain why no face can be dubbed. tracks: faces in the video. covered: frames with a covered mouth."""
     if covered:
         return f"{job.video}: {EXPLANATIONS[ClipReason.MOUTH_COVERED]} of the face wherever it is seen"
-    if tracks:
+    if tracks and job.face != "speaking":
         return f"{job.video}: no shot has {job.face} faces; `--face 1` takes the largest of each"
     return f"{job.video}: {EXPLANATIONS[FileReason.NO_FACE]}, so there is no mouth to move"
 
@@ -248,6 +255,7 @@ def _notes(inputs: DubInputs, plan: DubPlan) -> Iterator[str]:
         yield f"the picture is longer than the speech: its last {picture_s - float(end_s):.2f} s are cut off"
     if plan.covered:
         yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
+    yield from plan.notes
     yield from (f"the video is damaged, what follows is lost: {words}" for words in inputs.film.damage)
     yield from note_lines(inputs.film.seen.counted())
     yield from plan.look.notes
