@@ -6,7 +6,7 @@ from typing import Any
 from prefect import flow
 
 from heterodub.schemas.config.choices import Length, OnFail
-from heterodub.schemas.config.dubbing import DubJob, FaceRank, FinetuneSeconds
+from heterodub.schemas.config.dubbing import DubJob, FaceChoice, FinetuneSeconds
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import BatchError
 from heterodub.tasks.dubbing.jobs import job_of, summary_of
@@ -65,7 +65,7 @@ def dub_video(
     video: str,
     speech: str,
     out: str,
-    face: FaceRank = 1,
+    face: FaceChoice = "speaking",
     length: Length = "picture",
     appearance_from: str | None = None,
     finetune: FinetuneSeconds | None = None,
@@ -85,7 +85,8 @@ def dub_video(
         video: The picture: a path where the flow runs, or a URI.
         speech: Sound file, or video whose sound it is.
         out: Video to write where the flow runs; an earlier dubbing there is replaced once the new one is whole.
-        face: 1 for the largest face of each shot, 2 for the next largest, and so on.
+        face: speaking for the face that the video's own sound belongs to; 1 for the largest face of each shot, 2 for
+            the next largest, and so on.
         length: Output as long as the picture, as the speech, or the picture looped to the speech.
         appearance_from: Video or picture whose face lends its lower half.
         finetune: Seconds of the video's own face that the translator learns from first.

@@ -44,6 +44,9 @@ class Stage1Limits(_Limits):
     min_mesh_score: float | None = _limit("how sure the mesh must be", low=0, high=1)
     min_mouth_visibility: float | None = _limit("share of frames in which the mouth must be seen", low=0, high=1)
     max_faces_share: float | None = _limit("share of frames in which a second face may show", low=0, high=1)
+    max_undecided_share: float | None = _limit(
+        "share of frames in which it may be another face that speaks", low=0, high=1
+    )
     max_landmark_jitter: float | None = _limit("trembling beyond which lips cannot be learned from", low=0)
     min_mouth_motion: float | None = _limit("a mouth that moves less is frozen", low=0)
     max_yaw_deg: float | None = _limit("turn of the head beyond which half of the lips is guessed", low=0, high=180)
@@ -131,6 +134,7 @@ REASON_OF: Final[Mapping[str, ClipReason]] = {
     "min_mesh_score": ClipReason.LANDMARKS_UNRELIABLE,
     "min_mouth_visibility": ClipReason.MOUTH_COVERED,
     "max_faces_share": ClipReason.SEVERAL_FACES,
+    "max_undecided_share": ClipReason.SEVERAL_FACES,
     "max_landmark_jitter": ClipReason.LANDMARKS_JITTER,
     "min_mouth_motion": ClipReason.MOUTH_FROZEN,
     "max_yaw_deg": ClipReason.HEAD_TURNED,

@@ -97,7 +97,7 @@ class ClipReason(_Explained):
 
     FACE_TOO_SMALL = "face_too_small", "the face is too small"
     FACE_NOT_TRACKED = "face_not_tracked", "the face is missing in too many frames"
-    SEVERAL_FACES = "several_faces", "more than one face is on screen"
+    SEVERAL_FACES = "several_faces", "more than one face is on screen, and it is not clear that this one speaks"
     LANDMARKS_UNRELIABLE = "landmarks_unreliable", "the landmark model is unsure"
     LANDMARKS_JITTER = "landmarks_jitter", "the landmarks tremble"
     MOUTH_COVERED = "mouth_covered", "something lies over the mouth"
@@ -156,6 +156,7 @@ class MissingCause(StrEnum):
     TOO_LITTLE_SPEECH = "too_little_speech"
     TOO_SHORT = "too_short"
     NO_FACE_FRAMES = "no_face_frames"
+    ONLY_FACE = "only_face"
     MOUTH_STILL = "mouth_still"
     SWITCHED_OFF = "switched_off"
     NOT_IN_DOUBT = "not_in_doubt"

@@ -32,6 +32,7 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("mesh_score", "1", _P, "median probability the mesh (v1 for both meshes) gives to 'there is a face here'"),
     Signal("mouth_visibility", "1", _P, "share of tracked frames in which nothing lies over the mouth"),
     Signal("faces_share", "1", _P, "share of frames with another face of comparable size on screen"),
+    Signal("undecided_share", "1", _P, "share of frames with such another face that may be the one who speaks"),
     Signal("landmark_jitter", "1", _P, "frame-to-frame trembling of the pose landmarks over the interocular distance"),
     Signal("mouth_motion", "1", _P, "spread (5 to 95 %) of the mouth opening over the interocular distance"),
     Signal("yaw_deg", "deg", _P, "median absolute turn of the head, left or right"),
@@ -58,8 +59,9 @@ SIGNALS: Final[tuple[Signal, ...]] = (
     Signal("dnsmos_bak", "MOS", _S, "DNSMOS opinion of the background, 1 intrusive to 5 not noticed; music shows here"),
     Signal("dnsmos_ovrl", "MOS", _S, "DNSMOS opinion overall"),
     Signal("av_sync_score", "1", _X, "how far the sound's fit to the mouth stands out from its fit at false times (z)"),
-    Signal("av_sync_corr", "1", _X, "correlation of mouth movement with what the sound predicts, at the best offset"),
+    Signal("av_sync_corr", "1", _X, "likeness of mouth and sound to the sync network at the best offset, -1 to 1"),
     Signal("av_sync_offset_frames", "frames", _X, "frames by which the sound comes late (+) or early (-), best fit"),
+    Signal("speaking_margin", "1", _X, "how far the fit of the sound to this mouth is above that to any other (z)"),
     Signal("speech_motion_ratio", "1", _X, "mouth movement during speech over movement in pauses"),
 )
 

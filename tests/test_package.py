@@ -48,7 +48,7 @@ def test_wheel_holds_every_module_and_data_file(wheel):
     for name in (
         "schemas/policies/default.toml",
         "tasks/inspect/report/page.html",
-        "tasks/quality/av_sync_ridge.npz",
+        "tasks/quality/sync_network.npz",
     ):
         assert wheel.read(f"heterodub/{name}") == (ROOT / name).read_bytes()
 

@@ -69,7 +69,12 @@ def dub(
             "speech: turns, speeches, people, keep_sound."
         ),
     ] = None,
-    face: Annotated[int, typer.Option(min=1, help="1: the largest face of each shot, 2: the next largest, ...")] = 1,
+    face: Annotated[
+        str,
+        typer.Option(
+            help="speaking: the face that the video's own sound belongs to; 1: the largest of each shot, 2: the next."
+        ),
+    ] = "speaking",
     length: Annotated[
         Length, typer.Option(help="Output as long as the picture, as the speech, or the picture looped to the speech.")
     ] = "picture",

@@ -17,7 +17,8 @@ class Track:
     """One face in consecutive pictures of one shot.
 
     first: number of its first source picture. points_TPXY: (T, 216, 2). tracked_T: false where it was lost for a
-    moment. occluded_T: true where something lies over the mouth. yaw_T: degrees.
+    moment. occluded_T: true where something lies over the mouth. yaw_T: degrees. begins_within, ends_within: the face
+    was on screen before its first, after its last picture.
     """
 
     shot: int
@@ -26,6 +27,8 @@ class Track:
     tracked_T: NDArray[np.bool_]
     occluded_T: NDArray[np.bool_]
     yaw_T: NDArray[np.float32]
+    begins_within: bool = False
+    ends_within: bool = False
 
     @property
     def stop(self) -> int:
@@ -46,9 +49,15 @@ class Track:
         """Return the track up to the last picture in which it was seen; lost pictures between are filled in."""
         length = int(np.flatnonzero(self.tracked_T)[-1]) + 1 if self.tracked_T.any() else 0
         points = np.ascontiguousarray(bridged(self.points_TPXY[:length], self.tracked_T[:length]))
-        return Track(
-            self.shot, self.first, points, self.tracked_T[:length], self.occluded_T[:length], self.yaw_T[:length]
-        )
+        rest = self.tracked_T[:length], self.occluded_T[:length], self.yaw_T[:length]
+        return Track(self.shot, self.first, points, *rest, self.begins_within, self.ends_within)
+
+    def between(self, first: int, stop: int) -> "Track":
+        """Return what the track shows from one source picture to before another, both within it."""
+        part = slice(first - self.first, stop - self.first)
+        arrays = self.points_TPXY[part], self.tracked_T[part], self.occluded_T[part], self.yaw_T[part]
+        begins, ends = self.begins_within or first > self.first, self.ends_within or stop < self.stop
+        return Track(self.shot, first, *arrays, begins, ends).without_lost_tail()
 
 
 def nth_face(tracks: Sequence[Track], number: int) -> list[Track]:
@@ -87,8 +96,9 @@ def strength(track: Track, max_yaw_deg: float, fade_frames: int) -> NDArray[np.f
     """
     hidden = ~(track.usable & (np.abs(track.yaw_T) <= max_yaw_deg))
     at = np.arange(len(hidden), dtype=np.float64)
-    since = at - np.maximum.accumulate(np.where(hidden, at, -np.inf))
-    until = np.minimum.accumulate(np.where(hidden, at, np.inf)[::-1])[::-1] - at
+    since = at - np.maximum.accumulate(np.where(hidden, at, -1.0 if track.begins_within else -np.inf))
+    end = float(len(hidden)) if track.ends_within else np.inf
+    until = np.minimum.accumulate(np.where(hidden, at, end)[::-1])[::-1] - at
     return np.clip(np.minimum(since, until) / (fade_frames + 1), 0.0, 1.0).astype(np.float32)
 
 

@@ -63,8 +63,8 @@ class DubSettings(Section):
     sound_kbps: int = Field(96, ge=16, le=320, description="AAC rate of each sound channel, kbit/s")
 
 
-FaceRank = Annotated[int, Field(ge=1, le=16)]
-"""Place of a face among those of a shot, by size; 1 is the largest."""
+FaceChoice = Annotated[int, Field(ge=1, le=16)] | Literal["speaking"]
+"""The face that the video's own sound belongs to, or a place among the faces of a shot by size; 1 is the largest."""
 FinetuneSeconds = Annotated[float, Field(ge=0.5, le=60)]
 """Seconds of a video's own face that the translator learns from first."""
 
@@ -109,7 +109,10 @@ class DubJob(Section):
     out: Address = Field(
         min_length=1, description="video to write; an earlier dubbing there is replaced once the new one is whole"
     )
-    face: FaceRank = Field(1, description="1: the largest face of each shot, 2: the next largest, ...")
+    face: FaceChoice = Field(
+        "speaking",
+        description="speaking: the face that the video's own sound belongs to; 1: the largest of each shot, 2: ...",
+    )
     length: Length = Field("picture", description="how long the output is")
     preserve: Preserve = Field("off", description="how the picture is written where nothing is painted")
     appearance_from: Address | None = Field(None, description="video or picture whose face lends its looks")
@@ -126,7 +129,7 @@ class DubJob(Section):
             raise ValueError("preserve goes with length picture alone")
         if self.turns is None and (self.speeches or self.people):
             raise ValueError("speeches and people go with turns, which say who speaks when")
-        alone = {"length": self.length != "picture", "face": self.face != 1}
+        alone = {"length": self.length != "picture", "face": self.face != "speaking"}
         alone |= {"finetune": self.finetune is not None, "appearance_from": self.appearance_from is not None}
         if self.turns is not None and (given := [name for name, is_given in alone.items() if is_given]):
             raise ValueError(f"{' and '.join(given)} cannot be given together with turns")

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -17,18 +17,18 @@ from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError
-from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from heterodub.tasks.dubbing.casting import lines_of, pictures_of_people
 from heterodub.tasks.dubbing.compositing import composite
 from heterodub.tasks.dubbing.dialogue import Dialogue, Speech, dialogue_notes, open_dialogue
 from heterodub.tasks.dubbing.face_tracking import Followed, follow
 from heterodub.tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
 from heterodub.tasks.dubbing.models import Models, as_clip, finetune, first_seconds
-from heterodub.tasks.dubbing.notes import length_notes
+from heterodub.tasks.dubbing.notes import length_notes, no_face
 from heterodub.tasks.dubbing.output import write_output
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
 from heterodub.tasks.dubbing.segments import Face, FaceLine, Segment, covered_frames, speak
+from heterodub.tasks.dubbing.speaker_choice import speaking_faces
 from heterodub.tasks.dubbing.watermarking import watermarked
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.canvas import Canvas, PictureFormat
@@ -71,6 +71,7 @@ class DubPlan:
     covered: int
     speech_s: Fraction
     speech_peak: float
+    notes: tuple[str, ...] = ()
 
     @property
     def dubbed(self) -> int:
@@ -159,23 +160,29 @@ def plan_dub(inputs: DubInputs) -> DubPlan:
     """
     job, speech, models, settings = inputs.job, inputs.speech, inputs.models, inputs.settings
     look, canvas, followed = _follow(inputs)
+    notes: tuple[str, ...] = ()
+    number = 1 if job.face == "speaking" else job.face
+    if job.face == "speaking" and job.turns is None:
+        with inputs.monitor("who speaks"):
+            speakers = speaking_faces(followed, inputs.film.path, settings.limits)
+        followed, notes = replace(followed, tracks=speakers.tracks), speakers.notes
     timeline = plan_timeline(followed.ticks_S, followed.last_lasts, followed.base, speech.seconds, job.length)
-    lines = _lines(inputs, look, followed)
+    lines = _lines(inputs, look, followed, number)
     with inputs.monitor("stage 1"):
         segments = speak(lines, timeline, models.generator, models.card.gain, settings.dub, settings.clips)
     covered = covered_frames(lines, timeline)
     if not segments:
-        raise DubbingError(_no_face(job, len(followed.tracks), covered))
-    return DubPlan(look, canvas, followed, timeline, lines, segments, covered, speech.seconds, speech.peak)
+        raise DubbingError(no_face(job, len(followed.tracks), covered))
+    return DubPlan(look, canvas, followed, timeline, lines, segments, covered, speech.seconds, speech.peak, notes)
 
 
-def _lines(inputs: DubInputs, look: PictureFormat, followed: Followed) -> list[FaceLine]:
-    """Lines of the one face that speaks throughout, or of everybody who has turns."""
+def _lines(inputs: DubInputs, look: PictureFormat, followed: Followed, number: int) -> list[FaceLine]:
+    """Lines of the one face that speaks throughout, the number-th largest, or of everybody who has turns."""
     if isinstance(inputs.speech, Dialogue):
         people = pictures_of_people(inputs.job, inputs.backend, inputs.settings, inputs.scratch)
         lines = lines_of(inputs.job, inputs.speech, followed, look.geometry.displayed, people)
         return list(lines.values())
-    return [FaceLine(nth_face(followed.tracks, inputs.job.face), inputs.speech)]
+    return [FaceLine(nth_face(followed.tracks, number), inputs.speech)]
 
 
 def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
@@ -259,17 +266,6 @@ def _expected_frames(film: SourceVideo) -> int | None:
     return round(seconds * fps) if seconds and fps else None
 
 
-def _no_face(job: DubJob, tracks: int, covered: int) -> str:
-    """Explain why no face can be dubbed. tracks: faces in the video. covered: frames with a covered mouth."""
-    if covered:
-        return f"{job.video}: {EXPLANATIONS[ClipReason.MOUTH_COVERED]} of the face wherever it is seen"
-    if tracks and job.turns is not None:
-        return f"{job.video}: no face in any turn is that of its person; say where each is"
-    if tracks:
-        return f"{job.video}: no shot has {job.face} faces; `--face 1` takes the largest of each"
-    return f"{job.video}: {EXPLANATIONS[FileReason.NO_FACE]}, so there is no mouth to move"
-
-
 def _notes(inputs: DubInputs, plan: DubPlan) -> Iterator[str]:
     """Yield remarks for people: on the speech and on where it and the picture end, on covers, damage and losses."""
     if plan.speech_peak < _SILENT:
@@ -282,6 +278,7 @@ def _notes(inputs: DubInputs, plan: DubPlan) -> Iterator[str]:
         )
     if plan.covered:
         yield f"something lies over the mouth in {plan.covered} frames, which are left alone"
+    yield from plan.notes
     yield from (f"the video is damaged, what follows is lost: {words}" for words in inputs.film.damage)
     yield from note_lines(inputs.film.seen.counted())
     yield from plan.look.notes

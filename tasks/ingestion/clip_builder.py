@@ -16,13 +16,14 @@ from heterodub.model.features.landmarks import box as box_of
 from heterodub.model.features.landmarks import bridged
 from heterodub.model.features.timing import frame_to_second, seconds_to_frames
 from heterodub.schemas.config.settings import ClipSettings
+from heterodub.schemas.contract import LANDMARK_POINTS
 from heterodub.tasks.faces.breaks import Frames, between, breaks
 from heterodub.tasks.faces.occlusion import mouth_occluded
 from heterodub.tasks.faces.patches import FacePatches
 from heterodub.tasks.faces.tracker import FaceObservation
 from heterodub.tasks.faces.window import Window, next_window, scale_square, square_of
 from heterodub.tasks.media.transitions import LOOK_AHEAD_S, TransitionFinder
-from heterodub.tasks.quality.measure import FaceTrack
+from heterodub.tasks.quality.measure import FaceTrack, OtherFace
 from heterodub.tasks.quality.picture import FacePicture, measure_face
 
 MEASURE_EVERY_FRAMES = 5
@@ -65,7 +66,8 @@ class DraftFrame:
     """Pixels of the box, scaled to `crop_px` already where that is far smaller."""
     crop_px: int
     box: Window
-    is_crowded: bool
+    others: tuple[FaceObservation, ...]
+    """Other faces of comparable size."""
     is_new: bool
     is_still: bool
     is_combed: bool
@@ -117,13 +119,25 @@ class Draft:
             tracked=tracked,
             score=np.array([face.score for face in faces], np.float32),
             angles=np.array([(face.yaw, face.pitch, face.roll) for face in faces], np.float32),
-            crowded=np.array([frame.is_crowded for frame in self.content]),
+            others=self.others(),
             is_new=np.array([frame.is_new for frame in self.content]),
             is_still=np.array([frame.is_still for frame in self.content]),
             is_combed=np.array([frame.is_combed for frame in self.content]),
             occluded=np.array([frame.is_occluded for frame in self.content]),
             looks=tuple(frame.look for frame in self.content if frame.look is not None),
         )
+
+    def others(self) -> tuple[OtherFace, ...]:
+        """Return the other faces of comparable size, by track; their points are bridged, too."""
+        numbers = sorted({other.track for frame in self.content for other in frame.others})
+        return tuple(self._other(number) for number in numbers)
+
+    def _other(self, track: int) -> OtherFace:
+        seen = [next((other for other in frame.others if other.track == track), None) for frame in self.content]
+        present = np.array([other is not None for other in seen])
+        points = np.zeros((self.frames, LANDMARK_POINTS, 2), np.float32)
+        points[present] = [other.points for other in seen if other is not None]
+        return OtherFace(bridged(points, present), present)
 
     def drop_lost_tail(self) -> None:
         """Take off the last frames in which the face was no longer tracked."""
@@ -242,10 +256,10 @@ class ClipBuilder:
             look = measure_face(picture.rgb, (int(left), int(top), int(right), int(bottom)))
         if picture.is_new:
             draft.patches.add(draft.frames, frame_to_second(picture.index), picture.rgb, face)
-        square, is_crowded = _held(picture.rgb, window, draft.crop_px), _crowded(face, faces)
+        square, others = _held(picture.rgb, window, draft.crop_px), _comparable(face, faces)
         draft.content.append(
             DraftFrame(
-                face, square, draft.crop_px, window, is_crowded, picture.is_new, picture.is_still, picture.is_combed,
+                face, square, draft.crop_px, window, others, picture.is_new, picture.is_still, picture.is_combed,
                 picture.grey, look,
             )
         )  # fmt: skip
@@ -256,11 +270,9 @@ def _held(rgb: Rgb, window: Window, crop_px: int) -> Rgb:
     return scale_square(square, crop_px) if len(square) > _MOST_HELD * crop_px else square.copy()
 
 
-def _crowded(face: FaceObservation, faces: list[FaceObservation]) -> bool:
+def _comparable(face: FaceObservation, faces: list[FaceObservation]) -> tuple[FaceObservation, ...]:
     if len(faces) == 1:
-        return False
-    height = np.ptp(face.points[:, 1])
-    return any(
-        other.track != face.track and other.tracked and np.ptp(other.points[:, 1]) >= _COMPARABLE * height
-        for other in faces
-    )
+        return ()
+    least = _COMPARABLE * np.ptp(face.points[:, 1])
+    others = (other for other in faces if other.track != face.track and other.tracked)
+    return tuple(other for other in others if np.ptp(other.points[:, 1]) >= least)

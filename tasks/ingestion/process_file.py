@@ -16,7 +16,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from heterodub.model.features.mel import log_mel
-from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second, section_of
+from heterodub.model.features.timing import (
+    SAMPLES_PER_FRAME,
+    frame_to_sample,
+    frame_to_second,
+    seconds_to_frames,
+    section_of,
+)
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.members import container_of
@@ -34,6 +40,7 @@ from heterodub.tasks.ingestion.cutting import sound_until_s, work_s
 from heterodub.tasks.ingestion.job import Admission, Analysis, FileJob
 from heterodub.tasks.ingestion.segments import joined
 from heterodub.tasks.ingestion.sound_tracks import SoundTracks, candidates
+from heterodub.tasks.ingestion.turns import cut_at_turns
 from heterodub.tasks.media.decode import Video, open_video, with_combs
 from heterodub.tasks.media.paths import fingerprint, local_path, localise, unreadable
 from heterodub.tasks.media.probe import probe
@@ -188,7 +195,8 @@ class _Analyst:
             PartWriter("stage1", self.job.media_id, self.outgoing["stage1"]) as stage1,
             PartWriter("stage2", self.job.media_id, self.outgoing["stage2"]) as stage2,
         ):
-            for draft in self.sounds.drafts(self._drafts(video), self._av_sync_score):
+            drafts = self.sounds.drafts(self._drafts(video), self._av_sync_score)
+            for draft in cut_at_turns(drafts, self._mel_if_any, seconds_to_frames(self.settings.clips.min_s)):
                 clip = rows.clip_id(self.origin, draft)
                 face = draft.face_track()
                 admission = self._decide(draft, face) if self.job.admit is None else self.job.admit.get(clip)
@@ -284,6 +292,9 @@ class _Analyst:
             mel = log_mel(sound.read(frame_to_sample(start_frame), frame_to_sample(frames)), frames)
             self._last_mel = start_frame, frames, mel  # most clips are stored with the very sound they were judged by
         return self._last_mel[2]
+
+    def _mel_if_any(self, start_frame: int, frames: int) -> NDArray[np.float32] | None:
+        return self._mel(start_frame, frames) if isinstance(self.sounds.chosen, Sound) else None
 
     def _senones(self, start_frame: int, frames: int) -> NDArray[np.float32] | None:
         sound = self.sounds.chosen

@@ -16,7 +16,7 @@ from heterodub.tasks.media.sound import Sound
 from heterodub.tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
 from heterodub.tasks.quality.sound import SILENCE_DBFS, level_dbfs
 
-PAIRS: Final = 1.75
+PAIRS: Final = 3.2
 """Mean sync score from which a sound belongs to the mouths: the default policy's limit for a clip."""
 
 PAIRS_CLEARLY: Final = 4.0

@@ -14,15 +14,25 @@ from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
 from heterodub.tasks.quality.av_sync import AvSync, measure_av_sync
 from heterodub.tasks.quality.picture import FacePicture
 from heterodub.tasks.quality.sound import measure_sound
+from heterodub.tasks.quality.speaking import SeenFace, measure_rivalry
 
 SOUND_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.SOUND)
 AV_SYNC_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.AV_SYNC)
+_OF_ONE_FACE = ("av_sync_score", "av_sync_corr", "av_sync_offset_frames", "speech_motion_ratio")
 
 _LEAST_SOUND_SHARE = 0.5
 """A clip of which less than this share lies inside the recorded sound is a clip without sound."""
 
 _JITTER_SPAN_FRAMES = 6
 """Frames that three neighbours may span: three pictures of a GIF with 10 a second still show trembling."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherFace:
+    """Another face of comparable size on screen: landmarks (T, 216, 2) px, and the frames (T,) in which it is seen."""
+
+    points: NDArray[np.float32]
+    seen: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +43,7 @@ class FaceTrack:
     tracked: NDArray[np.bool_]
     score: NDArray[np.float32]
     angles: NDArray[np.float32]  # (T, 3) yaw, pitch, roll in degrees
-    crowded: NDArray[np.bool_]
+    others: tuple[OtherFace, ...]
     is_new: NDArray[np.bool_]
     is_still: NDArray[np.bool_]
     is_combed: NDArray[np.bool_]
@@ -44,6 +54,14 @@ class FaceTrack:
     def usable(self) -> NDArray[np.bool_]:
         """Frames whose mouth is known (T,): the face is tracked and nothing lies over the mouth."""
         return self.tracked & ~self.occluded
+
+    @property
+    def crowded(self) -> NDArray[np.bool_]:
+        """Frames with another face (T,)."""
+        crowded = np.zeros(len(self.points), bool)
+        for other in self.others:
+            crowded |= other.seen
+        return crowded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,12 +95,17 @@ def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Meas
     sync = measure_av_sync(face.points, face.usable, sound.mel, speech)
     paired, av_sync_causes = _av_sync_signals(sync)
     values |= sound_values | paired
+    others = [SeenFace(other.points, other.seen) for other in face.others]
+    rivalry = measure_rivalry(SeenFace(face.points, face.usable), others, sound.mel)
+    values |= {"undecided_share": rivalry.undecided_share, "speaking_margin": rivalry.margin}
+    if rivalry.margin is None:
+        missing["speaking_margin"] = MissingCause.TOO_SHORT if others else MissingCause.ONLY_FACE
     return Measurements(values, missing | causes | av_sync_causes)
 
 
 def _av_sync_signals(sync: AvSync | MissingCause) -> tuple[dict[str, float | None], dict[str, MissingCause]]:
     if isinstance(sync, MissingCause):
-        return dict.fromkeys(AV_SYNC_SIGNALS), dict.fromkeys(AV_SYNC_SIGNALS, sync)
+        return dict.fromkeys(_OF_ONE_FACE), dict.fromkeys(_OF_ONE_FACE, sync)
     values: dict[str, float | None] = {
         "av_sync_score": sync.score,
         "av_sync_corr": sync.correlation,
@@ -107,6 +130,7 @@ def _face_signals(face: FaceTrack) -> dict[str, float | None]:
         "mesh_score": float(np.median(face.score)),
         "mouth_visibility": float(face.usable.sum() / max(1, face.tracked.sum())),
         "faces_share": float(face.crowded.mean()),
+        "undecided_share": float(face.crowded.mean()),
         "landmark_jitter": _jitter(face.points, face.tracked & face.is_new),
         "mouth_motion": float(np.subtract(*np.percentile(opening, [95, 5]))),
         "yaw_deg": float(np.median(np.abs(face.angles[:, 0]))),

@@ -18,8 +18,8 @@ from .hash_search import Ints, Keys, Words
 from .recordings import Movement, sound_streams
 from .streams import Streams
 
-MIN_AV_SYNC: Final = 1.75
-"""Sync score from which a sound counts as the face's own (docs/policy.md: 2 in 11 false pairs reach it)."""
+MIN_AV_SYNC: Final = 3.2
+"""Sync score from which a sound counts as the face's own: the default policy's limit (docs/policy.md)."""
 
 HASHES: Final = 5
 """Perceptual hashes per clip, of 64 bits each."""

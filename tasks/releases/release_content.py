@@ -35,6 +35,10 @@ class ReleaseProvenance:
     code: str
 
 
+_LATER_SIGNALS: Final = ("undecided_share", "speaking_margin")
+"""Signals that came with layout 8: releases from before them keep their ids."""
+
+
 def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: ReleaseProvenance, clips: pa.Table) -> str:
     """Hash a release; changes with each clip, its speaker, person, rights, flags, split, labels and measured values;
     not when rows only move. Payload is not read: none changes without a measured value, for both come from one look at
@@ -49,6 +53,8 @@ def identity(ws: Workspace, files: Mapping[str, Sequence[DataFile]], origin: Rel
         if rows[name].null_count < rows.num_rows:  # releases from before the columns keep their ids
             digest.update(f"{name}{''.join(_as_json(rows.select([name])))}".encode())
     for name in SIGNAL_NAMES:
+        if name in _LATER_SIGNALS and rows[name].null_count == rows.num_rows:
+            continue
         digest.update(rows[name].cast(pa.float64()).fill_null(math.nan).to_numpy().astype("<f8").tobytes())
     for stage in Stage:
         digest.update(json.dumps((stage.value, sum(file.rows for file in files[stage.value]))).encode())

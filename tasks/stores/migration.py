@@ -23,7 +23,8 @@ from .standby import standing_by
 from .workspace import LINE_TABLES, MARKER, Workspace, layout_of
 
 Step = Callable[[Workspace, bool], Iterator[str]]
-"""Change a workspace to the next layout, and yield what is changed, in words; with True, only yield it."""
+"""Change rows to the next layout, and yield what is changed, in words; with True, only yield it. All tables have all
+columns of this code by then; where nothing is changed yet, they may lack some."""
 
 
 def add_columns(ws: Workspace, dry_run: bool) -> Iterator[str]:
@@ -65,12 +66,10 @@ _STATED: Final = ("licence", "consent")
 
 
 def to_layout_7(ws: Workspace, dry_run: bool) -> Iterator[str]:
-    """Add the columns of layout 7, bring licences and consents to the forms that it knows, and let clips have the
-    rights of their files.
+    """Bring licences and consents to the forms that layout 7 knows, and let clips have the rights of their files.
 
     Raises: WorkspaceError - a table cannot be read or written.
     """
-    yield from add_columns(ws, dry_run)
     is_stated = pc.field("licence").is_valid() | pc.field("consent").is_valid()
     rows = tables.read_any(ws, "catalog", ["uri", "media_id", "state", *_STATED], is_stated).to_pylist()
     yield from _check_catalog(ws, rows, dry_run)
@@ -108,11 +107,20 @@ def _check_catalog(ws: Workspace, rows: list[dict[str, Any]], dry_run: bool) -> 
 
 
 def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
-    """Add the columns and the tables of layout 8.
+    """Take every other face in clips that are there for one that may speak, as layout 7 did, and add what is new.
 
     Raises: WorkspaceError - a table cannot be read or written.
     """
-    yield from add_columns(ws, dry_run)
+    for line in (ws, *standing_by(ws)):
+        if not delta.exists(line, "clips"):
+            continue
+        is_new = "undecided_share" in {column.name for column in missing_columns(line, "clips")}
+        unknown = None if is_new else pc.field("undecided_share").is_null()
+        clips = tables.read(line, "clips", ["clip_id", "faces_share"], filter=unknown)
+        if clips.num_rows:
+            yield f"table clips: undecided_share is faces_share on {counted(clips.num_rows, 'clip')}"
+        if clips.num_rows and not dry_run:
+            tables.update_columns(line, "clips", clips.rename_columns(["clip_id", "undecided_share"]))
     news = {
         "embeddings": "clips that are stored have none until they are measured anew",
         "person_corrections": "the next publication finds the people of the clips",
@@ -127,7 +135,7 @@ def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
 STEPS: Final[dict[int, Step]] = {6: to_layout_7, 7: to_layout_8}
 """Steps by the layout that they begin with. Layout 7 added lines that stand by: code of layout 6 would not see them,
 and a takedown by it would leave footage there. Layout 8 added embeddings: a takedown by code of layout 7 would leave
-faces and voices there."""
+faces and voices there. It added who speaks among several faces, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,7 @@ def migrate(root: str, dry_run: bool = False) -> Migration:
             f"workspace {workspace.root} has layout {layout}, and there is no step from layout {missing[0]}: ingest "
             "into a new folder"
         )
-    changes: list[str] = []
+    changes = list(add_columns(workspace, dry_run)) if layout < LAYOUT_VERSION else []
     for number in range(layout, LAYOUT_VERSION):
         # a dry run lists columns of today's tables in each step; done, they are there after the first
         changes += [change for change in STEPS[number](workspace, dry_run) if change not in changes]

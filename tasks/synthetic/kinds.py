@@ -141,7 +141,7 @@ KINDS: Final[tuple[SampleFile, ...]] = (
         Shoot(("s04",), voice="s05"), ClipReason.LOW_AV_SYNC,
     ),
     SampleFile(
-        "two_at_once.mp4", "two_faces", None, False, True, "s01 speaks, s07 listens, both large on screen",
+        "two_at_once.mp4", "two_faces", None, True, True, "s01 speaks, s07 listens, both large on screen",
         Shoot(("s01", "s07"), "two_at_once"), reasons=(ClipReason.SEVERAL_FACES,),
     ),
     SampleFile(

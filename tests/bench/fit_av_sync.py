@@ -1,61 +1,73 @@
-"""Fit the regression of av_sync.py: `python -m tests.bench.fit_av_sync WORKSPACE [-o FILE]`.
+"""Train the sync network: `python -m tests.bench.fit_av_sync WORKSPACE ... [-o FOLDER] [--steps 800]`.
 
-Learns from the stage-1 rows of a workspace, holds speakers out in turn to measure how well own sound is distinguished
-from false sound, and writes the coefficients fitted on all of them.
+Learns from the stage-1 rows of workspaces: those of several landmark backends may lie in one each. Speakers are held
+out in turn to measure how own sound is told from others' and from late sound; then the network is trained on all of
+them, and written with its card. Ingest with a policy without limits on sync and faces, or the clips are those that the
+network before had passed.
 """
 
 import argparse
 import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Array
-from heterodub.schemas.contract import FPS, LANDMARK_POINTS, MEL_BANDS
-from heterodub.schemas.policy import load_policy
-from heterodub.tasks.quality import av_sync
+from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.tasks.quality.av_sync import (
+    CORRECTABLE_FRAMES,
+    LEAST_FRAMES,
+    AvSync,
+    evaluate_fits,
+    fit_curve,
+)
+from heterodub.tasks.quality.sync_network import WEIGHTS, SyncNetwork, lip_features, sound_features
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
+from tests.bench.sync_training import Example, train
 
-_RIDGE: Final = 3000.0
-"""Penalty. Tried 30, 300 and 3000 on 121 clips of 31 speakers: the largest classified held-out speakers best."""
+FOLDS: Final = 4
+FALSE_PAIRS: Final = 10
+"""Other speakers' clips whose sound each mouth is held against."""
 
-_MOST_SECONDS: Final = 12.0
-"""A speaker with more footage counts as much as one with this much, or one talker's habits would be the rule."""
+MOST_CLIPS: Final = 12
+"""Clips of a speaker and a backend that are used, the first by id."""
 
-_FOLDS: Final = 5
-_LATE_FRAMES: Final = 15
-_FALSE_PAIRS: Final = 10
-"""Other speakers' clips whose sound each mouth is compared with."""
+DRAWN: Final = "drawn"
+"""Speakers whose names begin so are learned from and never scored."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Example:
-    """One clip: features of its speech (T, 220) and the movement of its mouth (T, 3)."""
-
-    clip_id: str
-    speaker: str
-    speech: Array
-    movement: Array
+_FACTS: Final = ["speaker", "uri", "backend", "yaw_deg", "face_height_px", "start_frame", "track", "faces_share"]
 
 
-def load_examples(workspace: Workspace) -> list[Example]:
-    """Load the stage-1 clips of a workspace that are long enough to be evaluated."""
-    clips = tables.read(workspace, "clips", ["clip_id", "speaker"])
-    speakers = dict(zip(clips["clip_id"].to_pylist(), clips["speaker"].to_pylist(), strict=True))
-    examples = []
-    for batch in tables.batches(workspace, "stage1", columns=["clip_id", "frames", "landmarks", "mel"]):
+def load_examples(workspace: Workspace, skip: Callable[[str], bool] = lambda uri: False) -> list[Example]:
+    """Load the stage-1 clips of a workspace that are long enough; `skip` leaves out files by their address."""
+    clips = {row["clip_id"]: row for row in tables.read(workspace, "clips", ["clip_id", *_FACTS]).to_pylist()}
+    examples: list[Example] = []
+    for batch in tables.batches(workspace, "stage1", columns=["clip_id", "landmarks", "tracked", "mel"]):
         for row in range(batch.num_rows):
-            clip = batch["clip_id"][row].as_py()
+            facts = clips[batch["clip_id"][row].as_py()]
             points = _matrix(batch["landmarks"][row]).reshape(-1, LANDMARK_POINTS, 2)
-            if len(points) >= av_sync.LEAST_FRAMES:
-                speech = av_sync.speech_features(_matrix(batch["mel"][row]).reshape(-1, MEL_BANDS))
-                examples.append(Example(clip, speakers[clip], speech, av_sync.mouth_movement(points)))
-    return sorted(examples, key=lambda example: example.clip_id)
+            if len(points) < LEAST_FRAMES or skip(facts["uri"]):
+                continue
+            lips = lip_features(points, np.array(batch["tracked"][row].as_py()))
+            sound = sound_features(_matrix(batch["mel"][row]).reshape(-1, MEL_BANDS))
+            examples.append(Example(facts["clip_id"], facts["speaker"], facts["backend"], lips, sound, facts))
+    counts: Counter[tuple[str, str]] = Counter()
+    kept = []
+    for example in sorted(examples, key=lambda one: one.clip_id):
+        counts[example.speaker, example.backend] += 1
+        kept += [example] if counts[example.speaker, example.backend] <= MOST_CLIPS else []
+    return kept
 
 
 def _matrix(value: pa.Scalar) -> NDArray[np.float32]:
@@ -63,65 +75,118 @@ def _matrix(value: pa.Scalar) -> NDArray[np.float32]:
     return flat
 
 
-def fit(examples: list[Example]) -> Array:
-    """Fit a ridge regression from speech to mouth movement, each speaker weighted by at most 12 s; (220, 3)."""
-    frames: dict[str, int] = {}
-    for example in examples:
-        frames[example.speaker] = frames.get(example.speaker, 0) + len(example.movement)
-    inner = _RIDGE * np.eye(examples[0].speech.shape[1])
-    outer = np.zeros((examples[0].speech.shape[1], examples[0].movement.shape[1]))
-    for example in examples:
-        weight = min(1.0, _MOST_SECONDS * FPS / frames[example.speaker])
-        inner += weight * example.speech.T @ example.speech
-        outer += weight * example.speech.T @ example.movement
-    return np.asarray(np.linalg.solve(inner, outer))
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """One mouth with one sound. kind: own, late (by 0.6 s), or other. weight: less where a speaker has many clips."""
+
+    kind: str
+    sync: AvSync
+    example: Example
+    weight: float
 
 
-def held_out(examples: list[Example]) -> dict[str, float]:
-    """Evaluate clips of speakers that were not fitted on, with own sound, late sound, and others' sound.
+def held_out(examples: Sequence[Example], steps: int, workers: int) -> list[Trial]:
+    """Try the clips of each fold's speakers with a network of the others."""
+    with ProcessPoolExecutor(workers) as pool:
+        folds = pool.map(partial(_fold_trials, examples, steps), range(FOLDS))
+        return [trial for fold in folds for trial in fold]
 
-    Shares of clips whose score reaches the default policy's limit with an offset that can be corrected.
-    """
-    limit = load_policy().stage1.min_av_sync_score or 0.0
-    own, late, others = [], [], []
+
+def _fold_trials(examples: Sequence[Example], steps: int, fold: int) -> list[Trial]:
+    torch.set_num_threads(1)
+    weights = train([example for example in examples if _fold(example.speaker) != fold], steps, fold)
+    inside = [one for one in examples if _fold(one.speaker) == fold and not one.speaker.startswith(DRAWN)]
+    return trials(inside, SyncNetwork.of(weights))
+
+
+def trials(examples: Sequence[Example], network: SyncNetwork) -> list[Trial]:
+    """Measure clips with their own sound, with it late by 0.6 s, and with that of other speakers among them."""
     draw = np.random.default_rng(0)
-    for fold in range(_FOLDS):
-        inside = [example for example in examples if _fold(example.speaker) == fold]
-        outside = [example for example in examples if _fold(example.speaker) != fold]
-        if not inside or not outside:
-            continue
-        weights = fit(outside)
-        for example in inside:
-            own.append(_passes(example.speech @ weights, example.movement, limit))
-            late.append(_passes((example.speech @ weights)[:-_LATE_FRAMES], example.movement[_LATE_FRAMES:], limit))
-            for other in draw.choice(len(outside), _FALSE_PAIRS):
-                foreign = outside[other].speech @ weights
-                frames = min(len(foreign), len(example.movement))
-                others.append(_passes(foreign[:frames], example.movement[:frames], limit))
-    return {name: float(np.mean(passed)) for name, passed in (("own", own), ("late", late), ("other", others))}
+    counts = Counter((example.speaker, example.backend) for example in examples)
+    lips = [network.embed_lips(example.lips) for example in examples]
+    sounds = [network.embed_sound(example.sound) for example in examples]
+    found = []
+    for number, example in enumerate(examples):
+        weight = counts[example.speaker, example.backend] ** -0.5
+        usable = example.lips.any(axis=1)
+        add = partial(_trial, example, weight)
+        found.append(add("own", lips[number], sounds[number], usable))
+        if len(usable) >= LEAST_FRAMES + 15:
+            found.append(add("late", lips[number][15:], sounds[number][:-15], usable[15:]))
+        others = [
+            place
+            for place, other in enumerate(examples)
+            if other.speaker != example.speaker and other.backend == example.backend
+        ]
+        for other in draw.permutation(others)[:FALSE_PAIRS]:
+            frames = min(len(usable), len(sounds[other]))
+            if frames >= LEAST_FRAMES:
+                found.append(add("other", lips[number][:frames], sounds[other][:frames], usable[:frames]))
+    return found
+
+
+def _trial(example: Example, weight: float, kind: str, lips: Array, sound: Array, usable: NDArray[np.bool_]) -> Trial:
+    return Trial(kind, evaluate_fits(*fit_curve(sound, lips, usable), None), example, weight)
 
 
 def _fold(speaker: str) -> int:
-    return hashlib.sha256(speaker.encode()).digest()[0] % _FOLDS
+    return hashlib.sha256(speaker.encode()).digest()[0] % FOLDS
 
 
-def _passes(predicted: Array, measured: Array, limit: float) -> bool:
-    if len(measured) < av_sync.LEAST_FRAMES:
-        return False
-    sync = av_sync.evaluate_fits(*av_sync.fit_curve(predicted, measured), None)
-    return sync.score >= limit and abs(sync.offset_frames) <= av_sync.CORRECTABLE_FRAMES
+def passed(found: Sequence[Trial], kind: str, limit: float) -> tuple[float, int]:
+    """Return the weighted share of trials of a kind that reach the limit with an offset that can be corrected, and
+    their number.
+    """
+    tried = [trial for trial in found if trial.kind == kind]
+    weights = np.array([trial.weight for trial in tried])
+    passes = [trial.sync.score >= limit and abs(trial.sync.offset_frames) <= CORRECTABLE_FRAMES for trial in tried]
+    return (float(np.average(passes, weights=weights)) if tried else float("nan")), len(tried)
+
+
+def limit_for(found: Sequence[Trial], kind: str, share: float) -> float:
+    """Return the lowest limit, in steps of 0.05, that no more than `share` of the trials of a kind pass."""
+    return next(limit for limit in np.arange(-5, 40, 0.05).round(2).tolist() if passed(found, kind, limit)[0] <= share)
+
+
+def report(found: Sequence[Trial]) -> dict[str, Any]:
+    """Summarise trials: shares at the limit that 5 % of false pairs pass, and at that of 95 % of own sound."""
+    strict, lenient = limit_for(found, "other", 0.05), limit_for(found, "own", 0.95)
+    own = [trial for trial in found if trial.kind == "own"]
+    offsets = np.array([trial.sync.offset_frames for trial in own])
+    weights = np.array([trial.weight for trial in own])
+    return {
+        "speakers": len({trial.example.speaker for trial in own}),
+        **{kind: passed(found, kind, strict)[1] for kind in ("own", "late", "other")},
+        "at 5 % false": {"limit": strict}
+        | {k: round(passed(found, k, strict)[0], 3) for k in ("own", "late", "other")},
+        "at 95 % own": {"limit": lenient} | {k: round(passed(found, k, lenient)[0], 3) for k in ("late", "other")},
+        "offset within a frame": round(float(np.average(np.abs(offsets) <= 1, weights=weights)), 3),
+    }
 
 
 def main() -> None:
-    """Fit the coefficients, print how well they do, and write them."""
+    """Print how well held-out speakers are told, and write the network trained on all."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("workspace")
-    parser.add_argument("-o", "--output", type=Path, default=Path(av_sync.__file__).with_name(av_sync.COEFFICIENTS))
+    parser.add_argument("workspaces", nargs="+")
+    parser.add_argument("-o", "--output", type=Path, help="folder; without one nothing is written")
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--workers", type=int, default=1, help="processes, a fold each")
+    parser.add_argument("--skip", default="\0", help="files with this in their address are left out")
     arguments = parser.parse_args()
-    examples = load_examples(Workspace.open(arguments.workspace))
-    speakers = len({example.speaker for example in examples})
-    print(f"{len(examples)} clips of {speakers} speakers; held out, share that passes: {held_out(examples)}")
-    np.savez(arguments.output, weights=fit(examples).astype(np.float32))
+    torch.set_num_threads(1)
+    examples = [
+        example
+        for place in arguments.workspaces
+        for example in load_examples(Workspace.open(place), lambda uri: arguments.skip in uri)
+    ]
+    found = held_out(examples, arguments.steps, arguments.workers)
+    summary = {"all": report(found)}
+    for backend in sorted({example.backend for example in examples}):
+        summary[backend] = report([trial for trial in found if trial.example.backend == backend])
+    print(json.dumps(summary, indent=1))
+    if arguments.output is not None:
+        arrays = {name: values.astype(np.float16) for name, values in train(examples, arguments.steps, 0).items()}
+        np.savez_compressed(arguments.output / WEIGHTS, **arrays)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ OLD = load_policy()
 _TYPICAL = {"px": 200.0, "deg": 5.0, "1/s": 25.0, "dBFS": -20.0, "dB": 20.0, "Hz": 7000.0, "MOS": 3.5, "frames": 1.0}
 _GOOD = {
     "faces_share": 0.0,
+    "undecided_share": 0.0,
     "landmark_jitter": 0.01,
     "frozen_share": 0.0,
     "interlace": 0.0,

@@ -97,13 +97,13 @@ def test_two_faces_are_two_clips_with_face_counts():
     small = [(picture(index), [face(0), face(2, **far)]) for index in range(30, 60)]
     drafts, _ = build([*both, *small])
     by_track = {draft.track: draft for draft in drafts}
-    crowded = {track: [frame.is_crowded for frame in draft.content] for track, draft in by_track.items()}
+    crowded = {track: [bool(frame.others) for frame in draft.content] for track, draft in by_track.items()}
     assert crowded == {0: [True] * 30 + [False] * 30, 1: [True] * 30, 2: [True] * 30}
 
 
 def test_lost_face_is_not_counted_as_present():
     drafts, _ = build([(picture(index), [face(0), face(1, tracked=False)]) for index in range(30)])
-    assert not any(frame.is_crowded for frame in drafts[0].content)
+    assert not any(frame.others for frame in drafts[0].content)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from heterodub.model.features.landmarks import interocular
 from heterodub.schemas.config.settings import ClipSettings
 from heterodub.schemas.reasons import MissingCause
 from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
-from heterodub.tasks.quality.measure import ClipSound, FaceTrack, measure_clip
+from heterodub.tasks.quality.measure import ClipSound, FaceTrack, OtherFace, measure_clip
 from heterodub.tasks.quality.picture import FacePicture
 
 SOUND = {signal.name for signal in SIGNALS if signal.group is not SignalGroup.PICTURE}
@@ -24,7 +24,7 @@ def face_of(talk, **changes) -> FaceTrack:
     yes, no = np.ones(frames, bool), np.zeros(frames, bool)
     angles = np.tile(np.array([-12.0, 3.0, 1.0], np.float32), (frames, 1))
     face = FaceTrack(
-        talk.points, talk.tracked, np.full(frames, 0.97, np.float32), angles, no, yes, no, no, no, (LOOK,) * 5
+        talk.points, talk.tracked, np.full(frames, 0.97, np.float32), angles, (), yes, no, no, no, (LOOK,) * 5
     )
     return dataclasses.replace(face, **changes)
 
@@ -40,10 +40,35 @@ def check(measured) -> None:
     assert all(np.isfinite(value) and type(value) is float for value in measured.values.values() if value is not None)
 
 
+def beside(talk, other) -> tuple[OtherFace]:
+    """The other's face, over the first half of a clip."""
+    frames = len(talk.points)
+    return (OtherFace(np.resize(other.points, talk.points.shape), np.arange(frames) < frames // 2),)
+
+
 def test_whole_clip_has_every_number(talks):
-    measured = measure_clip(face_of(talks[0]), sound_of(talks[0]), RATED)
+    first, second = talks
+    measured = measure_clip(face_of(first, others=beside(first, second)), sound_of(first), RATED)
     check(measured)
     assert measured.missing == {}
+
+
+def test_other_faces_are_undecided_until_it_is_clear_that_this_one_speaks(talks):
+    for own, other in (talks, talks[::-1]):
+        face = face_of(own, others=beside(own, other))
+        alone, unheard, heard, foreign = (
+            measure_clip(one, sound, UNRATED)
+            for one, sound in (
+                (face_of(own), sound_of(own)),
+                (face, NO_SOUND),
+                (face, sound_of(own)),
+                (face, sound_of(own, samples=own.samples[::-1].copy(), mel=own.mel[::-1].copy())),
+            )
+        )
+        assert alone.missing["speaking_margin"] is MissingCause.ONLY_FACE
+        shares = [one.values["undecided_share"] for one in (alone, unheard, heard, foreign)]
+        assert shares == [0.0, pytest.approx(0.5, abs=0.01), 0.0, pytest.approx(0.5, abs=0.01)]
+        assert heard.values["faces_share"] == unheard.values["faces_share"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_known_numbers(talks):

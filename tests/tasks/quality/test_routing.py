@@ -14,14 +14,14 @@ from heterodub.tasks.quality.routing import as_columns, explain, overrule, route
 
 GOOD = {
     "face_height_px": 200.0, "interocular_px": 60.0, "face_share": 1.0, "mesh_score": 0.99,
-    "mouth_visibility": 1.0, "faces_share": 0.0,
+    "mouth_visibility": 1.0, "faces_share": 0.0, "undecided_share": 0.0,
     "landmark_jitter": 0.005, "mouth_motion": 0.2, "yaw_deg": 5.0, "pitch_deg": 5.0, "roll_deg": 2.0,
     "sharpness": 0.4, "blockiness": 1.0, "colourfulness": 0.15, "brightness": 0.5, "dark_share": 0.0,
     "bright_share": 0.0, "distinct_fps": 25.0, "frozen_share": 0.0, "interlace": 0.0,
     "level_dbfs": -24.0, "speech_share": 0.7,
     "speech_s": 5.0, "snr_db": 30.0, "clipping_share": 0.0, "bandwidth_hz": 7800.0, "dnsmos_sig": 3.5,
     "dnsmos_bak": 4.0, "dnsmos_ovrl": 3.3, "av_sync_score": 5.0, "av_sync_corr": 0.5, "av_sync_offset_frames": 0.0,
-    "speech_motion_ratio": 3.0,
+    "speech_motion_ratio": 3.0, "speaking_margin": 5.0,
 }  # fmt: skip
 POLICY = load_policy()
 LIMITS = [rule for rule in POLICY.rules() if rule.field != "always"]

@@ -80,6 +80,13 @@ def test_command_says_what_it_would_change_and_changed(root):
     assert again.startswith("nothing to do")
 
 
+def test_other_faces_of_migrated_clips_may_all_speak(root):
+    migrate(str(root))
+    shares = tables.read(Workspace.open(str(root)), "clips", ["faces_share", "undecided_share"])
+    assert shares.num_rows == 6 and shares["faces_share"].null_count == 0
+    assert shares["undecided_share"] == shares["faces_share"]
+
+
 def test_migration_that_was_killed_is_finished_by_the_next(root, monkeypatch):
     def die(*_) -> None:
         raise KeyboardInterrupt
