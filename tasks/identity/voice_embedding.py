@@ -5,6 +5,7 @@ used: its three LSTM layers are run by numpy, for torch costs a process seconds 
 sound needs a package that has to be compiled. A test holds both against each other.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -29,6 +30,9 @@ _WINDOW, _HOP = SAMPLE_RATE_HZ * 25 // 1000, SAMPLE_RATE_HZ * 10 // 1000
 _COLUMNS: Final = 160
 """Columns of 10 ms that the network was trained on at a time: 1.6 s."""
 
+_INPUT, _FORGET, _CELL, _OUTPUT = (slice(VOICE_SIZE * place, VOICE_SIZE * (place + 1)) for place in range(4))
+"""Gates of an LSTM layer, in torch's order."""
+
 LEAST_SPEECH_S: Final = 1.6
 MOST_SPEECH_S: Final = 3.2
 """Seconds of speech that an embedding is made of: one window of the network, or two."""
@@ -42,11 +46,26 @@ Embedding = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Layer:
-    """Weights of an LSTM layer, transposed: input (n, 1024), state (256, 1024), bias (1024,)."""
+    """Weights of an LSTM layer, transposed: input (n, 1024), state (256, 1024), bias (1024,).
+
+    Those of the three gates of a sigmoid are halved: sigmoid(x) = tanh(x / 2) / 2 + 1/2, so one tanh serves all four.
+    """
 
     of_input: NDArray[np.float32]
     of_state: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, NDArray[np.float32]], number: int) -> "_Layer":
+        """Take a layer, by its number, from a network's tensors.
+
+        Raises: KeyError, ValueError - it is another network.
+        """
+        of_input, of_state = (tensors[f"lstm.weight_{name}_l{number}"].T for name in ("ih", "hh"))
+        bias = tensors[f"lstm.bias_ih_l{number}"] + tensors[f"lstm.bias_hh_l{number}"]
+        factors = np.full(4 * VOICE_SIZE, 0.5, np.float32)
+        factors[_CELL] = 1
+        return cls(np.ascontiguousarray(of_input * factors), np.ascontiguousarray(of_state * factors), bias * factors)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,36 +109,24 @@ def open_voice_encoder() -> VoiceEncoder | None:
         return None
     try:
         tensors = read_float_tensors(file, "model_state")
-        layers = tuple(
-            _Layer(
-                np.ascontiguousarray(tensors[f"lstm.weight_ih_l{number}"].T),
-                np.ascontiguousarray(tensors[f"lstm.weight_hh_l{number}"].T),
-                tensors[f"lstm.bias_ih_l{number}"] + tensors[f"lstm.bias_hh_l{number}"],
-            )
-            for number in range(_LAYERS)
-        )
+        layers = tuple(_Layer.of(tensors, number) for number in range(_LAYERS))
         return VoiceEncoder(layers, np.ascontiguousarray(tensors["linear.weight"].T), tensors["linear.bias"])
     except (ValueError, KeyError):
         return None
 
 
 def _lstm(layer: _Layer, sequence_TNC: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run a layer over (T, N, channels): its states (T, N, 256). Gates in torch's order: input, forget, cell, out."""
+    """Run a layer over (T, N, channels): its states (T, N, 256)."""
     gates_TNG = sequence_TNC @ layer.of_input + layer.bias
-    size = len(layer.of_state)
-    state = cell = np.zeros((sequence_TNC.shape[1], size), np.float32)
-    states = np.empty((*sequence_TNC.shape[:2], size), np.float32)
+    state = cell = np.zeros((sequence_TNC.shape[1], VOICE_SIZE), np.float32)
+    states, half = np.empty((*sequence_TNC.shape[:2], VOICE_SIZE), np.float32), np.float32(0.5)
     for number, gates in enumerate(gates_TNG):
         gates += state @ layer.of_state
-        entry, kept, out = (_sigmoid(gates[:, place * size : (place + 1) * size]) for place in (0, 1, 3))
-        cell = kept * cell + entry * np.tanh(gates[:, 2 * size : 3 * size])
-        states[number] = state = out * np.tanh(cell)
+        curves = np.tanh(gates, out=gates)
+        shares = curves * half + half
+        cell = shares[:, _FORGET] * cell + shares[:, _INPUT] * curves[:, _CELL]
+        state = np.multiply(shares[:, _OUTPUT], np.tanh(cell), out=states[number])
     return states
-
-
-def _sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    half = np.float32(0.5)  # by tanh, which never overflows
-    return np.asarray(half * np.tanh(half * values) + half)
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

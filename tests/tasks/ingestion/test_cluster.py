@@ -182,7 +182,8 @@ def wait_until(holds) -> None:
 
 
 def test_compared_versions_are_the_pinned_ones():
-    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    names = ("requirements.lock", "requirements-dev.lock")  # the second has those of the extra `identity`
+    lock = [line for name in names for line in (ROOT / name).read_text().splitlines()]
     pinned = {line.partition("==")[0].lower().replace("_", "-") for line in lock}
     assert {name.lower() for name in LIBRARIES} <= pinned
     assert "none" not in versions_here().found.values()
