@@ -129,7 +129,7 @@ GUIDES: Final = {
     "speakers list": Guide(
         ("speakers list -w WORKSPACE", "speakers list --doubts --format csv -w WORKSPACE"), "speakers show PERSON"
     ),
-    "speakers show": Guide(("speakers show p3f9a1c -w WORKSPACE",), "speakers name {person} NAME"),
+    "speakers show": Guide(("speakers show p3f9a1c -w WORKSPACE",), "speakers name PERSON NAME"),
     "speakers merge": Guide(('speakers merge p3f9a1c "Ann Lee" --reason "the same scar" -w WORKSPACE',), "route"),
     "speakers split": Guide(('speakers split p3f9a1c interview.mp4 --reason "her sister" -w WORKSPACE',), "route"),
     "speakers name": Guide(('speakers name p3f9a1c "Ann Lee" -w WORKSPACE',), "route"),
