@@ -22,9 +22,12 @@ class DaskProcesses:
         )
         self.address = _address(folder / "scheduler" / "scheduler.json", self.scheduler)
 
-    def worker(self, name: str, place: Path | None = None, threads: int = 1) -> subprocess.Popen:
+    def worker(
+        self, name: str, place: Path | None = None, threads: int = 1, resources: str | None = None
+    ) -> subprocess.Popen:
         """A worker without a nanny; one that dies stays dead."""
-        words = ("worker", self.address, "--no-nanny", "--nthreads", str(threads), "--name", name)
+        words = ["worker", self.address, "--no-nanny", "--nthreads", str(threads), "--name", name]
+        words += ["--resources", resources] if resources else []
         return self._start(*words, "--local-directory", "scratch", place=place)
 
     def close(self) -> None:

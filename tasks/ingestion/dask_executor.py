@@ -3,6 +3,7 @@
 At most a few items per thread are in flight, so a million files flood neither the scheduler nor memory. A worker that
 dies is replaced, and what it held is tried again; an item that loses its worker every time is reported as such. Workers
 of a cluster may come and go meanwhile. One that runs other code than the driver is sent away before it is given work.
+Where some workers declare the resource DECODE, the others get none.
 """
 
 import logging
@@ -31,6 +32,9 @@ Result = TypeVar("Result")
 
 IN_FLIGHT_PER_THREAD: Final = 4
 """Enough that a worker never waits for the driver, which answers within milliseconds."""
+
+DECODE: Final = "decode"
+"""Resource that tags workers for files: `dask worker --resources decode=1`, one for each thread."""
 
 _LOOK_EVERY_S: Final = 5.0
 """Seconds between two counts of the workers: so long may a new one wait for its share."""
@@ -99,8 +103,8 @@ def spread(
     crowd, outstanding = _Crowd(client), _Outstanding(client, work, key, urgency)
     try:
         while True:
-            for item in islice(items, max(0, IN_FLIGHT_PER_THREAD * crowd.threads() - len(outstanding))):
-                outstanding.submit(item)
+            for item in islice(items, max(0, crowd.room() - len(outstanding))):
+                outstanding.submit(item, crowd.resources)
             if not outstanding:
                 return
             if (done := outstanding.next(_LOOK_EVERY_S)) is None:
@@ -108,7 +112,7 @@ def spread(
             item, result = done
             if isinstance(result, Misfit):
                 crowd.send_away(result)
-                outstanding.submit(item)
+                outstanding.submit(item, crowd.resources)
             else:
                 yield item, result
     finally:
@@ -139,13 +143,20 @@ class _Outstanding(Generic[Item]):
     def __len__(self) -> int:
         return len(self._held)
 
-    def submit(self, item: Item) -> None:
-        """Hand an item to the cluster."""
+    def submit(self, item: Item, resources: dict[str, float]) -> None:
+        """Hand an item to the cluster. resources: those that its worker must have."""
         # numbered, for an item that was sent away with its worker is handed in once more. No "-" behind the name of
         # ours: Dask keeps statistics for ever of every word that stands before one
         name = f"heterodub-{next(self._numbers)}:{self._key(item)}"
         future = self._client.submit(
-            _checked, self._wanted, self._work, pickle.dumps(item), key=name, pure=False, priority=self._urgency(item)
+            _checked,
+            self._wanted,
+            self._work,
+            pickle.dumps(item),
+            key=name,
+            pure=False,
+            priority=self._urgency(item),
+            resources=resources,
         )
         self._held[name] = future, item
         future.add_done_callback(self._finished.put)
@@ -174,18 +185,35 @@ class _Crowd:
         self._client = client
         self._address = str(getattr(client.scheduler, "address", ""))  # without asking it
         self._threads, self._alone, self._look_at = 0, False, 0.0
+        self._is_tagged = False
         self._sent_away: set[str] = set()
 
-    def threads(self) -> int:
-        """Threads of all workers, at least 1."""
+    @property
+    def resources(self) -> dict[str, float]:
+        """Resources that the workers of files have: once some were tagged, the others stay without, come what may."""
+        return {DECODE: 1} if self._is_tagged else {}
+
+    def room(self) -> int:
+        """Return how many items may be in flight, at least 1.
+
+        Dask queues no item that asks for a resource, so a worker would hold what waits, and who is lost is blamed for
+        all that it holds: of these there is one a thread.
+        """
+        return max(1, self._look() * (1 if self._is_tagged else IN_FLIGHT_PER_THREAD))
+
+    def _look(self) -> int:
+        """Return the threads of the workers that may have items."""
         if time.monotonic() >= self._look_at:
             with scheduler_there(self._address):
-                self._threads = sum(self._client.nthreads(callback_timeout=dask_client.ANSWER_S).values())
+                self._threads, is_tagged = self._client.run_on_scheduler(
+                    threads_for_files, only_tagged=self._is_tagged, callback_timeout=dask_client.ANSWER_S
+                )
+            self._is_tagged |= is_tagged
             self._look_at = time.monotonic() + _LOOK_EVERY_S
             if (self._threads == 0) != self._alone:
                 self._alone = not self._alone
                 _LOG.warning("no Dask worker is left; waiting for one" if self._alone else "there are workers again")
-        return max(1, self._threads)
+        return self._threads
 
     def send_away(self, misfit: Misfit) -> None:
         """Close a worker that runs other code, and log it.
@@ -198,6 +226,17 @@ class _Crowd:
             self._sent_away.add(misfit.address)
             _LOG.warning("sent away, for it runs other code than the driver: %s", misfit.words)
             self._client.retire_workers([misfit.address], close_workers=True)
+
+
+def threads_for_files(dask_scheduler: Any, only_tagged: bool) -> tuple[int, bool]:
+    """Return the threads of the workers that declare DECODE, as many of each as it declares, and True; of all workers,
+    and False, if none does. Runs on the scheduler. only_tagged: workers that declare nothing count no more.
+    """
+    workers = dask_scheduler.workers.values()
+    tagged = [min(worker.nthreads, int(worker.resources[DECODE])) for worker in workers if DECODE in worker.resources]
+    if tagged or only_tagged:
+        return sum(tagged), True
+    return sum(worker.nthreads for worker in workers), False
 
 
 def _result(future: Any) -> Any:

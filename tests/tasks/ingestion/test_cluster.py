@@ -103,6 +103,25 @@ def test_workers_join_and_leave_and_all_may_be_gone_for_a_while(cluster, tmp_pat
     assert second.poll() is None
 
 
+def test_files_go_to_the_workers_that_are_tagged_for_them(cluster, tmp_path, monkeypatch, caplog):
+    """One worker is for files, one for a GPU, one for whatever comes; without the first the work waits for another."""
+    monkeypatch.setattr("heterodub.tasks.ingestion.dask_executor._LOOK_EVERY_S", 0.1)
+    first = cluster.worker("first", resources="decode=1")
+    cluster.worker("gpu", resources="gpu=1")
+    cluster.worker("any")
+    await_workers(cluster, 3)
+    with open_client(cluster.address, 1, tmp_path, 3) as client, caplog.at_level(logging.WARNING):
+        collected = []
+        for number, (item, place) in enumerate(answers(client, work.where, 60, "tagged")):
+            collected.append((item, Path(place).name))
+            if number == 20:
+                leave(first)
+                cluster.worker("second", resources="decode=2", threads=2)
+    assert Counter(item for item, _ in collected) == Counter(range(60))
+    assert {place for _, place in collected} == {"first", "second"}
+    assert "no Dask worker is left" in caplog.text
+
+
 def test_new_worker_gets_its_share_within_seconds(cluster, tmp_path, monkeypatch):
     monkeypatch.setattr("heterodub.tasks.ingestion.dask_executor._LOOK_EVERY_S", 0.1)
     cluster.worker("first")

@@ -1,5 +1,6 @@
 """Work spread over a real local cluster, whose workers are really killed."""
 
+import logging
 import os
 import socket
 from collections import Counter
@@ -20,7 +21,7 @@ from heterodub.tasks.ingestion import dask_executor
 from heterodub.tasks.ingestion.child_process import ChildProcess
 from heterodub.tasks.ingestion.code_versions import versions_here
 from heterodub.tasks.ingestion.dask_client import open_client
-from heterodub.tasks.ingestion.dask_executor import on_every_worker, spread
+from heterodub.tasks.ingestion.dask_executor import DECODE, on_every_worker, spread
 
 from . import child_work
 from . import executor_work as work
@@ -162,3 +163,22 @@ def test_running_scheduler_is_used_and_left_running(tmp_path):
         for prefix in ("remote", "after"):
             with open_client(standing.scheduler_address, 1, tmp_path, 3) as client:
                 assert dict(results(client, work.double, range(20), prefix)) == {n: 2 * n for n in range(20)}
+
+
+def test_item_that_kills_tagged_workers_is_blamed_alone(tmp_path):
+    """Dask queues nothing that asks for a resource: what waited on a worker beside it would be given up with it."""
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            resources={DECODE: 1},
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+            local_directory=str(tmp_path),
+        ) as cluster,
+        open_client(cluster.scheduler_address, 1, tmp_path, 2) as client,
+    ):
+        outcome = dict(results(client, partial(work.fatal_at, bad=5), range(30), "tagged"))
+    assert set(outcome) == set(range(30))
+    assert {item for item, result in outcome.items() if isinstance(result, MediaRefusedError)} == {5}
