@@ -16,11 +16,11 @@ from heterodub.tasks.media.sound import Sound
 from heterodub.tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
 from heterodub.tasks.quality.sound import SILENCE_DBFS, level_dbfs
 
-PAIRS: Final = 3.2
+PAIRS: Final = 2.8
 """Mean sync score from which a sound belongs to the mouths: the default policy's limit for a clip."""
 
-PAIRS_CLEARLY: Final = 4.0
-"""Score at which the offset of a pair is trusted, too (av_sync.correction_frames)."""
+PAIRS_CLEARLY: Final = 5.0
+"""Score that no false pair of those tried has reached."""
 
 _CLEARLY_MORE: Final = 1.5
 """Score by which an unflagged sound must fit better than the one before it: the same voice in two tracks, stereo and

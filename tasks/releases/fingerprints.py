@@ -18,7 +18,7 @@ from .hash_search import Ints, Keys, Words
 from .recordings import Movement, sound_streams
 from .streams import Streams
 
-MIN_AV_SYNC: Final = 3.2
+MIN_AV_SYNC: Final = 2.8
 """Sync score from which a sound counts as the face's own: the default policy's limit (docs/policy.md)."""
 
 HASHES: Final = 5

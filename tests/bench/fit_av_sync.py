@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Array
-from heterodub.schemas.contract import LANDMARK_POINTS, MEL_BANDS
+from heterodub.schemas.contract import FPS, LANDMARK_POINTS, MEL_BANDS
 from heterodub.tasks.quality.av_sync import (
     CORRECTABLE_FRAMES,
     LEAST_FRAMES,
@@ -43,6 +43,9 @@ FALSE_PAIRS: Final = 10
 MOST_CLIPS: Final = 12
 """Clips of a speaker and a backend that are used, the first by id."""
 
+ALONE: Final = 0.1
+"""Share of frames with another face up to which a clip is used: else it may be that one who speaks."""
+
 DRAWN: Final = "drawn"
 """Speakers whose names begin so are learned from and never scored."""
 
@@ -57,7 +60,7 @@ def load_examples(workspace: Workspace, skip: Callable[[str], bool] = lambda uri
         for row in range(batch.num_rows):
             facts = clips[batch["clip_id"][row].as_py()]
             points = _matrix(batch["landmarks"][row]).reshape(-1, LANDMARK_POINTS, 2)
-            if len(points) < LEAST_FRAMES or skip(facts["uri"]):
+            if len(points) < LEAST_FRAMES or facts["faces_share"] > ALONE or skip(facts["uri"]):
                 continue
             lips = lip_features(points, np.array(batch["tracked"][row].as_py()))
             sound = sound_features(_matrix(batch["mel"][row]).reshape(-1, MEL_BANDS))
@@ -85,14 +88,8 @@ class Trial:
     weight: float
 
 
-def held_out(examples: Sequence[Example], steps: int, workers: int) -> list[Trial]:
-    """Try the clips of each fold's speakers with a network of the others."""
-    with ProcessPoolExecutor(workers) as pool:
-        folds = pool.map(partial(_fold_trials, examples, steps), range(FOLDS))
-        return [trial for fold in folds for trial in fold]
-
-
-def _fold_trials(examples: Sequence[Example], steps: int, fold: int) -> list[Trial]:
+def held_out(examples: Sequence[Example], steps: int, fold: int) -> list[Trial]:
+    """Try the clips of a fold's speakers with a network of the others."""
     torch.set_num_threads(1)
     weights = train([example for example in examples if _fold(example.speaker) != fold], steps, fold)
     inside = [one for one in examples if _fold(one.speaker) == fold and not one.speaker.startswith(DRAWN)]
@@ -164,29 +161,62 @@ def report(found: Sequence[Trial]) -> dict[str, Any]:
     }
 
 
+def card(examples: Sequence[Example], steps: int, footage: str, summary: dict[str, Any]) -> str:
+    """Return the network's card in JSON: what it learned from, how, and how held-out speakers were told."""
+    seconds: Counter[str] = Counter()
+    for example in examples:
+        seconds[example.backend] += len(example.lips)
+    return json.dumps(
+        {
+            "model": "sync network of heterodub: do these lips and this sound belong together, and at which offset",
+            "footage": footage,
+            "speakers": len({example.speaker for example in examples}),
+            "drawn_speakers": len({one.speaker for one in examples if one.speaker.startswith(DRAWN)}),
+            "clips": len(examples),
+            "seconds": {backend: round(frames / FPS) for backend, frames in sorted(seconds.items())},
+            "steps": steps,
+            "held_out": {"folds": FOLDS, **summary},
+            "limits": "adult speech of one person in view, in few languages; singing, children and profiles were not "
+            "tested; a voice that says the same words at the same time passes",
+        },
+        indent=1,
+    )
+
+
 def main() -> None:
     """Print how well held-out speakers are told, and write the network trained on all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspaces", nargs="+")
     parser.add_argument("-o", "--output", type=Path, help="folder; without one nothing is written")
+    parser.add_argument("--footage", default="", help="whose footage it is, and its licences: for the card")
+    parser.add_argument("--trials", type=Path, help="file for every trial, a JSON object a line")
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--workers", type=int, default=1, help="processes, a fold each")
-    parser.add_argument("--skip", default="\0", help="files with this in their address are left out")
+    parser.add_argument("--skip", nargs="*", default=[], help="files with one of these in their address are left out")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     examples = [
         example
         for place in arguments.workspaces
-        for example in load_examples(Workspace.open(place), lambda uri: arguments.skip in uri)
+        for example in load_examples(Workspace.open(place), lambda uri: any(word in uri for word in arguments.skip))
     ]
-    found = held_out(examples, arguments.steps, arguments.workers)
+    with ProcessPoolExecutor(arguments.workers) as pool:
+        whole = pool.submit(train, examples, arguments.steps, 0)
+        found = [
+            trial for fold in pool.map(partial(held_out, examples, arguments.steps), range(FOLDS)) for trial in fold
+        ]
+        arrays = {name: values.astype(np.float16) for name, values in whole.result().items()}
     summary = {"all": report(found)}
     for backend in sorted({example.backend for example in examples}):
         summary[backend] = report([trial for trial in found if trial.example.backend == backend])
     print(json.dumps(summary, indent=1))
+    if arguments.trials is not None:
+        lines = [json.dumps({"kind": one.kind, **asdict(one.sync), **one.example.facts}) for one in found]
+        arguments.trials.write_text("\n".join(lines))
     if arguments.output is not None:
-        arrays = {name: values.astype(np.float16) for name, values in train(examples, arguments.steps, 0).items()}
         np.savez_compressed(arguments.output / WEIGHTS, **arrays)
+        text = card(examples, arguments.steps, arguments.footage, summary)
+        (arguments.output / WEIGHTS).with_suffix(".json").write_text(text + "\n")
 
 
 if __name__ == "__main__":

@@ -27,19 +27,19 @@ def sounds(*scores):
 @pytest.mark.parametrize(
     ("scores", "default_alone", "chosen"),
     [
-        ((5.0, 0.2), ALONE, 0),
-        ((0.2, 5.0), ALONE, 1),  # a dubbed language is flagged, the original one fits
-        ((0.2, 2.5), ALONE, 0),  # fits, but not clearly
-        ((2.0, 6.0), ALONE, 0),
-        ((0.2, 2.5), EQUAL, 1),
-        ((1.9, 6.0), EQUAL, 1),
-        ((5.0, 5.4), EQUAL, 0),  # the same voice in stereo and in surround
+        ((6.0, 0.2), ALONE, 0),
+        ((0.2, 6.0), ALONE, 1),  # a dubbed language is flagged, the original one fits
+        ((0.2, 4.0), ALONE, 0),  # fits, but not clearly
+        ((3.5, 7.0), ALONE, 0),
+        ((0.2, 4.0), EQUAL, 1),
+        ((3.4, 7.0), EQUAL, 1),
+        ((6.0, 6.4), EQUAL, 0),  # the same voice in stereo and in surround
         ((0.5, 0.9, -1.0), EQUAL, 0),
         ((None, None), EQUAL, 0),
         (("silent", None), ALONE, 1),
         (("silent", "silent"), ALONE, 0),
-        (("silent", 2.0), ALONE, 1),
-        ((0.1, "silent", 3.0, 7.0), EQUAL, 3),
+        (("silent", 4.0), ALONE, 1),
+        ((0.1, "silent", 4.0, 8.0), EQUAL, 3),
     ],
 )
 def test_best_matching_stream_is_chosen(scores, default_alone, chosen):
@@ -47,10 +47,10 @@ def test_best_matching_stream_is_chosen(scores, default_alone, chosen):
 
 
 def test_choice_ends_early_when_clear():
-    assert is_clear(sounds(5.0, 0.3))
-    assert not is_clear(sounds(5.0, 4.5))
-    assert not is_clear(sounds(5.0, 2.0))
-    assert not is_clear(sounds(2.0, None))
+    assert is_clear(sounds(6.0, 0.3))
+    assert not is_clear(sounds(6.0, 5.5))
+    assert not is_clear(sounds(6.0, 3.5))
+    assert not is_clear(sounds(3.5, None))
 
 
 def test_score_is_the_mean_of_the_clips_that_could_be_measured():
