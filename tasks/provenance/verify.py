@@ -28,7 +28,7 @@ EXIT_CODES: Final[dict[State, int]] = {"intact": 0, "altered": 3, "unsigned": 4,
 @dataclass(frozen=True, slots=True)
 class Verification:
     """Findings on a file. manifest: of its signature. mark: the first mark of a generator in the file, signed or not;
-    see synthetic_marks. watermark: our own, None where the pictures cannot be decoded.
+    see synthetic_marks. watermark: our own. Both are None where the pictures cannot be decoded.
     """
 
     manifest: ManifestReport
@@ -64,12 +64,11 @@ def verified(uri: str, limits: LimitSettings, anchors: str | None) -> Verificati
     Raises: MediaRefusedError - it cannot be read, or is no video.
     """
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
-        manifest, mark = read_manifest(path, anchors), mark_of(path)
+        manifest = read_manifest(path, anchors)
         try:
-            watermark = has_watermark(path, limits)
-        except MediaRefusedError:
-            watermark = None
-        return Verification(manifest, mark, watermark)
+            return Verification(manifest, mark_of(path), has_watermark(path, limits))
+        except MediaRefusedError:  # what was done to it may be why it does not decode
+            return Verification(manifest, None, None)
 
 
 def _anchors(path: Path | None) -> str | None:

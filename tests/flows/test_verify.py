@@ -29,12 +29,15 @@ def ended(tmp_path_factory):
     data = bytearray(signed.read_bytes())
     data[data.rindex(b"mdat") + 40] ^= 1
     (folder / "altered.mp4").write_bytes(data)
+    undecodable = bytearray(signed.read_bytes())
+    undecodable[undecodable.rindex(b"stbl") :] = bytes(len(undecodable) - undecodable.rindex(b"stbl"))
+    (folder / "undecodable.mp4").write_bytes(undecodable)
     (folder / "text.mp4").write_text("no video")
     (folder / "strangers").mkdir()
     other, _ = write_trial_certificate(folder / "strangers")
     for name, anchors in (("trusting", certificate), ("strange", other)):
         (folder / f"{name}.toml").write_text(f'[provenance]\ntrust_anchors = "{anchors}"\n')
-    files = ("signed", "altered", "unsigned", "text", "none")
+    files = ("signed", "altered", "undecodable", "unsigned", "text", "none")
     commands = [("verify", folder / f"{name}.mp4") for name in files]
     commands += [("verify", signed, "--config", folder / f"{name}.toml") for name in ("trusting", "strange")]
     commands += [("verify", signed, "--json")]
@@ -44,7 +47,7 @@ def ended(tmp_path_factory):
 def test_exit_codes_tell_what_was_found(ended):
     codes = {name: one.returncode for name, one in ended.items()}
     assert codes == {
-        **{"signed": 0, "trusting": 0, "json": 0, "altered": 3, "unsigned": 4, "strange": 5},
+        **{"signed": 0, "trusting": 0, "json": 0, "altered": 3, "undecodable": 3, "unsigned": 4, "strange": 5},
         **{"text": 1, "none": 1},
     }
 
@@ -59,6 +62,12 @@ def test_answer_names_signer_models_and_inputs(ended):
 
 def test_altered_file_names_the_finding(ended):
     assert "assertion.bmffHash.mismatch" in ended["altered"].stdout.decode()
+
+
+def test_file_that_no_longer_decodes_is_altered(ended):
+    shown = ended["undecodable"].stdout.decode()
+    assert "altered: the file is not as it was signed" in shown
+    assert "no picture can be decoded" in shown
 
 
 def test_json_holds_all_that_was_found(ended):

@@ -27,6 +27,8 @@ TARGETS = (
         "translator",
         "baseline",
         "seal",
+        "signed film",
+        "signed source",
     ),
     *("inputs of the generator", "inputs of the translator", "inputs of a baseline"),
 )

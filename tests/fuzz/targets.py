@@ -42,6 +42,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.workspace import Workspace
 from tests.fuzz.model_targets import model_targets
+from tests.fuzz.provenance_targets import provenance_targets
 from tests.fuzz.target import OWN, FuzzTarget, text
 from tests.tasks.inspect import footage
 
@@ -288,4 +289,5 @@ def targets(scratch: Path) -> dict[str, FuzzTarget]:
         "takedown": FuzzTarget(log.make, _take_down, "**/*"),
         "sound": FuzzTarget(_sounds, _listen(_made(scratch / "spools"))),
         **model_targets(scratch),
+        **provenance_targets(_made(scratch / "signed"), lambda folder: _film(folder, "a.mp4", "mp4", "mpeg4")),
     }
