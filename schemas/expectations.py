@@ -165,7 +165,7 @@ def _clips(settings: ClipSettings) -> Suite:
             *_across(
                 _unique("clip_id"),
                 _between("splits_of_group", 0, 1, "a group of speakers has one split"),
-                _between("splits_of_speaker", 0, 1, "a speaker has one split"),
+                _between("splits_of_speaker", 0, 1, "a speaker, or a person whom no file names, has one split"),
                 _none("near_in_other_splits", "near-copies have one split, but for those refused since they have not"),
                 _equal("extractor", "common_extractor", "all clips come from one extractor"),
                 _equal("backend", "common_backend", "all landmarks come from one backend"),

@@ -15,10 +15,9 @@ FACE_DIFFERS: Final = "face_differs"
 VOICE_DIFFERS: Final = "voice_differs"
 LOOKS_LIKE: Final = "looks_like"
 """With the person's id behind a colon: another person's face is as near, and may be the same."""
-SOUNDS_LIKE: Final = "sounds_like"
 
-VOICE_APART: Final = 0.55
-"""Cosine of voices below which they are two people's."""
+VOICE_APART: Final = 0.6
+"""Cosine of voices below which they are two people's: so are most of two people, and none of 24 pairs of one."""
 STATED_APART: Final = 0.6
 """Distance of a clip's face from the faces of the person that its name tells, above which the two disagree."""
 

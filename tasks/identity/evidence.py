@@ -42,11 +42,13 @@ def sums_of(sources: Sequence[Workspace], clip_ids: pa.Array, node: Ints, nodes:
     for rows in _batches(sources):
         at = pc.index_in(rows["clip_id"], clip_ids)
         for name, numbers in (("face", FACE_NUMBERS), ("voice", VOICE_NUMBERS)):
-            used = pc.and_(pc.is_valid(at), pc.is_valid(rows[name]))
+            is_whole = pc.fill_null(pc.equal(pc.list_value_length(rows[name]), numbers), False)
+            used = pc.and_(pc.is_valid(at), is_whole)
             vectors = _matrix(rows[name].filter(used), numbers)
+            finite = np.isfinite(vectors).all(axis=1)  # what is damaged counts as not measured; the audit names it
+            vectors, theirs = vectors[finite], node[at.filter(used).to_numpy(zero_copy_only=False)[finite]]
             if not len(vectors):
                 continue
-            theirs = node[at.filter(used).to_numpy(zero_copy_only=False)]
             if name == "face":
                 added = Nodes.of(vectors, theirs, nodes)
                 count, total, square = count + added.count, total + added.total, square + added.square
@@ -62,7 +64,7 @@ def _batches(sources: Sequence[Workspace]) -> Iterator[pa.RecordBatch]:
 
 
 def _matrix(column: pa.Array, numbers: int) -> Reals:
-    """Return lists of numbers as rows; raises ValueError where one has another length."""
+    """Return lists of so many numbers as rows."""
     return np.asarray(column.flatten().to_numpy(zero_copy_only=False), np.float64).reshape(len(column), numbers)
 
 

@@ -165,6 +165,15 @@ def test_a_voice_unlike_the_rest_of_its_person_is_doubtful(ws):
     assert "voice_differs" in doubts[3, 0] and doubts[0, 0] is None
 
 
+def test_damaged_embeddings_count_as_not_measured(ws):
+    add(ws, 0, look(person(0), 0))
+    add(ws, 1, look(person(0), 1)[:100])
+    add(ws, 2, np.full(128, np.nan))
+    publish(ws)
+    found = people(ws)
+    assert found[0, 0] is not None and found[1, 0] is None and found[2, 0] is None
+
+
 def test_nobody_is_in_two_splits_unless_merged(ws):
     for media in range(40):
         add(ws, media, look(person(media % 20), media))

@@ -56,7 +56,8 @@ def store(ws: Workspace, media: int, corpus: str = "default", **catalog: Any) ->
     division = {"split": None, "split_group": None} if ws.line else {}
     row = sample.clip_row(media, clip_id=clip, extractor=extractor, corpus=corpus, policy=POLICY.hash, **division)
     files = sample.catalog(sample.catalog_row(media, extractor=extractor, corpus=corpus) | catalog)
-    batch = FileBatch(frozenset({media_id}), files, sample.clips(row), [parts[0]], [parts[1]])
+    faces = sample.embeddings(sample.embedding_row(media, clip_id=clip))
+    batch = FileBatch(frozenset({media_id}), files, sample.clips(row), [parts[0]], [parts[1]], faces)
     commit_batch(ws, batch, KnownMedia(ws))
 
 
@@ -263,7 +264,7 @@ def test_takedown_erases_in_every_line(ws, line):
         take_down(ws, settings(ws), None, plan_takedown(ws, None, find_scope(ws, name, value)), "asked")
     gone = {sample.media_id(media) for media in (1, 9)}
     for place in (ws, line):
-        for table in ("catalog", "clips", "stage1", "stage2"):
+        for table in ("catalog", "clips", "stage1", "stage2", "embeddings"):
             assert gone.isdisjoint(tables.read(place, table)["media_id"].to_pylist())
     ids = [clip_of(1, OLD), clip_of(1, line.line), clip_of(9, line.line)]
     held = [path for path in Path(ws.root).rglob("*.parquet") for one in ids if one.encode() in path.read_bytes()]

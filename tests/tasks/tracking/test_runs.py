@@ -68,7 +68,14 @@ def test_release_is_an_input_for_both_splits(tracking, ws):
         assert (dataset.name, dataset.digest) == ("r0123456789ab", f"r0123456789ab-{split}")
         assert json.loads(dataset.source) == {"uri": ws.root}
         profile = json.loads(dataset.profile)
-        assert profile["tables"] == {"catalog": 5, "clips": 7, "stage1": 2, "stage2": 4, "labels": 0}
+        assert profile["tables"] == {
+            "catalog": 5,
+            "clips": 7,
+            "stage1": 2,
+            "stage2": 4,
+            "labels": 0,
+            "person_corrections": 0,
+        }
         assert profile["counts"] == COUNTS["stage1"]
 
 
