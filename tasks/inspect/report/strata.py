@@ -42,6 +42,9 @@ class StratumTable:
 def stratum_tables(ws: Workspace, clips: pa.Table) -> tuple[StratumTable, ...]:
     """Divide all clips by each factor. clips: with the factors' columns (but the language), uri, frames, stages."""
     with_language = clips.append_column("language", _languages(ws, clips["uri"]))
+    # encoded once, for each table counts speakers
+    speakers = pa.chunked_array([_encoded(clips["speaker"])])
+    with_language = with_language.set_column(clips.schema.get_field_index("speaker"), "speaker", speakers)
     return tuple(stratum_table(factor, with_language) for factor in FACTORS) if clips.num_rows else ()
 
 
@@ -51,11 +54,18 @@ def strata_column(factor: StratumFactor, values: pa.ChunkedArray) -> tuple[NDArr
         known = values.cast(pa.float64()).fill_null(np.nan).to_numpy()
         numbers = np.searchsorted(np.array(factor.bounds), known, "right")
         return np.where(np.isnan(known), len(factor.bins), numbers), [*factor.bins, UNMEASURED]
-    encoded = values.combine_chunks().dictionary_encode(null_encoding="encode")
+    encoded = _encoded(values)
     labels = [factor.stratum(value) for value in encoded.dictionary.to_pylist()]
     names = list(dict.fromkeys(labels))
     place = {name: number for number, name in enumerate(names)}
     return np.array([place[label] for label in labels], np.intp)[encoded.indices.to_numpy()], names
+
+
+def _encoded(values: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Return numbers of values and the different values; null is one of them."""
+    if pa.types.is_dictionary(values.type):
+        return values.combine_chunks()
+    return values.combine_chunks().dictionary_encode(null_encoding="encode")
 
 
 def _languages(ws: Workspace, uris: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -96,7 +106,7 @@ def stratum_table(factor: StratumFactor, clips: pa.Table) -> StratumTable:
 
 def _speakers(row: NDArray[np.intp], speakers: pa.ChunkedArray, rows: int) -> NDArray[np.intp]:
     """Count the speakers of each row."""
-    encoded = speakers.combine_chunks().dictionary_encode()
+    encoded = _encoded(speakers)
     seen = np.zeros((rows, len(encoded.dictionary)), np.bool_)
     seen[row, encoded.indices.to_numpy()] = True
     return np.asarray(seen.sum(axis=1), np.intp)
