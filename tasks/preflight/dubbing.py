@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from heterodub.schemas.acceptance import load_acceptance_policy
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
 from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
 from heterodub.schemas.config.settings import Settings, load_settings
@@ -21,23 +22,28 @@ def check_dub(
     """Refuse dubbings if none can be made; returns the faults of single jobs, by place. written: outputs are going to
     be written.
 
-    Raises: DubbingError - the faults of the models and of every job, all at once.
+    Raises: DubbingError - the faults of the acceptance policy, of the models and of every job, all at once.
     """
     faults = check_jobs(jobs, settings, written)
-    model_faults = _faults_of_models(settings, generator, translator)
-    if model_faults or len(faults) == len(jobs):
-        raise DubbingError("; ".join(dict.fromkeys([*model_faults, *faults.values()])))
+    faults_of_all = [*_faults_of_policy(settings, written), *_faults_of_models(settings, generator, translator)]
+    if faults_of_all or len(faults) == len(jobs):
+        raise DubbingError("; ".join(dict.fromkeys([*faults_of_all, *faults.values()])))
     return faults
 
 
 def check_manifest(
-    manifest: str, generator: str | None, translator: str | None, workspace: str | None, config: str | None
+    manifest: str,
+    generator: str | None,
+    translator: str | None,
+    workspace: str | None,
+    config: str | None,
+    accept: str | None = None,
 ) -> dict[int, str]:
-    """Refuse a manifest if no job can be done; returns as check_dub.
+    """Refuse a manifest if no job can be done; returns as check_dub. accept: an acceptance policy, else the settings'.
 
     Raises: SourceError - it cannot be read. Otherwise as check_dub; SettingsError.
     """
-    settings = load_settings(config, workspace=workspace)
+    settings = load_settings(config, workspace=workspace, dub={"accept": accept})
     return check_dub(read_jobs(Path(manifest)), generator, translator, settings)
 
 
@@ -56,6 +62,15 @@ def check_evaluate_dub(
     settings = load_settings(config, workspace=workspace)
     require_clips(settings, release, Stage.STAGE1, "train")
     return check_dub(read_jobs(Path(manifest)), generator, translator, settings, written=False)
+
+
+def _faults_of_policy(settings: Settings, written: bool) -> list[str]:
+    if written and settings.dub.measure:
+        try:
+            load_acceptance_policy(settings.dub.accept)
+        except HeterodubError as error:
+            return [str(error)]
+    return []
 
 
 def _faults_of_models(settings: Settings, generator: str | None, translator: str | None) -> list[str]:
