@@ -206,7 +206,7 @@ def _dub_manifest(
     from heterodub.tasks.preflight.dubbing import check_manifest
 
     arguments = (str(manifest), generator, translator, workspace, text_of(config))
-    prepare(lambda: name_left_out(check_manifest(*arguments, sign)))
+    prepare(lambda: name_left_out(check_manifest(*arguments, sign, accept)))
     from heterodub.flows.cli.progress import run_shown
     from heterodub.flows.dub import dub as run
 

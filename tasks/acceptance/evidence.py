@@ -23,8 +23,8 @@ _FEWEST, _MOST = 20, 600
 _STILLS: Final = 60
 """Stills on a page at most."""
 
-_HIGH_PX: Final = 240
-_CRF, _KBIT_S = 30, 500
+_HIGH_PX: Final = 180
+_CRF, _KBIT_S = 28, 400
 """Height of the small film's pictures, its quality, and most that a second of it takes."""
 
 
@@ -94,7 +94,6 @@ def _at_25_fps(pairs: Generator[FramePair], frames: int) -> Iterator[Rgb]:
 def _side_by_side(pair: FramePair) -> Rgb:
     height, width = pair.dubbed.shape[:2]
     wide = max(2, round(width * _HIGH_PX / height / 2) * 2)
-    both = [
-        cv2.resize(picture, (wide, _HIGH_PX), interpolation=cv2.INTER_AREA) for picture in (pair.source, pair.dubbed)
-    ]
+    method = cv2.INTER_AREA if height >= 2 * _HIGH_PX else cv2.INTER_LINEAR  # the former costs more, and shows less
+    both = [cv2.resize(picture, (wide, _HIGH_PX), interpolation=method) for picture in (pair.source, pair.dubbed)]
     return np.concatenate(both, axis=1)

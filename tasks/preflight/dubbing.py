@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from heterodub.schemas.acceptance import load_acceptance_policy
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
 from heterodub.schemas.config.dubbing import LANDMARK_WARP, NEWEST, DubJob
 from heterodub.schemas.config.settings import Settings, load_settings
@@ -22,10 +23,12 @@ def check_dub(
     """Refuse dubbings if none can be made; returns the faults of single jobs, by place. written: outputs are going to
     be written.
 
-    Raises: DubbingError - the faults of the models, of the signer and of every job, all at once.
+    Raises: DubbingError - the faults of the acceptance policy, of the models, of the signer and of every job, all at
+    once.
     """
     faults = check_jobs(jobs, settings, written)
-    general = [*_faults_of_models(settings, generator, translator), *(_faults_of_signing(settings) if written else ())]
+    general = [*_faults_of_policy(settings, written), *_faults_of_models(settings, generator, translator)]
+    general += _faults_of_signing(settings) if written else ()
     if general or len(faults) == len(jobs):
         raise DubbingError("; ".join(dict.fromkeys([*general, *faults.values()])))
     return faults
@@ -38,12 +41,14 @@ def check_manifest(
     workspace: str | None,
     config: str | None,
     sign: bool | None = None,
+    accept: str | None = None,
 ) -> dict[int, str]:
-    """Refuse a manifest if no job can be done; returns as check_dub. sign: None: as the settings say.
+    """Refuse a manifest if no job can be done; returns as check_dub. sign: None: as the settings say. accept: an
+    acceptance policy, else the settings'.
 
     Raises: SourceError - it cannot be read. Otherwise as check_dub; SettingsError.
     """
-    settings = load_settings(config, workspace=workspace, provenance={"sign": sign})
+    settings = load_settings(config, workspace=workspace, provenance={"sign": sign}, dub={"accept": accept})
     return check_dub(read_jobs(Path(manifest)), generator, translator, settings)
 
 
@@ -62,6 +67,15 @@ def check_evaluate_dub(
     settings = load_settings(config, workspace=workspace)
     require_clips(settings, release, Stage.STAGE1, "train")
     return check_dub(read_jobs(Path(manifest)), generator, translator, settings, written=False)
+
+
+def _faults_of_policy(settings: Settings, written: bool) -> list[str]:
+    if written and settings.dub.measure:
+        try:
+            load_acceptance_policy(settings.dub.accept)
+        except HeterodubError as error:
+            return [str(error)]
+    return []
 
 
 def _faults_of_models(settings: Settings, generator: str | None, translator: str | None) -> list[str]:

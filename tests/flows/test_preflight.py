@@ -62,6 +62,10 @@ BAD = {
     "nobody to take down": (["takedown", "--speaker", "nobody"], "nothing in the workspace is of speaker 'nobody'"),
     "no file to take down": (["takedown", "--file", "none.mp4", "--dry-run"], "none.mp4"),
     "a dubbing of nothing": (["dub", "gone.mp4", "gone.wav", "-o", "o.mp4", *UNTRAINED], "no such file"),
+    "an acceptance policy": (
+        ["dub", "gone.mp4", "gone.wav", "-o", "o.mp4", "--accept", "/none.toml", *UNTRAINED],
+        "acceptance policy /none.toml",
+    ),
     "a sample among other files": (["sample", "FULL"], "holds other files"),
     "a sample in place of a file": (["sample", "GONE.csv"], "is a file, not a folder"),
     "corpora that are not there": (["retrain", "/a", "FULL", "/b"], "/a: there is no such file or folder; /b: "),

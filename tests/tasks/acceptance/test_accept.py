@@ -84,7 +84,7 @@ def test_reports_hold_verdict_stills_and_a_film_that_plays(half_broken, tmp_path
     assert page.count('src="data:image/jpeg') == len(kept.accepted.evidence[1].stills) > 0
     assert 'src="data:video/mp4;base64,' in page
     pictures, _ = decoded_pictures(small_film_of(kept.out))
-    assert (len(pictures), pictures.shape[1:3]) == (2 * SHOT_FRAMES, (240, 480))
+    assert (len(pictures), pictures.shape[1:3]) == (2 * SHOT_FRAMES, (180, 360))
     publish_reports(tmp_path / "a <b>.mp4", replace(hostile, acceptance=None), (), kept.out)
     assert not names.verdict.exists()
     assert not names.page.exists()

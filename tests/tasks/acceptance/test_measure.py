@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from heterodub.model.metrics.leak import best_lag
 from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.sections import LimitSettings
@@ -134,10 +133,3 @@ def test_sound_that_is_late_or_of_another_speech_is_seen(tmp_path):
         assert sound_lag(shifted, wanted, 0, 3)[0] == pytest.approx(0.2, abs=1e-3)
         assert sound_lag(wanted, wanted, 0, 3) == (pytest.approx(0, abs=1e-4), pytest.approx(1, abs=1e-3))
         assert sound_lag(other, wanted, 0, 3)[1] < 0.6
-
-
-def test_lips_that_are_late_are_found_to_a_part_of_a_frame():
-    times = np.arange(100.0)
-    wanted, late = (np.sin((times - lag) / 3) + np.sin((times - lag) / 7.7) for lag in (0, 2.5))
-    assert best_lag(late, wanted, 0.5) == pytest.approx(2.5, abs=0.1)
-    assert best_lag(np.random.default_rng(0).normal(size=100), wanted, 0.5) is None
