@@ -5,7 +5,7 @@ from typing import Any
 
 from prefect import flow
 
-from heterodub.schemas.config.choices import Length, OnFail
+from heterodub.schemas.config.choices import KeptSound, Length, OnFail, Preserve
 from heterodub.schemas.config.dubbing import DubJob, FaceChoice, FinetuneSeconds
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import BatchError
@@ -63,10 +63,15 @@ def dub(
 @recorded("dub")
 def dub_video(
     video: str,
-    speech: str,
+    speech: str | None,
     out: str,
+    turns: str | None = None,
+    speeches: dict[str, str] | None = None,
+    people: dict[str, str] | None = None,
+    keep_sound: KeptSound = "outside",
     face: FaceChoice = "speaking",
     length: Length = "picture",
+    preserve: Preserve = "off",
     appearance_from: str | None = None,
     finetune: FinetuneSeconds | None = None,
     generator: str | None = None,
@@ -83,11 +88,16 @@ def dub_video(
 
     Args:
         video: The picture: a path where the flow runs, or a URI.
-        speech: Sound file, or video whose sound it is.
+        speech: Sound file, or video whose sound it is; none with turns.
         out: Video to write where the flow runs; an earlier dubbing there is replaced once the new one is whole.
+        turns: Cut list, CSV or RTTM: who speaks when, in a film of several people.
+        speeches: Of turns: speech of a person, by name.
+        people: Of turns: place or picture of a person, by name.
+        keep_sound: Of turns: what stays of the film's own sound.
         face: speaking for the face that the video's own sound belongs to; 1 for the largest face of each shot, 2 for
             the next largest, and so on.
         length: Output as long as the picture, as the speech, or the picture looped to the speech.
+        preserve: How the picture is written where nothing is painted.
         appearance_from: Video or picture whose face lends its lower half.
         finetune: Seconds of the video's own face that the translator learns from first.
         generator: Landmark generator, as of `dub`.
@@ -104,8 +114,9 @@ def dub_video(
     """
     dub = {"accept": accept, "on_fail": on_fail}
     settings = load_settings(config, workspace=workspace, provenance={"sign": sign}, dub=dub)
+    said = {"speech": speech, "turns": turns, "speeches": speeches or {}, "people": people or {}}
     looks = {"face": face, "length": length, "appearance_from": appearance_from, "finetune": finetune}
-    job = job_of({"video": video, "speech": speech, "out": out, **looks})
+    job = job_of({"video": video, "out": out, "keep_sound": keep_sound, "preserve": preserve, **said, **looks})
     check_dub([job], generator, translator, settings)
     return _dubbed([job], generator, translator, settings, resume=False)
 

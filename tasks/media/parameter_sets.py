@@ -50,7 +50,7 @@ class ParameterSets:
 
     @property
     def has_free_number(self) -> bool:
-        """True if an encoder's sets can be told from these."""
+        """True if an encoder's sets can have a number that none of these has."""
         return not set(range(_MOST_NUMBERS)) <= self.numbers
 
     def free_number(self) -> int:
