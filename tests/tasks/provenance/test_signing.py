@@ -3,6 +3,7 @@
 import http.server
 import threading
 import time
+from dataclasses import replace
 
 import av
 import c2pa
@@ -40,6 +41,14 @@ def test_signed_film_says_what_it_was_made_of(signed):
     assert found.record == RECORD
     assert found.generator == "heterodub 1.2"
     assert found.source == "none"
+
+
+def test_watermark_is_an_action_of_the_manifest(film, signer, tmp_path):
+    marked = replace(RECORD, watermark=True)
+    finish(signer.sign(begin(film, tmp_path / "signed.mp4", marked, signer.certificate, str(film))))
+    assert read_manifest(tmp_path / "signed.mp4").record == marked
+    assert read_manifest(tmp_path / "signed.mp4").state == "intact"
+    assert b"c2pa.watermarked.unbound" in (tmp_path / "signed.mp4").read_bytes()
 
 
 def test_signing_changes_no_packet(film, signed):
