@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
 from .corrections import Corrections
 from .evidence import Sums
 from .linkage import Ints, Linkage, Reals
+from .units import with_columns
 
 FACE_DIFFERS: Final = "face_differs"
 VOICE_DIFFERS: Final = "voice_differs"
@@ -52,6 +55,24 @@ def doubts_of(
         texts += sorted(near.get(node, ()))
         doubts.append(",".join(texts) or None)
     return doubts
+
+
+def with_standing_doubts(clips: pa.Table, corrections: Corrections) -> pa.Table:
+    """Return clips without the doubts that people have settled since: of a clip that was split off, and of people who
+    look alike and were merged. clips: columns clip_id, person and person_doubt.
+    """
+    doubts = clips["person_doubt"].to_pylist()
+    ids, people = clips["clip_id"], clips["person"]
+    for place in pc.indices_nonzero(pc.is_valid(clips["person_doubt"])).to_pylist():
+        person = people[place].as_py()
+        like = f"{LOOKS_LIKE}:"
+        texts = [
+            one
+            for one in doubts[place].split(",")
+            if not (one.startswith(like) and corrections.person(one.removeprefix(like)) == person)
+        ]
+        doubts[place] = None if ids[place].as_py() in corrections.moved else ",".join(texts) or None
+    return with_columns(clips, {"person_doubt": pa.array(doubts, pa.string())})
 
 
 def _face_differs(sums: Sums, track: Ints, person: Ints, root: Ints, is_stated: Flags) -> Flags:

@@ -15,13 +15,14 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
 from .corrections import Corrections, read_corrections
+from .doubts import with_standing_doubts
 from .units import FILE_SPEAKER, straddlers_of
 
 COLUMNS: Final = (
     "person", "name", "stated", "clips", "files", "corpora", "minutes", "splits", "doubtful", "straddles",
 )  # fmt: skip
 DOUBT_COLUMNS: Final = ("clip", "person", "name", "cause", "doubt", "uri", "start_s")
-_READ: Final = ["person", "media_id", "corpus", "speaker", "frames", "split", "person_doubt"]
+_READ: Final = ["clip_id", "person", "media_id", "corpus", "speaker", "frames", "split", "person_doubt"]
 _LEAST_LETTERS: Final = 3
 """Letters of an id from which on its start names a person."""
 
@@ -58,8 +59,8 @@ def people_of(ws: Workspace, person: str | None = None) -> list[PersonRow]:
     Raises: WorkspaceError - a table cannot be read.
     """
     chosen = pc.field("person").is_valid() if person is None else pc.field("person") == person
-    clips = tables.read_any(ws, "clips", _READ, chosen)
     corrections = read_corrections(ws)
+    clips = with_standing_doubts(tables.read_any(ws, "clips", _READ, chosen), corrections)
     is_doubtful = pc.is_valid(clips["person_doubt"]).cast(pa.int64())
     sums = clips.append_column("doubtful", is_doubtful).group_by("person").aggregate(
         [("media_id", "count"), ("media_id", "count_distinct"), ("frames", "sum"), ("doubtful", "sum")]
@@ -93,9 +94,10 @@ def list_doubts(ws: Workspace) -> list[dict[str, Any]]:
 
     Raises: WorkspaceError - a table cannot be read.
     """
-    names = read_corrections(ws).names
-    read = ["clip_id", "person", "person_cause", "person_doubt", "uri", "start_frame"]
-    rows = tables.read_any(ws, "clips", read, pc.field("person_doubt").is_valid()).to_pylist()
+    corrections = read_corrections(ws)
+    names, read = corrections.names, ["clip_id", "person", "person_cause", "person_doubt", "uri", "start_frame"]
+    clips = tables.read_any(ws, "clips", read, pc.field("person_doubt").is_valid())
+    rows = [row for row in with_standing_doubts(clips, corrections).to_pylist() if row["person_doubt"]]
     return [
         {
             "clip": row["clip_id"],

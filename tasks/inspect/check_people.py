@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.display import counted
 from heterodub.tasks.identity.corrections import Corrections, read_corrections
+from heterodub.tasks.identity.doubts import with_standing_doubts
 from heterodub.tasks.identity.units import straddlers_of
 from heterodub.tasks.inspect.findings import Finding, good, warning
 from heterodub.tasks.stores import tables
@@ -22,8 +23,8 @@ def check_people(ws: Workspace) -> Iterator[Finding]:
     Raises: WorkspaceError - a table cannot be read.
     """
     read = ["clip_id", "person", "person_found", "person_doubt", "split"]
-    clips = tables.read_any(ws, "clips", read).combine_chunks()
     corrections = read_corrections(ws)
+    clips = with_standing_doubts(tables.read_any(ws, "clips", read).combine_chunks(), corrections)
     findings = [*_straddlers(clips, corrections.names), *_doubts(clips), *_waiting(clips, corrections)]
     if findings:
         yield from findings

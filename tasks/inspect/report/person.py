@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.tables import CATALOG
+from heterodub.tasks.identity.corrections import read_corrections
+from heterodub.tasks.identity.doubts import with_standing_doubts
 from heterodub.tasks.identity.listing import PersonRow, find_person, people_of
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import policy_in_force
@@ -55,7 +57,8 @@ def gather_person(settings: Settings, name: str, most: int) -> PersonPage:
     """Gather the clips of a person, with pictures and films. Raises: as write_person."""
     ws = Workspace.open(settings.workspace)
     person = find_person(ws, name)
-    rows = tables.read(ws, "clips", filter=pc.field("person") == person).to_pylist()
+    clips = tables.read(ws, "clips", filter=pc.field("person") == person)
+    rows = with_standing_doubts(clips, read_corrections(ws)).to_pylist()
     chosen = _chosen(rows, most)
     uris = {row["uri"] for row in chosen}
     catalog = {row["uri"]: row for row in read_where(ws, "catalog", CATALOG.names, among("uri", uris)).to_pylist()}

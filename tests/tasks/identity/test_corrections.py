@@ -125,6 +125,21 @@ def test_doctor_names_corrections_that_are_not_applied(ws):
     assert "2 clips" in next(one for one in check_people(ws) if one.what == "corrections of people").detail
 
 
+def test_doubts_that_people_settled_are_not_listed(tmp_path):
+    ws = new_workspace(tmp_path)
+    for media, speaker in enumerate(("ann", "bea", "bea", "cy")):
+        add(ws, media, look(person(0), media), speaker=speaker)
+        publish(ws)
+    found = people(ws)
+    doubtful = {sample.clip_id(media) for media in (1, 3)}  # the other is of a person who is known
+    assert {row["clip"] for row in listing.list_doubts(ws)} == doubtful
+    correct.merge(ws, found[1, 0], found[0, 0], *WHY)
+    rows = {row["clip"]: row["doubt"] for row in listing.list_doubts(ws)}
+    assert rows.keys() == {sample.clip_id(3)} and "looks_like" in rows[sample.clip_id(3)]
+    correct.merge(ws, found[3, 0], found[0, 0], *WHY)
+    assert listing.list_doubts(ws) == [] and [row["doubtful"] for row in listing.list_people(ws)] == [0]
+
+
 def test_chains_of_merges_and_splits_end_where_the_last_one_says():
     def row(number, kind, person, value, clip=None):
         return {"sequence": number, "kind": kind, "person": person, "value": value, "clip_id": clip}
