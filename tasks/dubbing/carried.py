@@ -6,7 +6,7 @@ the output's container has; what a container cannot hold is left out and named.
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,7 +18,8 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import AttachmentStream, Disposition, Stream
 
-from heterodub.tasks.media.containers import open_input
+from heterodub.model.files import is_disk_full
+from heterodub.tasks.media.containers import open_input, words
 from heterodub.tasks.media.source_video import SourceVideo
 
 _TEXT: Final = ("subrip", "ass", "ssa", "webvtt", "text", "mov_text")
@@ -54,9 +55,10 @@ class CarriedStreams:
     carried: int = 0
     _streams: dict[int, Stream] = field(default_factory=dict)
     _texts: dict[int, str] = field(default_factory=dict)
-    _packets: "Iterator[tuple[Fraction, Packet[Any]]] | None" = None
-    _next: "tuple[Fraction, Packet[Any]] | None" = None
+    _packets: "Iterator[tuple[Fraction, int, Packet[Any]]] | None" = None
+    _next: "tuple[Fraction, int, Packet[Any]] | None" = None
     _is_sized: bool = False
+    _broken: set[int] = field(default_factory=set)
 
     def add_to(self, out: OutputContainer, form: str) -> None:
         """Add streams, tags and chapters to an output that is not begun. form: ffmpeg's name of its container."""
@@ -75,10 +77,23 @@ class CarriedStreams:
         self._packets = self._read()
         self._next = next(self._packets, None)
 
-    def until(self, time_s: Fraction) -> "Iterator[Packet[Any]]":
-        """Yield the packets not yielded so far, up to a little after a time of the output."""
+    def write(self, out: OutputContainer, time_s: Fraction) -> None:
+        """Write the packets not written so far, up to a little after a time of the output. A stream whose packets the
+        container refuses ends there: what is beside a dubbing must not cost it.
+
+        Raises: av.error.FFmpegError - the disk is full.
+        """
         while self._packets is not None and self._next is not None and self._next[0] <= time_s + _AHEAD_S:
-            yield self._next[1]
+            number, packet = self._next[1:]
+            if number not in self._broken:
+                try:
+                    out.mux(packet)
+                except av.error.FFmpegError as error:
+                    if is_disk_full(error.errno):
+                        raise
+                    self._broken.add(number)
+                    ended = f"{_named(self.source.streams[number])}: it ends at {float(self._next[0]):.1f} s"
+                    self.lost.append(f"{ended}, since its packets cannot be written ({words(error)})")
             self._next = next(self._packets, None)
 
     def _add(self, out: OutputContainer, form: str, stream: Stream) -> bool:
@@ -105,12 +120,12 @@ class CarriedStreams:
         self.carried += 1
         return True
 
-    def _read(self) -> "Iterator[tuple[Fraction, Packet[Any]]]":
-        """Yield packets with their times in the output."""
+    def _read(self) -> "Iterator[tuple[Fraction, int, Packet[Any]]]":
+        """Yield packets with their times in the output, and the numbers of their streams."""
         wanted = [self.source.streams[number] for number in self._streams]
         origin_s = self.film.origin_s
         with suppress(av.error.FFmpegError, OSError, ValueError):  # damage, which the picture's pass reports
-            for packet in self.source.demux(wanted) if wanted else ():
+            for packet in packets_of(self.source, wanted) if wanted else ():
                 stamp = packet.dts if packet.dts is not None else packet.pts
                 if stamp is None or not packet.size:
                     continue
@@ -126,7 +141,7 @@ class CarriedStreams:
                 moved.pts = None if packet.pts is None else packet.pts - shift
                 moved.dts = stamp - shift
                 moved.stream = self._streams[stream.index]
-                yield begins_s, moved
+                yield begins_s, stream.index, moved
 
     def _chapters(self) -> Iterator[Any]:
         for number, chapter in enumerate(self.source.chapters()):
@@ -136,6 +151,11 @@ class CarriedStreams:
             start = max(chapter["start"] - shift, 0)
             if start < end:
                 yield chapter | {"id": number, "start": start, "end": end}
+
+
+def packets_of(source: InputContainer, streams: Sequence[Stream]) -> "Iterator[Packet[Any]]":
+    """Yield the packets of some streams as they lie in the file."""
+    yield from source.demux(list(streams))
 
 
 def _converted(packet: "Packet[Any]", codec: str, is_sized: bool) -> "Packet[Any] | None":

@@ -82,15 +82,15 @@ def encode(
                 file.mux(_lasting(video.encode(frame), lasts))
                 for piece in sound.until(tick * timeline.base):
                     file.mux(voice.encode(piece))
-                for packet in carried.until(tick * timeline.base) if carried else ():
-                    file.mux(packet)
+                if carried is not None:
+                    carried.write(file, tick * timeline.base)
             dubbed += composited.dubbed
             monitor.progress.advance()
         with monitor("encode"):
             for piece in sound.until(timeline.end_s):
                 file.mux(voice.encode(piece))
-            for packet in carried.until(timeline.end_s) if carried else ():
-                file.mux(packet)
+            if carried is not None:
+                carried.write(file, timeline.end_s)
             file.mux(_lasting(video.encode(None), lasts))
             file.mux(voice.encode(None))
     return dubbed

@@ -107,3 +107,19 @@ def test_text_is_put_into_the_form_of_the_container_and_what_it_cannot_hold_is_n
         assert len(made.chapters()) == 2
     said = [(time, raw[2:].decode()) for time, raw in packets_of(out, "subtitle") if len(raw) > 2]
     assert said == [(pytest.approx(0.2, abs=0.002), "Guten Tag"), (pytest.approx(0.6, abs=0.002), "Auf Wiedersehen")]
+
+
+def test_stream_that_cannot_be_written_ends_and_costs_nothing_else(film, speech, models, backend, settings, tmp_path):
+    def broken(container, streams):
+        for packet in container.demux(streams):
+            if packet.size and packet.stream.index == 2 and packet.pts > 900:
+                packet.dts = packet.pts = 450  # again and again: what a damaged file may say
+            yield packet
+
+    out = tmp_path / "out.mp4"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("heterodub.tasks.dubbing.carried.packets_of", broken)
+        result = dubbed(film, speech, out, models, backend, settings)
+    assert any("stream 2 (sound, flac): it ends at" in note for note in result.notes)
+    assert result.frames == len(packets_of(out, "video"))
+    assert len(packets_of(out, "subtitle")) >= 2
