@@ -227,7 +227,8 @@ def verify(
     without a signature, 5 if the signer is not trusted or the certificate expired.
     """
     from heterodub.schemas.config.settings import load_settings
-    from heterodub.tasks.provenance.verify import EXIT_CODES, verify_file
+    from heterodub.tasks.provenance.report import EXIT_CODES
+    from heterodub.tasks.provenance.verify import verify_file
 
     summary = verify_file(file, load_settings(config))
     if as_json:

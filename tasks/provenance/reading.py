@@ -5,9 +5,8 @@ A manifest of a stranger is a claim of a stranger: its texts are cut, its record
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import c2pa
 from c2pa import C2paError
@@ -18,15 +17,7 @@ from heterodub.tasks.media.paths import open_regular
 from heterodub.tasks.media.sniff import Container, sniff
 from heterodub.tasks.media.synthetic_marks import synthetic_mark
 from heterodub.tasks.provenance.manifest import DUB_LABEL, SETTINGS, DubRecord
-
-State = Literal["intact", "untrusted", "expired", "altered", "unsigned"]
-"""intact: as it was signed. untrusted: so too, but by none of the authorities that are trusted, where any are named.
-expired: so too, but the certificate is out of date, so that nobody vouches for it. altered: not as it was signed, or
-the manifest cannot be read. unsigned: no manifest in the file.
-"""
-
-SourceState = Literal["intact", "altered", "none"]
-"""Of the source's own manifest, when the dub was signed."""
+from heterodub.tasks.provenance.report import ManifestReport, SourceState, State
 
 _FORMATS: Final = {Container.MP4: "video/mp4", Container.AVI: "video/avi", Container.GIF: "image/gif"}
 """Types of containers whose manifests C2PA reads."""
@@ -39,25 +30,6 @@ _LONGEST: Final = 200
 """Characters of a text that are kept."""
 
 _RECORD: Final = TypeAdapter(DubRecord)
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestReport:
-    """Content of a file's newest manifest, and whether it holds. signer, issuer: of the certificate. trusted: an
-    authority that was named vouches for the signer. failures: codes of C2PA with their explanations. record: of our own
-    dubs alone. source: see SourceState; source_signer: who signed the source.
-    """
-
-    state: State
-    signer: str | None = None
-    issuer: str | None = None
-    trusted: bool = False
-    failures: tuple[str, ...] = ()
-    generator: str | None = None
-    source_types: tuple[str, ...] = ()
-    record: DubRecord | None = None
-    source: SourceState = "none"
-    source_signer: str | None = None
 
 
 def container_type(path: Path) -> str | None:

@@ -1,43 +1,21 @@
 """Verification of a file: signature, marks, and what it was made of. The file is read by a child in the sandbox."""
 
-import tempfile
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError, SigningError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS
 from heterodub.tasks.ingestion.child_process import FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
-from heterodub.tasks.media.paths import localise, path_to_uri
-from heterodub.tasks.provenance.reading import ManifestReport, State, mark_of, read_manifest
-from heterodub.tasks.provenance.watermark_search import has_watermark
+from heterodub.tasks.media.paths import path_to_uri
+from heterodub.tasks.provenance.report import Verification
 
-_VERIFY: Final = FunctionName("heterodub.tasks.provenance.verify:verified")
+_VERIFY: Final = FunctionName("heterodub.tasks.provenance.findings:verified")
 
 _SEARCHED_S: Final = 60
 """Seconds of media that are searched for a watermark, for the time limit."""
-
-EXIT_CODES: Final[dict[State, int]] = {"intact": 0, "altered": 3, "unsigned": 4, "untrusted": 5, "expired": 5}
-"""Exit code of `heterodub verify` by what it found; 1 and 2 are errors of any command."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """Findings on a file. manifest: of its signature. mark: the first mark of a generator in the file, signed or not;
-    see synthetic_marks. watermark: our own. Both are None where the pictures cannot be decoded.
-    """
-
-    manifest: ManifestReport
-    mark: str | None
-    watermark: bool | None
-
-    def summary(self, file: str) -> dict[str, Any]:
-        """Return a dictionary ready for JSON."""
-        return {"file": file, **asdict(self.manifest), "mark": self.mark, "watermark": self.watermark}
 
 
 def verify_file(location: str, settings: Settings) -> dict[str, Any]:
@@ -56,19 +34,6 @@ def verify_file(location: str, settings: Settings) -> dict[str, Any]:
         explanation = EXPLANATIONS.get(error.reason, str(error.reason))
         raise SourceError(f"{location}: {explanation}" + (f" ({error.detail})" if error.detail else "")) from error
     return found.summary(location)
-
-
-def verified(uri: str, limits: LimitSettings, anchors: str | None) -> Verification:
-    """Verify a file that was handed over, in the child.
-
-    Raises: MediaRefusedError - it cannot be read, or is no video.
-    """
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, localise(uri, Path(scratch)) as path:
-        manifest = read_manifest(path, anchors)
-        try:
-            return Verification(manifest, mark_of(path), has_watermark(path, limits))
-        except MediaRefusedError:  # what was done to it may be why it does not decode
-            return Verification(manifest, None, None)
 
 
 def _anchors(path: Path | None) -> str | None:

@@ -45,6 +45,7 @@ BUDGETS: dict[str, tuple[str, ...]] = {
     "ingest nowhere": SLOW_TO_ASK,
     "init nowhere": SLOW_TO_ASK,
     "train stage1 --release none": HEAVY,
+    "verify nowhere.mp4": (*HEAVY, *PICTURES, "c2pa"),
 }
 """Modules that a command leaves alone, whatever it answers."""
 

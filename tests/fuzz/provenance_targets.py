@@ -7,10 +7,10 @@ from pathlib import Path
 from heterodub.schemas.config.provenance import ProvenanceSettings
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.tasks.provenance.certificate import open_signer
+from heterodub.tasks.provenance.findings import verified
 from heterodub.tasks.provenance.manifest import DubRecord, ModelMark
 from heterodub.tasks.provenance.signing import begin, finish
 from heterodub.tasks.provenance.trial import write_trial_certificate
-from heterodub.tasks.provenance.verify import verified
 from tests.fuzz.target import FuzzTarget
 
 _RECORD = DubRecord("1", "a" * 64, "b" * 64, None, ModelMark("g", None), ModelMark("warp", None), False)
