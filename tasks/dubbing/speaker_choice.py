@@ -114,8 +114,8 @@ def _seen(track: Track, times_S: NDArray[np.float64], first: int, stop: int) -> 
 
 def _is_clear(evidence_NT: Array, faces: Sequence[SeenFace], turn: Turn) -> bool:
     frames = slice(turn.first, turn.stop)
-    rivals = [number for number in range(len(faces)) if number != turn.face and faces[number].usable_T[frames].any()]
-    return all(margin(evidence_NT, turn.face, rival, frames) >= DECIDED for rival in rivals)
+    others = [number for number in range(len(faces)) if number != turn.face and faces[number].usable_T[frames].any()]
+    return all(margin(evidence_NT, turn.face, other, frames) >= DECIDED for other in others)
 
 
 def _parts(tracks: Sequence[Track], low: int, high: int) -> Iterator[Track]:

@@ -14,7 +14,7 @@ from heterodub.schemas.signals import SIGNAL_NAMES, SIGNALS, SignalGroup
 from heterodub.tasks.quality.av_sync import AvSync, measure_av_sync
 from heterodub.tasks.quality.picture import FacePicture
 from heterodub.tasks.quality.sound import measure_sound
-from heterodub.tasks.quality.speaking import SeenFace, measure_rivalry
+from heterodub.tasks.quality.speaking import SeenFace, compare_faces
 
 SOUND_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.SOUND)
 AV_SYNC_SIGNALS = tuple(signal.name for signal in SIGNALS if signal.group is SignalGroup.AV_SYNC)
@@ -96,9 +96,9 @@ def measure_clip(face: FaceTrack, sound: ClipSound, clips: ClipSettings) -> Meas
     paired, av_sync_causes = _av_sync_signals(sync)
     values |= sound_values | paired
     others = [SeenFace(other.points, other.seen) for other in face.others]
-    rivalry = measure_rivalry(SeenFace(face.points, face.usable), others, sound.mel)
-    values |= {"undecided_share": rivalry.undecided_share, "speaking_margin": rivalry.margin}
-    if rivalry.margin is None:
+    comparison = compare_faces(SeenFace(face.points, face.usable), others, sound.mel)
+    values |= {"undecided_share": comparison.undecided_share, "speaking_margin": comparison.margin}
+    if comparison.margin is None:
         missing["speaking_margin"] = MissingCause.TOO_SHORT if others else MissingCause.ONLY_FACE
     return Measurements(values, missing | causes | av_sync_causes)
 

@@ -1,4 +1,4 @@
-"""Who of several faces speaks: evidence of each face and frame, the turns between them, and how clear a turn is.
+"""Speaker among several faces: evidence of each face and frame, the turns between them, and how clear a turn is.
 
 All faces are held against the same sound at the same offset, since one recording has one. A face's evidence in a frame
 is the fit of sound and lips there, less that at false offsets, over the spread that chance gives; over n frames of a
@@ -51,8 +51,8 @@ class SeenFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Rivalry:
-    """How a face stands among the others on screen while it is heard.
+class FaceComparison:
+    """Comparison of a face with the others on screen.
 
     undecided_share: share of frames with another face that may be the one who speaks. margin: over the face that comes
     nearest to speaking in its place; None where no other was seen for long enough.
@@ -150,14 +150,14 @@ def margin(evidence_NT: Array, face: int, other: int, frames: slice) -> float:
     return float(difference / np.sqrt(2 * count))
 
 
-def measure_rivalry(face: SeenFace, others: Sequence[SeenFace], mel_SM: Floats) -> Rivalry:
+def compare_faces(face: SeenFace, others: Sequence[SeenFace], mel_SM: Floats) -> FaceComparison:
     """Decide between a face and each other one that is seen in a clip; a mouth that stands still does not speak.
 
     usable_T of the others: the frames in which they are seen. mel_SM: (4T, 80).
     """
     undecided_T = np.zeros(len(face.usable_T), bool)
     if not others:
-        return Rivalry(0.0, None)
+        return FaceComparison(0.0, None)
     evidence_NT = speaking_evidence([face, *others], mel_SM)
     margins = []
     for number, other in enumerate(others, 1):
@@ -168,4 +168,4 @@ def measure_rivalry(face: SeenFace, others: Sequence[SeenFace], mel_SM: Floats) 
             margins.append(clear)
         if clear < DECIDED:
             undecided_T |= other.usable_T
-    return Rivalry(float(undecided_T.mean()), min(margins, default=None))
+    return FaceComparison(float(undecided_T.mean()), min(margins, default=None))

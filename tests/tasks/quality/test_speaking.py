@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heterodub.model.features.mel import log_mel
-from heterodub.tasks.quality.speaking import DECIDED, SeenFace, Turn, measure_rivalry, speaking_evidence, turns
+from heterodub.tasks.quality.speaking import DECIDED, SeenFace, Turn, compare_faces, speaking_evidence, turns
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,8 @@ def mel(samples: np.ndarray) -> np.ndarray:
 def test_face_whose_sound_is_heard_is_told_from_another_that_moves(two, speaker):
     faces, samples = two
     heard = mel(samples[speaker])
-    speaks = measure_rivalry(faces[speaker], [faces[1 - speaker]], heard)
-    listens = measure_rivalry(faces[1 - speaker], [faces[speaker]], heard)
+    speaks = compare_faces(faces[speaker], [faces[1 - speaker]], heard)
+    listens = compare_faces(faces[1 - speaker], [faces[speaker]], heard)
     assert speaks.margin > DECIDED
     assert speaks.undecided_share == 0.0
     assert listens.margin == pytest.approx(-speaks.margin)
@@ -52,24 +52,24 @@ def test_nobody_speaks_under_a_sound_of_nobody_in_view(two):
     faces, samples = two
     backwards = mel(samples[0][::-1].copy())
     for own, other in (faces, faces[::-1]):
-        assert measure_rivalry(own, [other], backwards).undecided_share == 1.0
+        assert compare_faces(own, [other], backwards).undecided_share == 1.0
 
 
-def test_mouth_that_stands_still_is_no_rival(two):
+def test_mouth_that_stands_still_does_not_speak(two):
     faces, samples = two
     still = SeenFace(np.repeat(faces[1].points_TPXY[:1], len(faces[1].usable_T), axis=0), faces[1].usable_T)
-    stands = measure_rivalry(faces[0], [still], mel(samples[0]))
+    stands = compare_faces(faces[0], [still], mel(samples[0]))
     assert stands.undecided_share == 0.0
-    assert measure_rivalry(still, [faces[0]], mel(samples[0])).undecided_share == 1.0
+    assert compare_faces(still, [faces[0]], mel(samples[0])).undecided_share == 1.0
 
 
 def test_face_seen_too_shortly_to_be_measured_is_undecided(two):
     faces, samples = two
     seen = np.arange(len(faces[1].usable_T)) < 39
-    rivalry = measure_rivalry(faces[0], [SeenFace(faces[1].points_TPXY, seen)], mel(samples[0]))
-    assert rivalry.margin is None
-    assert rivalry.undecided_share == pytest.approx(39 / len(seen))
-    assert measure_rivalry(faces[0], [], mel(samples[0])).undecided_share == 0.0
+    comparison = compare_faces(faces[0], [SeenFace(faces[1].points_TPXY, seen)], mel(samples[0]))
+    assert comparison.margin is None
+    assert comparison.undecided_share == pytest.approx(39 / len(seen))
+    assert compare_faces(faces[0], [], mel(samples[0])).undecided_share == 0.0
 
 
 def test_short_turns_go_to_their_neighbours():
