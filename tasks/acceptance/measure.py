@@ -27,7 +27,7 @@ from heterodub.tasks.dubbing.compositing import source_pictures
 from heterodub.tasks.dubbing.dub import DubInputs, DubPlan
 from heterodub.tasks.dubbing.jobs import readable
 from heterodub.tasks.dubbing.passes import ahead
-from heterodub.tasks.dubbing.segments import Segment
+from heterodub.tasks.dubbing.segments import Segment, VoiceSource
 from heterodub.tasks.media.canvas import Canvas
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource
@@ -123,12 +123,12 @@ class FilmMeter:
 _Values = tuple[dict[str, float | None], dict[str, MissingCause]]
 
 
-def _values(meter: ShotMeter, speech: SpeechSource, sound: SpeechSource) -> _Values:
+def _values(meter: ShotMeter, speech: VoiceSource, sound: SpeechSource) -> _Values:
     """Return the measures of a shot that has ended, and the causes of those that are missing."""
     frames = meter.frames
     strength, found = frames.of("strength"), frames.of("found") == 1
     is_dubbed, counts = strength > 0, (strength == 1) & found
-    silent = silent_frames(speech, meter.segment.times_N)
+    silent = silent_frames(meter.segment.voice, meter.segment.times_N)
     frames.extend("silent", silent)
     values: dict[str, float | None] = {
         "face_found_frac": float(found[is_dubbed].mean()) if is_dubbed.any() else None,
@@ -164,7 +164,7 @@ def _silence(opening: NDArray[np.float64]) -> dict[str, float | None]:
     }
 
 
-def _sync(meter: ShotMeter, counts: Flags, speech: SpeechSource, sound: SpeechSource) -> dict[str, float | None]:
+def _sync(meter: ShotMeter, counts: Flags, speech: VoiceSource, sound: SpeechSource) -> dict[str, float | None]:
     planned, actual = meter.segment.times_N, np.array(meter.frames.time_s)
     lag = sound_lag(sound, speech, float(planned[0]), float(planned[-1]))
     if lag is None:

@@ -9,7 +9,7 @@ from scipy.signal import correlate
 from heterodub.model.features.arrays import Flags
 from heterodub.model.metrics.leak import peak_offset
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
-from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.dubbing.segments import VoiceSource
 from heterodub.tasks.quality.sound import VAD_CHUNK, speech_probability
 
 _VOICE: Final = 0.2
@@ -28,12 +28,12 @@ _SHIFT_S: Final = 1.0
 _AUDIBLE: Final = 1e-3
 
 
-def silent_frames(speech: SpeechSource, times_N: NDArray[np.float64]) -> Flags:
-    """Return flags (N,) of the times at which nobody speaks, nor has just spoken or is about to."""
+def silent_frames(voice: VoiceSource, times_N: NDArray[np.float64]) -> Flags:
+    """Return flags (N,) of the times at which a voice neither speaks nor has just spoken or is about to."""
     start = int((times_N[0] - _AROUND_S) * SAMPLE_RATE_HZ)
     stop = int((times_N[-1] + _AROUND_S) * SAMPLE_RATE_HZ) + VAD_CHUNK
     pieces = [
-        speech_probability(speech.samples(at, min(_PIECE_S * SAMPLE_RATE_HZ // VAD_CHUNK * VAD_CHUNK, stop - at)))
+        speech_probability(voice.samples(at, min(_PIECE_S * SAMPLE_RATE_HZ // VAD_CHUNK * VAD_CHUNK, stop - at)))
         for at in range(start, stop, _PIECE_S * SAMPLE_RATE_HZ // VAD_CHUNK * VAD_CHUNK)
     ]
     voiced = np.flatnonzero(np.concatenate(pieces) >= _VOICE)
@@ -45,7 +45,7 @@ def silent_frames(speech: SpeechSource, times_N: NDArray[np.float64]) -> Flags:
     return np.asarray(nearest > _AROUND_S)
 
 
-def sound_lag(finished: SpeechSource, speech: SpeechSource, start_s: float, end_s: float) -> tuple[float, float] | None:
+def sound_lag(finished: VoiceSource, speech: VoiceSource, start_s: float, end_s: float) -> tuple[float, float] | None:
     """Return the seconds by which a span's sound comes later in the finished file than in the speech, and the
     correlation of both there, 0 to 1. None: the span is silent.
     """

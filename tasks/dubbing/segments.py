@@ -74,8 +74,8 @@ class FaceLine:
 class Segment:
     """Consecutive output frames that show one face. rows_N: number of each frame's picture within the track.
 
-    shown_N: share of the dubbing that shows in each frame, 0..1. smoothing: low-passes of the landmarks. is_shown:
-    False where the source's picture stays, for the dub failed.
+    shown_N: share of the dubbing that shows in each frame, 0..1. smoothing: low-passes of the landmarks. voice: words of
+    the face. is_shown: False where the source's picture stays, for the dub failed.
     """
 
     face: Face
@@ -85,6 +85,7 @@ class Segment:
     shown_N: NDArray[np.float32]
     spoken: Spoken
     smoothing: Smoothing
+    voice: VoiceSource
     is_shown: bool = True
 
     @property
@@ -133,7 +134,7 @@ def speak(
             at = max(at, stop)
             reference_RPXY = track.points_TPXY[reference_frames(track.usable, settings.references)]
             spoken = _predict_lips(generator, gain, line.voice, track.points_TPXY, rows, times, reference_RPXY)
-            segments.append(Segment(face, first, rows, times, shown, spoken, _smoothing(times, settings)))
+            segments.append(Segment(face, first, rows, times, shown, spoken, _smoothing(times, settings), line.voice))
     return sorted(segments, key=lambda segment: segment.first)
 
 
