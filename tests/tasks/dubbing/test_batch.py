@@ -26,7 +26,7 @@ def test_paths_are_relative_to_the_manifest_and_defaults_are_filled_in(tmp_path)
     first, second = read_jobs(written(tmp_path, text))
     assert (first.video, first.speech, first.out) == (f"{tmp_path}/a.mp4", "/b.wav", f"{tmp_path}/c.mp4")
     assert (first.face, first.length) == (2, "loop")
-    assert (second.video, second.face, second.length) == ("s3://bucket/d.mp4", 1, "picture")
+    assert (second.video, second.face, second.length) == ("s3://bucket/d.mp4", "speaking", "picture")
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_dub_is_signed_and_names_models_and_inputs(job, head, speech, dubber, ge
     found = verify_file(job.out, settings)
     assert (found["state"], found["trusted"], found["source"]) == ("intact", False, "none")
     record = found["record"]
-    assert (record["video"], record["speeches"]) == (file_hash(head), [file_hash(speech)])
+    assert (record["video"], record["speeches"]) == (file_hash(head), (file_hash(speech),))
     assert record["generator"]["sha256"] == file_hash(generator_folder / WEIGHTS)
     assert record["translator"] == {"name": "warp", "sha256": None}
     assert found["mark"] == "digitalSourceType compositeWithTrainedAlgorithmicMedia"
