@@ -56,10 +56,13 @@ def policies(commons) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def config(commons, policies) -> Path:
-    """Settings for short runs: no DNSMOS, two workers, a commit for each file, everything admitted."""
+    """Settings for short runs: no DNSMOS, two workers, a commit for each file, everything admitted; no embeddings, for
+    the drawn heads of these tests are one person, who would be in one split.
+    """
     text = (
         f"policy = '{policies['lenient']}'\n"
         "[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 2\ncommit_files = 1\n[limits]\nmemory_limit_gib = 3\n"
+        "[identity]\nembeddings = false\n"
     )
     return commons.made_once("short.toml", lambda path: path.write_text(text))
 

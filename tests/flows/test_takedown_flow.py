@@ -198,7 +198,7 @@ def test_trace_agrees_in_both_directions(down):
 
 def test_takedown_removes_rows_and_keeps_a_sound_store(down):
     ws, settings, before, _, done = down
-    for table in ("catalog", "clips", "stage1", "stage2", "embeddings"):
+    for table in ("catalog", "clips", "stage1", "stage2"):
         assert not before["media"] & set(tables.read(ws, table, ["media_id"])["media_id"].to_pylist()), table
         assert tables.read(ws, table).num_rows
     assert done["release"] == releases.latest(ws).release_id != before["release"]
@@ -215,7 +215,7 @@ def test_takedown_removes_rows_and_keeps_a_sound_store(down):
 def test_takedown_removes_bytes_from_every_file(down):
     ws, _, before, _, done = down
     assert done["files_erased"] > 0
-    assert {"catalog", "clips", "stage1", "stage2", "embeddings"} <= {path.parts[0] for path in before["told_in"]}
+    assert {"catalog", "clips", "stage1", "stage2"} <= {path.parts[0] for path in before["told_in"]}
     assert told_in(ws, before["media"]) == []
 
 

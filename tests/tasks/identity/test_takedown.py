@@ -41,4 +41,5 @@ def test_a_person_s_files_and_names_go_with_it_from_releases_as_well(tmp_path: P
     files = releases.table_files(ws, releases.find(ws, before.release_id), "person_corrections")
     assert tables.read(ws, "person_corrections", version=files)["value"].to_pylist() == ["Other Name"]
     stored = b"".join(path.read_bytes() for path in Path(ws.root, "person_corrections").rglob("*.parquet"))
+    assert set(tables.read(ws, "embeddings")["media_id"].to_pylist()) <= {sample.media_id(media) for media in (2, 3, 4)}
     assert b"Secret Name" not in stored and b"Other Name" in stored
