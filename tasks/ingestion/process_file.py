@@ -50,13 +50,14 @@ from heterodub.tasks.media.sound import Sound, open_sound
 from heterodub.tasks.media.streams import other_films, used_streams
 from heterodub.tasks.media.timeline import Timeline
 from heterodub.tasks.media.transitions import TransitionFinder
-from heterodub.tasks.quality.av_sync import AvSync, correction_frames, measure_av_sync
+from heterodub.tasks.quality.av_sync import AvSync, measure_av_sync
 from heterodub.tasks.quality.fingerprints import clip_picture_hash, face_motion, sound_hash
 from heterodub.tasks.quality.measure import ClipSound, FaceTrack, measure_clip
 from heterodub.tasks.quality.picture import is_still
 from heterodub.tasks.quality.routing import route_clip
 from heterodub.tasks.quality.senones import senone_scores
 from heterodub.tasks.quality.sound import speech_probability
+from heterodub.tasks.quality.sound_shift import correction_frames
 from heterodub.tasks.stores.parts import PartWriter
 
 

@@ -25,8 +25,8 @@ from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.ingestion.job import Admission, FileJob
 from heterodub.tasks.ingestion.worker import FileResult, work_on
 from heterodub.tasks.monitoring.progress import ProgressSink
-from heterodub.tasks.quality.av_sync import correction_frames
 from heterodub.tasks.quality.routing import overrule, route_columns, with_rights
+from heterodub.tasks.quality.sound_shift import correction_frames
 from heterodub.tasks.releases.lines import require_extractor
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.active_policy import set_policy

@@ -17,10 +17,8 @@ from heterodub.model.features.timing import SAMPLES_PER_FRAME
 from heterodub.schemas.contract import FPS
 from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.quality.sound import SPEECH_PROBABILITY, VAD_CHUNK
+from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
 from heterodub.tasks.quality.sync_network import lip_features, sound_features, sync_network
-
-CORRECTABLE_FRAMES: Final = 6
-"""Offsets up to 240 ms are searched and can be corrected; the same limit as in others' sync filters."""
 
 FALSE_FROM_FRAMES: Final = 10
 """Offsets from here on cannot be true unless the file is out of sync; their fits are the background."""
@@ -41,12 +39,6 @@ _CLEARLY_BETTER: Final = 2.0
 
 _PEAK_FRAMES: Final = 5
 """Fits this near to the best one belong to its peak, and are no chance."""
-
-_WELL_MEASURED: Final = 4.0
-"""Score from which an offset is trusted enough to move the sound by it."""
-
-_LEAST_CORRECTION: Final = 2
-"""Smaller offsets lie within the measure's own error on clean clips and are left alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +108,6 @@ def mean_fits(fits: Array, usable: NDArray[np.bool_]) -> Array:
     """Average the fits (T, K) of the usable frames at each offset, (K,)."""
     known = ~np.isnan(fits[usable])
     return np.asarray(np.where(known, fits[usable], 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
-
-
-def correction_frames(score: float | None, offset_frames: float | None) -> int:
-    """Frames by which the sound is moved earlier when stage 1 is written; 0 unless well measured and small."""
-    if score is None or offset_frames is None or score < _WELL_MEASURED:
-        return 0
-    offset = round(offset_frames)
-    return offset if _LEAST_CORRECTION <= abs(offset) <= CORRECTABLE_FRAMES else 0
 
 
 def fit_curve(sound: Floats, lips: Floats, usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Array]:

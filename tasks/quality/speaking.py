@@ -15,7 +15,6 @@ import numpy as np
 
 from heterodub.model.features.arrays import Array, Flags, Floats
 from heterodub.tasks.quality.av_sync import (
-    CORRECTABLE_FRAMES,
     FALSE_FROM_FRAMES,
     LEAST_FRAMES,
     embed_lips,
@@ -24,6 +23,7 @@ from heterodub.tasks.quality.av_sync import (
     is_still,
     mean_fits,
 )
+from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
 
 DECIDED: Final = 2.5
 """Margin from which one face speaks and another does not (docs/policy.md)."""

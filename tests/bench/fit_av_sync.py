@@ -24,13 +24,8 @@ from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Array
 from heterodub.schemas.contract import FPS, LANDMARK_POINTS, MEL_BANDS
-from heterodub.tasks.quality.av_sync import (
-    CORRECTABLE_FRAMES,
-    LEAST_FRAMES,
-    AvSync,
-    evaluate_fits,
-    fit_curve,
-)
+from heterodub.tasks.quality.av_sync import LEAST_FRAMES, AvSync, evaluate_fits, fit_curve
+from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
 from heterodub.tasks.quality.sync_network import WEIGHTS, SyncNetwork, lip_features, sound_features
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace

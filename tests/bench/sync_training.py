@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from heterodub.model.features.arrays import Array
-from heterodub.tasks.quality.av_sync import CORRECTABLE_FRAMES, AvSync, evaluate_fits, fit_curve
+from heterodub.tasks.quality.av_sync import AvSync, evaluate_fits, fit_curve
+from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
 from heterodub.tasks.quality.sync_network import (
     LIP_CHANNELS,
     LIP_STRIDES,

@@ -6,13 +6,12 @@ import pytest
 from heterodub.model.features.mel import log_mel
 from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.quality.av_sync import (
-    CORRECTABLE_FRAMES,
     AvSync,
-    correction_frames,
     fit_curve,
     measure_av_sync,
 )
 from heterodub.tasks.quality.sound import speech_probability
+from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES, correction_frames
 
 
 def late_by(samples: np.ndarray, frames: int) -> np.ndarray:
