@@ -38,7 +38,7 @@ class Idle(WarpTranslator):
 def painted_over_and_passed(inputs, plan):
     """Something lies over the mouth of one shot, which is dubbed all the same; another is left alone."""
     plan.parts[COVERED].face.track.occluded_T[:] = True
-    plan.parts[PASSED].face.strength_T[:] = 0
+    plan.parts[PASSED].shown_N[:] = 0
     return inputs, plan
 
 
