@@ -2,7 +2,7 @@
 
 A field's name states its effect: `max_nme_lips` fails a shot whose measure `nme_lips` is higher. A limit that is absent
 is not applied; a measure that could not be taken fails nothing and is named with its cause.
-tasks/acceptance/verdict.py applies the limits and nothing else. Grounds: docs/acceptance.md.
+tasks/evaluation/verdict.py applies the limits and nothing else. Grounds: docs/acceptance.md.
 """
 
 import hashlib

@@ -16,7 +16,7 @@ from .toml import read_model
 DEFAULT_PROMOTION: Final = Path(__file__).parent / "policies" / "promotion.toml"
 
 COSTS: Final = ("latency_ms", "parameters", "memory_mib")
-"""Costs of running a model, as model/metrics/cost.py measures them."""
+"""Costs of running a model, as model/evaluation/cost.py measures them."""
 
 REFUSED: Final = "refused by a person"
 """Outcome of a promotion that the policy allowed and a person refused."""
@@ -29,7 +29,7 @@ NO_CHAMPION: Final = "no champion"
 
 
 class ResamplingRule(Section):
-    """Settings of the intervals; see model/metrics/intervals.py."""
+    """Settings of the intervals; see model/evaluation/intervals.py."""
 
     level: float = Field(0.95, gt=0.5, lt=1, description="share of intervals that should hold the truth")
     resamples: int = Field(4000, ge=500, description="times the speakers are drawn anew")

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from heterodub.model.evaluation.clip_scores import ClipScores, over_speakers
+from heterodub.model.evaluation.controls import apply_pose, copy_reference, resting_face
+from heterodub.model.evaluation.landmarks import score_clip
+from heterodub.model.evaluation.report import ReportSpec
 from heterodub.model.evaluation.sync_windows import SyncClip
 from heterodub.model.evaluation.syncnet import SyncScore, SyncScorer, score_sync
 from heterodub.model.features.arrays import evenly_spaced
 from heterodub.model.features.landmarks import PREDICTED
 from heterodub.model.features.timing import mel_columns
-from heterodub.model.metrics.clip_scores import ClipScores, over_speakers
-from heterodub.model.metrics.controls import apply_pose, copy_reference, resting_face
-from heterodub.model.metrics.landmarks import score_clip
-from heterodub.model.metrics.report import ReportSpec
 from heterodub.model.stage1.features import GeneratorInput
 from heterodub.model.stage1.inference import predict
 from heterodub.model.stage1.linear import LinearMoments, LinearMotion
@@ -77,7 +77,7 @@ class GeneratorEvalClip:
 
 @dataclass(frozen=True, slots=True)
 class FittedControls:
-    """Controls that are fitted to a train split. mean_CXY: model.metrics.controls.mean_face, (100, 2)."""
+    """Controls that are fitted to a train split. mean_CXY: model.evaluation.controls.mean_face, (100, 2)."""
 
     mean_CXY: NDArray[np.float64] | None = None
     linear: LinearMotion | None = None

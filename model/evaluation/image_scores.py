@@ -20,11 +20,11 @@ from scipy.ndimage import laplace
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.landmarks import score_clip
+from heterodub.model.evaluation.report import ReportSpec
 from heterodub.model.evaluation.translator import SYSTEMS, EvalWindow, Finder
 from heterodub.model.features.arrays import Floats
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.landmarks import score_clip
-from heterodub.model.metrics.report import ReportSpec
 from heterodub.model.perceptual import HELD_OUT, Lite0, stage_distances
 from heterodub.model.stage2 import mask, mouth
 

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from heterodub.model.baselines.batches import mel_windows
 from heterodub.model.baselines.inference import BaselineInference
+from heterodub.model.evaluation.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
+from heterodub.model.evaluation.frechet import FRECHET, frechet_over_speakers
 from heterodub.model.evaluation.generator import other_speaker
 from heterodub.model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores, heldout_features
 from heterodub.model.evaluation.translator import EvalWindow, Finder, system_crops, translate_span
 from heterodub.model.evaluation.translator import System as Row
 from heterodub.model.features.arrays import Floats, Pictures
 from heterodub.model.features.timing import mel_columns
-from heterodub.model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
-from heterodub.model.metrics.frechet import FRECHET, frechet_over_speakers
 from heterodub.model.perceptual import Lite0
 from heterodub.model.stage1.inference import predict_clip
 from heterodub.model.stage1.network import LandmarkGenerator

@@ -19,11 +19,11 @@ from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError
-from heterodub.tasks.acceptance.reports import AcceptedDub, publish_reports, refusal_of
 from heterodub.tasks.dubbing.job_faults import find_faults
 from heterodub.tasks.dubbing.jobs import Dubbed, DubResult, ModelPaths, inputs_of, local_inputs, readable
 from heterodub.tasks.dubbing.resume import finished, record_finished
 from heterodub.tasks.dubbing.signing import sign_dub
+from heterodub.tasks.evaluation.acceptance_reports import AcceptedDub, publish_reports, refusal_of
 from heterodub.tasks.ingestion.child_process import ChildProcess, FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.ingestion.sandbox import Sandbox

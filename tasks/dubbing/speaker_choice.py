@@ -22,7 +22,7 @@ from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.dubbing.face_tracking import Followed
 from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.quality.av_sync import LEAST_FRAMES
-from heterodub.tasks.quality.speaking import DECIDED, SeenFace, Turn, margin, speaking_evidence, turns
+from heterodub.tasks.quality.speaking import DECIDED, SeenFace, SpeakingTurn, margin, speaking_evidence, turns
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +112,7 @@ def _seen(track: Track, times_S: NDArray[np.float64], first: int, stop: int) -> 
     return SeenFace(points, track.usable[nearest] & inside)
 
 
-def _is_clear(evidence_NT: Array, faces: Sequence[SeenFace], turn: Turn) -> bool:
+def _is_clear(evidence_NT: Array, faces: Sequence[SeenFace], turn: SpeakingTurn) -> bool:
     frames = slice(turn.first, turn.stop)
     others = [number for number in range(len(faces)) if number != turn.face and faces[number].usable_T[frames].any()]
     return all(margin(evidence_NT, turn.face, other, frames) >= DECIDED for other in others)

@@ -8,10 +8,10 @@ from heterodub.schemas.acceptance import AcceptancePolicy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.acceptance.accept import dub_accepted
-from heterodub.tasks.acceptance.reports import AcceptedDub
 from heterodub.tasks.dubbing.jobs import ModelPaths
 from heterodub.tasks.dubbing.models import Models, open_models
+from heterodub.tasks.evaluation.acceptance import dub_accepted
+from heterodub.tasks.evaluation.acceptance_reports import AcceptedDub
 from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
 from heterodub.tasks.ingestion.child import announce
 from heterodub.tasks.monitoring.progress import ProgressSink

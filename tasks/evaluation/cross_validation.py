@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from heterodub.model.metrics.clip_scores import of_system
-from heterodub.model.metrics.intervals import Interval
+from heterodub.model.evaluation.clip_scores import of_system
+from heterodub.model.evaluation.intervals import Interval
 from heterodub.model.training.callbacks import Callback
 from heterodub.schemas.config.sections import Section
 from heterodub.schemas.config.settings import Settings

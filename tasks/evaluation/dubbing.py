@@ -17,26 +17,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heterodub.model.dubbing.timing import OutputTimeline, at_times
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.controls import copy_reference
 from heterodub.model.evaluation.generator import SYNC, reference_frames
+from heterodub.model.evaluation.landmarks import score_clip
+from heterodub.model.evaluation.report import Report, ReportSpec, make_report
 from heterodub.model.evaluation.sync_windows import SyncClip
 from heterodub.model.evaluation.syncnet import SyncScore, SyncScorer, score_sync
 from heterodub.model.features.arrays import Flags, Floats
 from heterodub.model.features.mel import log_mel
 from heterodub.model.features.timing import frame_to_sample, frame_to_second, frames_around
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.controls import copy_reference
-from heterodub.model.metrics.landmarks import score_clip
-from heterodub.model.metrics.report import Report, ReportSpec, make_report
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.endings import ending_of_jobs, with_ending
 from heterodub.schemas.errors import HeterodubError
-from heterodub.tasks.acceptance.finished_frames import finished_frames
 from heterodub.tasks.dubbing.dub import DubPlan, open_inputs, open_speech, plan_dub, render
 from heterodub.tasks.dubbing.jobs import readable
 from heterodub.tasks.dubbing.models import Models
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.segments import Segment
+from heterodub.tasks.evaluation.finished_frames import finished_frames
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource

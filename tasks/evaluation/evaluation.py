@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.intervals import Interval
-from heterodub.model.metrics.report import Report, ReportSpec, SystemMean, make_report
-from heterodub.model.metrics.strata import StratumScores, stratum_scores
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.intervals import Interval
+from heterodub.model.evaluation.report import Report, ReportSpec, SystemMean, make_report
+from heterodub.model.evaluation.strata import StratumScores, stratum_scores
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import ModelFileError, TrackingError, TrainingError
 from heterodub.schemas.reasons import Stage
@@ -29,7 +29,7 @@ class Evaluation:
     """Scores of a model, or of those of several folds.
 
     evaluated_on: name of the clips, in words. facts: of the model (the first one's), for the summary. frechet: Frechet
-    distance (model/metrics/frechet.py) of each system's crops to the true ones, over features of all clips' frames,
+    distance (model/evaluation/frechet.py) of each system's crops to the true ones, over features of all clips' frames,
     "frames", and "motion" for the changes between consecutive ones; of one translator alone. tags: the registered
     version's, as in MLflow. strata: those of the clips; without, there are no scores by stratum.
     """

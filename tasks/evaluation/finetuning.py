@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from heterodub.model.evaluation.clip_scores import ClipScores
 from heterodub.model.evaluation.generator import reference_frames
 from heterodub.model.evaluation.image_scores import TRANSLATOR_REPORT, clip_scores
 from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, system_crops
 from heterodub.model.io import load_translator
-from heterodub.model.metrics.clip_scores import ClipScores
 from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.model.training.callbacks import Callback

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
+from heterodub.model.evaluation.controls import mean_face
 from heterodub.model.evaluation.generator import (
     GENERATOR_REPORT,
     SYSTEMS,
@@ -26,7 +27,6 @@ from heterodub.model.evaluation.sync_windows import SyncClip, disturb, sample_pa
 from heterodub.model.evaluation.syncnet import SyncScorer, contrastive_loss
 from heterodub.model.files import atomic_path
 from heterodub.model.io import CPU, load_generator
-from heterodub.model.metrics.controls import mean_face
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.errors import TrainingError

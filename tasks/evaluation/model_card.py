@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from heterodub.model.metrics.intervals import Interval
-from heterodub.model.metrics.report import Report
+from heterodub.model.evaluation.intervals import Interval
+from heterodub.model.evaluation.report import Report
 from heterodub.schemas.cards import BaselineCard, GeneratorCard, TranslatorCard
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.contract import FPS

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from heterodub.model.evaluation.frechet import frechet_distance
 from heterodub.model.evaluation.image_scores import (
     NOT_MEASURED,
     TRANSLATOR_REPORT,
@@ -16,7 +17,6 @@ from heterodub.model.evaluation.image_scores import (
 )
 from heterodub.model.evaluation.translator import SYSTEMS, Finder, System, system_crops
 from heterodub.model.io import load_translator
-from heterodub.model.metrics.frechet import frechet_distance
 from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.config.settings import Settings

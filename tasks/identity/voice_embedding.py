@@ -45,7 +45,7 @@ Embedding = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
+class _LstmLayer:
     """Weights of an LSTM layer, transposed: input (n, 1024), state (256, 1024), bias (1024,).
 
     Those of the three gates of a sigmoid are halved: sigmoid(x) = tanh(x / 2) / 2 + 1/2, so one tanh serves all four.
@@ -56,7 +56,7 @@ class _Layer:
     bias: NDArray[np.float32]
 
     @classmethod
-    def of(cls, tensors: Mapping[str, NDArray[np.float32]], number: int) -> "_Layer":
+    def of(cls, tensors: Mapping[str, NDArray[np.float32]], number: int) -> "_LstmLayer":
         """Take a layer, by its number, from a network's tensors.
 
         Raises: KeyError, ValueError - it is another network.
@@ -72,7 +72,7 @@ class _Layer:
 class VoiceEncoder:
     """The network, ready to use; `open_voice_encoder` makes it."""
 
-    layers: tuple[_Layer, ...]
+    layers: tuple[_LstmLayer, ...]
     linear: NDArray[np.float32]
     linear_bias: NDArray[np.float32]
 
@@ -109,13 +109,13 @@ def open_voice_encoder() -> VoiceEncoder | None:
         return None
     try:
         tensors = read_float_tensors(file, "model_state")
-        layers = tuple(_Layer.of(tensors, number) for number in range(_LAYERS))
+        layers = tuple(_LstmLayer.of(tensors, number) for number in range(_LAYERS))
         return VoiceEncoder(layers, np.ascontiguousarray(tensors["linear.weight"].T), tensors["linear.bias"])
     except (ValueError, KeyError):
         return None
 
 
-def _lstm(layer: _Layer, sequence_TNC: NDArray[np.float32]) -> NDArray[np.float32]:
+def _lstm(layer: _LstmLayer, sequence_TNC: NDArray[np.float32]) -> NDArray[np.float32]:
     """Run a layer over (T, N, channels): its states (T, N, 256)."""
     gates_TNG = sequence_TNC @ layer.of_input + layer.bias
     state = cell = np.zeros((sequence_TNC.shape[1], VOICE_SIZE), np.float32)

@@ -42,7 +42,7 @@ from heterodub.tasks.ingestion.segments import joined
 from heterodub.tasks.ingestion.sound_tracks import SoundTracks, candidates
 from heterodub.tasks.ingestion.turns import cut_at_turns
 from heterodub.tasks.media.decode import Video, open_video, with_combs
-from heterodub.tasks.media.paths import fingerprint, local_path, localise, unreadable
+from heterodub.tasks.media.paths import change_stamp, fingerprint, local_path, localise
 from heterodub.tasks.media.probe import probe
 from heterodub.tasks.media.shots import with_cuts
 from heterodub.tasks.media.sniff import Container, sniff
@@ -91,7 +91,7 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
     origins = settings.limits.web_origins
     with tempfile.TemporaryDirectory(prefix="heterodub-") as folder, localise(job.uri, Path(folder), origins) as path:
         is_copy = local_path(container_of(job.uri)) is None
-        before = _stamp(path, is_copy)
+        before = change_stamp(path, is_copy)
         if fingerprint(path) != job.media_id:  # rows under another content's name would slip past a takedown, too
             raise MediaRefusedError(FileReason.CHANGED)
         announce(None)
@@ -103,7 +103,7 @@ def analyse(job: FileJob, settings: Settings, policy: Policy, outgoing: Mapping[
             if _worth(analysis) == _ADMITTED:
                 break
             analysis = max(analysis, of_stream(probe(path, container, settings.limits, number)), key=_worth)
-        if _stamp(path, is_copy) != before:  # decoding opens the path several times, over minutes
+        if change_stamp(path, is_copy) != before:  # decoding opens the path several times, over minutes
             raise MediaRefusedError(FileReason.CHANGED)
     return joined([analysis]) if job.segment == WHOLE_FILM else analysis
 
@@ -150,19 +150,6 @@ def _worth(analysis: Analysis) -> int:
     if any(pc.any(analysis.clips[stage]).as_py() for stage in ("stage1", "stage2")):
         return _ADMITTED
     return _REFUSED if analysis.clips.num_rows else _NO_CLIPS
-
-
-def _stamp(path: Path, is_copy: bool) -> tuple[int, ...]:
-    """Stamp of a file: every write to it, and every file put in its place, changes a part of it. is_copy: it is ours,
-    and may be renamed or removed meanwhile (copies.py); nobody sets back its time.
-
-    Raises: MediaRefusedError - VANISHED, UNREADABLE.
-    """
-    try:
-        facts = path.stat()
-    except OSError as error:
-        raise unreadable(error) from error
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns, 0 if is_copy else facts.st_ctime_ns
 
 
 class _Analyst:

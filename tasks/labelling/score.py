@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from heterodub.model.metrics.intervals import Interval, share_interval
+from heterodub.model.evaluation.intervals import Interval, share_interval
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason, Stage

@@ -279,3 +279,16 @@ def holds(member: Member, origins: Sequence[str] = ()) -> bool:
         if member.kind == "tar":
             return tar_members.has_entry(source, member.place, member.name)
         return parquet_cells.has_cell(source, member.place, member.column)
+
+
+def change_stamp(path: Path, is_copy: bool) -> tuple[int, ...]:
+    """Stamp of a file: every write to it, and every file put in its place, changes a part of it. is_copy: it is ours,
+    and may be renamed or removed meanwhile (copies.py); nobody sets back its time.
+
+    Raises: MediaRefusedError - VANISHED, UNREADABLE.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise unreadable(error) from error
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, 0 if is_copy else facts.st_ctime_ns

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.evaluation.clip_scores import ClipScores
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.promotion import ModelRule
 from heterodub.tasks.releases.benchmarks import Benchmark

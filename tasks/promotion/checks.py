@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from heterodub.model.metrics.intervals import Interval, Scores
+from heterodub.model.evaluation.intervals import Interval, Scores
 
 MOST_LOST: Final = 0.1
 """Share of the clips on which the champion has a score and the challenger none, beyond which it counts as worse: a

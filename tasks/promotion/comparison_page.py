@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
-from heterodub.model.metrics.intervals import Interval, Resampling, difference_interval, mean_interval
+from heterodub.model.evaluation.intervals import Interval, Resampling, difference_interval, mean_interval
 from heterodub.schemas.display import visible
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.reasons import Stage

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
-from heterodub.model.metrics.intervals import (
+from heterodub.model.evaluation.intervals import (
     Interval,
     Resampling,
     Scores,

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from heterodub.model.metrics.intervals import mean_interval
+from heterodub.model.evaluation.intervals import mean_interval
 from heterodub.schemas.promotion import NO_CHAMPION, REFUSED
 from heterodub.tasks.tracking.ledger import Move
 from heterodub.tasks.tracking.runs import TrackedRun, tracked_run

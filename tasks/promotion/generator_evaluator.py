@@ -5,6 +5,7 @@ from contextlib import closing
 from functools import partial
 from typing import Final
 
+from heterodub.model.evaluation.cost import costs
 from heterodub.model.evaluation.generator import (
     GENERATOR_REPORT,
     SYNC,
@@ -18,7 +19,6 @@ from heterodub.model.evaluation.generator import (
 from heterodub.model.features.arrays import Floats
 from heterodub.model.features.timing import SAMPLES_PER_FRAME
 from heterodub.model.io import load_generator
-from heterodub.model.metrics.cost import costs
 from heterodub.model.stage1.inference import predict_clip
 from heterodub.model.stage1.network import LandmarkGenerator
 from heterodub.model.training.sampler import ClipInfo

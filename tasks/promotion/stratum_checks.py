@@ -10,7 +10,7 @@ it finds: docs/promotion.md.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from heterodub.model.metrics.intervals import Interval, Scores, jackknifed_reduction, mean_interval
+from heterodub.model.evaluation.intervals import Interval, Scores, jackknifed_reduction, mean_interval
 from heterodub.schemas.display import counted
 from heterodub.schemas.promotion import ModelRule
 from heterodub.schemas.strata import ClipStrata, clips_by_stratum

@@ -7,11 +7,11 @@ from typing import Final
 
 import torch
 
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.cost import costs
 from heterodub.model.evaluation.image_scores import clip_scores
 from heterodub.model.evaluation.translator import EvalWindow, System, TranslatorEvalClip, make_eval_window, system_crops
 from heterodub.model.io import load_translator
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.cost import costs
 from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.schemas.errors import PromotionError

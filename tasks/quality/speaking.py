@@ -63,7 +63,7 @@ class FaceComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpeakingTurn:
     """Frames in which one of several faces speaks more probably than any other: [first, stop)."""
 
     face: int
@@ -100,7 +100,7 @@ def speaking_evidence(faces: Sequence[SeenFace], mel_SM: Floats) -> Array:
     return evidence_NT
 
 
-def turns(evidence_NT: Array, least_frames: int) -> list[Turn]:
+def turns(evidence_NT: Array, least_frames: int) -> list[SpeakingTurn]:
     """Divide the frames into turns of the faces, each of at least so many frames; one turn where there are no two.
 
     The most probable succession of speakers, where a frame's evidence counts as that of a normal distribution whose
@@ -121,22 +121,22 @@ def turns(evidence_NT: Array, least_frames: int) -> list[Turn]:
     for frame in range(frames - 1, 0, -1):
         path[frame - 1] = came_from[path[frame], frame]
     starts = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist()]
-    found = [Turn(int(path[a]), a, b) for a, b in zip(starts, [*starts[1:], frames], strict=True)]
+    found = [SpeakingTurn(int(path[a]), a, b) for a, b in zip(starts, [*starts[1:], frames], strict=True)]
     return _without_short(found, least_frames)
 
 
-def _without_short(found: list[Turn], least_frames: int) -> list[Turn]:
+def _without_short(found: list[SpeakingTurn], least_frames: int) -> list[SpeakingTurn]:
     """Give turns that are too short to the longer of their neighbours, shortest first, and join what then meets."""
     while len(found) > 1 and min(turn.stop - turn.first for turn in found) < least_frames:
         place = min(range(len(found)), key=lambda number: found[number].stop - found[number].first)
         beside = [found[number] for number in (place - 1, place + 1) if 0 <= number < len(found)]
         into = max(beside, key=lambda turn: turn.stop - turn.first)
         short = found[place]
-        found[place] = Turn(into.face, short.first, short.stop)
-        joined: list[Turn] = []
+        found[place] = SpeakingTurn(into.face, short.first, short.stop)
+        joined: list[SpeakingTurn] = []
         for turn in found:
             if joined and joined[-1].face == turn.face:
-                joined[-1] = Turn(turn.face, joined[-1].first, turn.stop)
+                joined[-1] = SpeakingTurn(turn.face, joined[-1].first, turn.stop)
             else:
                 joined.append(turn)
         found = joined

@@ -92,7 +92,7 @@ def sound_features(mel_SM: Floats) -> Matrix:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Layer:
+class _Convolution:
     """A convolution along time, followed in all but the last layer by a layer norm and a rectifier.
 
     weights: (width * C, D), earliest first. norm: gain and bias (2, D); None in the last.
@@ -123,8 +123,8 @@ LIP_STRIDES: Final = (1, 1, 1)
 class SyncNetwork:
     """Both encoders; the product of their embeddings of a frame says how well mouth and sound fit, -1 to 1."""
 
-    lips: tuple[_Layer, ...]
-    sound: tuple[_Layer, ...]
+    lips: tuple[_Convolution, ...]
+    sound: tuple[_Convolution, ...]
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Self:
@@ -144,13 +144,13 @@ class SyncNetwork:
         return _embedded(self.sound, sound_SC)
 
 
-def _layer(arrays: Mapping[str, Array], name: str, stride: int) -> _Layer:
+def _layer(arrays: Mapping[str, Array], name: str, stride: int) -> _Convolution:
     norm = arrays[f"{name}.norm"].astype(np.float32) if f"{name}.norm" in arrays else None
     weights, bias = (arrays[f"{name}.{part}"].astype(np.float32) for part in ("weights", "bias"))
-    return _Layer(weights, bias, norm, stride)
+    return _Convolution(weights, bias, norm, stride)
 
 
-def _embedded(layers: tuple[_Layer, ...], values: Matrix) -> Matrix:
+def _embedded(layers: tuple[_Convolution, ...], values: Matrix) -> Matrix:
     for layer in layers:
         values = layer(values)
     return np.asarray(values / np.sqrt(1 + (values**2).sum(axis=1, keepdims=True)))

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from heterodub.model.evaluation.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
 from heterodub.model.evaluation.generator import score_generator
 from heterodub.model.io import load_generator
-from heterodub.model.metrics.clip_scores import SpeakerScores, by_speaker, mean_over_speakers
 from heterodub.model.training.callbacks import Callback
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings

@@ -7,7 +7,7 @@ Figures have rows by name, as in heterodub's tables, and scores under the paper'
 from collections.abc import Mapping
 from typing import Final
 
-from heterodub.model.metrics.frechet import FRECHET
+from heterodub.model.evaluation.frechet import FRECHET
 from heterodub.tasks.reproduction.table import ScoreColumn
 
 Published = Mapping[str, Mapping[str, float]]

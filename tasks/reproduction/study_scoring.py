@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from heterodub.model.metrics.clip_scores import SpeakerScores
-from heterodub.model.metrics.intervals import STANDARD, Interval, Resampling
+from heterodub.model.evaluation.clip_scores import SpeakerScores
+from heterodub.model.evaluation.intervals import STANDARD, Interval, Resampling
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import SourceError
 from heterodub.schemas.study import HEADINGS, QUESTIONS, Answers, Grades, Question, StudyKey

@@ -15,11 +15,11 @@ from typing import Final
 import torch
 from pydantic import TypeAdapter
 
+from heterodub.model.evaluation.clip_scores import SpeakerScores
 from heterodub.model.evaluation.systems import BaselineSystem, EvalClip, Evaluator, System, TwoStage, WithoutAudio
 from heterodub.model.evaluation.translator import System as Row
 from heterodub.model.files import write_atomic
 from heterodub.model.io import load_baseline, load_generator, load_translator
-from heterodub.model.metrics.clip_scores import SpeakerScores
 from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.inference import TranslatorInference
 from heterodub.model.stage2.translator import Translator

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from heterodub.model.metrics.clip_scores import SpeakerScores, difference
-from heterodub.model.metrics.intervals import Interval
+from heterodub.model.evaluation.clip_scores import SpeakerScores, difference
+from heterodub.model.evaluation.intervals import Interval
 from heterodub.schemas.display import csv_line, message_of
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.tasks.stores.outputs import TABLE_ENDS, TABLE_HEADER, require_own_table

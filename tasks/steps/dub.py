@@ -11,11 +11,11 @@ from prefect.cache_policies import NO_CACHE
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, MediaRefusedError
-from heterodub.tasks.acceptance.reports import failed_shots
 from heterodub.tasks.dubbing import batch, jobs
 from heterodub.tasks.dubbing.jobs import inputs_of, uri_of
 from heterodub.tasks.dubbing.model_lookup import nothing_was_named
 from heterodub.tasks.dubbing.spread_jobs import workers_of
+from heterodub.tasks.evaluation.acceptance_reports import failed_shots
 from heterodub.tasks.media.paths import content_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.artifacts import show_table

@@ -9,7 +9,7 @@ from typing import Final
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from heterodub.model.metrics.intervals import Interval
+from heterodub.model.evaluation.intervals import Interval
 from heterodub.schemas.cards import GENERATOR, TRANSLATOR
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from heterodub.tasks.acceptance.reports import report_names
+from heterodub.tasks.evaluation.acceptance_reports import report_names
 
 from .runs import TrackedRun, tracked_run
 from .store import Tracking

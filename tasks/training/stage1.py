@@ -9,8 +9,8 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
+from heterodub.model.evaluation.clip_scores import by_speaker
 from heterodub.model.evaluation.generator import GeneratorEvalClip, score_generator, validation_scores
-from heterodub.model.metrics.clip_scores import by_speaker
 from heterodub.model.stage1.batches import mirrored
 from heterodub.model.stage1.features import prepare
 from heterodub.model.stage1.linear import LinearMoments, LinearMotion

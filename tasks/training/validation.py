@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from heterodub.model.evaluation.clip_scores import over_speakers
 from heterodub.model.evaluation.generator import reference_frames
 from heterodub.model.evaluation.image_scores import clip_scores
 from heterodub.model.evaluation.translator import EvalWindow, TranslatorEvalClip, make_eval_window
-from heterodub.model.metrics.clip_scores import over_speakers
 from heterodub.model.perceptual import Lite0
 from heterodub.schemas.errors import TrainingError
 from heterodub.tasks.training.clip_selection import ClipRef, TrainingClips

@@ -14,10 +14,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from heterodub.model.evaluation.intervals import Interval
 from heterodub.model.features.arrays import Floats, evenly_spaced
 from heterodub.model.features.landmarks import BOUNDARIES, LIPS, SLICES, Boundary, box, mouth_opening
 from heterodub.model.features.timing import frame_to_second
-from heterodub.model.metrics.intervals import Interval
 from heterodub.schemas.contract import LANDMARK_POINTS
 
 PREDICTED_RGB: Final = (213, 94, 0)

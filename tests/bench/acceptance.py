@@ -22,14 +22,14 @@ from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.schemas.acceptance import load_acceptance_policy
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.acceptance.accept import measure
-from heterodub.tasks.acceptance.verdict import judge
 from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.dubbing.dub import open_inputs, plan_dub, render
 from heterodub.tasks.dubbing.jobs import ModelPaths
 from heterodub.tasks.dubbing.models import Models, open_models
+from heterodub.tasks.evaluation.acceptance import measure
+from heterodub.tasks.evaluation.verdict import judge
 from heterodub.tasks.faces.backend import LandmarkBackend, open_backend
-from tests.tasks.acceptance.broken import FAULTS, faulty
+from tests.tasks.evaluation.broken import FAULTS, faulty
 
 KINDS = ("good", "source_left", "sound_late", "silent", "source_left_in_silence", *FAULTS)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 
-from heterodub.model.metrics.intervals import share_interval
+from heterodub.model.evaluation.intervals import share_interval
 from heterodub.tasks.labelling.sampling import allocate
 
 SPEAKERS, CLIPS_EACH, TRIALS = 40, 25, 400

@@ -10,10 +10,10 @@ from collections import Counter
 
 import numpy as np
 
+from heterodub.model.evaluation.controls import copy_reference
 from heterodub.model.evaluation.generator import GeneratorEvalClip, linear_landmarks, reference_frames
-from heterodub.model.metrics.controls import copy_reference
-from heterodub.model.metrics.intervals import Interval, difference_interval, mean_interval
-from heterodub.model.metrics.landmarks import score_clip
+from heterodub.model.evaluation.intervals import Interval, difference_interval, mean_interval
+from heterodub.model.evaluation.landmarks import score_clip
 from heterodub.model.stage1.linear import LinearMoments
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.reasons import Stage

@@ -16,8 +16,8 @@ from statistics import mean
 
 import numpy as np
 
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.intervals import Resampling, reduction_interval
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.intervals import Resampling, reduction_interval
 from heterodub.schemas.promotion import load_promotion_policy
 from heterodub.schemas.strata import ClipStrata, strata_of
 from heterodub.tasks.promotion.candidates import ModelScores

@@ -7,7 +7,7 @@ from heterodub.flows.cli.render.lineage import show_footage
 from heterodub.flows.cli.render.scores import show_scores
 from heterodub.flows.cli.render.tables import TableColumn, cell, show
 from heterodub.model.evaluation.generator import GENERATOR_REPORT
-from heterodub.model.metrics.intervals import mean_interval
+from heterodub.model.evaluation.intervals import mean_interval
 from heterodub.schemas.display import common_folder
 
 WIDTHS = (60, 80, 100, 200)

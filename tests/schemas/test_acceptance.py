@@ -5,7 +5,7 @@ import pytest
 from heterodub.schemas.acceptance import AcceptancePolicy, ShotLimits, ShotMeasures, load_acceptance_policy
 from heterodub.schemas.errors import SettingsError
 from heterodub.schemas.limits import parse_limit
-from heterodub.tasks.acceptance.verdict import judge
+from heterodub.tasks.evaluation.verdict import judge
 
 
 def measures(**values) -> ShotMeasures:

@@ -8,7 +8,7 @@ from heterodub.schemas.display import SHORT_ID, base_name, counted
 from heterodub.tasks.monitoring.streams import say
 
 if TYPE_CHECKING:
-    from heterodub.model.metrics.intervals import Interval
+    from heterodub.model.evaluation.intervals import Interval
     from heterodub.tasks.labelling.score import PolicyScore
 
 _EFFECTS: Final = {"applied": "green", "waiting": "yellow", "unusable": "red", "no clip": "red"}

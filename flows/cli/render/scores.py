@@ -169,6 +169,6 @@ def _heading(name: str) -> str:
 
 
 def _text(interval: Mapping[str, Any], is_percent: bool) -> str:
-    from heterodub.model.metrics.intervals import Interval
+    from heterodub.model.evaluation.intervals import Interval
 
     return Interval(**interval).format(scale=100 if is_percent else 1)

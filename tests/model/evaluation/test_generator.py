@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from heterodub.model.evaluation.clip_scores import ClipScores
 from heterodub.model.evaluation.generator import (
     GENERATOR_REPORT,
     FittedControls,
@@ -14,9 +15,8 @@ from heterodub.model.evaluation.generator import (
     reference_frames,
     score_generator,
 )
+from heterodub.model.evaluation.report import make_report
 from heterodub.model.features.landmarks import PREDICTED
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.report import make_report
 from heterodub.model.stage1.features import prepare
 from tests.model.stage1.test_network import generator
 from tests.model.talking import talk

@@ -7,6 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from heterodub.flows.cli.render.scores import show_scores
+from heterodub.model.evaluation.clip_scores import ClipScores
 from heterodub.model.evaluation.image_scores import (
     NOT_MEASURED,
     TRANSLATOR_REPORT,
@@ -15,9 +16,8 @@ from heterodub.model.evaluation.image_scores import (
     heldout_features,
     score,
 )
+from heterodub.model.evaluation.report import make_report
 from heterodub.model.evaluation.translator import SYSTEMS, TranslatorEvalClip, _oracle, make_eval_window, system_crops
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.report import make_report
 from heterodub.model.perceptual import Lite0
 from heterodub.model.stage2.batches import FaceClip
 from heterodub.model.stage2.warp import WarpTranslator

@@ -5,7 +5,7 @@ import numpy as np
 from heterodub.model.evaluation.sync_windows import SyncClip
 from heterodub.model.features.timing import mel_columns
 from heterodub.schemas.contract import MEL_BANDS
-from tests.model.metrics.faces import moved, talking
+from tests.model.evaluation.faces import moved, talking
 
 
 def opening(frames: int, draw: np.random.Generator) -> np.ndarray:

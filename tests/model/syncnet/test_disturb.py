@@ -15,7 +15,7 @@ from heterodub.model.evaluation.sync_windows import (
     sample_pairs,
 )
 from heterodub.model.features.landmarks import LIPS, SLICES
-from tests.model.metrics.faces import face
+from tests.model.evaluation.faces import face
 from tests.model.syncnet.talkers import clip, raw_clip
 
 NOTHING = Disturbance(mel_noise=0.0, lip_noise=0.0, pitch_bands=0, mirrored=0.0)

@@ -9,7 +9,7 @@ import torch
 from heterodub.model.evaluation.sync_windows import SyncClip
 from heterodub.model.evaluation.syncnet import LEAST_FRAMES, SyncScore, SyncScorer, score_sync
 from heterodub.schemas.reasons import MissingCause
-from tests.model.metrics.faces import moved, talking
+from tests.model.evaluation.faces import moved, talking
 from tests.model.syncnet.talkers import clip, raw_clip
 
 UNSEEN = range(100, 106)

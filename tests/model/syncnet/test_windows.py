@@ -9,7 +9,7 @@ from heterodub.model.features.face_frame import FaceFrame
 from heterodub.model.features.landmarks import LIPS
 from heterodub.model.features.timing import mel_columns
 from heterodub.schemas.contract import MEL_CONTEXT_COLUMNS
-from tests.model.metrics.faces import moved, talking
+from tests.model.evaluation.faces import moved, talking
 from tests.model.syncnet.talkers import clip, raw_clip
 
 

@@ -30,7 +30,7 @@ def backend():
 @pytest.fixture(scope="session")
 def settings() -> Settings:
     dub = {"warp_px": 64, "preset": "ultrafast", "references": 3, "chunk_frames": 4}
-    return Settings(dub={**dub, "measure": False})  # measured in tests/tasks/acceptance
+    return Settings(dub={**dub, "measure": False})  # measured in tests/tasks/evaluation
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.report import ReportSpec
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.report import ReportSpec
 from heterodub.model.training.sampler import ClipInfo
 from heterodub.schemas.errors import TrainingError
 from heterodub.schemas.reasons import Stage

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.intervals import Interval
-from heterodub.model.metrics.report import SystemMean
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.intervals import Interval
+from heterodub.model.evaluation.report import SystemMean
 from heterodub.schemas.config.settings import Settings, TrackingSettings
 from heterodub.tasks.evaluation.evaluation import log_evaluation, metric_name, metrics_of
 from heterodub.tasks.stores.workspace import Workspace

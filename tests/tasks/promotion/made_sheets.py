@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from heterodub.model.metrics.clip_scores import ClipScores
+from heterodub.model.evaluation.clip_scores import ClipScores
 from heterodub.schemas.promotion import ModelRule, ResamplingRule
 from heterodub.tasks.promotion.candidates import ModelScores
 

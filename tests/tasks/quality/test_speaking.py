@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from heterodub.model.features.mel import log_mel
-from heterodub.tasks.quality.speaking import DECIDED, SeenFace, Turn, compare_faces, speaking_evidence, turns
+from heterodub.tasks.quality.speaking import DECIDED, SeenFace, SpeakingTurn, compare_faces, speaking_evidence, turns
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,9 @@ def test_sound_that_changes_hands_is_cut_where_it_does(two):
 @pytest.mark.parametrize("speaker", [0, 1])
 def test_one_speaker_takes_one_turn(two, speaker):
     faces, samples = two
-    assert turns(speaking_evidence(faces, mel(samples[speaker])), 40) == [Turn(speaker, 0, len(faces[0].usable_T))]
+    assert turns(speaking_evidence(faces, mel(samples[speaker])), 40) == [
+        SpeakingTurn(speaker, 0, len(faces[0].usable_T))
+    ]
 
 
 def test_nobody_speaks_under_a_sound_of_nobody_in_view(two):
@@ -76,4 +78,4 @@ def test_short_turns_go_to_their_neighbours():
     evidence = np.zeros((2, 200))
     evidence[0, :90], evidence[1, 90:110], evidence[0, 110:] = 1.0, 3.0, 1.0
     assert len(turns(evidence, 10)) == 3
-    assert turns(evidence, 40) == [Turn(0, 0, 200)]
+    assert turns(evidence, 40) == [SpeakingTurn(0, 0, 200)]

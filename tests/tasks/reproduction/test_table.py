@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from heterodub.model.metrics.clip_scores import SpeakerScores, mean_over_speakers
+from heterodub.model.evaluation.clip_scores import SpeakerScores, mean_over_speakers
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.tasks.reproduction import paper
 from heterodub.tasks.reproduction.table import Claim, ScoreColumn, Table, TableRow, as_csv, markdown, write_table

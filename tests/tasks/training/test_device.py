@@ -10,8 +10,8 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from heterodub.model.metrics import cost
-from heterodub.model.metrics.cost import COSTS
+from heterodub.model.evaluation import cost
+from heterodub.model.evaluation.cost import COSTS
 from heterodub.model.perceptual import Lite0, open_vgg
 from heterodub.model.stage2.translator import Translator
 from heterodub.schemas.config.baselines import BASELINES, BaselineSettings

@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from heterodub.model.metrics.clip_scores import SpeakerScores
-from heterodub.model.metrics.intervals import jackknife_interval
+from heterodub.model.evaluation.clip_scores import SpeakerScores
+from heterodub.model.evaluation.intervals import jackknife_interval
 
 Floats = NDArray[np.floating[Any]]
 

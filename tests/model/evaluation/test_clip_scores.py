@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heterodub.model.metrics.clip_scores import (
+from heterodub.model.evaluation.clip_scores import (
     ClipScores,
     by_speaker,
     difference,
@@ -11,7 +11,7 @@ from heterodub.model.metrics.clip_scores import (
     over_speakers,
     paired,
 )
-from heterodub.model.metrics.frechet import frechet_distance, frechet_over_speakers
+from heterodub.model.evaluation.frechet import frechet_distance, frechet_over_speakers
 
 
 def row(speaker: str, error: float | None, clip_id: str = "c") -> ClipScores:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from heterodub.model.metrics.intervals import (
+from heterodub.model.evaluation.intervals import (
     Interval,
     Resampling,
     difference_interval,

@@ -13,21 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heterodub.model.dubbing.timing import at_times
+from heterodub.model.evaluation import landmarks as lips
+from heterodub.model.evaluation.leak import LEAST_FRAMES as LEAK_FRAMES
+from heterodub.model.evaluation.leak import best_lag, leak
 from heterodub.model.features.arrays import Flags, Rgb
 from heterodub.model.features.timing import frame_to_second, frames_around
-from heterodub.model.metrics import landmarks as lips
-from heterodub.model.metrics.leak import LEAST_FRAMES as LEAK_FRAMES
-from heterodub.model.metrics.leak import best_lag, leak
 from heterodub.schemas.acceptance import ShotMeasures
 from heterodub.schemas.reasons import MissingCause
-from heterodub.tasks.acceptance.finished_frames import FinishedFrame, finished_frames
-from heterodub.tasks.acceptance.shot_meter import FrameValues, ShotMeter
-from heterodub.tasks.acceptance.shot_sound import silent_frames, sound_lag
 from heterodub.tasks.dubbing.compositing import source_pictures
 from heterodub.tasks.dubbing.dub import DubInputs, DubPlan
 from heterodub.tasks.dubbing.jobs import readable
 from heterodub.tasks.dubbing.passes import ahead
 from heterodub.tasks.dubbing.segments import Segment, VoiceSource
+from heterodub.tasks.evaluation.finished_frames import FinishedFrame, finished_frames
+from heterodub.tasks.evaluation.shot_meter import FrameValues, ShotMeter
+from heterodub.tasks.evaluation.shot_sound import silent_frames, sound_lag
 from heterodub.tasks.media.canvas import Canvas
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource

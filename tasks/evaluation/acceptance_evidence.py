@@ -11,7 +11,7 @@ import numpy as np
 from heterodub.model.features.arrays import Rgb, evenly_spaced
 from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
 from heterodub.schemas.acceptance import ShotEvidence, ShotVerdict
-from heterodub.tasks.acceptance.measure import FilmMeter, FramePair, MeasuredShot
+from heterodub.tasks.evaluation.shot_measures import FilmMeter, FramePair, MeasuredShot
 from heterodub.tasks.media.speech import SpeechSource
 
 CURVES: Final = ("opening", "wanted", "source", "seam", "colour_step", "flicker", "silent")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.intervals import mean_interval, reduction_interval
-from heterodub.model.metrics.report import ReportSpec, control_verdict, make_report
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.intervals import mean_interval, reduction_interval
+from heterodub.model.evaluation.report import ReportSpec, control_verdict, make_report
 
 SPEAKERS = [str(number) for number in range(8)]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heterodub.model.metrics.leak import LEAST_FRAMES, best_lag, leak, peak_offset
+from heterodub.model.evaluation.leak import LEAST_FRAMES, best_lag, leak, peak_offset
 
 DRAW = np.random.default_rng(0)
 WANTED, SOURCE = DRAW.normal(0, 0.05, (2, 400))

@@ -12,13 +12,13 @@ from heterodub.schemas.acceptance import Acceptance, AcceptancePolicy, ShotVerdi
 from heterodub.schemas.config.choices import OnFail
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.acceptance.evidence import evidence_of, write_small_film
-from heterodub.tasks.acceptance.measure import FilmMeter, MeasuredShot
-from heterodub.tasks.acceptance.reports import AcceptedDub, small_film_of
-from heterodub.tasks.acceptance.verdict import judge
 from heterodub.tasks.dubbing.dub import DubInputs, DubPlan, open_inputs, plan_dub, render
 from heterodub.tasks.dubbing.jobs import Dubbed, readable
 from heterodub.tasks.dubbing.models import Models
+from heterodub.tasks.evaluation.acceptance_evidence import evidence_of, write_small_film
+from heterodub.tasks.evaluation.acceptance_reports import AcceptedDub, small_film_of
+from heterodub.tasks.evaluation.shot_measures import FilmMeter, MeasuredShot
+from heterodub.tasks.evaluation.verdict import judge
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.monitoring.progress import ProgressSink

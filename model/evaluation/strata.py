@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heterodub.model.metrics.clip_scores import ClipScores, by_speaker, of_system
-from heterodub.model.metrics.intervals import Interval, mean_interval
-from heterodub.model.metrics.report import Improvement, ReportSpec
+from heterodub.model.evaluation.clip_scores import ClipScores, by_speaker, of_system
+from heterodub.model.evaluation.intervals import Interval, mean_interval
+from heterodub.model.evaluation.report import Improvement, ReportSpec
 from heterodub.schemas.strata import ClipStrata, clips_by_stratum
 
 

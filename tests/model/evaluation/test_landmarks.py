@@ -5,10 +5,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from heterodub.model.evaluation.controls import copy_reference
+from heterodub.model.evaluation.landmarks import LEAST_FRAMES, LEAST_MOTION, score_clip
 from heterodub.model.features.landmarks import LIPS, OUTLINE, POSE, PREDICTED, SLICES, bounding_diagonal
-from heterodub.model.metrics.controls import copy_reference
-from heterodub.model.metrics.landmarks import LEAST_FRAMES, LEAST_MOTION, score_clip
-from tests.model.metrics.faces import UNIT_PX, moved, talking
+from tests.model.evaluation.faces import UNIT_PX, moved, talking
 
 GAPS = 12 + 6 * np.sin(np.arange(50) * 0.7)
 ALL = np.ones(50, np.bool_)

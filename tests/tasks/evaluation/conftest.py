@@ -12,11 +12,11 @@ from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.schemas.acceptance import load_acceptance_policy
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.acceptance.accept import measure
-from heterodub.tasks.acceptance.verdict import judge
 from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.dubbing.dub import dub, open_inputs, plan_dub, render
 from heterodub.tasks.dubbing.models import Models
+from heterodub.tasks.evaluation.acceptance import measure
+from heterodub.tasks.evaluation.verdict import judge
 from tests.flows.heads import head, voice, write_head
 from tests.tasks.dubbing.conftest import backend, write_wav  # noqa: F401 - a fixture
 from tests.tasks.media.media_files import regular, write_media

@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
+from heterodub.model.evaluation.landmarks import LEAST_MOTION
 from heterodub.model.features.arrays import Floats
-from heterodub.model.metrics.landmarks import LEAST_MOTION
 
 LEAST_FRAMES: Final = 50
 """Two seconds at 25 fps: eight syllables. Over fewer, any two openings correlate by chance (0.4 at one second)."""

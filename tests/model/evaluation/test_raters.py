@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from heterodub.model.metrics.intervals import mean_interval
+from heterodub.model.evaluation.intervals import mean_interval
 from heterodub.tasks.reproduction.study_scoring import crossed_interval, krippendorff_alpha
 
 _ = None

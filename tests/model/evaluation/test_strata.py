@@ -1,8 +1,8 @@
 """Scores by stratum are those of its clips alone."""
 
-from heterodub.model.metrics.clip_scores import ClipScores
-from heterodub.model.metrics.report import ReportSpec
-from heterodub.model.metrics.strata import stratum_scores
+from heterodub.model.evaluation.clip_scores import ClipScores
+from heterodub.model.evaluation.report import ReportSpec
+from heterodub.model.evaluation.strata import stratum_scores
 from heterodub.schemas.strata import FACTOR_NAMES
 
 SPEC = ReportSpec(

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import correlate
 
+from heterodub.model.evaluation.leak import peak_offset
 from heterodub.model.features.arrays import Flags
-from heterodub.model.metrics.leak import peak_offset
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 from heterodub.tasks.dubbing.segments import VoiceSource
 from heterodub.tasks.quality.sound import VAD_CHUNK, speech_probability

@@ -6,8 +6,8 @@ A verdict goes by the interval of the improvement, never by the figure alone.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heterodub.model.metrics.clip_scores import ClipScores, by_speaker, of_system, paired
-from heterodub.model.metrics.intervals import Interval, difference_interval, mean_interval, reduction_interval
+from heterodub.model.evaluation.clip_scores import ClipScores, by_speaker, of_system, paired
+from heterodub.model.evaluation.intervals import Interval, difference_interval, mean_interval, reduction_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from heterodub.model.metrics.intervals import Interval, difference_interval, jackknife_interval, mean_interval
+from heterodub.model.evaluation.intervals import Interval, difference_interval, jackknife_interval, mean_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from heterodub.model.evaluation.controls import apply_pose, copy_reference, mean_face, resting_face
+from heterodub.model.evaluation.landmarks import score_clip
 from heterodub.model.features.landmarks import LIPS, POSE, PREDICTED, SLICES
-from heterodub.model.metrics.controls import apply_pose, copy_reference, mean_face, resting_face
-from heterodub.model.metrics.landmarks import score_clip
-from tests.model.metrics.faces import UNIT_PX, face, moved, talking
+from tests.model.evaluation.faces import UNIT_PX, face, moved, talking
 
 GAPS = 12 + 6 * np.sin(np.arange(40) * 0.7)
 ALL = np.ones(40, np.bool_)

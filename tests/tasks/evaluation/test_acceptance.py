@@ -11,18 +11,24 @@ import pytest
 from heterodub.flows.cli.render.ingest import show_dubbings
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import TrackingSettings
-from heterodub.tasks.acceptance.accept import dub_accepted
-from heterodub.tasks.acceptance.reports import failed_shots, publish_reports, refusal_of, report_names, small_film_of
 from heterodub.tasks.dubbing.batch import dub_jobs
 from heterodub.tasks.dubbing.jobs import DubResult, summary_of
+from heterodub.tasks.evaluation.acceptance import dub_accepted
+from heterodub.tasks.evaluation.acceptance_reports import (
+    failed_shots,
+    publish_reports,
+    refusal_of,
+    report_names,
+    small_film_of,
+)
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.dubs import film_name, log_dub
 from heterodub.tasks.tracking.store import open_tracking
 from tests.flows.heads import write_head
-from tests.tasks.acceptance.broken import faulty, flickering_mouth
-from tests.tasks.acceptance.conftest import SHOT_FRAMES, write_shots
 from tests.tasks.dubbing.test_dub import decoded_pictures
+from tests.tasks.evaluation.broken import faulty, flickering_mouth
+from tests.tasks.evaluation.conftest import SHOT_FRAMES, write_shots
 from tests.tasks.tracking.conftest import with_tables
 
 

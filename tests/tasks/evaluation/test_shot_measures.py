@@ -10,10 +10,11 @@ from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.reasons import MissingCause
-from heterodub.tasks.acceptance.shot_sound import sound_lag
+from heterodub.tasks.evaluation.shot_sound import sound_lag
 from heterodub.tasks.media.speech import SpeechSource
 from tests.flows.heads import voice
-from tests.tasks.acceptance.broken import (
+from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.evaluation.broken import (
     blurred_mouth,
     degraded_frame,
     faulty,
@@ -21,8 +22,7 @@ from tests.tasks.acceptance.broken import (
     lips_elsewhere,
     patch_of_another_colour,
 )
-from tests.tasks.acceptance.conftest import SHOT_FRAMES, write_shots
-from tests.tasks.dubbing.conftest import write_wav
+from tests.tasks.evaluation.conftest import SHOT_FRAMES, write_shots
 
 SHOTS = (None, blurred_mouth, patch_of_another_colour, flickering_mouth, degraded_frame, lips_elsewhere, None)
 COVERED, PASSED = 5, 6

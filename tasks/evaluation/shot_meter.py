@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from heterodub.model.dubbing.motion import MouthTargets
 from heterodub.model.dubbing.seams import seam_scores
 from heterodub.model.evaluation.image_scores import psnr_db, sharpness
+from heterodub.model.evaluation.landmarks import nme_frames, openings
 from heterodub.model.features.arrays import Floats, Pictures, Rgb
 from heterodub.model.features.face_frame import FaceFrame
 from heterodub.model.features.landmarks import LIPS, SLICES, box
-from heterodub.model.metrics.landmarks import nme_frames, openings
 from heterodub.model.stage2 import mouth
-from heterodub.tasks.acceptance.finished_frames import FinishedFrame
 from heterodub.tasks.dubbing.references import in_crop
 from heterodub.tasks.dubbing.segments import Segment
+from heterodub.tasks.evaluation.finished_frames import FinishedFrame
 from heterodub.tasks.faces.window import Window, cut_window
 
 _CHUNK: Final = 32

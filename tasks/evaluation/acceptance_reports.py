@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from heterodub.model.files import copy_untrusted, write_atomic
 from heterodub.schemas.acceptance import Acceptance, ShotEvidence, ShotVerdict
-from heterodub.tasks.acceptance.page import acceptance_page
 from heterodub.tasks.dubbing.jobs import Dubbed
+from heterodub.tasks.evaluation.acceptance_page import acceptance_page
 
 _EMBEDDED_BYTES: Final = 24 << 20
 """A small film up to this size, some six minutes, is in its page; a larger one lies beside it."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from heterodub.model.metrics.cost import latencies_ms, parameters, peak_memory_mib
+from heterodub.model.evaluation.cost import latencies_ms, parameters, peak_memory_mib
 
 MIB = 2**20
 

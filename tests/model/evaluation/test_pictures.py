@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from heterodub.model.evaluation.frechet import frechet_distance
 from heterodub.model.evaluation.image_scores import flicker, psnr_db, region_mean, sharpness, ssim_maps
-from heterodub.model.metrics.frechet import frechet_distance
 
 
 @pytest.fixture(scope="module")

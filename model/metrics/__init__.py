@@ -1,1 +1,0 @@
-"""Scores of landmarks and pictures, trivial controls, and confidence intervals."""
