@@ -135,8 +135,8 @@ class Dubber:
         request = (_WORK, job, paths, self._settings, rendered, policy)
         accepted: AcceptedDub = self.ask(*request, progress=progress, media=inputs_of(job), returns=AcceptedDub)
         dubbed = replace(accepted.dubbed, out=job.out, notes=(*paths.notes, *accepted.dubbed.notes))
-        publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
         if refusal := refusal_of(dubbed):
+            publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
             raise DubbingError(f"{job.video}: {refusal}")
         if signer is not None:
             progress.phase("sign", None)
@@ -145,6 +145,7 @@ class Dubber:
             notes = (*dubbed.notes, *sign_dub(self.ask, job, record, unsigned, rendered, signer))
             dubbed = replace(dubbed, signed_by=signer.certificate.signer, notes=notes)
         copy_untrusted(rendered, Path(job.out))
+        publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
         return dubbed
 
     def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:

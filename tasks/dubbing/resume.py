@@ -21,6 +21,7 @@ from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, inputs_of, own_version, pictures_of, uri_of
+from heterodub.tasks.evaluation.acceptance_reports import verdict_fits
 from heterodub.tasks.media.paths import content_of, fingerprint, open_regular
 from heterodub.tasks.provenance.certificate import certificate_hash
 
@@ -85,11 +86,14 @@ def record_finished(out: Path, key: str, dubbed: Dubbed) -> None:
 
 
 def finished(out: Path, key: str) -> Dubbed | None:
-    """Return the earlier result of a job, if its output is there and intact and the same would be made again."""
+    """Return the earlier result of a job, if its output and its verdict are there, belong together, and the same would
+    be made again.
+    """
     with suppress(OSError, ValueError, MediaRefusedError):  # pydantic's is a ValueError
         with open_regular(_record_of(out)) as file:
             record = _RECORD.validate_json(file.read(_MOST_BYTES))
-        if record.key == key and record.sha256 == fingerprint(out):
+        is_intact = record.key == key and record.sha256 == fingerprint(out)
+        if is_intact and verdict_fits(out, record.dubbed, record.sha256):
             return replace(record.dubbed, out=str(out))
     return None
 

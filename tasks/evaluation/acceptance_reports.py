@@ -5,17 +5,24 @@ Written outside of the sandbox, from numbers and pictures that a child has sent.
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from heterodub.model.checksums import file_hash
 from heterodub.model.files import copy_untrusted, write_atomic
 from heterodub.schemas.acceptance import Acceptance, ShotEvidence, ShotVerdict
+from heterodub.schemas.errors import MediaRefusedError
 from heterodub.tasks.dubbing.jobs import Dubbed
 from heterodub.tasks.evaluation.acceptance_page import acceptance_page
+from heterodub.tasks.media.paths import open_regular
 
 _EMBEDDED_BYTES: Final = 24 << 20
 """A small film up to this size, some six minutes, is in its page; a larger one lies beside it."""
+
+_MOST_VERDICT_BYTES: Final = 64 << 20
+"""Of a verdict that is read again: a shot of a film takes some 1500 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +48,30 @@ def report_names(out: Path) -> ReportNames:
     return ReportNames(verdict, page, film)
 
 
+def refused_out(out: Path) -> Path:
+    """Return the name that reports of a refused file are named after: an earlier file may bear the output's own."""
+    return out.with_name(f"{out.name}.refused")
+
+
 def small_film_of(rendered: Path) -> Path:
     """Return the name of the small film beside a rendered file."""
     return rendered.with_name("side-by-side.mp4")
 
 
 def publish_reports(out: Path, dubbed: Dubbed, evidence: Sequence[ShotEvidence], rendered: Path) -> None:
-    """Write the reports of a file that is going to be `out`; of one that was not measured, remove earlier ones.
+    """Write the reports of a file that lies at `out`, or of one that is refused, beside whatever lies there. Earlier
+    ones are removed, unless they are of a file that stays.
 
     Raises: OSError - there is no room, or the child made something else of the small film.
     """
-    names = report_names(out)
-    names.film.unlink(missing_ok=True)
+    is_refused = refusal_of(dubbed) is not None
+    _remove(report_names(refused_out(out)))
+    names = report_names(refused_out(out) if is_refused else out)
+    _remove(names)
     if dubbed.acceptance is None:
-        names.verdict.unlink(missing_ok=True)
-        names.page.unlink(missing_ok=True)
         return
-    write_atomic(names.verdict, json.dumps(verdict_tree(out, dubbed.acceptance), indent=1) + "\n")
+    tree = verdict_tree(out, dubbed.acceptance, None if is_refused else file_hash(out))
+    write_atomic(names.verdict, json.dumps(tree, indent=1) + "\n")
     copy_untrusted(small_film_of(rendered), names.film)
     film = names.film.read_bytes() if names.film.stat().st_size <= _EMBEDDED_BYTES else names.film.name
     write_atomic(names.page, acceptance_page(out.name, dubbed, evidence, film))
@@ -65,10 +79,28 @@ def publish_reports(out: Path, dubbed: Dubbed, evidence: Sequence[ShotEvidence],
         names.film.unlink()
 
 
-def verdict_tree(out: Path, acceptance: Acceptance) -> dict[str, Any]:
-    """Return the whole verdict ready for JSON: every measure of every shot, with the causes of missing ones."""
+def _remove(names: ReportNames) -> None:
+    for path in (names.verdict, names.page, names.film):
+        path.unlink(missing_ok=True)
+
+
+def verdict_fits(out: Path, dubbed: Dubbed, sha256: str) -> bool:
+    """Return True if the verdict beside a file is of these bytes, or the file was not measured."""
+    if dubbed.acceptance is None:
+        return True
+    with suppress(OSError, ValueError, MediaRefusedError), open_regular(report_names(out).verdict) as file:
+        tree = json.loads(file.read(_MOST_VERDICT_BYTES))
+        return isinstance(tree, dict) and tree.get("sha256") == sha256
+    return False
+
+
+def verdict_tree(out: Path, acceptance: Acceptance, sha256: str | None) -> dict[str, Any]:
+    """Return the whole verdict ready for JSON: every measure of every shot, with the causes of missing ones. sha256: of
+    the file; None for one that is not written.
+    """
     return {
         "file": out.name,
+        "sha256": sha256,
         "state": acceptance.state,
         "policy": acceptance.policy,
         "on_fail": acceptance.on_fail,

@@ -1,5 +1,6 @@
 """Done with a dub in which a shot fails: kept and named, kept with the source's picture in it, or refused."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import TrackingSettings
 from heterodub.tasks.dubbing.batch import dub_jobs
 from heterodub.tasks.dubbing.jobs import DubResult, summary_of
+from heterodub.tasks.dubbing.resume import finished
 from heterodub.tasks.evaluation.acceptance import dub_accepted
 from heterodub.tasks.evaluation.acceptance_reports import (
     failed_shots,
     publish_reports,
     refusal_of,
+    refused_out,
     report_names,
     small_film_of,
 )
@@ -79,6 +82,7 @@ def test_reports_hold_verdict_stills_and_a_film_that_plays(half_broken, tmp_path
     _, results = half_broken
     kept = results["keep"]
     hostile = replace(kept.accepted.dubbed, notes=("<script>alert(1)</script>",))
+    (tmp_path / "a <b>.mp4").write_bytes(b"dub")
     publish_reports(tmp_path / "a <b>.mp4", hostile, kept.accepted.evidence, kept.out)
     names = report_names(tmp_path / "a <b>.mp4")
     verdict = json.loads(names.verdict.read_text())
@@ -140,17 +144,29 @@ def test_refusal_names_the_limits(half_broken):
     assert "max_flicker" in refusal_of(refused)
 
 
-def test_a_refused_dub_leaves_its_reports_and_no_file(settings, speech, tmp_path):
-    """Through the child: by a policy that nothing fulfils. The other job of the manifest goes on."""
+def test_a_refused_dub_leaves_its_reports_and_the_earlier_file(settings, speech, tmp_path):
+    """Through the child: by a policy that nothing fulfils. What was accepted before is finished as before."""
     write_head(tmp_path / "head.mp4", 0, 12)
-    strict = tmp_path / "strict.toml"
+    lenient, strict = tmp_path / "lenient.toml", tmp_path / "strict.toml"
+    lenient.write_text('name = "lenient"\nversion = 1\n[shot]\n')
     strict.write_text('name = "strict"\nversion = 1\n[shot]\nmax_nme_lips = 0\n')
     job = DubJob(video=str(tmp_path / "head.mp4"), speech=str(speech), out=str(tmp_path / "out.mp4"))
+    accepting = with_dub(settings, accept=lenient)
+    (outcome,) = dub_jobs([job], "builtin", "warp", accepting, ProgressSink())
+    assert outcome.dubbed.acceptance.state == "accepted"
+    names, before = report_names(Path(job.out)), Path(job.out).read_bytes()
+    assert json.loads(names.verdict.read_text())["sha256"] == hashlib.sha256(before).hexdigest()
     using = with_dub(settings, accept=strict, on_fail="refuse")
     (outcome,) = dub_jobs([job], "builtin", "warp", using, ProgressSink())
     assert outcome.dubbed is None
     assert "refused: shot 1" in outcome.error
     assert "max_nme_lips" in outcome.error
-    assert not Path(job.out).exists()
-    assert json.loads(report_names(Path(job.out)).verdict.read_text())["policy"].startswith("strict 1")
-    assert report_names(Path(job.out)).page.exists()
+    refused = report_names(refused_out(Path(job.out)))
+    verdict = json.loads(refused.verdict.read_text())
+    assert (verdict["state"], verdict["sha256"], refused.page.exists()) == ("failed", None, True)
+    assert (Path(job.out).read_bytes(), json.loads(names.verdict.read_text())["state"]) == (before, "accepted")
+    (outcome,) = dub_jobs([job], "builtin", "warp", accepting, ProgressSink(), resume=True)
+    assert outcome.skipped
+    names.verdict.write_text(json.dumps(verdict))
+    key = json.loads((tmp_path / ".out.mp4.heterodub.json").read_text())["key"]
+    assert finished(Path(job.out), key) is None
