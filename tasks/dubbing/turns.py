@@ -29,8 +29,8 @@ MOST_FILES: Final = 16
 _COLUMNS: Final = ("start", "end", "person", "face", "speech")
 _RANK: Final = re.compile(r"[1-9]|1[0-6]")
 _POINT: Final = re.compile(r"(0?\.\d+|0|1|1\.0*)\s*,\s*(0?\.\d+|0|1|1\.0*)")
-_CLOCK: Final = re.compile(r"(?:(\d+):)?(\d+):([0-5]?\d(?:\.\d+)?)")
-_SECONDS: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+")
+_CLOCK: Final = re.compile(r"(?:(\d{1,6}):)?(\d{1,6}):([0-5]?\d(?:\.\d+)?)")
+_SECONDS: Final = re.compile(r"\d{1,9}(?:\.\d*)?|\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +129,19 @@ def _parsed(name: str, text: str, stem: str) -> tuple[list[Turn], list[str]]:
 
 
 def _of_csv(text: str, folder: Path) -> tuple[list[Turn], list[str]]:
-    reader = csv.DictReader(io.StringIO(text))
-    columns = [column.strip().lower() for column in reader.fieldnames or ()]
+    columns, rows, faults = _rows(text)
+    if faults:
+        return [], faults
     if missing := [column for column in _COLUMNS[:3] if column not in columns]:
         return [], [f"no column {' and '.join(missing)}; columns are {', '.join(_COLUMNS)}"]
     if unknown := [column for column in columns if column not in _COLUMNS]:
         return [], [f"unknown column {' and '.join(map(repr, unknown))}; columns are {', '.join(_COLUMNS)}"]
     turns: list[Turn] = []
-    faults: list[str] = []
-    reader.fieldnames = columns
-    for number, row in enumerate(reader, start=1):
-        cells = {name: (row.get(name) or "").strip() for name in _COLUMNS}
-        if None in row:
+    for number, row in enumerate(rows, start=1):
+        if len(row) > len(columns):
             faults.append(f"row {number}: more cells than columns")
             continue
+        cells = dict.fromkeys(_COLUMNS, "") | {name: cell.strip() for name, cell in zip(columns, row, strict=False)}
         face = place_of(cells["face"]) if cells["face"] else None
         if cells["face"] and face is None:
             faults.append(f"row {number}: face {cells['face']!r} is no place: left, right, largest, a rank, or x,y")
@@ -152,6 +151,16 @@ def _of_csv(text: str, folder: Path) -> tuple[list[Turn], list[str]]:
             speech = cells["speech"] if "://" in cells["speech"] else str(folder / cells["speech"])
             turns.append(Turn(number, start, end, cells["person"], face, speech if cells["speech"] else None))
     return turns, faults
+
+
+def _rows(text: str) -> tuple[list[str], list[list[str]], list[str]]:
+    """Return columns, the cells of each row that is not empty, and where no more rows can be told apart."""
+    reader, rows = csv.reader(io.StringIO(text)), []
+    try:
+        rows += [row for row in reader if row]
+    except csv.Error as error:
+        return [], [], [f"line {reader.line_num}: {error}; a quote before it may not be closed"]
+    return [column.strip().lower() for column in rows[0]] if rows else [], rows[1:], []
 
 
 def _of_rttm(text: str, stem: str) -> tuple[list[Turn], list[str]]:
@@ -184,7 +193,7 @@ def _of_rttm(text: str, stem: str) -> tuple[list[Turn], list[str]]:
 def _faults_of_row(cells: Mapping[str, str], start: float | None, end: float | None) -> Iterator[str]:
     for name, value in (("start", start), ("end", end)):
         if value is None:
-            yield f"{cells[name]!r} is no time: seconds, or hours:minutes:seconds"
+            yield f"{cells[name][:40]!r} is no time: seconds, or hours:minutes:seconds"
             return
     if start is not None and end is not None and end <= start:
         yield f"it ends at {end:g} s, not after its start at {start:g} s"

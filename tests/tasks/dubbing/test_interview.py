@@ -106,6 +106,9 @@ def test_each_turn_is_heard_and_the_film_around(interview, made):
         ("0,1,ANNA,\n1,2,BEN,right", "nothing says which face is ANNA's"),
         ("0,1,AN NA,left", "person 'AN NA'"),
         ("", "it names no turn"),
+        (f"{'9' * 5000}:00:01,1,ANNA,left", "is no time"),
+        (f"0,{'9' * 400},ANNA,left", "is no time"),
+        (f'0,1,ANNA,"left\n{"0,1,ANNA,left" * 12_000}', "field larger than field limit"),
     ],
 )
 def test_bad_rows_are_named(interview, models, backend, settings, tmp_path, rows, words):
