@@ -18,8 +18,8 @@ from heterodub.model.features.arrays import Floats
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
-from heterodub.schemas.errors import MediaRefusedError
 from heterodub.tasks.dubbing.jobs import OF_SPEECH, readable, uri_of
+from heterodub.tasks.dubbing.own_sound import OwnSound, own_sound
 from heterodub.tasks.dubbing.segments import FaceLine, VoiceSource
 from heterodub.tasks.dubbing.turns import Turn, is_spoken, read_turns, speech_files
 from heterodub.tasks.media.paths import localise
@@ -103,10 +103,14 @@ class SpokenTurn:
 
 
 class Dialogue:
-    """The mix of all turns, and of the film's own sound around them, if there is any; see Speech."""
+    """The mix of all turns, and of the film's own sound around them, if there is any; see Speech.
 
-    def __init__(self, turns: Sequence[SpokenTurn], film: SpeechSource | None) -> None:
+    missing: why there is none although it is to stay.
+    """
+
+    def __init__(self, turns: Sequence[SpokenTurn], film: SpeechSource | None, missing: str = "") -> None:
         self.turns = turns
+        self.missing = missing
         self._film = film
         sources = [*(turn.speech for turn in turns), *([film] if film else [])]
         self.rate_hz = sources[-1].rate_hz
@@ -167,22 +171,25 @@ class Dialogue:
 def open_dialogue(job: DubJob, film: Path, limits: LimitSettings, scratch: Path) -> Iterator[Dialogue]:
     """Open the sound of a job by turns: every speech is decoded into `scratch`, and that of the `film`, if it stays.
 
-    Raises: SourceError - the turns or a speech cannot be used.
+    Raises: SourceError - the turns or a speech cannot be used. MediaRefusedError - DISK_FULL.
     """
     turns = [turn for turn in read_turns(job) if is_spoken(turn, job.speeches)]
     with ExitStack() as opened:
-        own = opened.enter_context(_own_sound(film, limits, scratch)) if job.keep_sound == "outside" else None
-        rate_hz = None if own is None else own.rate_hz
+        stays = job.keep_sound == "outside"
+        own = opened.enter_context(own_sound(film, limits, scratch)) if stays else OwnSound(None)
+        rate_hz = None if own.source is None else own.source.rate_hz
         speeches: dict[str, SpeechSource] = {}
         for location in speech_files(turns, job.speeches):
             with readable(location, OF_SPEECH), localise(uri_of(location), scratch, limits.web_origins) as path:
                 speech = opened.enter_context(SpeechSource.open(path, limits, scratch, rate_hz))
             speeches[location], rate_hz = speech, speech.rate_hz
-        yield Dialogue([_spoken(turn, job, speeches) for turn in turns], own)
+        yield Dialogue([_spoken(turn, job, speeches) for turn in turns], own.source, own.missing)
 
 
 def dialogue_notes(dialogue: Dialogue, lines: Sequence[FaceLine]) -> Iterator[str]:
-    """Yield what a person should know of the turns: who is not seen, and what of a speech is not heard."""
+    """Yield what a person should know of the turns: who is not seen, and which sound is not heard."""
+    if dialogue.missing:
+        yield f"the film's own sound is not heard around the turns: {dialogue.missing}"
     for person in dict.fromkeys(spoken.turn.person for spoken in dialogue.turns):
         own = [spoken for spoken in dialogue.turns if spoken.turn.person == person]
         unseen = [
@@ -213,15 +220,3 @@ def _spoken(turn: Turn, job: DubJob, speeches: dict[str, SpeechSource]) -> Spoke
     if turn.speech is not None:
         return SpokenTurn(turn, speeches[turn.speech], turn.start_s)
     return SpokenTurn(turn, speeches[job.speeches[turn.person]], 0.0)
-
-
-@contextmanager
-def _own_sound(film: Path, limits: LimitSettings, scratch: Path) -> Iterator[SpeechSource | None]:
-    """Open the film's own sound; None where it has none that decodes."""
-    try:
-        own = SpeechSource.open(film, limits, scratch)
-    except MediaRefusedError:
-        yield None
-        return
-    with own:
-        yield own

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,9 +16,8 @@ from heterodub.model.features.mel import log_mel
 from heterodub.model.features.timing import frame_to_sample, frame_to_second
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.contract import FPS
-from heterodub.schemas.errors import MediaRefusedError
-from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.dubbing.face_tracking import Followed
+from heterodub.tasks.dubbing.own_sound import own_sound
 from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.quality.av_sync import LEAST_FRAMES
 from heterodub.tasks.quality.speaking import DECIDED, SeenFace, SpeakingTurn, margin, speaking_evidence, turns
@@ -44,9 +42,9 @@ def speaking_faces(followed: Followed, film: Path, limits: LimitSettings) -> Spe
         shots.setdefault(track.shot, []).append(track)
     if not any(_overlap(tracks) for tracks in shots.values()):
         return SpeakingFaces(followed.tracks, ())
-    with _sound_of(film, limits) as sound:
-        if sound is None:
-            note = "the video has no sound that would say which of its faces speaks: the largest is dubbed"
+    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch, own_sound(film, limits, Path(scratch)) as own:
+        if (sound := own.source) is None:
+            note = f"no sound says which of the faces speaks ({own.missing}): the largest is dubbed"
             return SpeakingFaces(nth_face(followed.tracks, 1), (note,))
         times_S = np.asarray(followed.ticks_S * float(followed.base), np.float64)
         chosen, undecided_s = [], 0.0
@@ -59,20 +57,6 @@ def speaking_faces(followed: Followed, film: Path, limits: LimitSettings) -> Spe
                 chosen += tracks
     note = f"it is not clear which face speaks during {undecided_s:.1f} s: the largest is dubbed there"
     return SpeakingFaces(sorted(chosen, key=lambda track: track.first), (note,) if undecided_s else ())
-
-
-@contextmanager
-def _sound_of(film: Path, limits: LimitSettings) -> Iterator[SpeechSource | None]:
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        try:
-            sound = SpeechSource.open(film, limits, Path(scratch))
-        except MediaRefusedError as error:
-            if error.reason is not FileReason.NOT_MEDIA:
-                raise
-            yield None
-            return
-        with sound:
-            yield sound
 
 
 def _overlap(tracks: Sequence[Track]) -> bool:

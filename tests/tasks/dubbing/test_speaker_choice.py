@@ -13,7 +13,7 @@ from heterodub.tasks.dubbing.speaker_choice import speaking_faces
 from heterodub.tasks.media.canvas import Canvas
 from heterodub.tasks.media.source_video import SourceVideo
 from tests.tasks.conversation import conversation
-from tests.tasks.media.media_files import regular, write_media
+from tests.tasks.media.media_files import regular, tone, write_media
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +46,23 @@ def test_dub_fades_where_the_turn_goes_to_another_face(followed, settings):
     assert (left[0], left[-1], right[0], right[-1]) == (1.0, 0.25, 0.25, 1.0)
 
 
-def test_largest_face_is_dubbed_where_no_sound_says_who_speaks(followed, settings, tmp_path):
+def without_decoder(path):
+    """A film whose sound is of an unknown codec."""
+    write_media(path, regular(3), tone(0.2, 16_000))
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"zz9a").replace(b"esds", b"zzzz"))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [(lambda path: write_media(path, regular(3)), "no sound in it"), (without_decoder, "no decoder for its sound")],
+)
+def test_largest_face_is_dubbed_where_no_sound_says_who_speaks(followed, settings, tmp_path, made, words):
     faces, _, _ = followed
-    silent = write_media(tmp_path / "silent.mp4", regular(3))
-    chosen = speaking_faces(faces, silent, settings.limits)
+    chosen = speaking_faces(faces, made(tmp_path / "film.mp4"), settings.limits)
     assert chosen.tracks == nth_face(faces.tracks, 1)
     (note,) = chosen.notes
-    assert "no sound" in note
+    assert words in note
 
 
 def test_largest_face_is_dubbed_under_a_voice_of_nobody_in_view(followed, settings, speech):
