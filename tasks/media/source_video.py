@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -154,6 +156,22 @@ class SourceVideo:
             notes = coming.picture_notes
             self.seen = notes if notes.pictures >= self.seen.pictures else self.seen
             yield waiting
+
+    def glances(self, places: int, pictures: int) -> Iterator[list[tuple[VideoFrame, Geometry]]]:
+        """Yield some pictures that follow one another from each of several places, evenly spread over the film: from
+        the keyframe before. Ends at a place that cannot be reached.
+
+        Raises: MediaRefusedError - VANISHED, UNREADABLE.
+        """
+        with self._opened() as (source, stream):
+            aspect = PixelAspect(stream)
+            for place in range(places):
+                try:
+                    source.seek((source.start_time or 0) + place * (source.duration or 0) // places)
+                except (FFmpegError, OSError, ValueError):
+                    return
+                frames = islice(decoded(source, stream, []), pictures)
+                yield [(frame, aspect.geometry(frame)) for frame in frames]
 
     def _timeline(self) -> Timeline:
         if self._joins is None:

@@ -16,7 +16,11 @@ _SOURCES: Final = {
     "intact": "had a manifest of its own, which fitted",
     "altered": "had a manifest of its own, which did not fit",
 }
-_WATERMARKS: Final = {True: "found", False: "not found", None: "not searched: no picture can be decoded"}
+_WATERMARKS: Final = {
+    True: "found",
+    False: "not found where it was looked for",
+    None: "not searched: no picture can be decoded",
+}
 
 
 def show_verification(summary: dict[str, Any]) -> None:

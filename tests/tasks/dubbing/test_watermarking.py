@@ -13,7 +13,9 @@ from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.watermarking import watermarked
 from heterodub.tasks.media.canvas import Canvas, planes_of
 from heterodub.tasks.media.source_video import SourceVideo
-from heterodub.tasks.provenance.watermark_search import has_watermark
+from heterodub.tasks.provenance.watermark import embed
+from heterodub.tasks.provenance.watermark_search import MOST_PICTURES, has_watermark
+from tests.bench.watermark import luma
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -35,6 +37,20 @@ def test_frames_of_the_source_keep_their_samples(head):
     after = [planes_of(one.frame, look).luma for one in watermarked(coming, look, PassMonitor(None))]
     assert np.array_equal(after[0], before[0])
     assert not np.array_equal(after[1], before[1])
+
+
+def test_mark_is_found_where_the_first_turn_comes_late(tmp_path):
+    plain = np.full((96 * 3 // 2, 160), 90, np.uint8)
+    marked = plain.copy()
+    embed(luma(marked), 8)
+    with av.open(str(tmp_path / "late.mp4"), "w") as file:
+        video = file.add_stream("libx264", rate=25, options={"preset": "ultrafast", "g": "50"})
+        video.width, video.height, video.pix_fmt = 160, 96, "yuv420p"
+        for number in range(MOST_PICTURES + 200):
+            planes = marked if number >= MOST_PICTURES + 100 else plain
+            file.mux(video.encode(av.VideoFrame.from_ndarray(planes, "yuv420p")))
+        file.mux(video.encode(None))
+    assert has_watermark(tmp_path / "late.mp4", LimitSettings())
 
 
 def test_film_of_one_picture_is_searched(tmp_path):
