@@ -11,6 +11,8 @@ import numpy as np
 from heterodub.model.features.arrays import Rgb, evenly_spaced
 from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
 from heterodub.schemas.acceptance import ShotEvidence, ShotVerdict
+from heterodub.schemas.config.dubbing import SYNTHETIC
+from heterodub.tasks.dubbing.jobs import own_version
 from heterodub.tasks.evaluation.shot_measures import FilmMeter, FramePair, MeasuredShot
 from heterodub.tasks.media.speech import SpeechSource
 
@@ -26,6 +28,12 @@ _STILLS: Final = 60
 _HIGH_PX: Final = 180
 _CRF, _KBIT_S = 28, 400
 """Height of the small film's pictures, its quality, and most that a second of it takes."""
+
+_COMMENT: Final = (
+    f"synthetic: the mouth on the right was made to fit another speech; digitalSourceType={SYNTHETIC}; "
+    f"software=heterodub {own_version()}"
+)
+"""By which ingest knows the small film, as it knows a dub."""
 
 
 def evidence_of(shots: Sequence[MeasuredShot], verdicts: Sequence[ShotVerdict]) -> tuple[ShotEvidence, ...]:
@@ -73,7 +81,7 @@ def write_small_film(path: Path, meter: FilmMeter, sound: SpeechSource, length_s
         samples[part] = sound.samples(part.start, part.stop - part.start)
     try:
         with closing(meter.pairs()) as pairs:
-            write_video(path, _at_25_fps(pairs, frames), _CRF, _KBIT_S, samples)
+            write_video(path, _at_25_fps(pairs, frames), _CRF, _KBIT_S, samples, _COMMENT)
     finally:
         del samples
         path.with_suffix(".sound").unlink()

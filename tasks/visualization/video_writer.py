@@ -18,16 +18,22 @@ from heterodub.schemas.contract import FPS, SAMPLE_RATE_HZ
 
 
 def write_video(
-    path: Path, pictures: Iterator[Rgb], crf: int, kbit_s: int, samples: NDArray[np.float32] | None = None
+    path: Path,
+    pictures: Iterator[Rgb],
+    crf: int,
+    kbit_s: int,
+    samples: NDArray[np.float32] | None = None,
+    comment: str = "",
 ) -> None:
     """Write an MP4 at 25 fps; a file of that name is replaced once the new one is complete. samples: its sound.
 
-    kbit_s: most that a second takes, since videos are embedded in pages.
+    kbit_s: most that a second takes, since videos are embedded in pages. comment: for the file's metadata.
 
     Raises: av.error.FFmpegError - the libraries refuse to write. OSError - there is no room.
     """
     options = {"movflags": "+faststart"}
     with atomic_path(path) as partial, av.open(os.fspath(partial), "w", "mp4", options=options) as out:
+        out.metadata["comment"] = comment
         _encode(out, pictures, {"crf": str(crf), "maxrate": f"{kbit_s}k", "bufsize": f"{kbit_s}k"}, samples)
 
 

@@ -32,6 +32,7 @@ from tests.flows.heads import write_head
 from tests.tasks.dubbing.test_dub import decoded_pictures
 from tests.tasks.evaluation.broken import faulty, flickering_mouth
 from tests.tasks.evaluation.conftest import SHOT_FRAMES, write_shots
+from tests.tasks.media.test_synthetic_marks import mark_of
 from tests.tasks.tracking.conftest import with_tables
 
 
@@ -95,6 +96,7 @@ def test_reports_hold_verdict_stills_and_a_film_that_plays(half_broken, tmp_path
     assert 'src="data:video/mp4;base64,' in page
     pictures, _ = decoded_pictures(small_film_of(kept.out))
     assert (len(pictures), pictures.shape[1:3]) == (2 * SHOT_FRAMES, (180, 360))
+    assert mark_of(small_film_of(kept.out)) == "digitalSourceType compositeWithTrainedAlgorithmicMedia"
     publish_reports(tmp_path / "a <b>.mp4", replace(hostile, acceptance=None), (), kept.out)
     assert not names.verdict.exists()
     assert not names.page.exists()
