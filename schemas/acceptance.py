@@ -40,7 +40,7 @@ class ShotLimits(Section):
     min_sharpness: float | None = limit_field("sharpness of the mouth beside that of the eyes", low=0)
     max_sharpness: float | None = limit_field("sharpness of the mouth beside that of the eyes", low=0)
     max_flicker: float | None = limit_field("change of the skin around the mouth from frame to frame, levels", low=0)
-    min_identity_similarity: float | None = limit_field("cosine of the face's and the source's embedding", low=-1)
+    max_identity_distance: float | None = limit_field("distance of the face's descriptor from the source's", low=0)
     max_covered_frac: float | None = limit_field("share of frames in which something over the mouth is painted over")
     max_passed_through: float | None = limit_field("share of the face's frames that were left alone", low=0, high=1)
     min_outside_psnr_db: float | None = limit_field("likeness to the source beside the face, dB", low=0)

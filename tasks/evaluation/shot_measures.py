@@ -19,6 +19,7 @@ from heterodub.model.evaluation.leak import best_lag, leak
 from heterodub.model.features.arrays import Flags, Rgb
 from heterodub.model.features.timing import frame_to_second, frames_around
 from heterodub.schemas.acceptance import ShotMeasures
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.dubbing.compositing import source_pictures
 from heterodub.tasks.dubbing.dub import DubInputs, DubPlan
@@ -28,6 +29,7 @@ from heterodub.tasks.dubbing.segments import Segment, VoiceSource
 from heterodub.tasks.evaluation.finished_frames import FinishedFrame, finished_frames
 from heterodub.tasks.evaluation.shot_meter import FrameValues, ShotMeter
 from heterodub.tasks.evaluation.shot_sound import silent_frames, sound_lag
+from heterodub.tasks.identity.face_network import FaceNetwork, open_face_network
 from heterodub.tasks.media.canvas import Canvas
 from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.media.speech import SpeechSource
@@ -100,7 +102,7 @@ class FilmMeter:
     def _add(self, frame: FinishedFrame, source: Rgb, running: dict[Segment, ShotMeter]) -> None:
         for segment in frame.found:
             if segment not in running:
-                running[segment] = ShotMeter(segment)
+                running[segment] = ShotMeter(segment, recogniser_of(self._inputs.settings))
             running[segment].add(frame, source)
         for segment in [segment for segment in running if segment.stop == frame.number + 1]:
             self._end(running.pop(segment))
@@ -136,13 +138,15 @@ def _values(meter: ShotMeter, speech: VoiceSource, sound: SpeechSource) -> _Valu
         **_silence(frames.of("opening")[counts & silent]),
         **{name: _high(frames.of(name)) for name in ("seam", "colour_step", "flicker")},
         "sharpness": _middle(frames.of("sharpness")),
-        "identity_similarity": None,
+        "identity_distance": _middle(frames.of("identity_distance")),
         "covered_frac": float(frames.of("covered").mean()),
         "passed_through": float((strength == 0).mean()),
         "outside_psnr_db": _middle(frames.of("outside_psnr_db")),
         **_sync(meter, counts, speech, sound),
     }
-    return values, {name: _cause(name, counts, silent) for name, value in values.items() if value is None}
+    return values, {
+        name: _cause(name, meter.recogniser, counts, silent) for name, value in values.items() if value is None
+    }
 
 
 def _lips(frames: FrameValues, counts: Flags) -> dict[str, float | None]:
@@ -190,10 +194,17 @@ def _middle(values: NDArray[np.float64]) -> float | None:
     return float(np.nanmedian(values)) if not np.isnan(values).all() else None
 
 
-def _cause(name: str, counts: Flags, silent: Flags) -> MissingCause:
-    """Return why a shot has no such measure."""
-    if name == "identity_similarity":
+def recogniser_of(settings: Settings) -> FaceNetwork | MissingCause:
+    """Return the recogniser of faces, or why there is none: whoever switches embeddings off has no face described."""
+    if not settings.identity.embeddings:
         return MissingCause.SWITCHED_OFF
+    return open_face_network() or MissingCause.NOT_INSTALLED
+
+
+def _cause(name: str, recogniser: FaceNetwork | MissingCause, counts: Flags, silent: Flags) -> MissingCause:
+    """Return why a shot has no such measure."""
+    if name == "identity_distance":
+        return recogniser if isinstance(recogniser, MissingCause) else MissingCause.NO_FACE_FRAMES
     if name in ("sync_offset_s", "sound_match"):
         return MissingCause.SILENT
     if not counts.any():

@@ -17,10 +17,13 @@ from heterodub.model.features.arrays import Floats, Pictures, Rgb
 from heterodub.model.features.face_frame import FaceFrame
 from heterodub.model.features.landmarks import LIPS, SLICES, box
 from heterodub.model.stage2 import mouth
+from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.dubbing.references import in_crop
 from heterodub.tasks.dubbing.segments import Segment
 from heterodub.tasks.evaluation.finished_frames import FinishedFrame
 from heterodub.tasks.faces.window import Window, cut_window
+from heterodub.tasks.identity.face_embedding import face_chip
+from heterodub.tasks.identity.face_network import FACE_SIZE, FaceNetwork
 
 _CHUNK: Final = 32
 """Frames whose crops are measured together; bounds memory, and is the grain of sharpness."""
@@ -36,6 +39,9 @@ _MOUTH_ROOM: Final = 1.5
 
 _SHARP_EVERY: Final = 4
 """One of so many frames is compared in sharpness."""
+
+_FACE_EVERY_S: Final = 0.5
+"""Time between the frames of which the recogniser describes the face: 11 ms a face and side."""
 
 _CHANGED: Final = 4.0
 """Mean change of the mouth, in levels, from which on it was painted: encoders change it by one or two."""
@@ -96,14 +102,20 @@ class Still:
 
 
 class ShotMeter:
-    """Collects the frames of one segment. frames: values so far, complete after `flush`. worst: stills by measure."""
+    """Collects the frames of one segment. frames: values so far, complete after `flush`. worst: stills by measure.
 
-    def __init__(self, segment: Segment) -> None:
+    recogniser: describes faces; else why there is none.
+    """
+
+    def __init__(self, segment: Segment, recogniser: FaceNetwork | MissingCause) -> None:
         self.segment = segment
+        self.recogniser = recogniser
         self.frames = FrameValues()
         self.worst: dict[str, Still] = {}
         points = segment.face.track.points_TPXY
         self._squares = [_Square(points[:, LIPS], _MOUTH_ROOM), _Square(points[:, _EYES], 1.0)]
+        self._next_face_s = -np.inf
+        self._chips: dict[int, Pictures] = {}
         self._details: list[tuple[Pictures, ...]] = []
         self._dubbed: list[Rgb] = []
         self._source: list[Rgb] = []
@@ -120,8 +132,12 @@ class ShotMeter:
         self.frames.time_s.append(frame.time_s)
         self._dubbed.append(cut_window(frame.rgb, window, _SIDE_PX))
         self._source.append(cut_window(source, window, _SIDE_PX))
-        if row % _SHARP_EVERY == 0 and self.segment.strength(row) == 1:
-            shown = int(self.segment.rows_N[row])
+        shown, is_full = int(self.segment.rows_N[row]), self.segment.strength(row) == 1
+        if isinstance(self.recogniser, FaceNetwork) and is_full and frame.time_s >= self._next_face_s:
+            points = self.segment.face.track.points_TPXY[shown]
+            self._chips[row - self._done] = np.stack([face_chip(picture, points) for picture in (frame.rgb, source)])
+            self._next_face_s = frame.time_s + _FACE_EVERY_S
+        if row % _SHARP_EVERY == 0 and is_full:
             self._details.append(tuple(square.cut(shown, frame.rgb, source) for square in self._squares))
         self._found.append(frame.found.get(self.segment))
         self._windows.append(window)
@@ -139,10 +155,11 @@ class ShotMeter:
         self.frames.extend("strength", strength_N)
         self._measure_lips(targets, strength_N)
         self._measure_pictures(targets, rows, strength_N)
+        self._measure_identity(count)
         self.frames.extend("outside_psnr_db", np.array([self._outside_db] + [np.nan] * (count - 1)))
         self._keep_worst(rows)
         self._done += count
-        for kept in (self._dubbed, self._source, self._found, self._windows, self._details):
+        for kept in (self._dubbed, self._source, self._found, self._windows, self._details, self._chips):
             kept.clear()
 
     def _keep_worst(self, rows: slice) -> None:
@@ -192,6 +209,13 @@ class ShotMeter:
         self.frames.extend("changed", changed)
         ratio = _relative_sharpness(self._details)
         self.frames.extend("sharpness", np.full(len(dubbed), np.nan if ratio is None else ratio))
+
+    def _measure_identity(self, count: int) -> None:
+        distances = np.full(count, np.nan)
+        if isinstance(self.recogniser, FaceNetwork) and self._chips:
+            described = self.recogniser.descriptors(np.concatenate([*self._chips.values()])).reshape(-1, 2, FACE_SIZE)
+            distances[[*self._chips]] = np.linalg.norm(described[:, 0] - described[:, 1], axis=1)
+        self.frames.extend("identity_distance", distances)
 
 
 def _cut(pictures_NSS3: Pictures, boxes_N3: NDArray[np.int64]) -> NDArray[np.float32]:

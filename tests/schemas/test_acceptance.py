@@ -19,7 +19,7 @@ def policy(**limits) -> AcceptancePolicy:
 def test_default_policy_limits_every_measure_but_identity():
     default = load_acceptance_policy()
     limited = {measure for _, _, measure, _ in default.limits()}
-    assert {parse_limit(field)[1] for field in ShotLimits.model_fields} - limited == {"identity_similarity"}
+    assert {parse_limit(field)[1] for field in ShotLimits.model_fields} - limited == {"identity_distance"}
 
 
 @pytest.mark.parametrize(

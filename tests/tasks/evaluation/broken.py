@@ -99,3 +99,13 @@ FAULTS: dict[str, Fault] = {
         lips_elsewhere,
     )
 }
+
+
+def another_face(picture, wanted, number):
+    """Eyes, nose and mouth of other proportions."""
+    left, top, right, bottom = box(wanted)
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]].astype(np.float32)
+    across, down = (columns - (left + right) / 2) / (right - left), (rows - (top + bottom) / 2) / (bottom - top)
+    inside = np.clip(1 - across**2 - down**2, 0, 1)
+    moved = columns + 0.6 * inside * across * (right - left), rows - 0.3 * inside * down * (bottom - top)
+    return cv2.remap(picture, *(one.astype(np.float32) for one in moved), cv2.INTER_LINEAR)

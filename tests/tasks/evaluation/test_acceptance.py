@@ -156,6 +156,7 @@ def test_a_refused_dub_leaves_its_reports_and_the_earlier_file(settings, speech,
     accepting = with_dub(settings, accept=lenient)
     (outcome,) = dub_jobs([job], "builtin", "warp", accepting, ProgressSink())
     assert outcome.dubbed.acceptance.state == "accepted"
+    assert outcome.dubbed.acceptance.shots[0].measures.values["identity_distance"] < 0.3
     names, before = report_names(Path(job.out)), Path(job.out).read_bytes()
     assert json.loads(names.verdict.read_text())["sha256"] == hashlib.sha256(before).hexdigest()
     using = with_dub(settings, accept=strict, on_fail="refuse")

@@ -9,12 +9,16 @@ import pytest
 from heterodub.model.stage2.warp import WarpTranslator
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.sections import LimitSettings
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import MissingCause
+from heterodub.tasks.evaluation import shot_measures
 from heterodub.tasks.evaluation.shot_sound import sound_lag
+from heterodub.tasks.identity.face_network import FaceNetwork
 from heterodub.tasks.media.speech import SpeechSource
 from tests.flows.heads import voice
 from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.evaluation.broken import (
+    another_face,
     blurred_mouth,
     degraded_frame,
     faulty,
@@ -24,7 +28,16 @@ from tests.tasks.evaluation.broken import (
 )
 from tests.tasks.evaluation.conftest import SHOT_FRAMES, write_shots
 
-SHOTS = (None, blurred_mouth, patch_of_another_colour, flickering_mouth, degraded_frame, lips_elsewhere, None)
+SHOTS = (
+    None,
+    blurred_mouth,
+    patch_of_another_colour,
+    flickering_mouth,
+    degraded_frame,
+    lips_elsewhere,
+    None,
+    another_face,
+)
 COVERED, PASSED = 5, 6
 
 
@@ -82,6 +95,21 @@ def test_a_good_shot_is_accepted(by_shot):
 def test_a_fault_breaks_the_limit_on_its_measure(shot, measure, by_shot):
     assert measure in broken(by_shot.verdicts[shot])
     assert by_shot.verdicts[shot].state == "failed"
+
+
+def test_another_face_is_far_from_the_source_s(by_shot):
+    """Of a good dub's face only the mouth differs; 0.45 is the limit within which tasks/identity joins people."""
+    good, other = (by_shot.shots[shot].measures.values["identity_distance"] for shot in (0, 7))
+    assert good < 0.3 < 0.45 < other
+    assert by_shot.shots[PASSED].measures.missing["identity_distance"] is MissingCause.NO_FACE_FRAMES
+
+
+def test_identity_is_not_measured_where_it_is_switched_off_or_not_installed(monkeypatch):
+    off = Settings(identity={"embeddings": False})
+    assert shot_measures.recogniser_of(off) is MissingCause.SWITCHED_OFF
+    assert isinstance(shot_measures.recogniser_of(Settings()), FaceNetwork)
+    monkeypatch.setattr(shot_measures, "open_face_network", lambda: None)
+    assert shot_measures.recogniser_of(Settings()) is MissingCause.NOT_INSTALLED
 
 
 def test_a_failed_shot_has_a_still_of_its_worst_frame(by_shot):
