@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.display import counted, message_of
 from heterodub.schemas.errors import WorkspaceError
-from heterodub.schemas.reasons import FileState
+from heterodub.schemas.reasons import FileState, MissingCause
 from heterodub.schemas.rights import checked
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
@@ -116,11 +116,14 @@ def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
             continue
         is_new = "undecided_share" in {column.name for column in missing_columns(line, "clips")}
         unknown = None if is_new else pc.field("undecided_share").is_null()
-        clips = tables.read(line, "clips", ["clip_id", "faces_share"], filter=unknown)
+        clips = tables.read(line, "clips", ["clip_id", "faces_share", "missing"], filter=unknown)
         if clips.num_rows:
-            yield f"table clips: undecided_share is faces_share on {counted(clips.num_rows, 'clip')}"
+            yield (
+                f"table clips: undecided_share is faces_share on {counted(clips.num_rows, 'clip')}, and "
+                "speaking_margin is null with its cause"
+            )
         if clips.num_rows and not dry_run:
-            tables.update_columns(line, "clips", clips.rename_columns(["clip_id", "undecided_share"]))
+            tables.update_columns(line, "clips", _without_margin(clips))
     news = {
         "embeddings": "clips that are stored have none until they are measured anew",
         "person_corrections": "the next publication finds the people of the clips",
@@ -130,6 +133,16 @@ def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
             yield f"table {table}: new and empty; {then}"
             if not dry_run:
                 delta.snapshot(ws, table)  # makes it
+
+
+def _without_margin(clips: pa.Table) -> pa.Table:
+    """Return undecided_share of clips whose speaking_margin was never measured, and their causes with that of it."""
+    causes = []
+    for faces_share, missing in zip(clips["faces_share"].to_pylist(), clips["missing"].to_pylist(), strict=True):
+        cause = MissingCause.ONLY_FACE if faces_share == 0 else MissingCause.OLDER_MEASURE
+        causes.append([*missing, ("speaking_margin", str(cause))])
+    columns = [clips["clip_id"], clips["faces_share"], pa.array(causes, TABLES["clips"].field("missing").type)]
+    return pa.table(columns, ["clip_id", "undecided_share", "missing"])
 
 
 STEPS: Final[dict[int, Step]] = {6: to_layout_7, 7: to_layout_8}

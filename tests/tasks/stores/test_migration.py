@@ -12,12 +12,15 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 from heterodub.flows.cli.main import app
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.lineage.plan import find_scope
 from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.publishing import publish
 from heterodub.tasks.stores import migration, tables, tombstones
+from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.migration import migrate, missing_columns
 from heterodub.tasks.stores.workspace import MARKER, STANDBY, Workspace
@@ -85,6 +88,30 @@ def test_other_faces_of_migrated_clips_may_all_speak(root):
     shares = tables.read(Workspace.open(str(root)), "clips", ["faces_share", "undecided_share"])
     assert shares.num_rows == 6 and shares["faces_share"].null_count == 0
     assert shares["undecided_share"] == shares["faces_share"]
+
+
+def test_migrated_workspace_can_be_published(root):
+    """One of its clips shows one face alone; whose sound that of the others is, nobody measured then."""
+    alone = sample.clip_id(0)
+    _set_faces_share(root, alone, 0.0)
+    migrate(str(root))
+    ws = Workspace.open(str(root))
+    causes = tables.read(ws, "clips", ["clip_id", "missing"]).to_pylist()
+    assert {row["clip_id"]: dict(row["missing"])["speaking_margin"] for row in causes} == {
+        row["clip_id"]: "only_face" if row["clip_id"] == alone else "older_measure" for row in causes
+    }
+    policy = active_policy(ws)
+    assert policy and publish(ws, Settings(workspace=ws.root), policy).is_new
+
+
+def _set_faces_share(root: Path, clip_id: str, share: float) -> None:
+    """In a workspace that code of layout 6 made."""
+    marker = root / MARKER
+    before = marker.read_text()
+    marker.write_text(f'{{"layout_version": {LAYOUT_VERSION}}}')
+    changes = pa.table({"clip_id": [clip_id], "faces_share": [share]})
+    tables.update_columns(Workspace.open(str(root)), "clips", changes)
+    marker.write_text(before)
 
 
 def test_migration_that_was_killed_is_finished_by_the_next(root, monkeypatch):
