@@ -14,11 +14,14 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.display import counted, message_of
 from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.policy import DEFAULT_POLICY
 from heterodub.schemas.reasons import FileState, MissingCause
 from heterodub.schemas.rights import checked
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
 from . import delta, tables
+from .active_policy import FILE as POLICY
+from .active_policy import active_policy
 from .standby import standing_by
 from .workspace import LINE_TABLES, MARKER, Workspace, layout_of
 
@@ -109,7 +112,7 @@ def _check_catalog(ws: Workspace, rows: list[dict[str, Any]], dry_run: bool) -> 
 def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
     """Take every other face in clips that are there for one that may speak, as layout 7 did, and add what is new.
 
-    Raises: WorkspaceError - a table cannot be read or written.
+    Raises: WorkspaceError - a table cannot be read or written, or the policy in force not read.
     """
     for line in (ws, *standing_by(ws)):
         if not delta.exists(line, "clips"):
@@ -124,6 +127,11 @@ def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
             )
         if clips.num_rows and not dry_run:
             tables.update_columns(line, "clips", _without_margin(clips))
+    if policy := active_policy(ws):
+        yield (
+            f"{POLICY}: {policy.name} {policy.version} stays in force, whose limits on sync and other faces are of the "
+            f"earlier measure; `heterodub route --policy {DEFAULT_POLICY}` takes those of now"
+        )
     news = {
         "embeddings": "clips that are stored have none until they are measured anew",
         "person_corrections": "the next publication finds the people of the clips",

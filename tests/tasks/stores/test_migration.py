@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from heterodub.flows.cli.main import app
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.policy import DEFAULT_POLICY
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.lineage.plan import find_scope
@@ -71,6 +72,7 @@ def test_workspace_of_layout_7_gets_an_empty_table_of_embeddings(root):
     (root / MARKER).write_text('{"layout_version": 7}')
     planned = migrate(str(root), dry_run=True)
     assert any(change.startswith("table embeddings: new and empty") for change in planned.changes)
+    assert any(f"heterodub route --policy {DEFAULT_POLICY}" in change for change in planned.changes)
     assert not (root / "embeddings").exists()
     assert migrate(str(root)).changes == planned.changes
     assert tables.size(Workspace.open(str(root)), "embeddings").rows == 0 and (root / "embeddings").is_dir()
