@@ -163,6 +163,8 @@ class MissingCause(StrEnum):
     NOT_INSTALLED = "not_installed"
     NO_GOOD_FRAME = "no_good_frame"
     NOT_OWN_SPEECH = "not_own_speech"
+    OLDER_MEASURE = "older_measure"
+    """Nobody measured it then: the clip is older than the signal."""
 
 
 EXPLANATIONS: Final[dict[FileReason | ClipReason, str]] = {

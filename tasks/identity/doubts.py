@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
@@ -63,12 +62,14 @@ def with_standing_doubts(clips: pa.Table, corrections: Corrections) -> pa.Table:
     """
     doubts = clips["person_doubt"].to_pylist()
     ids, people = clips["clip_id"], clips["person"]
-    for place in pc.indices_nonzero(pc.is_valid(clips["person_doubt"])).to_pylist():
+    for place, doubt in enumerate(doubts):
+        if doubt is None:
+            continue
         person = people[place].as_py()
         like = f"{LOOKS_LIKE}:"
         texts = [
             one
-            for one in doubts[place].split(",")
+            for one in doubt.split(",")
             if not (one.startswith(like) and corrections.person(one.removeprefix(like)) == person)
         ]
         doubts[place] = None if ids[place].as_py() in corrections.moved else ",".join(texts) or None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
+from heterodub.schemas.policy import OWN_SOUND_SCORE
 from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.quality.sound import SPEECH_PROBABILITY, VAD_CHUNK, speech_probability
 
@@ -20,9 +21,10 @@ from .voice_embedding import LEAST_SPEECH_S, MOST_SPEECH_S, open_voice_encoder
 
 FACE, VOICE = "face", "voice"
 
-_OWN_SPEECH_SCORE: Final = 3.0
-"""Score of a clip's sync from which its speech counts as that of the face: 1 in 29 sounds of others reach it. Stage 1
-is content with less, for a wrong clip there is one among many; here it would join two people."""
+_OWN_SPEECH_SCORE: Final = OWN_SOUND_SCORE + 0.7
+"""Score of a clip's sync from which its speech counts as that of the face: fewer than 1 in 20 sounds of others reach
+it, people who read sentences of one form included. Stage 1 is content with less, for a wrong clip there is one among
+many; here it would join two people."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Client", "open_client"]
 
+DECODE: Final = "decode"
+"""Resource that tags workers for files: `dask worker --resources decode=1`, one for each thread."""
+
 _CONNECT_S: Final = 10
 ANSWER_S: Final = 120
 """Seconds that a scheduler may take to greet, and to answer: a stopped one keeps its connections, and is silent."""
@@ -121,10 +124,13 @@ async def _greet(address: str) -> None:
 
 
 def _require_same_code(client: "Client", address: str) -> None:
-    """Compare scheduler and workers with this process. Dask's own check only warns, and knows none of our packages."""
+    """Compare scheduler and workers for files with this process. Dask's own check only warns, and knows none of our
+    packages.
+    """
     with scheduler_there(address):
         by_name = {"the scheduler": _asked(lambda: client.run_on_scheduler(versions_here, callback_timeout=ANSWER_S))}
-        answers = client.run(versions_here, on_error="return", callback_timeout=ANSWER_S)
+        workers = list(workers_for_files(client))
+        answers = client.run(versions_here, workers=workers, on_error="return", callback_timeout=ANSWER_S)
         by_name |= {f"worker {name}": versions for name, versions in answers.items()}
     if len(by_name) == 1:
         raise ClusterError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
@@ -134,6 +140,19 @@ def _require_same_code(client: "Client", address: str) -> None:
             f"the Dask cluster at {address} runs other code than this process ({versions_here().place}): "
             f"{'; '.join(unlike)}. Install the same on every machine and start scheduler and workers anew"
         )
+
+
+def workers_for_files(client: "Client") -> dict[str, int]:
+    """Return threads by address of the workers that declare DECODE, as many of each as it declares; of all workers, if
+    none does.
+    """
+    workers = client.scheduler_info()["workers"]
+    tagged = {
+        address: min(worker["nthreads"], int(worker["resources"][DECODE]))
+        for address, worker in workers.items()
+        if DECODE in worker["resources"]
+    }
+    return tagged or {address: worker["nthreads"] for address, worker in workers.items()}
 
 
 def _asked(ask: Callable[[], Any]) -> Any:

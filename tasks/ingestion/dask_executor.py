@@ -22,7 +22,7 @@ from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion import dask_client
 from heterodub.tasks.ingestion.child_process import abandon
 from heterodub.tasks.ingestion.code_versions import Misfit, unlike_words, versions_here
-from heterodub.tasks.ingestion.dask_client import GONE, scheduler_there
+from heterodub.tasks.ingestion.dask_client import DECODE, GONE, scheduler_there, workers_for_files
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -32,9 +32,6 @@ Result = TypeVar("Result")
 
 IN_FLIGHT_PER_THREAD: Final = 4
 """Enough that a worker never waits for the driver, which answers within milliseconds."""
-
-DECODE: Final = "decode"
-"""Resource that tags workers for files: `dask worker --resources decode=1`, one for each thread."""
 
 _LOOK_EVERY_S: Final = 5.0
 """Seconds between two counts of the workers: so long may a new one wait for its share."""
@@ -120,8 +117,8 @@ def spread(
 
 
 def on_every_worker(client: "Client", work: Callable[[], None]) -> None:
-    """Call work() in each worker process; one that is lost, or fails, is passed over."""
-    client.run(work, on_error="ignore")
+    """Call work() in each worker process that gets files; one that is lost, or fails, is passed over."""
+    client.run(work, workers=list(workers_for_files(client)), on_error="ignore")
 
 
 class _Outstanding(Generic[Item]):

@@ -13,6 +13,7 @@ from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.records import RawFile
 from heterodub.tasks.ingestion import catalog
+from heterodub.tasks.ingestion.dask_client import workers_for_files
 from heterodub.tasks.ingestion.dask_executor import on_every_worker, spread
 from heterodub.tasks.ingestion.deduplication import ListedAmong, nobody
 from heterodub.tasks.ingestion.hashing import batched
@@ -49,7 +50,7 @@ def work_through(
     """
     settings = settings.rooted()
     warn_of_missing()
-    threads = max(1, sum(client.nthreads().values()))
+    threads = max(1, sum(workers_for_files(client).values()))
     tally = Tally(files=len(files), bytes=sum(raw.size_bytes for raw in files))
     known = catalog.known_among(workspace, (raw.uri for raw in files))
     schedule = Schedule(slices(files, known), threads)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from heterodub.model.features.timing import frame_to_sample
+from heterodub.schemas.policy import OWN_SOUND_SCORE
 from heterodub.schemas.reasons import MissingCause
 from heterodub.schemas.records import MediaFacts, StreamFacts
 from heterodub.tasks.ingestion.clip_builder import Draft
@@ -15,9 +16,6 @@ from heterodub.tasks.media.sniff import Container
 from heterodub.tasks.media.sound import Sound
 from heterodub.tasks.media.streams import MOST_STREAMS, SOUND, default_stands_out, sound_streams
 from heterodub.tasks.quality.sound import SILENCE_DBFS, level_dbfs
-
-PAIRS: Final = 2.8
-"""Mean sync score from which a sound belongs to the mouths: the default policy's limit for a clip."""
 
 PAIRS_CLEARLY: Final = 5.0
 """Score that no false pair of those tried has reached."""
@@ -56,7 +54,7 @@ def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
     scores = [sound.score if sound.score is not None else 0.0 for sound in evidence]
     best = max(range(len(evidence)), key=lambda place: (scores[place], -place))
     flagged = default_alone and first == 0
-    if scores[best] < (PAIRS_CLEARLY if flagged else PAIRS) or (flagged and scores[first] >= PAIRS):
+    if scores[best] < (PAIRS_CLEARLY if flagged else OWN_SOUND_SCORE) or (flagged and scores[first] >= OWN_SOUND_SCORE):
         return first
     return best if scores[best] >= scores[first] + _CLEARLY_MORE else first
 
@@ -64,7 +62,9 @@ def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
 def is_clear(evidence: Sequence[SoundEvidence]) -> bool:
     """Return True if no further clip is needed: exactly one sound fits clearly, and the others do not fit."""
     scores = [sound.score if sound.score is not None else 0.0 for sound in evidence]
-    return sum(score >= PAIRS_CLEARLY for score in scores) == 1 and sum(score >= PAIRS for score in scores) == 1
+    return (
+        sum(score >= PAIRS_CLEARLY for score in scores) == 1 and sum(score >= OWN_SOUND_SCORE for score in scores) == 1
+    )
 
 
 _MOST_HELD_BYTES: Final = 192 * 2**20

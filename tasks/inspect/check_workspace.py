@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import SHORT_ID, base_name, counted, message_of
 from heterodub.schemas.errors import HeterodubError, WorkspaceError
+from heterodub.schemas.policy import DEFAULT_POLICY, load_policy
 from heterodub.schemas.reasons import FileState, Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.inspect import findings
@@ -77,7 +78,15 @@ def _policy(ws: Workspace, settings: Settings) -> Finding:
         policy = policy_in_force(ws, settings)
     except HeterodubError as error:
         return _problem("policy", str(error), "route again: `heterodub route --policy FILE`")
-    return _good("policy", f"{policy.name} {policy.version} ({policy.hash}) is in force")
+    words = f"{policy.name} {policy.version} ({policy.hash}) is in force"
+    default = load_policy()
+    if policy.name == default.name and policy.version < default.version:
+        return _warning(
+            "policy",
+            f"{words}: an earlier measure's limits, of now is {default.name} {default.version}",
+            f"once all is measured anew, route by it: `heterodub route --policy {DEFAULT_POLICY}`",
+        )
+    return _good("policy", words)
 
 
 def _orphans(ws: Workspace) -> Iterator[Finding]:

@@ -206,11 +206,12 @@ def require_named(ws: Workspace, kind: Kind, value: str) -> NamedFootage:
 
 
 def people_named(ws: Workspace, value: str) -> set[str]:
-    """Return the people whom a text means: by id, or by a name that they were given.
+    """Return the people whom a text means: by id, that of a merged one too, or by a name that they were given.
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    return {value} | {person for person, name in read_corrections(ws).names.items() if name == value}
+    corrections = read_corrections(ws)
+    return {value, corrections.person(value)} | {one for one, name in corrections.names.items() if name == value}
 
 
 def scope_left(ws: Workspace, left: Unfinished) -> Scope:

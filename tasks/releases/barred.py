@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from heterodub.schemas.policy import OWN_SOUND_SCORE
 from heterodub.schemas.tables import CLIPS
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.tombstones import PRINTS, Print
 from heterodub.tasks.stores.workspace import Workspace
 
-from .fingerprints import MIN_AV_SYNC
 from .near_duplicates import find_near_copies
 from .recordings import MIN_MOTION, MIN_MOTION_FRAMES, MIN_SOUND_FRAMES, SIGNALS
 
@@ -34,7 +34,7 @@ def prints_of(clips: pa.Table) -> Iterator[Print]:
         frames = len(track) // SIGNALS
         if frames >= MIN_MOTION_FRAMES and (track**2).sum() >= MIN_MOTION**2 * frames:
             yield "motion", b64encode(row["face_motion"]).decode()
-        elif len(row["sound_hash"]) >= 4 * MIN_SOUND_FRAMES and (row["av_sync_score"] or 0) >= MIN_AV_SYNC:
+        elif len(row["sound_hash"]) >= 4 * MIN_SOUND_FRAMES and (row["av_sync_score"] or 0) >= OWN_SOUND_SCORE:
             yield "sound", b64encode(row["sound_hash"]).decode()
 
 
@@ -55,7 +55,7 @@ class Barred:
             name, mark = f"barred {number}", b64decode(row["mark"])
             blank = {"clip_id": name, "media_id": "barred", "picture_hash": b"", "sound_hash": b"", "face_motion": b""}
             hashes = {"face_motion" if row["kind"] == "motion" else "sound_hash": mark}
-            clips.append(blank | hashes | {"frames": len(mark) // 4, "av_sync_score": MIN_AV_SYNC})
+            clips.append(blank | hashes | {"frames": len(mark) // 4, "av_sync_score": OWN_SOUND_SCORE})
             whose[name] = row["takedown"]
         return cls(pa.Table.from_pylist(clips, schema=_schema()), whose)
 

@@ -13,13 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
+from heterodub.schemas.policy import OWN_SOUND_SCORE
 
 from .hash_search import Ints, Keys, Words
 from .recordings import Movement, sound_streams
 from .streams import Streams
-
-MIN_AV_SYNC: Final = 2.8
-"""Sync score from which a sound counts as the face's own: the default policy's limit (docs/policy.md)."""
 
 HASHES: Final = 5
 """Perceptual hashes per clip, of 64 bits each."""
@@ -62,7 +60,7 @@ class Fingerprints:
             rows["frames"].to_numpy(),
             hashes_NH,
             is_usable,
-            rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= MIN_AV_SYNC,
+            rows["av_sync_score"].fill_null(-np.inf).to_numpy() >= OWN_SOUND_SCORE,
             sound_streams(rows["sound_hash"]),
             Movement(rows["face_motion"]),
         )

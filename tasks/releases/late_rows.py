@@ -89,7 +89,9 @@ def _whole(line: Workspace, measured: Mapping[str, Row]) -> frozenset[str]:
 
 
 def _batch(line: Workspace, in_use: Workspace, rows: list[Row], media: Collection[str]) -> FileBatch:
-    clips = tables.read(line, "clips", filter=_among("media_id", media))
+    clips, embeddings = (
+        tables.read(line, table, filter=_among("media_id", media)) for table in ("clips", "embeddings")
+    )
     parts: dict[str, list[PartFile]] = {}
     for table in PAYLOAD:
         files = [file for file in tables.files_of(line, table) if file.bounds["media_id"][0] in media]
@@ -98,7 +100,7 @@ def _batch(line: Workspace, in_use: Workspace, rows: list[Row], media: Collectio
             PartFile(file.name, file.bounds["media_id"][0], file.size_bytes, file.rows, *file.bounds["clip_id"])
             for file in files
         ]
-    return FileBatch(frozenset(media), catalog_table(rows), clips, parts["stage1"], parts["stage2"])
+    return FileBatch(frozenset(media), catalog_table(rows), clips, parts["stage1"], parts["stage2"], embeddings)
 
 
 def _among(column: str, values: Collection[str]) -> pc.Expression:

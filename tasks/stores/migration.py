@@ -14,11 +14,14 @@ import pyarrow.compute as pc
 
 from heterodub.schemas.display import counted, message_of
 from heterodub.schemas.errors import WorkspaceError
-from heterodub.schemas.reasons import FileState
+from heterodub.schemas.policy import DEFAULT_POLICY
+from heterodub.schemas.reasons import FileState, MissingCause
 from heterodub.schemas.rights import checked
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 
 from . import delta, tables
+from .active_policy import FILE as POLICY
+from .active_policy import active_policy
 from .standby import standing_by
 from .workspace import LINE_TABLES, MARKER, Workspace, layout_of
 
@@ -109,18 +112,26 @@ def _check_catalog(ws: Workspace, rows: list[dict[str, Any]], dry_run: bool) -> 
 def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
     """Take every other face in clips that are there for one that may speak, as layout 7 did, and add what is new.
 
-    Raises: WorkspaceError - a table cannot be read or written.
+    Raises: WorkspaceError - a table cannot be read or written, or the policy in force not read.
     """
     for line in (ws, *standing_by(ws)):
         if not delta.exists(line, "clips"):
             continue
         is_new = "undecided_share" in {column.name for column in missing_columns(line, "clips")}
         unknown = None if is_new else pc.field("undecided_share").is_null()
-        clips = tables.read(line, "clips", ["clip_id", "faces_share"], filter=unknown)
+        clips = tables.read(line, "clips", ["clip_id", "faces_share", "missing"], filter=unknown)
         if clips.num_rows:
-            yield f"table clips: undecided_share is faces_share on {counted(clips.num_rows, 'clip')}"
+            yield (
+                f"table clips: undecided_share is faces_share on {counted(clips.num_rows, 'clip')}, and "
+                "speaking_margin is null with its cause"
+            )
         if clips.num_rows and not dry_run:
-            tables.update_columns(line, "clips", clips.rename_columns(["clip_id", "undecided_share"]))
+            tables.update_columns(line, "clips", _without_margin(clips))
+    if policy := active_policy(ws):
+        yield (
+            f"{POLICY}: {policy.name} {policy.version} stays in force, whose limits on sync and other faces are of the "
+            f"earlier measure; `heterodub route --policy {DEFAULT_POLICY}` takes those of now"
+        )
     news = {
         "embeddings": "clips that are stored have none until they are measured anew",
         "person_corrections": "the next publication finds the people of the clips",
@@ -130,6 +141,16 @@ def to_layout_8(ws: Workspace, dry_run: bool) -> Iterator[str]:
             yield f"table {table}: new and empty; {then}"
             if not dry_run:
                 delta.snapshot(ws, table)  # makes it
+
+
+def _without_margin(clips: pa.Table) -> pa.Table:
+    """Return undecided_share of clips whose speaking_margin was never measured, and their causes with that of it."""
+    causes = []
+    for faces_share, missing in zip(clips["faces_share"].to_pylist(), clips["missing"].to_pylist(), strict=True):
+        cause = MissingCause.ONLY_FACE if faces_share == 0 else MissingCause.OLDER_MEASURE
+        causes.append([*missing, ("speaking_margin", str(cause))])
+    columns = [clips["clip_id"], clips["faces_share"], pa.array(causes, TABLES["clips"].field("missing").type)]
+    return pa.table(columns, ["clip_id", "undecided_share", "missing"])
 
 
 STEPS: Final[dict[int, Step]] = {6: to_layout_7, 7: to_layout_8}

@@ -5,7 +5,15 @@ import json
 import pytest
 
 from heterodub.schemas.errors import SettingsError
-from heterodub.schemas.policy import DEFAULT_POLICY, REASON_OF, Policy, Stage1Limits, Stage2Limits, load_policy
+from heterodub.schemas.policy import (
+    DEFAULT_POLICY,
+    OWN_SOUND_SCORE,
+    REASON_OF,
+    Policy,
+    Stage1Limits,
+    Stage2Limits,
+    load_policy,
+)
 from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason, Stage
 from heterodub.schemas.signals import BY_NAME
 from heterodub.schemas.toml import parse_model
@@ -25,6 +33,10 @@ def text(stage1: str = "", stage2: str = "") -> str:
 
 def with_limit(stage: Stage, line: str) -> Policy:
     return parse_model(Policy, text(**{stage.value: line}), "mine.toml")
+
+
+def test_default_limit_of_sync_is_the_one_that_other_parts_share():
+    assert load_policy().stage1.min_av_sync_score == OWN_SOUND_SCORE
 
 
 def test_default_policy_loads():

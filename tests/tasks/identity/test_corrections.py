@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from heterodub.schemas.errors import NotFoundError, WorkspaceError
@@ -24,6 +27,27 @@ def ws(tmp_path):
         add(ws, media, look(person(media % 20), media))
     publish(ws)
     return ws
+
+
+def test_workspace_without_clips_or_doubts_lists_nobody_and_is_well(tmp_path):
+    """By commands of their own: the arrow call that this is about ended the process."""
+    ws = new_workspace(tmp_path)
+    for _ in range(2):
+        ended = subprocess.run([sys.executable, "-c", _LISTED, ws.root], capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.split() == [str(len(set(people(ws).values()))), "0", "ok"]
+        add(ws, 0, look(person(0), 0))
+        publish(ws)
+
+
+_LISTED = """
+import sys
+from heterodub.tasks.identity.listing import list_doubts, list_people
+from heterodub.tasks.inspect.check_people import check_people
+from heterodub.tasks.stores.workspace import Workspace
+ws = Workspace.open(sys.argv[1])
+print(len(list_people(ws)), len(list_doubts(ws)), *(finding.health.value for finding in check_people(ws)))
+"""
 
 
 def of_split(ws, split):

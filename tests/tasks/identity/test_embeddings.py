@@ -81,7 +81,7 @@ def test_voice_is_of_own_speech_alone(speeches):  # noqa: F811
     assert own.voice.shape == (256,) and own.voice_s == pytest.approx(3.2, abs=0.04)
     assert own.missing == {"face": MissingCause.NO_GOOD_FRAME}
     for samples, score, cause, expected in (
-        (speech, 2.9, None, MissingCause.NOT_OWN_SPEECH),
+        (speech, 3.4, None, MissingCause.NOT_OWN_SPEECH),
         (speech, None, MissingCause.MOUTH_STILL, MissingCause.MOUTH_STILL),
         (None, None, MissingCause.NO_SOUND_STREAM, MissingCause.NO_SOUND_STREAM),
         (speech[:16_000], 4.0, None, MissingCause.TOO_LITTLE_SPEECH),

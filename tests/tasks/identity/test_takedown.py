@@ -33,6 +33,7 @@ def test_a_person_s_files_and_names_go_with_it_from_releases_as_well(tmp_path: P
 
     assert [row["uri"] for row in find_scope(ws, "speaker", "speaker 0").same_people] == ["/footage/1.mp4"]
     scope = find_scope(ws, "speaker", "Secret Name")
+    assert find_scope(ws, "speaker", one).media == find_scope(ws, "speaker", other).media == scope.media
     assert {row["uri"] for row in scope.files} == {"/footage/0.mp4", "/footage/1.mp4"}
     take_down(ws, settings, None, plan_takedown(ws, None, scope), "consent withdrawn")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,8 +17,8 @@ import pytest
 from heterodub.schemas.errors import ClusterError
 from heterodub.tasks.ingestion import dask_client, dask_executor
 from heterodub.tasks.ingestion.code_versions import LIBRARIES, versions_here
-from heterodub.tasks.ingestion.dask_client import open_client
-from heterodub.tasks.ingestion.dask_executor import spread
+from heterodub.tasks.ingestion.dask_client import open_client, workers_for_files
+from heterodub.tasks.ingestion.dask_executor import on_every_worker, spread
 from tests.dask_processes import ROOT, DaskProcesses, leave
 
 from . import executor_work as work
@@ -70,6 +71,17 @@ def test_processes_with_other_code_are_named_before_work_starts(cluster, other_c
     assert f"({other_code / 'heterodub'}) has heterodub's code " in words
     assert f"numpy 1.0 instead of {here['numpy']}" in words
     assert words.count("instead of") == 2
+
+
+def test_worker_that_is_not_tagged_for_files_may_run_other_code(cluster, other_code, tmp_path):
+    cluster.worker("files", resources="decode=1")
+    cluster.worker("gpu", other_code, resources="gpu=1")
+    await_workers(cluster, 2)
+    with open_client(cluster.address, 1, tmp_path, 3) as client:
+        assert list(workers_for_files(client).values()) == [1]
+        (tmp_path / "marks").mkdir()
+        on_every_worker(client, partial(work.leave_a_mark, str(tmp_path / "marks")))
+    assert len(list((tmp_path / "marks").iterdir())) == 1
 
 
 def test_worker_of_other_code_that_joins_midway_is_sent_away_unused(cluster, other_code, tmp_path, caplog):

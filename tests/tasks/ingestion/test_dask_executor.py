@@ -20,8 +20,8 @@ from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.ingestion import dask_executor
 from heterodub.tasks.ingestion.child_process import ChildProcess
 from heterodub.tasks.ingestion.code_versions import versions_here
-from heterodub.tasks.ingestion.dask_client import open_client
-from heterodub.tasks.ingestion.dask_executor import DECODE, on_every_worker, spread
+from heterodub.tasks.ingestion.dask_client import DECODE, open_client
+from heterodub.tasks.ingestion.dask_executor import on_every_worker, spread
 
 from . import child_work
 from . import executor_work as work

@@ -8,6 +8,7 @@ import pytest
 
 from heterodub.schemas.config.settings import Settings, WeightSettings
 from heterodub.schemas.errors import MediaRefusedError
+from heterodub.schemas.policy import DEFAULT_POLICY, load_policy
 from heterodub.schemas.reasons import FileReason, Stage
 from heterodub.schemas.records import RawFile
 from heterodub.schemas.tables import CATALOG, CLIPS, EMBEDDINGS, LABELS, STAGE2
@@ -21,6 +22,7 @@ from heterodub.tasks.inspect.doctor import diagnose
 from heterodub.tasks.inspect.findings import Finding, Health
 from heterodub.tasks.releases import releases
 from heterodub.tasks.stores import delta, tables, tombstones, vacuum
+from heterodub.tasks.stores.active_policy import set_policy
 from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import LEFT_BEHIND_S, MARKER, Workspace
@@ -102,6 +104,14 @@ def test_another_layout_or_a_damaged_marker(ws: Workspace, marker: str):
 
 def test_missing_workspace(tmp_path: Path):
     assert set(wrong(str(tmp_path / "none"))) == {"layout"}
+
+
+def test_default_policy_of_an_earlier_measure_is_named(ws: Workspace):
+    default = load_policy()
+    set_policy(ws, default)
+    assert "policy" not in wrong(ws.root)
+    set_policy(ws, default.model_copy(update={"version": default.version - 1}))
+    assert f"route --policy {DEFAULT_POLICY}" in wrong(ws.root)["policy"].remedy
 
 
 def test_policy_that_cannot_be_read(ws: Workspace):

@@ -170,7 +170,7 @@ def test_rows_that_came_during_the_switch_are_stored_by_the_next_run(ws, line):
     version = tables.version(ws, "catalog")
     assert line_of(ws, settings(ws)) == ws and not standby.standing_by(ws)
     assert tables.version(ws, "catalog") == version + 1
-    assert {*payload(ws, "stage1")} == {clip_of(media, line.line) for media in (*range(6), 7)}
+    assert payload(ws, "stage1") == payload(ws, "embeddings") == {clip_of(media, line.line) for media in (*range(6), 7)}
 
 
 def test_line_stays_while_another_run_may_write_there(ws, line):

@@ -12,12 +12,16 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 from heterodub.flows.cli.main import app
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import WorkspaceError
+from heterodub.schemas.policy import DEFAULT_POLICY
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import LAYOUT_VERSION, TABLES
 from heterodub.tasks.lineage.plan import find_scope
 from heterodub.tasks.releases import releases
+from heterodub.tasks.releases.publishing import publish
 from heterodub.tasks.stores import migration, tables, tombstones
+from heterodub.tasks.stores.active_policy import active_policy
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.migration import migrate, missing_columns
 from heterodub.tasks.stores.workspace import MARKER, STANDBY, Workspace
@@ -68,6 +72,7 @@ def test_workspace_of_layout_7_gets_an_empty_table_of_embeddings(root):
     (root / MARKER).write_text('{"layout_version": 7}')
     planned = migrate(str(root), dry_run=True)
     assert any(change.startswith("table embeddings: new and empty") for change in planned.changes)
+    assert any(f"heterodub route --policy {DEFAULT_POLICY}" in change for change in planned.changes)
     assert not (root / "embeddings").exists()
     assert migrate(str(root)).changes == planned.changes
     assert tables.size(Workspace.open(str(root)), "embeddings").rows == 0 and (root / "embeddings").is_dir()
@@ -85,6 +90,30 @@ def test_other_faces_of_migrated_clips_may_all_speak(root):
     shares = tables.read(Workspace.open(str(root)), "clips", ["faces_share", "undecided_share"])
     assert shares.num_rows == 6 and shares["faces_share"].null_count == 0
     assert shares["undecided_share"] == shares["faces_share"]
+
+
+def test_migrated_workspace_can_be_published(root):
+    """One of its clips shows one face alone; whose sound that of the others is, nobody measured then."""
+    alone = sample.clip_id(0)
+    _set_faces_share(root, alone, 0.0)
+    migrate(str(root))
+    ws = Workspace.open(str(root))
+    causes = tables.read(ws, "clips", ["clip_id", "missing"]).to_pylist()
+    assert {row["clip_id"]: dict(row["missing"])["speaking_margin"] for row in causes} == {
+        row["clip_id"]: "only_face" if row["clip_id"] == alone else "older_measure" for row in causes
+    }
+    policy = active_policy(ws)
+    assert policy and publish(ws, Settings(workspace=ws.root), policy).is_new
+
+
+def _set_faces_share(root: Path, clip_id: str, share: float) -> None:
+    """In a workspace that code of layout 6 made."""
+    marker = root / MARKER
+    before = marker.read_text()
+    marker.write_text(f'{{"layout_version": {LAYOUT_VERSION}}}')
+    changes = pa.table({"clip_id": [clip_id], "faces_share": [share]})
+    tables.update_columns(Workspace.open(str(root)), "clips", changes)
+    marker.write_text(before)
 
 
 def test_migration_that_was_killed_is_finished_by_the_next(root, monkeypatch):
