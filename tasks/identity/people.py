@@ -1,8 +1,9 @@
 """People of clips: who a new clip shows, by stated names, copies and faces, beside all who were found before.
 
-Only new clips, and clips that are now stated to be another speaker's, are given a person. All others keep theirs: a new
-clip joins a person or founds one, and never joins two. The constraints come before every likeness: a stated name says
-who it is, and within a corpus two names are two people; faces on screen together are two people.
+Only new clips, and clips that are now stated to be another speaker's, are given a person. All others keep theirs, or
+that they have none: a new clip joins a person or founds one, and never joins two. The constraints come before every
+likeness: a stated name says who it is, and within a corpus two names are two people; faces on screen together are two
+people.
 
 A person's id is a hash of the clip that founded it, so it says nothing and never changes.
 """
@@ -54,8 +55,7 @@ def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array) -> FoundPeopl
     """
     corrections = read_corrections(ws)
     columns = {name: clips[name].combine_chunks() for name in COLUMNS}
-    relabelled = pc.and_(pc.is_valid(clips["split"]), pc.is_null(clips["split_group"]))
-    is_new = pc.or_(pc.is_null(clips["person_found"]), relabelled).combine_chunks()
+    is_new = _new_clips(clips).combine_chunks()
     if pc.any(is_new).as_py():
         names = pc.coalesce(copy_of, clips["clip_id"].combine_chunks())
         new = clips.append_column("recording", names).filter(is_new).combine_chunks()
@@ -66,6 +66,16 @@ def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array) -> FoundPeopl
             columns[name] = pc.if_else(is_new, found[name].take(at), columns[name])
     columns["person"] = corrections.apply(clips["clip_id"].combine_chunks(), columns["person_found"])
     return FoundPeople(columns, corrections, tuple(_notes(ws, clips, columns)))
+
+
+def _new_clips(clips: pa.Table) -> pa.ChunkedArray:
+    """Return True for clips that are to be given a person. Who was divided as nobody's stays so: as a person's, a clip
+    could be in another split than that person, and one of the two would have to move.
+    """
+    undivided, ungrouped = pc.is_null(clips["split"]), pc.is_null(clips["split_group"])
+    stated = pc.invert(pc.starts_with(clips["speaker"], FILE_SPEAKER))
+    nobody = pc.and_(pc.is_null(clips["person_found"]), pc.or_(stated, pc.or_(undivided, ungrouped)))
+    return pc.or_(nobody, pc.and_(pc.invert(undivided), ungrouped))
 
 
 def _known(ws: Workspace, rows: pa.Table, corrections: Corrections) -> pa.Table:

@@ -118,6 +118,33 @@ def test_unmeasured_clips_are_of_the_only_person_of_their_file(ws):
     assert people(ws, "person_cause")[0, 1] == "file"
 
 
+def test_who_was_divided_as_nobody_stays_so_whoever_a_copy_or_a_later_clip_of_the_file_shows(ws):
+    for media in range(30):
+        add(ws, media, look(person(media), media))
+    for media in range(100, 108):
+        add(ws, media, None)
+    publish(ws)
+    splits, before = people(ws, "split"), people(ws)
+    shown = {split: next(media for media in range(30) if split_of(ws, media) == split) for split in ("train", "test")}
+    for media in range(100, 108):
+        face = person(shown["train" if splits[media, 0] == "test" else "test"])
+        if media % 2:
+            add(ws, media, look(face, 100 + media), number=1, start_frame=500)
+        else:  # the copy
+            same = {name: sample.clip_row(media)[name] for name in ("picture_hash", "sound_hash")}
+            add(ws, media + 50, look(face, 100 + media), **same)
+    publish(ws)
+    after = people(ws, "split")
+    assert {key: after[key] for key in splits} == splits and {key: people(ws)[key] for key in before} == before
+    assert all(before[media, 0] is None for media in range(100, 108))
+    assert people(ws)[101, 1] in (before[shown["train"], 0], before[shown["test"], 0])
+    reasons = people(ws, "stage1_reasons")
+    assert all(
+        "straddles_splits" in reasons[150 + number, 0] for number in (0, 2, 4, 6)
+    )  # they were found to be copies
+    assert straddlers_of(tables.read(ws, "clips", ["person", "split"])) == ()
+
+
 def test_without_embeddings_splits_are_those_of_names_and_files_and_it_is_said(ws, tmp_path):
     for media in range(8):
         speaker = f"speaker {media % 3}" if media % 2 else f"file:{sample.media_id(media)}"
