@@ -23,10 +23,10 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
 from .corrections import Corrections, read_corrections
-from .doubts import doubts_of
+from .doubts import doubts_of, with_standing_doubts
 from .evidence import Sums, sums_of
 from .linkage import Constraints, Ints, Linkage, link
-from .scene import Scene, constraints_of, scene_of, start_of, stated_of_new
+from .scene import Scene, constraints_of, scene_of, settle, start_of, stated_of_new
 from .units import FILE_SPEAKER, with_columns
 
 FACE_LIMIT: Final = 0.45
@@ -82,13 +82,18 @@ def _known(ws: Workspace, rows: pa.Table, corrections: Corrections) -> pa.Table:
     """Return rows of clips that have a person, as it was before merges: the faces of people who were merged by hand may
     be far from each other. Of a line that stands by, those of the tables in use, too.
     """
+    rows = rows.append_column("in_use", _all(rows, False))
     if ws.line:
         in_use = tables.read(ws.of_line(""), "clips", READ)
-        in_use = in_use.append_column("recording", in_use["clip_id"])
+        in_use = in_use.append_column("recording", in_use["clip_id"]).append_column("in_use", _all(in_use, True))
         rows = pa.concat_tables([rows.select(in_use.column_names), in_use])
     ids, found = (rows[name].combine_chunks() for name in ("clip_id", "person_found"))
     rows = with_columns(rows, {"person": replace(corrections, merged={}).apply(ids, found)})
     return rows.filter(pc.is_valid(rows["person"])).combine_chunks()
+
+
+def _all(rows: pa.Table, value: bool) -> pa.Array:
+    return pa.repeat(value, len(rows))
 
 
 def _found(ws: Workspace, new: pa.Table, known: pa.Table, corrections: Corrections) -> dict[str, pa.Array]:
@@ -97,13 +102,30 @@ def _found(ws: Workspace, new: pa.Table, known: pa.Table, corrections: Correctio
     scene = scene_of(new, known, people)
     sources = (ws.of_line(""), ws) if ws.line else (ws,)
     ids = pa.concat_arrays([new["clip_id"].combine_chunks(), known["clip_id"].combine_chunks()])
-    sums = sums_of(sources, ids, scene.node, scene.nodes)
+    sums = settle(scene, sums_of(sources, ids, scene.node, scene.nodes))
     is_stated = stated_of_new(scene, sums)
     start, is_copy = start_of(scene, sums)
     joined = sums.faces.joined(start)
     constraints = constraints_of(scene, start)
     linkage = link(joined, scene.known, constraints, FACE_LIMIT)
-    return _columns(new, people, scene, sums, start, linkage, is_stated, is_copy, corrections)
+    columns = _columns(new, people, scene, sums, start, linkage, is_stated, is_copy, corrections)
+    return _as_in_use(columns, known, scene, corrections)
+
+
+def _as_in_use(
+    columns: dict[str, pa.Array], known: pa.Table, scene: Scene, corrections: Corrections
+) -> dict[str, pa.Array]:
+    """Return columns with those of clips in use for new clips that are the same."""
+    is_same = scene.same_as >= 0
+    if not is_same.any():
+        return columns
+    in_use = with_standing_doubts(known, corrections)
+    at = pa.array(scene.same_as - scene.new, mask=~is_same)
+    own = dict(zip(COLUMNS[1:], ("person", "person_cause", "person_doubt"), strict=True))
+    return {
+        name: pc.if_else(pa.array(is_same), in_use[column].combine_chunks().take(at), columns[name])
+        for name, column in own.items()
+    }
 
 
 def _columns(
