@@ -36,6 +36,10 @@ COLUMNS: Final = ("person", "person_found", "person_cause", "person_doubt")
 READ: Final = ["clip_id", "media_id", "corpus", "speaker", "shot", "track", "start_frame", "frames", *COLUMNS]
 """Columns of clips that this reads, beside split and split_group."""
 
+_OFF: Final = (
+    "the setting `embeddings` of [identity] is off: new clips are of no person, and divided by stated speaker and file"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FoundPeople:
@@ -46,8 +50,9 @@ class FoundPeople:
     notes: tuple[str, ...]
 
 
-def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array) -> FoundPeople:
+def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array, is_on: bool = True) -> FoundPeople:
     """Give each new clip a person. copy_of: the first clip of the copies that each clip is one of, null for the first.
+    is_on: False reads no embedding, and gives none to new clips; those of another name now are nobody's.
 
     clips: columns READ, split and split_group. Of a line that stands by, people of the tables in use are known, too.
 
@@ -56,7 +61,10 @@ def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array) -> FoundPeopl
     corrections = read_corrections(ws)
     columns = {name: clips[name].combine_chunks() for name in COLUMNS}
     is_new = _new_clips(clips).combine_chunks()
-    if pc.any(is_new).as_py():
+    if not is_on:
+        nothing = pa.scalar(None, pa.string())
+        columns = {name: pc.if_else(is_new, nothing, column) for name, column in columns.items()}
+    elif pc.any(is_new).as_py():
         names = pc.coalesce(copy_of, clips["clip_id"].combine_chunks())
         new = clips.append_column("recording", names).filter(is_new).combine_chunks()
         old = clips.append_column("recording", names).filter(pc.invert(is_new))
@@ -65,7 +73,7 @@ def find_people(ws: Workspace, clips: pa.Table, copy_of: pa.Array) -> FoundPeopl
         for name in COLUMNS[1:]:
             columns[name] = pc.if_else(is_new, found[name].take(at), columns[name])
     columns["person"] = corrections.apply(clips["clip_id"].combine_chunks(), columns["person_found"])
-    return FoundPeople(columns, corrections, tuple(_notes(ws, clips, columns)))
+    return FoundPeople(columns, corrections, tuple(_notes(ws, clips, columns, is_on)))
 
 
 def _new_clips(clips: pa.Table) -> pa.ChunkedArray:
@@ -204,9 +212,11 @@ def _new_name(clip_id: str, used: set[str]) -> str:
             return person
 
 
-def _notes(ws: Workspace, clips: pa.Table, columns: Mapping[str, pa.Array]) -> list[str]:
+def _notes(ws: Workspace, clips: pa.Table, columns: Mapping[str, pa.Array], is_on: bool) -> list[str]:
     if not clips.num_rows:
         return []
+    if not is_on:
+        return [_OFF]
     stated = pc.invert(pc.starts_with(clips["speaker"], FILE_SPEAKER))
     unknown = pc.sum(pc.and_(pc.invert(stated), pc.is_null(columns["person"]))).as_py()
     if not tables.size(ws, "embeddings").rows:

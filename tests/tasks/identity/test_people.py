@@ -4,7 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from heterodub.schemas.config.sections import SplitSettings
 from heterodub.tasks.identity.units import straddlers_of
+from heterodub.tasks.releases.publishing import assign
 from heterodub.tasks.stores import tables
 from tests.tasks.identity.drawn import add, look, people, person, publish
 from tests.tasks.stores import sample_rows as sample
@@ -154,6 +156,27 @@ def test_without_embeddings_splits_are_those_of_names_and_files_and_it_is_said(w
     rows = tables.read(ws, "clips", ["speaker", "split_group", "person"]).to_pylist()
     assert all(row["split_group"] == row["speaker"] for row in rows)
     assert all((row["person"] is None) == row["speaker"].startswith("file:") for row in rows)
+
+
+def test_switched_off_embeddings_give_new_clips_no_person_and_it_is_said(ws):
+    for media in range(12):
+        add(ws, media, look(person(media), media))
+    publish(ws)
+    before, splits = people(ws), people(ws, "split")
+    for media in range(12):
+        add(ws, 20 + media, look(person(media), 20 + media))
+    add(ws, 40, look(person(0), 40), speaker="ann")
+    off = SplitSettings(test_share=0.3), False
+    assert "`embeddings` of [identity] is off" in " ".join(assign(ws, *off).notes)
+    after = people(ws)
+    assert {key: name for key, name in after.items() if name} == before
+    groups = people(ws, "split_group")
+    assert all(groups[20 + media, 0] == f"file:{sample.media_id(20 + media)}" for media in range(12))
+    assert groups[40, 0] == "ann" and assign(ws, *off).changed == 0
+    divided = people(ws, "split")
+    publish(ws)  # switched on again: who is stated is found, and nothing that was divided moves
+    assert people(ws)[40, 0] == before[0, 0] and people(ws, "split") == divided
+    assert {key: divided[key] for key in splits} == splits
 
 
 def test_renaming_half_a_corpus_moves_only_what_was_renamed(ws):
