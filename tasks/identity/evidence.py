@@ -31,6 +31,12 @@ class Sums:
     faces: Nodes
     voices: Reals
 
+    def joined(self, root: Ints) -> "Sums":
+        """Add up nodes by their roots; what is no root has none."""
+        voices = np.zeros_like(self.voices)
+        np.add.at(voices, root, self.voices)
+        return Sums(self.faces.joined(root), voices)
+
 
 def sums_of(sources: Sequence[Workspace], clip_ids: pa.Array, node: Ints, nodes: int) -> Sums:
     """Read the embeddings of clips and add them up by node.
@@ -76,8 +82,8 @@ def codes(*columns: pa.Array | pa.ChunkedArray) -> tuple[Ints, ...]:
     return tuple(np.split(numbers, np.cumsum([len(chunk) for chunk in chunks])[:-1]))
 
 
-def together(media: Ints, start: Ints, frames: Ints, node: Ints) -> tuple[Ints, Ints]:
-    """Return pairs of nodes, (C,) and (C,), of which clips of one file are on screen at the same time."""
+def overlaps(media: Ints, start: Ints, frames: Ints) -> tuple[Ints, Ints]:
+    """Return pairs of rows, (P,) and (P,), that are clips of one file at the same time, for MIN_TOGETHER frames."""
     if not len(media):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     width = int((start + frames).max()) + MIN_TOGETHER + 1
@@ -88,10 +94,20 @@ def together(media: Ints, start: Ints, frames: Ints, node: Ints) -> tuple[Ints, 
     after = np.maximum(high - np.arange(len(place)) - 1, 0)
     left = np.repeat(np.arange(len(place)), after)
     right = left + 1 + np.arange(after.sum()) - np.repeat(np.cumsum(after) - after, after)
-    lasts = np.minimum(last[left], last[right])
-    long = lasts >= place[right]
-    pairs = np.column_stack([node[order[left[long]]], node[order[right[long]]]])
-    pairs = np.unique(np.sort(pairs[pairs[:, 0] != pairs[:, 1]], axis=1), axis=0)
+    long = np.minimum(last[left], last[right]) >= place[right]
+    return order[left[long]], order[right[long]]
+
+
+def together(media: Ints, start: Ints, frames: Ints, node: Ints) -> tuple[Ints, Ints]:
+    """Return pairs of nodes, (C,) and (C,), of which clips of one file are on screen at the same time."""
+    left, right = overlaps(media, start, frames)
+    return pairs_of(node[left], node[right])
+
+
+def pairs_of(left: Ints, right: Ints) -> tuple[Ints, Ints]:
+    """Return distinct pairs of different nodes, the smaller one first."""
+    pairs = np.sort(np.column_stack([left, right]), axis=1)
+    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
     return pairs[:, 0], pairs[:, 1]
 
 

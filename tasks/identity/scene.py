@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
-from .evidence import Sums, codes, first_of, together
+from .evidence import Sums, codes, first_of, overlaps, pairs_of, together
 from .linkage import Constraints, Ints
 from .units import FILE_SPEAKER
 
@@ -26,6 +26,9 @@ class Scene:
     """New clips and known ones as numbers: of people and tracks (nodes; the first `known` are people), files, names.
 
     Rows of new clips come first. stated: number of corpus and speaker, -1 where none is stated, or not of this face.
+    same_place: rows of new clips and of such in use, in another line, that may be the same frames of the same face;
+    True where it can be no other.
+    same_as (new,): the row in use that each new clip is the same as, -1 for none.
     """
 
     new: int
@@ -38,10 +41,14 @@ class Scene:
     corpus: Ints
     stated: Ints
     apart: tuple[Ints, Ints]
+    same_place: tuple[Ints, Ints, Flags]
+    same_as: Ints
 
 
 def scene_of(new: pa.Table, known: pa.Table, people: pa.Array) -> Scene:
-    """Number new clips and known ones. people: ids of the known people, in the order of their nodes."""
+    """Number new clips and known ones. people: ids of the known people, in the order of their nodes. known: with
+    `in_use`, True for clips of another line than the new ones. What is together on screen is so within one line.
+    """
 
     def both(name: str) -> Ints:
         return codes(pa.concat_arrays([new[name].combine_chunks(), known[name].combine_chunks()]))[0]
@@ -51,8 +58,8 @@ def scene_of(new: pa.Table, known: pa.Table, people: pa.Array) -> Scene:
 
     media, corpus = both("media_id"), both("corpus")
     person = pc.index_in(known["person"].combine_chunks(), people).to_numpy(zero_copy_only=False).astype(np.int64)
-    places = np.column_stack([media, numbers("shot"), numbers("track")])[: len(new)]
-    track = np.unique(places, axis=0, return_inverse=True)[1].reshape(-1) if len(new) else media[:0]
+    places = np.column_stack([media, numbers("shot"), numbers("track")])
+    track = np.unique(places[: len(new)], axis=0, return_inverse=True)[1].reshape(-1) if len(new) else media[:0]
     node = np.concatenate([len(people) + track, person])
     nodes = len(people) + (int(track.max()) + 1 if len(track) else 0)
     speaker = pa.concat_arrays([new["speaker"].combine_chunks(), known["speaker"].combine_chunks()])
@@ -62,9 +69,62 @@ def scene_of(new: pa.Table, known: pa.Table, people: pa.Array) -> Scene:
     is_stated[len(new) :] &= pc.fill_null(pc.equal(known["person_cause"], "stated"), False).to_numpy()
     near = np.isin(media, media[: len(new)])
     frames, begin = numbers("frames"), numbers("start_frame")
-    apart = together(media[near], begin[near], frames[near], node[near])
+    line = np.concatenate([np.zeros(len(new), np.int64), known["in_use"].to_numpy().astype(np.int64)])
+    apart = together((2 * media + line)[near], begin[near], frames[near], node[near])
+    same_place = (node[:0], node[:0], np.zeros(0, bool))
+    if line.any():
+        ends = np.sort(np.flatnonzero(near)[np.array(overlaps(media[near], begin[near], frames[near]))], axis=0)
+        beside = (ends[0] < len(new)) & (line[ends[1]] == 1) & (keys[ends[0]] == keys[ends[1]])
+        same_place = _same_places(ends[:, beside], begin, frames, node, places)
     stated, recording = np.where(is_stated, keys, -1), both("recording")
-    return Scene(len(new), len(people), node, nodes, media, frames, recording, corpus, stated, apart)
+    nothing = np.full(len(new), -1, np.int64)
+    return Scene(
+        len(new), len(people), node, nodes, media, frames, recording, corpus, stated, apart, same_place, nothing
+    )
+
+
+def _same_places(pairs: Ints, begin: Ints, frames: Ints, node: Ints, places: Ints) -> tuple[Ints, Ints, Flags]:
+    """Return of rows that overlap, (2, P), those of the same track; of clips without one those that nobody else
+    overlaps, since another extractor may number tracks otherwise. Of several of a new clip the one that it is longest
+    beside. The flags say that nobody else does.
+    """
+    new, old = pairs
+    is_track = (places[new] == places[old]).all(axis=1)
+    alone = (_others(new, node[old]) == 1) & (_others(old, node[new]) == 1)
+    chosen = is_track | (alone & ~np.isin(new, new[is_track]))
+    new, old, alone = new[chosen], old[chosen], alone[chosen]
+    shared = np.minimum(begin[new] + frames[new], begin[old] + frames[old]) - np.maximum(begin[new], begin[old])
+    order = np.lexsort((old, -shared, new))
+    first = order[np.flatnonzero(np.diff(new[order], prepend=-1))]
+    return new[first], old[first], alone[first]
+
+
+def _others(row: Ints, node: Ints) -> Ints:
+    """Return for each pair how many nodes the pairs of its row have."""
+    rows, place = np.unique(row, return_inverse=True)
+    distinct = np.unique(np.column_stack([place, node]), axis=0)
+    return np.asarray(np.bincount(distinct[:, 0], minlength=len(rows))[place])
+
+
+def settle(scene: Scene, sums: Sums) -> Sums:
+    """Make the tracks of new clips that are the same as clips in use part of their people, unless others are on screen
+    and the faces speak against it; return the sums of the nodes after that. Clips of one track whose people differ,
+    after a correction, are settled one by one (`same_as`).
+    """
+    new, old, alone = scene.same_place
+    if not len(new):
+        return sums
+    same = alone | _may_be_one(scene, sums, scene.node[new], scene.node[old])
+    new, old = new[same], old[same]
+    scene.same_as[new] = old
+    scene.stated[new] = scene.stated[old]
+    pairs = np.unique(np.column_stack([scene.node[new], scene.node[old]]), axis=0)
+    track, first, count = np.unique(pairs[:, 0], return_index=True, return_counts=True)
+    part = np.arange(scene.nodes)
+    part[track[count == 1]] = pairs[first[count == 1], 1]
+    scene.node = part[scene.node]
+    scene.apart = pairs_of(part[scene.apart[0]], part[scene.apart[1]])
+    return sums.joined(part)
 
 
 def stated_of_new(scene: Scene, sums: Sums) -> Flags:

@@ -39,8 +39,8 @@ def with_columns(clips: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:
 
 def joins_of(clips: pa.Table, corrections: Corrections) -> set[tuple[str, str]]:
     """Return pairs of a unit and a person of it that is not the unit itself; of clips of which no person is known, with
-    each person of their file. Only of people who have clips without a split or group, or whom a correction is about:
-    all others are joined already.
+    each person of their file. Only of files and people who have clips without a split or group, or whom a correction is
+    about: all others are joined already.
 
     clips: with units for speakers.
     """
@@ -49,7 +49,8 @@ def joins_of(clips: pa.Table, corrections: Corrections) -> set[tuple[str, str]]:
     people = pa.array(sorted({*about, *corrections.people()}), pa.string())
     theirs = pc.and_(pc.is_in(clips["person"], people), pc.not_equal(clips["speaker"], clips["person"]))
     pairs = _distinct(clips.filter(pc.fill_null(theirs, False)), "speaker", "person")
-    nobody = clips.filter(pc.and_(is_open, pc.is_null(clips["person"])))
+    open_files = pc.is_in(clips["media_id"], pc.unique(clips["media_id"].filter(is_open)))
+    nobody = clips.filter(pc.and_(open_files, pc.is_null(clips["person"])))
     files = pc.unique(nobody["media_id"].combine_chunks())
     beside = clips.filter(pc.and_(pc.is_valid(clips["person"]), pc.is_in(clips["media_id"], files)))
     of_file = _distinct(beside, "media_id", "person")

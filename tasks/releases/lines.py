@@ -26,6 +26,7 @@ from heterodub.tasks.stores.workspace import STANDBY, Workspace
 from . import releases
 from .erasure import erase_barred
 from .late_rows import store_late_rows
+from .splits import SPLITS
 
 ANY_CLIPS: Final = ClipSettings(min_s=1 / FPS, max_s=60)
 """Limits for clips that were cut by settings which are not known any more: any clip is allowed."""
@@ -212,18 +213,31 @@ def switch_to(line: Workspace, versions: Mapping[str, int], files: standby.LineF
 
 
 def with_known_splits(ws: Workspace, clips: pa.Table) -> pa.Table:
-    """Give clips without a split that of their speaker in the line in use, whose group and split are for ever. clips:
-    with units (tasks/identity/people.py) for speakers.
+    """Give clips without a split that of their speaker in the line in use, whose group and split are for ever; where it
+    is not known there, as a person whom the older line did not find, that of the speaker's files. Of several splits the
+    first of train, val, test: nothing that was trained on is evaluated on.
+
+    clips: with units (tasks/identity/units.py) for speakers.
 
     Raises: WorkspaceError - the table cannot be read.
     """
-    columns = [*_DIVIDED, "person_found"]
+    columns = [*_DIVIDED, "media_id", "person_found"]
     rows = with_units(tables.read(ws.of_line(""), "clips", columns, filter=pc.field("split").is_valid()))
-    known = rows.group_by("speaker").aggregate([("split", "min"), ("split_group", "min")])
     is_new = pc.is_null(clips["split"]).combine_chunks()
-    place = pc.index_in(clips["speaker"], known["speaker"].combine_chunks()).combine_chunks()
-    for name in _DIVIDED[1:]:
-        old = clips[name].combine_chunks()
-        inherited = pc.if_else(is_new, known[f"{name}_min"].combine_chunks().take(place), old)
-        clips = clips.set_column(clips.schema.get_field_index(name), name, inherited)
+    known = _first_splits(rows)
+    others = pc.and_(is_new, pc.invert(pc.is_in(clips["speaker"].combine_chunks(), pa.array(list(known), pa.string()))))
+    places = clips.select(["media_id", "speaker"]).filter(others).group_by(["media_id", "speaker"]).aggregate([])
+    known |= _first_splits(rows.drop_columns("speaker").join(places, "media_id", join_type="inner"))
+    at = pc.index_in(clips["speaker"].combine_chunks(), pa.array(list(known), pa.string()))
+    for place, name in enumerate(_DIVIDED[1:]):
+        inherited = pa.array([one[place] for one in known.values()], pa.string()).take(at)
+        column = pc.if_else(is_new, inherited, clips[name].combine_chunks())
+        clips = clips.set_column(clips.schema.get_field_index(name), name, column)
     return clips
+
+
+def _first_splits(rows: pa.Table) -> dict[str, tuple[str, str | None]]:
+    """Return the first split of each speaker, with a group of it."""
+    found = rows.group_by(_DIVIDED).aggregate([]).to_pylist()
+    found.sort(key=lambda row: (SPLITS.index(row["split"]), row["split_group"] or ""), reverse=True)
+    return {row["speaker"]: (row["split"], row["split_group"]) for row in found}

@@ -164,7 +164,7 @@ def _publish(
     if line.line:
         carry_labels(line)
     for left in reversed(range(_AUDITS)):
-        assignment = assign(line, settings.splits)
+        assignment = assign(line, settings.splits, settings.identity.embeddings)
         for table in ("catalog", "clips"):
             tables.compact(line, table)
         versions = releases.current_versions(line)
@@ -251,15 +251,15 @@ class Assignment:
     notes: tuple[str, ...]
 
 
-def assign(workspace: Workspace, settings: SplitSettings) -> Assignment:
-    """Update splits, split groups and near-copies of all clips. A second call changes nothing.
+def assign(workspace: Workspace, settings: SplitSettings, find_people: bool = True) -> Assignment:
+    """Update people, splits and near-copies of all clips. A second call changes nothing. find_people: of new clips.
 
     Raises: WorkspaceError - the store cannot be written.
     """
     files = tables.files_of(workspace, "clips")
     clips = tables.read(workspace, "clips", _READ, files).combine_chunks()
     copies = update_clusters(workspace, clips, files)
-    people = identities.find_people(workspace, clips, copies.columns["near_copy_of"])
+    people = identities.find_people(workspace, clips, copies.columns["near_copy_of"], find_people)
     divided = with_units(with_columns(clips, people.columns))
     divided = lines.with_known_splits(workspace, divided) if workspace.line else divided
     plan = assign_splits(divided, copies.pairs, settings, joins_of(divided, people.corrections))

@@ -94,6 +94,17 @@ def test_names_find_people_and_stand_after_a_merge(ws):
         correct.merge(ws, "Ann Lee", before[1, 0], *WHY)
 
 
+def test_new_clips_of_people_merged_across_splits_go_where_those_of_the_same_face_are(ws):
+    before, splits = people(ws), people(ws, "split")
+    tested, trained = (next(media for media in range(20) if splits[media, 0] == name) for name in ("test", "train"))
+    correct.merge(ws, before[tested, 0], before[trained, 0], *WHY)
+    add(ws, 60, look(person(tested), 60))
+    add(ws, 61, look(person(trained), 61))
+    publish(ws)
+    after = people(ws, "split")
+    assert (after[60, 0], after[61, 0]) == ("test", "train") and {key: after[key] for key in splits} == splits
+
+
 def test_a_merge_across_splits_moves_nothing_is_named_by_doctor_and_left_out_of_scores(ws):
     trained, tested = of_split(ws, "train"), of_split(ws, "test")
     splits = people(ws, "split")

@@ -4,7 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from heterodub.schemas.config.sections import SplitSettings
 from heterodub.tasks.identity.units import straddlers_of
+from heterodub.tasks.releases.publishing import assign
 from heterodub.tasks.stores import tables
 from tests.tasks.identity.drawn import add, look, people, person, publish
 from tests.tasks.stores import sample_rows as sample
@@ -118,6 +120,33 @@ def test_unmeasured_clips_are_of_the_only_person_of_their_file(ws):
     assert people(ws, "person_cause")[0, 1] == "file"
 
 
+def test_who_was_divided_as_nobody_stays_so_whoever_a_copy_or_a_later_clip_of_the_file_shows(ws):
+    for media in range(30):
+        add(ws, media, look(person(media), media))
+    for media in range(100, 108):
+        add(ws, media, None)
+    publish(ws)
+    splits, before = people(ws, "split"), people(ws)
+    shown = {split: next(media for media in range(30) if split_of(ws, media) == split) for split in ("train", "test")}
+    for media in range(100, 108):
+        face = person(shown["train" if splits[media, 0] == "test" else "test"])
+        if media % 2:
+            add(ws, media, look(face, 100 + media), number=1, start_frame=500)
+        else:  # the copy
+            same = {name: sample.clip_row(media)[name] for name in ("picture_hash", "sound_hash")}
+            add(ws, media + 50, look(face, 100 + media), **same)
+    publish(ws)
+    after = people(ws, "split")
+    assert {key: after[key] for key in splits} == splits and {key: people(ws)[key] for key in before} == before
+    assert all(before[media, 0] is None for media in range(100, 108))
+    assert people(ws)[101, 1] in (before[shown["train"], 0], before[shown["test"], 0])
+    reasons = people(ws, "stage1_reasons")
+    assert all(
+        "straddles_splits" in reasons[150 + number, 0] for number in (0, 2, 4, 6)
+    )  # they were found to be copies
+    assert straddlers_of(tables.read(ws, "clips", ["person", "split"])) == ()
+
+
 def test_without_embeddings_splits_are_those_of_names_and_files_and_it_is_said(ws, tmp_path):
     for media in range(8):
         speaker = f"speaker {media % 3}" if media % 2 else f"file:{sample.media_id(media)}"
@@ -127,6 +156,27 @@ def test_without_embeddings_splits_are_those_of_names_and_files_and_it_is_said(w
     rows = tables.read(ws, "clips", ["speaker", "split_group", "person"]).to_pylist()
     assert all(row["split_group"] == row["speaker"] for row in rows)
     assert all((row["person"] is None) == row["speaker"].startswith("file:") for row in rows)
+
+
+def test_switched_off_embeddings_give_new_clips_no_person_and_it_is_said(ws):
+    for media in range(12):
+        add(ws, media, look(person(media), media))
+    publish(ws)
+    before, splits = people(ws), people(ws, "split")
+    for media in range(12):
+        add(ws, 20 + media, look(person(media), 20 + media))
+    add(ws, 40, look(person(0), 40), speaker="ann")
+    off = SplitSettings(test_share=0.3), False
+    assert "`embeddings` of [identity] is off" in " ".join(assign(ws, *off).notes)
+    after = people(ws)
+    assert {key: name for key, name in after.items() if name} == before
+    groups = people(ws, "split_group")
+    assert all(groups[20 + media, 0] == f"file:{sample.media_id(20 + media)}" for media in range(12))
+    assert groups[40, 0] == "ann" and assign(ws, *off).changed == 0
+    divided = people(ws, "split")
+    publish(ws)  # switched on again: who is stated is found, and nothing that was divided moves
+    assert people(ws)[40, 0] == before[0, 0] and people(ws, "split") == divided
+    assert {key: divided[key] for key in splits} == splits
 
 
 def test_renaming_half_a_corpus_moves_only_what_was_renamed(ws):
