@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +49,17 @@ def copy_untrusted(source: Path, out: Path) -> None:
             raise OSError(errno.EINVAL, "not a plain file", str(source))
         with atomic_path(out) as partial, partial.open("wb") as writer:
             shutil.copyfileobj(reader, writer, 8 << 20)
+
+
+@contextmanager
+def emptied(folder: Path) -> Iterator[Path]:
+    """Provide a folder, whose files go when the block ends."""
+    try:
+        yield folder
+    finally:
+        for path in folder.iterdir():
+            with suppress(OSError):  # what is no file goes with the folder
+                path.unlink()
 
 
 def clear_partials(out: Path) -> None:

@@ -123,8 +123,10 @@ def dub(
     """
     configure_environment()
     if manifest is not None:
-        if any(argument is not None for argument in (video, speech, out, speech_from, turns, speeches, people)):
-            raise SettingsError("a manifest names videos, speeches and outputs itself: give it alone")
+        given = (video, speech, out, speech_from, turns, speeches, people, appearance_from, finetune)
+        chosen = (keep_sound, face, length, preserve) != ("outside", "speaking", "picture", "off")
+        if chosen or any(argument is not None for argument in given):
+            raise SettingsError("a manifest names videos, speeches, outputs and all that a job asks for: give it alone")
         measured = text_of(accept), on_fail
         summary = _dub_manifest(manifest, generator, translator, workspace, config, resume, sign, *measured)
     else:

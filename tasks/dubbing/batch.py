@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from heterodub.model.files import clear_partials, copy_untrusted
+from heterodub.model.files import clear_partials, copy_untrusted, emptied
 from heterodub.schemas.acceptance import AcceptancePolicy, load_acceptance_policy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
@@ -44,7 +44,9 @@ _RECORD = FunctionName("heterodub.tasks.dubbing.signing:dub_record")
 Outcome = Dubbed | str
 """Result of a job, or why there is none."""
 
-Elsewhere = Callable[[Mapping[int, DubJob], ModelPaths, ProgressSink], Iterable[tuple[int, Outcome]]]
+Elsewhere = Callable[
+    [Mapping[int, DubJob], ModelPaths, AcceptancePolicy | None, ProgressSink], Iterable[tuple[int, Outcome]]
+]
 """Works on jobs, by their places among all; gives the outcome of each as it ends. Models: those found here."""
 
 _NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
@@ -102,7 +104,8 @@ class Dubber:
         return replace(paths, tunings=self._tunings)
 
     def open(self, paths: ModelPaths) -> None:
-        """Open the models inside of the sandbox, to see that they can be used. Nothing is asked outside from here on.
+        """Open the models inside of the sandbox, to see that they can be used. The child outside has served: another
+        comes where a record is asked of it.
 
         Raises: as worker.open_both. DubbingError - they killed the child.
         """
@@ -131,22 +134,23 @@ class Dubber:
         Raises: as dub.dub, and as Decoder.run. DubbingError - the policy refuses it. SigningError - it cannot be
         signed. OSError - there is no room for it.
         """
-        rendered = self._scratch / "made" / f"dubbed{Path(job.out).suffix}"
-        request = (_WORK, job, paths, self._settings, rendered, policy)
-        accepted: AcceptedDub = self.ask(*request, progress=progress, media=inputs_of(job), returns=AcceptedDub)
-        dubbed = replace(accepted.dubbed, out=job.out, notes=(*paths.notes, *accepted.dubbed.notes))
-        if refusal := refusal_of(dubbed):
+        with emptied(self._scratch / "made") as made:
+            rendered = made / f"dubbed{Path(job.out).suffix}"
+            request = (_WORK, job, paths, self._settings, rendered, policy)
+            accepted: AcceptedDub = self.ask(*request, progress=progress, media=inputs_of(job), returns=AcceptedDub)
+            dubbed = replace(accepted.dubbed, out=job.out, notes=(*paths.notes, *accepted.dubbed.notes))
+            if refusal := refusal_of(dubbed):
+                publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
+                raise DubbingError(f"{job.video}: {refusal}")
+            if signer is not None:
+                progress.phase("sign", None)
+                record = self._ask_outside(_RECORD, job, paths, dubbed, self._settings, returns=DubRecord)
+                unsigned, rendered = rendered, rendered.with_name(f"signed{rendered.suffix}")
+                notes = (*dubbed.notes, *sign_dub(self.ask, job, record, unsigned, rendered, signer))
+                dubbed = replace(dubbed, signed_by=signer.certificate.signer, notes=notes)
+            copy_untrusted(rendered, Path(job.out))
             publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
-            raise DubbingError(f"{job.video}: {refusal}")
-        if signer is not None:
-            progress.phase("sign", None)
-            record = self._ask_outside(_RECORD, job, paths, dubbed, self._settings, returns=DubRecord)
-            unsigned, rendered = rendered, rendered.with_name(f"signed{rendered.suffix}")
-            notes = (*dubbed.notes, *sign_dub(self.ask, job, record, unsigned, rendered, signer))
-            dubbed = replace(dubbed, signed_by=signer.certificate.signer, notes=notes)
-        copy_untrusted(rendered, Path(job.out))
-        publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
-        return dubbed
+            return dubbed
 
     def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
         """Call work(*arguments) in the sandbox; see Decoder.run."""
@@ -239,7 +243,7 @@ def dub_by(
             dubber.open(paths)
     left = [place for place in left if place not in results]
     if elsewhere is not None and len(left) > 1:
-        done = elsewhere({place: jobs[place] for place in left}, paths, progress)
+        done = elsewhere({place: jobs[place] for place in left}, paths, policy, progress)
     else:
         works = (
             partial(dubber.dub, jobs[place], paths, policy, titled(progress, jobs, place), signer) for place in left

@@ -83,7 +83,7 @@ class DubPlan:
         """Flags of output frames in which something of the dubbing shows, (N,)."""
         shown = np.zeros(self.timeline.frames, bool)
         for part in self.parts:
-            shown[part.first : part.stop] |= part.shown_N > 0
+            shown[part.first : part.stop] |= part.is_shown & (part.shown_N > 0)
         return shown
 
     @property

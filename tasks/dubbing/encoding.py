@@ -13,6 +13,7 @@ import av.error
 from av.audio.frame import AudioFrame
 from av.container import OutputContainer
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.frame import PictureType
 
 from heterodub.model.dubbing.timing import OutputTimeline
@@ -66,8 +67,10 @@ def encode(
         video = keeper or _video_stream(file, look, timeline, settings)
         if keeper is not None:
             keeper.add_to(file)
+        file.streams.video[0].disposition = Disposition.default
         voice: Any = file.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)
         voice.bit_rate = settings.sound_kbps * 1000 * speech.channels
+        voice.disposition = Disposition.default
         if carried is not None:
             carried.add_to(file, form)
         file.metadata["comment"] = comment

@@ -3,7 +3,7 @@ milliseconds.
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
 from heterodub.schemas.config.sections import LimitSettings
 from heterodub.schemas.errors import MediaRefusedError, SourceError
-from heterodub.schemas.reasons import EXPLANATIONS, FileReason
+from heterodub.schemas.reasons import EXPLANATIONS, ClipReason, FileReason
 from heterodub.tasks.dubbing.jobs import OF_SPEECH, pictures_of, readable
 from heterodub.tasks.dubbing.packets import why_not_kept
 from heterodub.tasks.dubbing.turns import is_spoken, read_turns, speech_files, turns_beyond
@@ -56,7 +56,7 @@ def _faults_by_turns(job: DubJob, limits: LimitSettings) -> Iterator[str | None]
     for location in speech_files([turn for turn in turns if is_spoken(turn, job.speeches)], job.speeches):
         yield _fault(location, _check_speech, limits)
     for location in pictures_of(job).values():
-        yield _fault(location, _check_appearance_source, limits)
+        yield _fault(location, _check_picture, limits)
     if video is None and "://" not in job.video:
         length_s = SourceVideo.open(Path(job.video), limits).facts.duration_s
         late = "; ".join(turns_beyond(turns, length_s)) if length_s else ""
@@ -77,7 +77,7 @@ def _fault(location: str, check: Check, limits: LimitSettings) -> str | None:
     if path.is_dir():
         return f"{location}: a folder, not a file"
     try:
-        with readable(location, OF_SPEECH if check is _check_speech else EXPLANATIONS):
+        with readable(location, _EXPLANATIONS.get(check, EXPLANATIONS)):
             check(path, limits)
     except SourceError as error:
         return str(error)
@@ -119,6 +119,12 @@ def _check_speech(path: Path, limits: LimitSettings) -> None:
         SpeechSource.check(path, limits, Path(scratch))
 
 
+def _check_picture(path: Path, limits: LimitSettings) -> None:
+    from heterodub.tasks.dubbing.references import read_picture  # here, not above: torch takes seconds
+
+    read_picture(path, limits.max_pixels)
+
+
 def _check_appearance_source(path: Path, limits: LimitSettings) -> None:
     try:
         SourceVideo.open(path, limits)
@@ -135,3 +141,10 @@ def _check_sound_only(path: Path, limits: LimitSettings) -> None:
         if error.reason in _NO_PICTURE:
             return
     raise MediaRefusedError(FileReason.NOT_MEDIA, "it is not sound alone")
+
+
+_EXPLANATIONS: Final[Mapping[Check, Mapping[FileReason | ClipReason, str]]] = {
+    _check_speech: OF_SPEECH,
+    _check_picture: EXPLANATIONS | {FileReason.NO_DECODABLE_FRAME: "no still picture, or one that does not decode"},
+}
+"""Explanations of a refusal, where something else than a film is wanted."""

@@ -74,8 +74,8 @@ class FaceLine:
 class Segment:
     """Consecutive output frames that show one face. rows_N: number of each frame's picture within the track.
 
-    shown_N: share of the dubbing that shows in each frame, 0..1. smoothing: low-passes of the landmarks. voice: words of
-    the face. is_shown: False where the source's picture stays, for the dub failed.
+    shown_N: share of the dubbing that shows in each frame, 0..1. smoothing: low-passes of the landmarks. voice: the
+    words of the face. is_shown: False where the source's picture stays, for the dub failed.
     """
 
     face: Face

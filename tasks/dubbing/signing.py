@@ -48,7 +48,9 @@ def dub_record(job: DubJob, models: ModelPaths, dubbed: Dubbed, settings: Settin
         appearance=sha256(job.appearance_from) if job.appearance_from else None,
         generator=ModelMark(dubbed.generator, _weights(models.generator)),
         translator=ModelMark(dubbed.translator, _weights(models.translator)),
-        watermark=settings.provenance.watermark,
+        watermark=settings.provenance.watermark and dubbed.dubbed > 0,
+        dubbed_frames=dubbed.dubbed,
+        own_sound=job.turns is not None and job.keep_sound == "outside",
     )
 
 

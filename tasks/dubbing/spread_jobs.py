@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from heterodub.schemas.acceptance import AcceptancePolicy, load_acceptance_policy
+from heterodub.schemas.acceptance import AcceptancePolicy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
@@ -24,18 +24,23 @@ from heterodub.tasks.ingestion.dask_client import open_client
 from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.monitoring.progress import ProgressSink
-from heterodub.tasks.provenance.certificate import Signer, open_signer
+from heterodub.tasks.provenance.certificate import open_signer
 
 Item = tuple[int, DubJob]
 
+Asked = tuple[tuple[str | None, str | None], tuple[str, str], Settings, bool]
+"""Models as they were asked for, their names, settings, and whether jobs adapt the translator."""
+
 
 class _Kept(threading.local):
-    """The dubber of a worker's thread, with what it was opened for."""
+    """The dubber of a worker's thread, with what it was opened for. Workers of a cluster outlive a run, so what is read
+    from files that may change under their names, the policy and the certificate, is no part of it.
+    """
 
     def __init__(self) -> None:
         self.stack = ExitStack()
         self.asked: object = None
-        self.opened: tuple[Dubber, ModelPaths, AcceptancePolicy | None, Signer | None] | None = None
+        self.opened: tuple[Dubber, ModelPaths] | None = None
 
 
 _KEPT: Final = _Kept()
@@ -51,6 +56,7 @@ def workers_of(settings: Settings, generator: str | None, translator: str | None
 def _dub_on_workers(
     jobs: Mapping[int, DubJob],
     paths: ModelPaths,
+    policy: AcceptancePolicy | None,
     progress: ProgressSink,
     generator: str | None,
     translator: str | None,
@@ -62,9 +68,9 @@ def _dub_on_workers(
     """
     cores = None if settings.run.dask else max(1, usable_cores() // settings.dub.workers)
     tuned = any(job.finetune is not None for job in jobs.values())
-    work = partial(
-        _work, models=(generator, translator), names=paths.names, settings=settings.rooted(), tuned=tuned, cores=cores
-    )
+    models = _rooted(generator), _rooted(translator)
+    asked = models, paths.names, settings.rooted(), tuned
+    work = partial(_work, asked=asked, policy=policy, cores=cores)
     items = iter(
         sorted(((place, rooted(job)) for place, job in jobs.items()), key=lambda item: (-_size(item), item[0]))
     )
@@ -86,29 +92,25 @@ def _size(item: Item) -> float:
     return float(path.stat().st_size) if path is not None and path.is_file() else 0.0
 
 
-def _work(
-    item: Item,
-    models: tuple[str | None, str | None],
-    names: tuple[str, str],
-    settings: Settings,
-    tuned: bool,
-    cores: int | None,
-) -> Outcome:
+def _rooted(model: str | None) -> str | None:
+    """Return a model with its whole path, if it is named by its folder."""
+    return str(Path(model).absolute()) if model is not None and Path(model).is_dir() else model
+
+
+def _work(item: Item, asked: Asked, policy: AcceptancePolicy | None, cores: int | None) -> Outcome:
     """Dub a job on a worker."""
-    job = item[1]
-    return outcome_of(job, lambda: _dubbed(job, models, names, settings, tuned, cores))
+
+    def work() -> Dubbed:
+        dubber, paths = _opened(asked, cores)
+        return dubber.dub(item[1], paths, policy, ProgressSink(), open_signer(asked[2].provenance))
+
+    return outcome_of(item[1], work)
 
 
-def _dubbed(
-    job: DubJob,
-    models: tuple[str | None, str | None],
-    names: tuple[str, str],
-    settings: Settings,
-    tuned: bool,
-    cores: int | None,
-) -> Dubbed:
-    asked = (models, names, settings.model_dump_json(), tuned)
+def _opened(asked: Asked, cores: int | None) -> tuple[Dubber, ModelPaths]:
+    """Return the dubber of this thread; a new one where another was asked for before."""
     if _KEPT.asked != asked or _KEPT.opened is None:
+        models, names, settings, tuned = asked
         _KEPT.stack.close()
         _KEPT.opened, _KEPT.asked = None, asked
         dubber = _KEPT.stack.enter_context(open_dubber(settings, *models, tuned, cores))
@@ -116,7 +118,5 @@ def _dubbed(
         if paths.names != names:
             raise DubbingError(f"a worker finds {' and '.join(paths.names)} in place of {' and '.join(names)}")
         dubber.open(paths)
-        policy = load_acceptance_policy(settings.dub.accept) if settings.dub.measure else None
-        _KEPT.opened = dubber, paths, policy, open_signer(settings.provenance)
-    dubber, paths, policy, signer = _KEPT.opened
-    return dubber.dub(job, paths, policy, ProgressSink(), signer)
+        _KEPT.opened = dubber, paths
+    return _KEPT.opened

@@ -53,11 +53,12 @@ def _accepted(
     began, on_fail = time.process_time(), inputs.settings.dub.on_fail
     shots = measure(inputs, plan, rendered)
     verdicts = [judge(shot.measures, policy) for shot in shots]
+    spent = time.process_time() - began
     if on_fail == "keep-source" and any(verdict.broken for verdict in verdicts):
         plan = _without_failed(plan, shots, verdicts)
-        dubbed = render(inputs, plan, rendered)
+        dubbed, began = render(inputs, plan, rendered), time.process_time()
         shots, verdicts = _measured_again(inputs, plan, rendered, shots, verdicts, policy)
-    spent = time.process_time() - began
+        spent += time.process_time() - began
     acceptance = _acceptance(policy, on_fail, verdicts, dubbed, spent)
     notes = (*dubbed.notes, *acceptance.lines())
     return AcceptedDub(replace(dubbed, acceptance=acceptance, notes=notes), evidence_of(shots, verdicts))

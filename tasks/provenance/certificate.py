@@ -72,7 +72,7 @@ def open_signer(settings: ProvenanceSettings) -> Signer | None:
     """
     if settings.certificate is None or settings.private_key is None or not settings.signs:
         return None
-    own, *above = _certificates(settings.certificate)
+    own, *above = read_certificates(settings.certificate, "certificate")
     key = _key(settings.private_key)
     _check_validity(own, settings.certificate)
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
@@ -86,13 +86,17 @@ def open_signer(settings: ProvenanceSettings) -> Signer | None:
     return Signer(Certificate(chain, algorithm, _name(own)), sign)
 
 
-def _certificates(path: Path) -> list[x509.Certificate]:
+def read_certificates(path: Path, called: str) -> list[x509.Certificate]:
+    """Read the certificates of a file, at least one. called: what the file is, in words.
+
+    Raises: SigningError - it cannot be read, or holds something else.
+    """
     try:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except OSError as error:
-        raise SigningError(f"the certificate {path} cannot be read: {error.strerror}") from error
+        raise SigningError(f"the {called} {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise SigningError(f"{path} holds no certificate in PEM") from error
+        raise SigningError(f"the {called} {path} cannot be read: it holds no certificate in PEM") from error
 
 
 def _key(path: Path) -> PrivateKeyTypes:

@@ -31,7 +31,8 @@ class ModelMark:
 class DubRecord:
     """Inputs and models of a dub. Inputs by the sha256 of their bytes, in hex, since names of files may be names of
     people. speeches: of all sound files that a film by turns is dubbed with, else of one. appearance: of the video or
-    picture that lends its face. version: of heterodub. watermark: dubbed frames bear it.
+    picture that lends its face. version: of heterodub. watermark: dubbed frames bear it. dubbed_frames: with a
+    mouth that was changed. own_sound: outside of the dubbed turns, the film's own is heard.
     """
 
     version: str
@@ -41,6 +42,8 @@ class DubRecord:
     generator: ModelMark
     translator: ModelMark
     watermark: bool
+    dubbed_frames: int
+    own_sound: bool
 
 
 def definition(record: DubRecord) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def definition(record: DubRecord) -> dict[str, Any]:
         "action": "c2pa.edited",
         "digitalSourceType": SYNTHETIC,
         "softwareAgent": agent,
-        "description": "the mouth was made to fit another speech, which replaces the sound",
+        "description": _done(record),
     }
     opened = {"action": "c2pa.opened", "parameters": {"ingredientIds": [SOURCE]}}
     marked = [{"action": "c2pa.watermarked.unbound", "softwareAgent": agent}] if record.watermark else []
@@ -61,6 +64,14 @@ def definition(record: DubRecord) -> dict[str, Any]:
             {"label": DUB_LABEL, "data": asdict(record)},
         ],
     }
+
+
+def _done(record: DubRecord) -> str:
+    """Say what was done to picture and sound."""
+    sound = "the sound of its turns" if record.own_sound else "the sound"
+    if record.dubbed_frames:
+        return f"the mouth was made to fit another speech, which replaces {sound}"
+    return f"another speech replaces {sound}; the picture is the source's"
 
 
 def source_ingredient(record: DubRecord) -> dict[str, Any]:

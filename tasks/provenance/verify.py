@@ -4,12 +4,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.errors import MediaRefusedError, SigningError, SourceError
+from heterodub.schemas.errors import MediaRefusedError, SourceError
 from heterodub.schemas.reasons import EXPLANATIONS
 from heterodub.tasks.ingestion.child_process import FunctionName
 from heterodub.tasks.ingestion.decoder_process import Decoder
 from heterodub.tasks.media.paths import path_to_uri
+from heterodub.tasks.provenance.certificate import read_certificates
 from heterodub.tasks.provenance.report import Verification
 
 _VERIFY: Final = FunctionName("heterodub.tasks.provenance.findings:verified")
@@ -39,7 +42,5 @@ def verify_file(location: str, settings: Settings) -> dict[str, Any]:
 def _anchors(path: Path | None) -> str | None:
     if path is None:
         return None
-    try:
-        return path.read_text("ascii")
-    except (OSError, ValueError) as error:
-        raise SigningError(f"the trust anchors {path} cannot be read: {error}") from error
+    found = read_certificates(path, "file of trust anchors")  # the C2PA library takes what is none for no anchors
+    return "".join(entry.public_bytes(Encoding.PEM).decode() for entry in found)

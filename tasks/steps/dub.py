@@ -12,7 +12,7 @@ from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import HeterodubError, MediaRefusedError
 from heterodub.tasks.dubbing import batch, jobs
-from heterodub.tasks.dubbing.jobs import inputs_of, uri_of
+from heterodub.tasks.dubbing.jobs import inputs_of, pictures_of, uri_of
 from heterodub.tasks.dubbing.model_lookup import nothing_was_named
 from heterodub.tasks.dubbing.spread_jobs import workers_of
 from heterodub.tasks.evaluation.acceptance_reports import failed_shots
@@ -65,8 +65,12 @@ def _log_dub(job: DubJob, summary: dict[str, Any], settings: Settings) -> None:
     from heterodub.tasks.tracking.dubs import log_dub  # a dub without a workspace needs no MLflow
     from heterodub.tasks.tracking.store import open_workspace
 
-    media = [content_of(uri_of(name), settings.limits.web_origins) for name in inputs_of(job)]
-    log_dub(open_workspace(settings)[1], summary, media, settings.dub.kept_film_mib)
+    kinds = {job.video: "video", job.turns: "turns", job.appearance_from: "appearance"}
+    kinds |= dict.fromkeys(pictures_of(job).values(), "person")
+    inputs: dict[str, list[str]] = {}
+    for name in inputs_of(job):
+        inputs.setdefault(kinds.get(name, "speech"), []).append(content_of(uri_of(name), settings.limits.web_origins))
+    log_dub(open_workspace(settings)[1], summary, inputs, settings.dub.kept_film_mib)
 
 
 @task(cache_policy=NO_CACHE)

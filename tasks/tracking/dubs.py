@@ -17,18 +17,20 @@ from .store import Tracking
 _FIGURES: Final = ("frames", "dubbed", "passed_through", "covered", "seconds", "speech_cut_s", "realtime_factor")
 
 
-def log_dub(tracking: Tracking, summary: Mapping[str, Any], media: Sequence[str], longest_mib: float) -> str:
+def log_dub(
+    tracking: Tracking, summary: Mapping[str, Any], inputs: Mapping[str, Sequence[str]], longest_mib: float
+) -> str:
     """Log a dub to a new run and return its id.
 
-    summary: of a Dubbed. media: sha256 of video, speech and a lent face, in hex. longest_mib: size of a film that is
-    kept at most.
+    summary: of a Dubbed. inputs: sha256 of what it was made of, in hex, by kind, video first. longest_mib: size of a
+    film that is kept at most.
 
     Raises: TrackingError - the store cannot be reached. OSError - the film, or a report on it, cannot be read.
     """
-    film = Path(summary["out"])
+    film, media = Path(summary["out"]), [one for kind in inputs.values() for one in kind]
     with tracked_run(tracking.of("dubbing"), f"dub {media[0][:12]}") as run:
-        inputs = dict(zip(("video_media", "speech_media", "appearance_media"), media, strict=False))
-        run.tags({"kind": "dub", "generator": summary["generator"], "translator": summary["translator"], **inputs})
+        tags = {f"{kind}_media": ",".join(ids) for kind, ids in inputs.items()}
+        run.tags({"kind": "dub", "generator": summary["generator"], "translator": summary["translator"], **tags})
         run.metrics({name: float(summary[name]) for name in _FIGURES})
         _log_acceptance(run, summary, media, longest_mib)
         if film.stat().st_size <= longest_mib * 2**20:

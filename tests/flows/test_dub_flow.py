@@ -68,6 +68,7 @@ ERRORS = {
     "no workspace at /nowhere": ("dub", "gone.mp4", "gone.wav", "-o", "out.mp4", "-w", "/nowhere"),
     "out.avi must end in .mp4": ("dub", "gone.mp4", "gone.wav", "-o", "out.avi", "-w", "/nowhere"),
     "did you swap VIDEO and SPEECH?": ("dub", "--manifest", "{place}/bad.csv", "--translator", "warp"),
+    "give it alone": ("dub", "--manifest", "{place}/jobs.csv", "--preserve", "best"),
     "no workspace at /nowhere for scores": ("evaluate", "dub", "{place}/jobs.csv", "-w", "/nowhere"),
 }
 

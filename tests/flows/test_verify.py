@@ -13,7 +13,15 @@ from tests.flows.commands import each_ended
 from tests.tasks.media.media_files import regular, write_media
 
 RECORD = DubRecord(
-    "1.2", "a" * 64, ("b" * 64,), None, ModelMark("\x1b[2Jgenerator 3", "c" * 64), ModelMark("warp", None), False
+    "1.2",
+    "a" * 64,
+    ("b" * 64,),
+    None,
+    ModelMark("\x1b[2Jgenerator 3", "c" * 64),
+    ModelMark("warp", None),
+    False,
+    10,
+    False,
 )
 
 

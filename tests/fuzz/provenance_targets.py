@@ -13,7 +13,7 @@ from heterodub.tasks.provenance.signing import begin, finish
 from heterodub.tasks.provenance.trial import write_trial_certificate
 from tests.fuzz.target import FuzzTarget
 
-_RECORD = DubRecord("1", "a" * 64, "b" * 64, None, ModelMark("g", None), ModelMark("warp", None), False)
+_RECORD = DubRecord("1", "a" * 64, ("b" * 64,), None, ModelMark("g", None), ModelMark("warp", None), False, 10, False)
 
 
 def provenance_targets(scratch: Path, write_film: Callable[[Path], object]) -> dict[str, FuzzTarget]:

@@ -8,8 +8,10 @@ from av.stream import Disposition
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.media.source_video import SourceVideo
 from tests.flows.heads import write_head
-from tests.tasks.media.media_files import regular, tone, write_media
+from tests.tasks.dubbing.test_packets import with_blanks
+from tests.tasks.media.media_files import StreamPart, draw, regular, remux, tone, write_media
 
 TEXTS = ((200, 500, "Guten <i>Tag</i>"), (600, 900, "Auf Wiedersehen"))
 BASE = Fraction(1, 1000)
@@ -123,3 +125,23 @@ def test_stream_that_cannot_be_written_ends_and_costs_nothing_else(film, speech,
     assert any("stream 2 (sound, flac): it ends at" in note for note in result.notes)
     assert result.frames == len(packets_of(out, "video"))
     assert len(packets_of(out, "subtitle")) >= 2
+
+
+@pytest.mark.parametrize("preserve", ["off", "packets"])
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_dubbed_picture_and_sound_stay_the_default_ones_beside_a_larger_picture(
+    suffix, preserve, speech, models, backend, settings, tmp_path
+):
+    face = with_blanks(tmp_path / "face.mp4")
+    size = (640, 384)
+    slides = [draw(number, *size) for number in range(50)]
+    larger = write_media(tmp_path / "slides.mp4", regular(50), tone(2), pictures=slides, size=size)
+    parts = StreamPart(face, 0, Disposition.default), StreamPart(face, 1), StreamPart(larger, 0), StreamPart(larger, 1)
+    video, out = remux(tmp_path / "film.mkv", *parts), tmp_path / f"out{suffix}"
+    job = DubJob(video=str(video), speech=str(speech), out=str(out), preserve=preserve)
+    dub(job, models, backend, settings)
+    with av.open(str(out)) as made:
+        kinds = [stream.type for stream in made.streams]
+        flagged = [bool(stream.disposition & Disposition.default) for stream in made.streams]
+    assert (kinds, flagged) == (["video", "audio", "video", "audio"], [True, True, False, False])
+    assert SourceVideo.open(out, settings.limits).facts.picture_stream == 0

@@ -138,6 +138,10 @@ def test_all_faults_of_a_job_are_found_before_work(interview, settings, tmp_path
         "nobody.png: there is no such file",
         "turns.csv: row 2: it ends at 9.5 s, the film is 3.20 s long",
     ]
+    film = job_of(interview, tmp_path / "out.mp4", people=f"ANNA={interview}/film.mp4")
+    assert [one.rpartition("/")[2] for one in input_faults(film, settings.limits)] == [
+        "film.mp4: no still picture, or one that does not decode"
+    ]
     (gone,) = input_faults(job_of(interview, tmp_path / "out.mp4", turns=f"{tmp_path}/gone.csv"), settings.limits)
     assert "gone.csv" in gone and "No such file" in gone
     assert input_faults(job_of(interview, tmp_path / "out.mp4"), settings.limits) == ()

@@ -1,5 +1,6 @@
 """With `preserve`, what is not painted on is the source's own packets, and the file is one that decodes everywhere."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import av
@@ -8,7 +9,7 @@ import pytest
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.errors import DubbingError
-from heterodub.tasks.dubbing.dub import dub
+from heterodub.tasks.dubbing.dub import dub, open_inputs, plan_dub, render
 from heterodub.tasks.dubbing.inputs import input_faults
 from heterodub.tasks.media.parameter_sets import ParameterSets, of_annex_b
 from tests.flows.heads import head as head_pictures
@@ -82,6 +83,17 @@ def test_what_cannot_be_kept_is_refused_before_work_or_encoded_near_lossless(
     result = dubbed(video, speech, tmp_path / "out.mp4", models, backend, settings, preserve="best")
     assert result.kept == 0
     assert any("near lossless" in note and why in note for note in result.notes)
+
+
+def test_every_packet_is_kept_where_all_shots_show_the_source(speech, models, backend, settings, tmp_path):
+    video = with_blanks(tmp_path / "film.mp4")
+    job = DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4"), preserve="packets")
+    with open_inputs(job, models, backend, settings) as inputs:
+        plan = plan_dub(inputs)
+        assert plan.dubbed > 0
+        kept = replace(plan, parts=[replace(part, is_shown=False) for part in plan.parts])
+        result = render(inputs, kept, tmp_path / "out.mp4")
+    assert (kept.dubbed, result.dubbed, result.kept) == (0, 0, 50)
 
 
 def test_near_lossless_is_closer_to_the_source_than_the_usual(speech, models, backend, settings, tmp_path):

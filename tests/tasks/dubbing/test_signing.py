@@ -11,10 +11,12 @@ from heterodub.schemas.config.provenance import ProvenanceSettings
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError
 from heterodub.tasks.dubbing.batch import dub_by
-from heterodub.tasks.dubbing.jobs import ModelPaths
+from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths
 from heterodub.tasks.dubbing.resume import dub_key
+from heterodub.tasks.dubbing.signing import dub_record
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.preflight.dubbing import check_dub
+from heterodub.tasks.provenance.manifest import definition
 from heterodub.tasks.provenance.trial import write_trial_certificate
 from heterodub.tasks.provenance.verify import verify_file
 
@@ -51,6 +53,30 @@ def test_dub_is_signed_and_names_models_and_inputs(job, head, speech, dubber, ge
     assert record["generator"]["sha256"] == file_hash(generator_folder / WEIGHTS)
     assert record["translator"] == {"name": "warp", "sha256": None}
     assert found["mark"] == "digitalSourceType compositeWithTrainedAlgorithmicMedia"
+
+
+@pytest.mark.parametrize(
+    ("frames", "turns", "said"),
+    [
+        (20, None, "the mouth was made to fit another speech, which replaces the sound"),
+        (20, "outside", "the mouth was made to fit another speech, which replaces the sound of its turns"),
+        (20, "none", "the mouth was made to fit another speech, which replaces the sound"),
+        (0, None, "another speech replaces the sound; the picture is the source's"),
+    ],
+)
+def test_manifest_claims_no_more_than_what_is_in_the_file(frames, turns, said, job, speech, paths, settings, tmp_path):
+    """A watermark is in dubbed frames alone; by turns the film's own sound may stay around them."""
+    if turns is not None:
+        (tmp_path / "turns.csv").write_text("start,end,person\n0,1,ANNA\n")
+        by_turns = {"speech": None, "turns": str(tmp_path / "turns.csv"), "speeches": {"ANNA": str(speech)}}
+        job = job.model_copy(update={**by_turns, "keep_sound": turns})
+    marking = settings.model_copy(update={"provenance": ProvenanceSettings(watermark=True)})
+    dubbed = Dubbed(job.out, 20, frames, 0.8, 1.0, {}, *paths.names)
+    record = dub_record(job, paths, dubbed, marking)
+    assert record.watermark == (frames > 0)
+    actions = definition(record)["assertions"][0]["data"]["actions"]
+    assert [action["action"] == "c2pa.watermarked.unbound" for action in actions][2:] == [True] * record.watermark
+    assert actions[1]["description"] == said
 
 
 def test_another_certificate_asks_for_another_dub(job, paths, settings, tmp_path):

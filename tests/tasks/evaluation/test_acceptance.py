@@ -129,7 +129,7 @@ def test_a_run_in_mlflow_holds_verdict_and_page(half_broken, tmp_path, empty_dat
     ws = with_tables(Workspace.open(str(tmp_path / "ws"), create=True), empty_database)
     tracking, media = open_tracking(TrackingSettings(), ws), ["a0b1" * 16, "c2d3" * 16]
     summary = DubResult(kept.job, replace(kept.accepted.dubbed, out=str(out)), None).summary()
-    run_id = log_dub(tracking, summary, media, 64)
+    run_id = log_dub(tracking, summary, {"video": media[:1], "speech": media[1:]}, 64)
     run = tracking.client.get_run(run_id)
     assert (run.data.tags["acceptance"], run.data.metrics["accept/failed_shots"]) == ("failed", 1)
     assert run.data.metrics["accept/flicker"] > 5

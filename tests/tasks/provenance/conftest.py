@@ -14,7 +14,7 @@ from heterodub.tasks.provenance.signing import begin, finish
 from heterodub.tasks.provenance.trial import write_trial_certificate
 
 RECORD = DubRecord(
-    "1.2", "a" * 64, ("b" * 64,), None, ModelMark("generator 3", "c" * 64), ModelMark("warp", None), False
+    "1.2", "a" * 64, ("b" * 64,), None, ModelMark("generator 3", "c" * 64), ModelMark("warp", None), False, 10, False
 )
 
 Sign = Callable[..., tuple[str, ...]]

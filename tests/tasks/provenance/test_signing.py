@@ -10,12 +10,14 @@ import c2pa
 import pytest
 
 from heterodub.schemas.config.provenance import ProvenanceSettings
+from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import SigningError
 from heterodub.tasks.provenance.certificate import open_signer
 from heterodub.tasks.provenance.manifest import SETTINGS, definition, source_ingredient
 from heterodub.tasks.provenance.reading import mark_of, read_manifest
 from heterodub.tasks.provenance.signing import begin, finish
 from heterodub.tasks.provenance.trial import write_trial_certificate
+from heterodub.tasks.provenance.verify import verify_file
 from tests.tasks.provenance.conftest import RECORD
 
 MARK = "digitalSourceType compositeWithTrainedAlgorithmicMedia"
@@ -119,6 +121,16 @@ def test_trust_follows_the_anchors(certificate, signed, tmp_path):
     own, stranger = certificate[0].read_text(), write_trial_certificate(tmp_path)[0].read_text()
     assert (read_manifest(signed, own).state, read_manifest(signed, own).trusted) == ("intact", True)
     assert (read_manifest(signed, stranger).state, read_manifest(signed, stranger).trusted) == ("untrusted", False)
+
+
+@pytest.mark.parametrize(
+    "text", ["no certificate", "-----BEGIN CERTIFICATE-----\nZ2FyYmFnZQ==\n-----END CERTIFICATE-----\n"]
+)
+def test_trust_anchors_that_are_none_are_refused(text, signed, tmp_path):
+    (tmp_path / "anchors.pem").write_text(text)
+    settings = Settings(provenance=ProvenanceSettings(trust_anchors=tmp_path / "anchors.pem"))
+    with pytest.raises(SigningError, match=r"trust anchors .*anchors\.pem cannot be read"):
+        verify_file(str(signed), settings)
 
 
 def test_certificate_that_expired_since_vouches_for_nothing(film, sign, tmp_path):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from heterodub.model.checksums import file_hash
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings, TrackingSettings
 from heterodub.tasks.steps.dub import log_dubs
@@ -35,6 +36,24 @@ def test_dub_that_cannot_be_logged_takes_no_other_along(tmp_path, empty_database
     (film,) = tracking.client.list_artifacts(run.info.run_id, "dub")
     assert film.path.endswith(f"{run.data.tags['speech_media'][:12]}.mp4")
     assert caplog.text.count("a dub was not logged to MLflow") == 1
+
+
+def test_inputs_of_a_dub_by_turns_are_named_for_what_they_are(tmp_path, empty_database):
+    ws = with_tables(Workspace.open(str(tmp_path / "ws"), create=True), empty_database)
+    one, summary = job(tmp_path, "film")
+    names = ("turns.csv", "anna.wav", "ben.wav", "face.png")
+    for name in names:
+        (tmp_path / name).write_text("start,end,person\n0,1,ANNA\n1,2,BEN\n" if name == "turns.csv" else name)
+    turns, anna, ben, face = (str(tmp_path / name) for name in names)
+    people = {"speeches": {"ANNA": anna, "BEN": ben}, "people": {"ANNA": face, "BEN": "left"}}
+    by_turns = DubJob.model_validate({"video": one.video, "out": one.out, "turns": turns} | people)
+    log_dubs.fn([by_turns], [summary], Settings(workspace=ws.root))
+    tracking = open_tracking(TrackingSettings(), ws).of("dubbing")
+    (run,) = tracking.client.search_runs([tracking.experiment_id])
+    wanted = {"video": [one.video], "turns": [turns], "speech": [anna, ben], "person": [face]}
+    assert {name.removesuffix("_media"): tag for name, tag in run.data.tags.items() if name.endswith("_media")} == {
+        kind: ",".join(file_hash(Path(path)) for path in paths) for kind, paths in wanted.items()
+    }
 
 
 def test_without_a_workspace_nothing_is_made(tmp_path, monkeypatch: pytest.MonkeyPatch):

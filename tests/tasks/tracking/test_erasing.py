@@ -37,7 +37,8 @@ def test_dub_of_a_file_is_erased_with_it(tracking, tmp_path):
     figures = dict.fromkeys(("frames", "dubbed", "passed_through", "covered", "seconds", "speech_cut_s"), 1)
     summary = {"out": str(tmp_path / "out.mp4"), "generator": "g 1", "translator": "warp", "realtime_factor": 2.0}
     media = ["a0b1" * 16, "c2d3" * 16]  # no other test's, for the server is shared
-    runs = [log_dub(tracking, summary | figures, media, longest_mib) for longest_mib in (1, 0)]
+    inputs = {"video": media[:1], "speech": media[1:]}
+    runs = [log_dub(tracking, summary | figures, inputs, longest_mib) for longest_mib in (1, 0)]
     films = [[file.path for file in tracking.client.list_artifacts(run, "dub")] for run in runs]
     assert films == [[film_name(media, ".mp4")], []]  # the second is larger than may be kept
     run = tracking.client.get_run(runs[0])
