@@ -66,6 +66,7 @@ _BY_NAME: Final[Mapping[str, tuple[float, float]]] = {
     "brightness": _SHARE,
     "av_sync_corr": (-1.0, 1.0),
     "av_sync_score": (-1e9, 1e9),
+    "speaking_margin": (-1e9, 1e9),
 }
 
 

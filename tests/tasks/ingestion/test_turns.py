@@ -2,7 +2,9 @@
 
 import pytest
 
+from heterodub.schemas.expectations import possible_range
 from heterodub.schemas.policy import load_policy
+from heterodub.schemas.signals import BY_NAME
 from heterodub.tasks.quality.speaking import DECIDED
 from tests.tasks.conversation import conversation
 from tests.tasks.ingestion.conftest import analysed, job_of, settings_in
@@ -26,6 +28,9 @@ def test_clips_of_both_faces_are_cut_at_the_turn(clips):
 def test_stage_1_takes_each_face_while_it_speaks(clips):
     rows, _ = clips
     assert all(clip["faces_share"] == 1.0 for clip in rows)
+    low, high = possible_range(BY_NAME["speaking_margin"])  # the audit's: the one who listens is below the other
+    assert min(clip["speaking_margin"] for clip in rows) < 0
+    assert all(low <= clip["speaking_margin"] <= high for clip in rows)
     left_first = rows[0]["speaking_margin"] > 0
     speaks = [left_first, not left_first, not left_first, left_first]
     assert [clip["stage1"] for clip in rows] == speaks
