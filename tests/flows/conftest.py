@@ -61,8 +61,8 @@ def config(commons, policies) -> Path:
     """
     text = (
         f"policy = '{policies['lenient']}'\n"
-        "[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 2\ncommit_files = 1\n[limits]\nmemory_limit_gib = 3\n"
-        "[identity]\nembeddings = false\n"
+        "[clips]\ndnsmos_excerpt_s = 0\n[run]\nworkers = 2\ncommit_files = 1\n"
+        "[identity]\nembeddings = false\n[limits]\nmemory_limit_gib = 3\n"
     )
     return commons.made_once("short.toml", lambda path: path.write_text(text))
 

@@ -46,7 +46,7 @@ def test_artifacts_show_the_summary_and_the_reasons(finished):
     routes = {row["goes to"]: row["clips"] for row in json.loads(shown["ingest-routes"])}
     assert routes == {"both stages": 7, "stage 1 alone": 0, "stage 2 alone": 0, "neither": 0}
     audited = {row["table"]: (row["rows"], row["failed"]) for row in json.loads(shown["audit"])}
-    assert audited == {"catalog": (6, 0), "clips": (7, 0), "stage1": (7, 0), "stage2": (7, 0)}
+    assert audited == {"catalog": (6, 0), "clips": (7, 0), "stage1": (7, 0), "stage2": (7, 0), "embeddings": (7, 0)}
     (drift,) = json.loads(shown["ingest-drift"])
     assert (drift["corpus"], drift["new clips"], drift["against"]) == ("default", 7, "nothing yet")
 

@@ -76,7 +76,7 @@ def test_model_holds_its_scores_by_data_set(trained, workspace, short, mlflow):
     registered = mlflow.get_model_version(trained["model"], str(trained["version"]))
     model = mlflow.get_logged_model(registered.tags["model_id"])
     assert (str(model.status), model.model_type, model.source_run_id) == ("READY", "generator", trained["run"])
-    scores = {(metric.key, metric.dataset_name): metric.value for metric in model.evaluation}
+    scores = {(metric.key, metric.dataset_name): metric.value for metric in model.metrics}
     assert scores["val/loss", trained["release"]] == pytest.approx(trained["best_loss"])
     nme = mlflow.get_run(summary["run"]).data.metrics["paired/nme_lips"]
     assert scores["paired/nme_lips", summary["evaluated_on"].split()[1]] == nme

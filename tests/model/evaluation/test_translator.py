@@ -117,7 +117,7 @@ def test_landmark_scores_come_with_the_detected_fraction(eval_window, answers, l
     assert half.nme_lips == 0
     rows = [ClipScores("1", "a", system, asdict(half)) for system in ("generated", "copy")]
     summary = {"stage": "stage2", "model": "m 1", "evaluated_on": "a test", "release": "r", "references": 4}
-    show_scores(summary | {"frechet": {}} | asdict(make_report(rows, TRANSLATOR_REPORT)))
+    show_scores(summary | {"frechet": {}, "strata": []} | asdict(make_report(rows, TRANSLATOR_REPORT)))
     assert "face found" in capsys.readouterr().out
 
 

@@ -199,7 +199,8 @@ def work_here(
 def ingest(monkeypatch) -> Callable[..., Workspace]:
     monkeypatch.setattr(schedule, "CUT_ABOVE_BYTES", 0)
     monkeypatch.setattr(schedule, "LEAST_SEGMENT_S", 4.0)
-    two_threads = SimpleNamespace(nthreads=lambda: {"here": 2}, run=lambda work, on_error: work())
+    workers = {"workers": {"here": {"nthreads": 2, "resources": {}}}}
+    two_threads = SimpleNamespace(scheduler_info=lambda **_: workers, run=lambda work, **_: work())
 
     def run(folder: Path, settings, lost: int | None = None) -> Workspace:
         monkeypatch.setattr(driver, "spread", partial(work_here, lost))
