@@ -61,7 +61,7 @@ class VoiceSource(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceLine:
-    """What one person says, and the tracks of their face, one at a time. frames: of the output, in which it shows;
+    """Words of one person, and the tracks of their face, one at a time. frames: of the output, in which it shows;
     None: all. There it fades in and out, since the face goes on with the source's mouth.
     """
 

@@ -154,7 +154,7 @@ def _of_csv(text: str, folder: Path) -> tuple[list[Turn], list[str]]:
 
 
 def _rows(text: str) -> tuple[list[str], list[list[str]], list[str]]:
-    """Return columns, the cells of each row that is not empty, and where no more rows can be told apart."""
+    """Return columns, the cells of each row that is not empty, and where no more rows can be separated."""
     reader, rows = csv.reader(io.StringIO(text)), []
     try:
         rows += [row for row in reader if row]

@@ -1,6 +1,6 @@
 """Frames of a finished file beside the dubbing's plan, with the dubbed faces found in them again.
 
-The same tracker as in the first pass finds them, in the whole picture: it is told nothing of where lips were wanted.
+The same tracker as in the first pass finds them, in the whole picture: it knows nothing of where lips were wanted.
 """
 
 from collections.abc import Generator, Sequence

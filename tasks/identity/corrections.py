@@ -39,7 +39,7 @@ class NewCorrection:
 
 @dataclass(frozen=True, slots=True)
 class Corrections:
-    """What the standing corrections come to. merged: the person that each merged one is part of, however often it was
+    """Result of the standing corrections. merged: the person that each merged one is part of, however often it was
     merged on; moved: the person of each clip that was split off, before merges; names: by person.
     """
 

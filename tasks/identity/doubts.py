@@ -57,7 +57,7 @@ def doubts_of(
 
 
 def with_standing_doubts(clips: pa.Table, corrections: Corrections) -> pa.Table:
-    """Return clips without the doubts that people have settled since: of a clip that was split off, and of people who
+    """Return clips without the doubts that people have resolved since: of a clip that was split off, and of people who
     look alike and were merged. clips: columns clip_id, person and person_doubt.
     """
     doubts = clips["person_doubt"].to_pylist()

@@ -26,7 +26,7 @@ from .corrections import Corrections, read_corrections
 from .doubts import doubts_of, with_standing_doubts
 from .evidence import Sums, sums_of
 from .linkage import Constraints, Ints, Linkage, link
-from .scene import Scene, constraints_of, scene_of, settle, start_of, stated_of_new
+from .scene import Scene, constraints_of, join_people, scene_of, start_of, stated_of_new
 from .units import FILE_SPEAKER, with_columns
 
 FACE_LIMIT: Final = 0.45
@@ -110,7 +110,7 @@ def _found(ws: Workspace, new: pa.Table, known: pa.Table, corrections: Correctio
     scene = scene_of(new, known, people)
     sources = (ws.of_line(""), ws) if ws.line else (ws,)
     ids = pa.concat_arrays([new["clip_id"].combine_chunks(), known["clip_id"].combine_chunks()])
-    sums = settle(scene, sums_of(sources, ids, scene.node, scene.nodes))
+    sums = join_people(scene, sums_of(sources, ids, scene.node, scene.nodes))
     is_stated = stated_of_new(scene, sums)
     start, is_copy = start_of(scene, sums)
     joined = sums.faces.joined(start)

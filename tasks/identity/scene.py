@@ -106,10 +106,10 @@ def _others(row: Ints, node: Ints) -> Ints:
     return np.asarray(np.bincount(distinct[:, 0], minlength=len(rows))[place])
 
 
-def settle(scene: Scene, sums: Sums) -> Sums:
+def join_people(scene: Scene, sums: Sums) -> Sums:
     """Make the tracks of new clips that are the same as clips in use part of their people, unless others are on screen
     and the faces speak against it; return the sums of the nodes after that. Clips of one track whose people differ,
-    after a correction, are settled one by one (`same_as`).
+    after a correction, are resolved one by one (`same_as`).
     """
     new, old, alone = scene.same_place
     if not len(new):

@@ -1,4 +1,4 @@
-"""What clips are divided into splits by: stated speakers, people, files; and people who are in several splits."""
+"""Units of the splits: stated speakers, people, files; and people who are in several splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

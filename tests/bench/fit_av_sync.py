@@ -1,8 +1,8 @@
 """Train the sync network: `python -m tests.bench.fit_av_sync WORKSPACE ... [-o FOLDER] [--steps 800]`.
 
 Learns from the stage-1 rows of workspaces: those of several landmark backends may lie in one each. Speakers are held
-out in turn to measure how own sound is told from others' and from late sound; then the network is trained on all of
-them, and written with its card. Ingest with a policy without limits on sync and faces, or the clips are those that the
+out in turn to measure how own sound stands out from others' and from late sound; then the network is trained on all
+of them, and written with its card. Ingest with a policy without limits on sync and faces, or the clips are those that the
 network before had passed.
 """
 
@@ -157,7 +157,7 @@ def report(found: Sequence[Trial]) -> dict[str, Any]:
 
 
 def card(examples: Sequence[Example], steps: int, footage: str, summary: dict[str, Any]) -> str:
-    """Return the network's card in JSON: what it learned from, how, and how held-out speakers were told."""
+    """Return the network's card in JSON: what it learned from, how, and its scores on held-out speakers."""
     seconds: Counter[str] = Counter()
     for example in examples:
         seconds[example.backend] += len(example.lips)
@@ -179,7 +179,7 @@ def card(examples: Sequence[Example], steps: int, footage: str, summary: dict[st
 
 
 def main() -> None:
-    """Print how well held-out speakers are told, and write the network trained on all."""
+    """Print the scores on held-out speakers, and write the network trained on all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("workspaces", nargs="+")
     parser.add_argument("-o", "--output", type=Path, help="folder; without one nothing is written")

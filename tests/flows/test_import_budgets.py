@@ -90,7 +90,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def over_budget(root: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """What each command loads that it must not."""
+    """Modules that each command loads and must not."""
     commands = []
     for command, names in BUDGETS.items():
         where = () if command.startswith(("init", "--version")) or "--help" in command else ("-w", root)

@@ -30,7 +30,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class PersonPage:
-    """What the page shows. clips: rows of the clips on it; pictures and films: data URIs by clip."""
+    """Content of the page. clips: rows of the clips on it; pictures and films: data URIs by clip."""
 
     workspace: str
     person: PersonRow

@@ -1,4 +1,4 @@
-"""What a film has beside its picture and the sound that is replaced is in the dubbing, too, at the same times."""
+"""All that a film has beside its picture and the sound that is replaced is in the dubbing, too, at the same times."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""What the libraries of each format read from an export equals the stores, bit for bit."""
+"""Rows that the libraries of each format read from an export equal the stores, bit for bit."""
 
 import json
 from dataclasses import fields, replace

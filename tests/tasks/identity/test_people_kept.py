@@ -1,4 +1,4 @@
-"""What no publication may do: move a divided clip to another split, or take a person from a clip."""
+"""Limits of every publication: none may move a divided clip to another split, or take a person from a clip."""
 
 import random
 

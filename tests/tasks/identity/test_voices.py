@@ -1,4 +1,4 @@
-"""Voices: the network against torch's, its mel against librosa's filters, and voices told apart."""
+"""Voices: the network against torch's, its mel against librosa's filters, and voices distinguished."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Who speaks: two heads of the sample whose mouths both move, to the sound of either, of both in turn, of neither."""
+"""Speakers: two heads of the sample whose mouths both move, to the sound of either, of both in turn, of neither."""
 
 import numpy as np
 import pytest
