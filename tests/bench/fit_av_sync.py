@@ -1,8 +1,8 @@
 """Train the sync network: `python -m tests.bench.fit_av_sync WORKSPACE ... [-o FOLDER] [--steps 800]`.
 
 Learns from the stage-1 rows of workspaces: those of several landmark backends may lie in one each. Speakers are held
-out in turn to measure how own sound stands out from others' and from late sound; then the network is trained on all
-of them, and written with its card. Ingest with a policy without limits on sync and faces, or the clips are those that the
+out in turn to measure how own sound stands out from others' and from late sound; then the network is trained on all of
+them, and written with its card. Ingest with a policy without limits on sync and faces, or the clips are those that the
 network before had passed.
 """
 
