@@ -151,10 +151,10 @@ def benchmark(
     configure_environment()
     from heterodub.schemas.config.settings import load_settings
     from heterodub.schemas.reasons import Stage
-    from heterodub.tasks.releases.benchmarks import frozen
+    from heterodub.tasks.releases.benchmarks import frozen, scored
     from heterodub.tasks.stores.workspace import Workspace
     from heterodub.tasks.training.clip_selection import find_release
 
     ws = Workspace.open(load_settings(config, workspace=workspace).workspace)
     result = frozen(ws, find_release(ws, None), Stage(stage), reason or "asked for", refreeze)
-    print_result(result.summary(), as_json, show_labelled)
+    print_result(scored(ws, result).summary(), as_json, show_labelled)

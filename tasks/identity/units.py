@@ -1,4 +1,4 @@
-"""Units of the splits: stated speakers, people, files; and people who are in several splits."""
+"""Units of the splits (stated speakers, people, files) and of statistics (people); people who are in several splits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +28,47 @@ def units_of(clips: pa.Table) -> pa.Array:
 def with_units(clips: pa.Table) -> pa.Table:
     """Return clips with their units for speakers."""
     return clips.set_column(clips.schema.get_field_index("speaker"), "speaker", units_of(clips))
+
+
+def counted_as(clips: pa.Table) -> pa.Array:
+    """Return the one whom each clip counts as wherever speakers are counted, drawn or balanced: its person, after
+    corrections. A clip of no known person counts as the first, in order, of the people of its stated speaker or file
+    among `clips`; without any, as that speaker or file.
+
+    Splits go by `units_of` instead, which no correction changes. clips: columns speaker and person.
+    """
+    speaker, person = (clips[name].combine_chunks() for name in ("speaker", "person"))
+    known = clips.select(["speaker", "person"]).group_by("speaker").aggregate([("person", "min")])
+    beside = known["person_min"].combine_chunks().take(pc.index_in(speaker, known["speaker"].combine_chunks()))
+    return pc.coalesce(person, beside, speaker)
+
+
+def with_people(clips: pa.Table) -> pa.Table:
+    """Return clips with the one whom each counts as for speaker."""
+    return with_columns(clips, {"speaker": counted_as(clips)})
+
+
+def joined_groups(clips: pa.Table) -> dict[str, str]:
+    """Return, of groups that share a person, the first one for each of the others. A person who was found to be one
+    only after both splits were made has clips in two groups, which no fold may hold apart.
+
+    clips: columns speaker, person and split_group.
+    """
+    groups: dict[str, set[str]] = {}
+    grouped = with_people(clips.filter(pc.is_valid(clips["split_group"])))
+    for someone, group in _distinct(grouped, "speaker", "split_group"):
+        groups.setdefault(someone, set()).add(group)
+    first: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while group in first:
+            group = first[group]
+        return group
+
+    for shared in groups.values():
+        joined, *others = sorted({root(group) for group in shared})
+        first |= dict.fromkeys(others, joined)
+    return {group: root(group) for group in first}
 
 
 def with_columns(clips: pa.Table, columns: Mapping[str, pa.Array]) -> pa.Table:

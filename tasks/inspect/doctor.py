@@ -144,12 +144,13 @@ def _benchmarks(ws: Workspace) -> Iterator[Finding]:
             if frozen is None:
                 continue
             benchmarks.verify(ws, frozen, releases.current_versions(ws)[stage.value])
+            scored = benchmarks.scored(ws, frozen)
         except HeterodubError as error:
             remedy = "until then nothing of this stage can be promoted"
             yield _problem(f"{stage} benchmark", str(error), remedy)
         else:
-            clips, speakers = counted(len(frozen.clips), "clip"), counted(frozen.speakers, "speaker")
-            detail = f"{frozen.benchmark}, {clips} of {speakers}, all as they were frozen"
+            clips, speakers = counted(len(scored.clips), "clip"), counted(scored.speakers, "speaker")
+            detail = f"{frozen.benchmark}, {clips} of {speakers} to score on, all as they were frozen"
             yield _good(f"{stage} benchmark", detail)
 
 

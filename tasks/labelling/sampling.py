@@ -33,8 +33,8 @@ from heterodub.tasks.tracking.ledger import now_utc
 ADMITTED: Final = "admitted"
 
 CLIP_COLUMNS: Final = [
-    "clip_id", "media_id", "uri", "speaker", "start_frame", "frames", "stage1_reasons", "stage2_reasons", *RIGHTS,
-    *SIGNAL_NAMES,
+    "clip_id", "media_id", "uri", "speaker", "person", "start_frame", "frames", "stage1_reasons", "stage2_reasons",
+    *RIGHTS, *SIGNAL_NAMES,
 ]  # fmt: skip
 
 Row = Mapping[str, Any]

@@ -15,6 +15,7 @@ from heterodub.model.evaluation.intervals import Interval, share_interval
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import ClipReason, Stage
+from heterodub.tasks.identity.units import with_people
 from heterodub.tasks.labelling.applied import clips_of
 from heterodub.tasks.labelling.sampling import ADMITTED, CLIP_COLUMNS, LabelCandidate, is_answered, label_candidates
 from heterodub.tasks.stores import tables
@@ -78,7 +79,7 @@ def score_policy(ws: Workspace, policy: Policy) -> PolicyScore:
     """
     labels = read_labels(ws)
     labelled = {clip for clip, _ in labels}
-    rows = clips_of(tables.read_any(ws, "clips", CLIP_COLUMNS), labelled)
+    rows = clips_of(with_people(tables.read_any(ws, "clips", CLIP_COLUMNS)), labelled)
     clips = {clip.clip_id: clip for clip in label_candidates(rows, policy)}
     weights, covered = _weights(tables.read_any(ws, "draws").to_pylist(), clips, labels)
     by_hand = sum(label.draw is None for label in labels.values())

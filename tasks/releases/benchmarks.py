@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -23,6 +22,7 @@ from heterodub.schemas.errors import PromotionError
 from heterodub.schemas.ledger_tables import BENCHMARKS
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.tables import TABLES
+from heterodub.tasks.identity.units import counted_as
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -36,7 +36,9 @@ _HELD_OUT: Final = ["clip_id", "media_id", "speaker", "split_group"]
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkClip:
-    """One clip. content: sha256 over its stored row."""
+    """One clip. speaker: as stated when it was frozen, or of `scored`, whom it counts as. content: sha256 over its
+    stored row.
+    """
 
     clip_id: str
     media_id: str
@@ -78,7 +80,7 @@ class HeldOut:
     speakers: frozenset[str]
     groups: frozenset[str]
 
-    def holds(self, clip_id: str, media_id: str, speaker: str, group: str) -> bool:
+    def holds(self, clip_id: str, media_id: str, speaker: str, group: str | None) -> bool:
         """Return True if a clip belongs to a benchmark, or to somebody in one."""
         return (
             clip_id in self.clips or media_id in self.media or speaker in self.speakers or group in self.groups
@@ -166,18 +168,25 @@ def frozen(ws: Workspace, release: Release, stage: Stage, reason: str, refreeze:
 
 
 def scored(ws: Workspace, benchmark: Benchmark) -> Benchmark:
-    """Return the benchmark, under its hash, with the clips that count in scores: not those of people who by now have
-    clips in the train or val split, too, found to be one person after both were divided.
+    """Return the benchmark, under its hash, with the clips that count in scores, and for their speakers the people whom
+    they count as by now. Left out are people who have clips in the train or val split, too, found to be one person
+    after both were divided.
 
     Raises: PromotionError - none is left. WorkspaceError - the table cannot be read.
     """
-    rows = tables.read_any(ws, "clips", ["clip_id", "person", "split"], pc.field("person").is_valid())
+    rows = tables.read_any(ws, "clips", ["clip_id", "speaker", "person", "split"])
     ids = pa.array([clip.clip_id for clip in benchmark.clips], pa.string())
+    counted = counted_as(rows).take(pc.index_in(ids, rows["clip_id"].combine_chunks())).to_pylist()
+    rows = rows.filter(pc.is_valid(rows["person"]))
     people = pc.unique(rows["person"].filter(pc.is_in(rows["clip_id"], ids)).combine_chunks())
     elsewhere = pc.and_(pc.is_in(rows["person"], people), pc.is_in(rows["split"], pa.array(["train", "val"])))
     seen = pc.unique(rows["person"].filter(elsewhere).combine_chunks())
     left_out = set(rows["clip_id"].filter(pc.is_in(rows["person"], seen)).to_pylist())
-    clips = tuple(clip for clip in benchmark.clips if clip.clip_id not in left_out)
+    clips = tuple(
+        replace(clip, speaker=speaker or clip.speaker)
+        for clip, speaker in zip(benchmark.clips, counted, strict=True)
+        if clip.clip_id not in left_out
+    )
     if not clips:
         raise PromotionError(
             f"all people of benchmark {benchmark.benchmark} are in the train or val split, too (`heterodub speakers "
@@ -202,7 +211,7 @@ Clip = TypeVar("Clip")
 
 
 def first_a_speaker(clips: Iterable[Clip], speaker: Callable[[Clip], str], most: int) -> list[Clip]:
-    """Return the first `most` clips of each speaker, in the order given."""
+    """Return the first `most` clips of each speaker, in the order given. speaker: of a clip, whom it counts as."""
     seen: Counter[str] = Counter()
     chosen = []
     for clip in clips:
@@ -213,11 +222,12 @@ def first_a_speaker(clips: Iterable[Clip], speaker: Callable[[Clip], str], most:
 
 
 def _test_clips(ws: Workspace, release: Release, stage: Stage) -> tuple[BenchmarkClip, ...]:
-    columns = ["clip_id", "media_id", "speaker", "split_group"]
-    rows = release_clips(ws, release, stage, "test", columns).sort_by("clip_id").to_pylist()
+    rows = release_clips(ws, release, stage, "test", [*_HELD_OUT, "person"])
+    counted = dict(zip(rows["clip_id"].to_pylist(), counted_as(rows).to_pylist(), strict=True))
+    listed = rows.select(_HELD_OUT).sort_by("clip_id").to_pylist()
     chosen = [
         row | {"split_group": row["split_group"] or row["speaker"]}
-        for row in first_a_speaker(rows, itemgetter("speaker"), CLIPS_A_SPEAKER)
+        for row in first_a_speaker(listed, lambda row: counted[row["clip_id"]], CLIPS_A_SPEAKER)
     ]
     contents = _contents(read_release(ws, release, stage, "test"))
     return tuple(BenchmarkClip(**row, content=contents[row["clip_id"]]) for row in chosen if row["clip_id"] in contents)

@@ -15,6 +15,7 @@ from heterodub.schemas.licences import UNSTATED
 from heterodub.schemas.reasons import Stage
 from heterodub.schemas.rights import RIGHTS
 from heterodub.schemas.signals import SIGNAL_NAMES
+from heterodub.tasks.identity.units import with_people
 from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
@@ -75,8 +76,9 @@ def _as_json(rows: pa.Table) -> list[str]:
 
 
 def counts_of(clips: pa.Table) -> dict[str, Any]:
-    """Count clips, speakers and seconds by stage and split, as {stage: {split: {...}}}."""
+    """Count clips, speakers (people where known) and seconds by stage and split, as {stage: {split: {...}}}."""
     counts: dict[str, Any] = {}
+    clips = with_people(clips)
     for stage in Stage:
         rows = clips.filter(pc.and_(clips[stage.value], pc.is_valid(clips["split"])))
         groups = rows.group_by("split").aggregate(

@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from heterodub.model.training.sampler import ClipInfo
 from heterodub.schemas.contract import FEATURES_VERSION
 from heterodub.schemas.errors import NotFoundError, TrainingError
 from heterodub.schemas.reasons import Stage
+from heterodub.tasks.identity.units import joined_groups, with_people
 from heterodub.tasks.releases import releases
 from heterodub.tasks.releases.benchmarks import CLIPS_A_SPEAKER, first_a_speaker, held_out
 from heterodub.tasks.releases.releases import Release
@@ -17,14 +21,17 @@ from heterodub.tasks.training.clip_store import ClipSource, HeldPictures, Pictur
 
 _log = logging.getLogger(__name__)
 
-_COLUMNS: Final = ["clip_id", "media_id", "speaker", "frames", "split", "split_group", "stage1", "stage2"]
+_COLUMNS: Final = ["clip_id", "media_id", "speaker", "person", "frames", "split", "split_group", "stage1", "stage2"]
+_DIVIDED: Final = ["speaker", "person", "split_group"]
 _LEAST_FRAMES: Final = 2
 """A window and a reference frame beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClipRef:
-    """A clip of the release, with the facts that selections use."""
+    """A clip of the release, with the facts that selections use. Its speaker is the one whom it counts as
+    (tasks/identity/units.py); group: of speakers, who are trained on or scored together.
+    """
 
     facts: ClipInfo
     place: ClipSource
@@ -123,17 +130,27 @@ def candidates(workspace: Workspace, release: Release, stage: Stage) -> list[Cli
 
     Raises: NotFoundError - a file of the release is gone.
     """
-    rows = releases.release_clips(workspace, release, stage, None, _COLUMNS).sort_by("clip_id").to_pylist()
+    return _refs(workspace, release, _rows(workspace, release, stage))
+
+
+def _rows(workspace: Workspace, release: Release, stage: Stage) -> pa.Table:
+    rows = releases.release_clips(workspace, release, stage, None, _COLUMNS)
+    return rows.filter(pc.greater_equal(rows["frames"], _LEAST_FRAMES))
+
+
+def _refs(workspace: Workspace, release: Release, rows: pa.Table) -> list[ClipRef]:
+    # of both stages' clips, so that a group has one name for both
+    divided = releases.read_table(workspace, release, "clips", _DIVIDED, pc.field("split").is_valid())
+    joined = joined_groups(divided)
     return [
         ClipRef(
             ClipInfo(row["clip_id"], row["frames"], row["speaker"]),
             ClipSource(row["clip_id"], row["media_id"]),
             row["split"],
-            row["split_group"] or row["speaker"],
+            joined.get(row["split_group"], row["split_group"] or row["speaker"]),
             row["stage1"] and row["stage2"],
         )
-        for row in rows
-        if row["frames"] >= _LEAST_FRAMES
+        for row in with_people(rows).sort_by("clip_id").to_pylist()
     ]
 
 
@@ -158,7 +175,7 @@ def select(workspace: Workspace, release: Release, stage: Stage) -> Selection:
 
     Raises: TrainingError - a split is empty. NotFoundError - files of the release were erased.
     """
-    clips = _trainable(workspace, candidates(workspace, release, stage))
+    clips = _refs(workspace, release, _trainable(workspace, _rows(workspace, release, stage)))
     splits = {split: tuple(clip for clip in clips if clip.split == split) for split in ("train", "val")}
     for split, purpose in (("train", "train on"), ("val", "validate on")):
         if not splits[split]:
@@ -188,20 +205,20 @@ def _by_id(clips: Sequence[ClipRef]) -> list[ClipRef]:
     return sorted(clips, key=lambda clip: clip.facts.clip_id)
 
 
-def _trainable(workspace: Workspace, clips: Sequence[ClipRef]) -> list[ClipRef]:
+def _trainable(workspace: Workspace, clips: pa.Table) -> pa.Table:
+    """Return clips without those of a benchmark's speakers, by their stated names, in the train and val split."""
     benchmarks = held_out(workspace)
-    trainable: list[ClipRef] = []
-    leaks: list[ClipRef] = []
-    for clip in clips:
-        is_held = benchmarks.holds(clip.facts.clip_id, clip.place.media_id, clip.facts.speaker, clip.group)
-        (leaks if is_held and clip.split != "test" else trainable).append(clip)
-    if leaks:
+    names = ("clip_id", "media_id", "speaker", "split_group")
+    columns = (clips[name].to_pylist() for name in names)
+    is_held = pa.array([benchmarks.holds(*row) for row in zip(*columns, strict=True)], pa.bool_())
+    leaks = pc.and_(is_held, pc.not_equal(clips["split"], "test"))
+    if count := pc.sum(leaks).as_py():
         _log.warning(
             "%d clips of the train and val split belong to a benchmark's speakers and are left out, such as %s",
-            len(leaks),
-            leaks[0].facts.clip_id,
+            count,
+            pc.min(clips["clip_id"].filter(leaks)).as_py(),
         )
-    return trainable
+    return clips.filter(pc.invert(leaks))
 
 
 def _counts(clips: Sequence[ClipRef]) -> str:

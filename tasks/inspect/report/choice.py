@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from heterodub.tasks.identity.units import counted_as
 from heterodub.tasks.inspect.routes import Route, route_numbers
 from heterodub.tasks.stores.tables import in_order
 
@@ -41,8 +42,8 @@ class Choice:
 
 
 def choose(clips: pa.Table, requested: Iterable[str]) -> Choice:
-    """Choose among rows of `clips` with clip_id, speaker, stage1, stage2 and the reasons; the same rows give the same
-    choice. `requested` clips are shown in detail.
+    """Choose among rows of `clips` with clip_id, speaker, person, stage1, stage2 and reasons; the same rows give the
+    same choice. `requested` clips are shown in detail.
     """
     # clip ids are hashes, so their order is random and the same in every run
     shuffled = in_order(clips, ["clip_id"])
@@ -81,7 +82,7 @@ class _Picker:
 
     def __init__(self, clips: pa.Table) -> None:
         self._ids = clips["clip_id"]
-        self._speaker = clips["speaker"].combine_chunks().dictionary_encode().indices.to_numpy()
+        self._speaker = counted_as(clips).dictionary_encode().indices.to_numpy()
 
     def examples(self, places: Places, count: int) -> tuple[str, ...]:
         """Return up to `count` clips, of different people as far as there are so many."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from heterodub.model.features.timing import frame_to_second
 from heterodub.schemas.strata import FACTORS, UNMEASURED, StratumFactor
+from heterodub.tasks.identity.units import counted_as
 from heterodub.tasks.stores.scan import read_where
 from heterodub.tasks.stores.where import is_null
 from heterodub.tasks.stores.workspace import Workspace
@@ -40,12 +41,13 @@ class StratumTable:
 
 
 def stratum_tables(ws: Workspace, clips: pa.Table) -> tuple[StratumTable, ...]:
-    """Divide all clips by each factor. clips: with the factors' columns (but the language), uri, frames, stages."""
-    with_language = clips.append_column("language", _languages(ws, clips["uri"]))
-    # encoded once, for each table counts speakers
-    speakers = pa.chunked_array([_encoded(clips["speaker"])])
-    with_language = with_language.set_column(clips.schema.get_field_index("speaker"), "speaker", speakers)
-    return tuple(stratum_table(factor, with_language) for factor in FACTORS) if clips.num_rows else ()
+    """Divide all clips by each factor. clips: with the factors' columns (but the language), person, uri, frames,
+    stages.
+    """
+    # encoded once, for each table counts them
+    people = pa.chunked_array([_encoded(pa.chunked_array([counted_as(clips)]))])
+    rows = clips.append_column("language", _languages(ws, clips["uri"])).append_column("counted_as", people)
+    return tuple(stratum_table(factor, rows) for factor in FACTORS) if clips.num_rows else ()
 
 
 def strata_column(factor: StratumFactor, values: pa.ChunkedArray) -> tuple[NDArray[np.intp], list[str]]:
@@ -75,7 +77,9 @@ def _languages(ws: Workspace, uris: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def stratum_table(factor: StratumFactor, clips: pa.Table) -> StratumTable:
-    """Divide clips by a factor. clips: with its column, frames, speaker, stage1 and stage2."""
+    """Divide clips by a factor. clips: with its column, frames, stage1, stage2, and counted_as: whom each counts
+    as, by tasks/identity/units.py.
+    """
     number, names = strata_column(factor, clips[factor.column])
     counts = np.bincount(number, minlength=len(names))
     present = [place for place in np.argsort(-counts, kind="stable").tolist() if counts[place]]
@@ -89,7 +93,7 @@ def stratum_table(factor: StratumFactor, clips: pa.Table) -> StratumTable:
         name: np.bincount(of_row, clips[name].cast(pa.float64()).to_numpy(), len(shown) + 1)
         for name in ("frames", "stage1", "stage2")
     }
-    speakers = _speakers(of_row, clips["speaker"], len(shown) + 1)
+    speakers = _speakers(of_row, clips["counted_as"], len(shown) + 1)
     groups = tuple(
         StratumGroup(
             names[place],

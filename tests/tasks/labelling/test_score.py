@@ -3,8 +3,10 @@
 import math
 from statistics import NormalDist
 
+import pyarrow as pa
 import pytest
 
+from heterodub.model.evaluation.intervals import Interval
 from heterodub.schemas.errors import NotFoundError
 from heterodub.schemas.policy import Policy
 from heterodub.schemas.reasons import Stage
@@ -129,3 +131,18 @@ def test_interval_counts_speakers(ws):
 def test_workspace_without_labels_has_no_score(ws):
     with pytest.raises(NotFoundError, match="label draw 50"):
         score_policy(ws, footage.POLICY)
+
+
+def test_clips_of_one_person_under_several_names_are_one_trial(ws):
+    say(ws, made.stored(ws), None)
+    by_name = _admitted(ws)
+    rows = made.stored(ws)
+    people = ["p1" if row["speaker"].startswith("good") else f"of {row['speaker']}" for row in rows]
+    tables.update_columns(ws, "clips", pa.table({"clip_id": [row["clip_id"] for row in rows], "person": people}))
+    by_person = _admitted(ws)
+    assert by_person.mean == by_name.mean
+    assert by_person.low < by_name.low and by_person.high > by_name.high
+
+
+def _admitted(ws: Workspace) -> Interval:
+    return next(one.precision for one in score_policy(ws, footage.POLICY).scores if one.verdict == "admitted")

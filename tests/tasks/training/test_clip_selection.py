@@ -5,6 +5,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from heterodub.model.evaluation.clip_scores import ClipScores, by_speaker
+from heterodub.model.evaluation.intervals import mean_interval
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.config.training import Stage1Settings
 from heterodub.schemas.contract import FEATURES_VERSION
@@ -15,7 +17,7 @@ from heterodub.tasks.evaluation.generator_scores import evaluate_generator
 from heterodub.tasks.releases.benchmarks import freeze
 from heterodub.tasks.stores import tables, vacuum
 from heterodub.tasks.stores.workspace import Workspace
-from heterodub.tasks.training.clip_selection import candidates, find_release, select
+from heterodub.tasks.training.clip_selection import candidates, few_a_speaker, find_release, select
 from heterodub.tasks.training.run import run_training
 from heterodub.tasks.training.stage1 import generator_spec
 from tests.tasks.stores.sample_rows import clip_id
@@ -161,3 +163,35 @@ def test_halves_differ_by_stage_1_only_clips(workspace):
     assert added
     assert not any(clip.both for clip in added)
     assert not {clip.facts.speaker for clip in added} & {clip.facts.speaker for clip in half.train}
+
+
+def same_person(workspace: Workspace, *speakers: str) -> None:
+    """State that these speakers are one person, whatever their splits, and publish."""
+    rows = tables.read(workspace, "clips", ["clip_id", "speaker"]).to_pylist()
+    chosen = [row["clip_id"] for row in rows if row["speaker"] in speakers]
+    tables.update_columns(workspace, "clips", pa.table({"clip_id": chosen, "person": ["p"] * len(chosen)}))
+    publish(workspace)
+
+
+def test_person_of_two_names_counts_once_in_intervals_and_balance(own_workspace):
+    same_person(own_workspace, "speaker 3", "speaker 4")
+    clips = select(own_workspace, find_release(own_workspace, None), Stage.STAGE1).train
+    joined = [clip for clip in clips if clip.group in ("speaker 3", "speaker 4")]
+    assert {clip.facts.speaker for clip in joined} == {"p"}
+    scores = [ClipScores(clip.facts.clip_id, clip.facts.speaker, "model", {"error": 1.0}) for clip in joined]
+    assert len(joined) > 1 and len(by_speaker(scores, "error")) == 1
+    assert mean_interval(list(by_speaker(scores, "error").values())).low is None  # one speaker has no interval
+    assert len(few_a_speaker(joined, 1)) == 1
+
+
+def test_person_of_two_groups_is_in_one_fold(own_workspace):
+    """As a person of train and val is who was found to be one only later."""
+    same_person(own_workspace, "speaker 0", "speaker 1")
+    release = find_release(own_workspace, None)
+    result = select(own_workspace, release, Stage.STAGE1)
+    assert {clip.split for clip in (*result.train, *result.val) if clip.facts.speaker == "p"} == {"train", "val"}
+    for fold, held in folds(result, 2):
+        assert not {clip.facts.speaker for clip in (*fold.train, *fold.val)} & {clip.facts.speaker for clip in held}
+        assert not {clip.facts.speaker for clip in fold.train} & {clip.facts.speaker for clip in fold.val}
+    groups = {clip.group for stage in Stage for clip in candidates(own_workspace, release, stage)}
+    assert "speaker 0" in groups and "speaker 1" not in groups

@@ -134,7 +134,7 @@ def test_report_counts_all_clips_by_stratum(tmp_path: Path):
 def test_strata_beyond_the_most_frequent_are_counted():
     corpora = [f"corpus {min(number, 14):02d}" for number in range(20)]
     stages = {"stage1": [True] * 20, "stage2": [False] * 20}
-    table = pa.table({"corpus": corpora, "speaker": corpora, "frames": [25] * 20} | stages)
+    table = pa.table({"corpus": corpora, "counted_as": corpora, "frames": [25] * 20} | stages)
     made = stratum_table(next(factor for factor in FACTORS if factor.name == "corpus"), table)
     assert made.groups[0] == StratumGroup("corpus 14", 6, 6.0, 1, 1.0, 0.0)
     assert (len(made.groups), made.left_out) == (12, 3)
@@ -281,6 +281,16 @@ def test_two_clips_of_each_route_and_reason_are_picked():
     picked = [row for row in clips if row["clip_id"] in chosen.details]
     assert [sum(row["stage1"] for row in picked), sum(not row["stage1"] for row in picked)] == [2, 2]
     assert choose(pa.Table.from_pylist(clips[::-1], schema=CLIPS), ("asked",)) == chosen
+
+
+def test_examples_are_of_different_people_whatever_they_are_called():
+    rows = [footage.clip_row(footage.Clip(f"/f/{number}.mp4", {"av_sync_score": 4.0})) for number in range(40)]
+    order = sorted(range(40), key=lambda number: rows[number]["clip_id"])
+    for place, number in enumerate(order):  # nine people come last
+        rows[number] |= {"speaker": f"name {number}", "person": "p" if place <= 30 else f"p{place}"}
+    chosen = choose(pa.Table.from_pylist(rows, schema=CLIPS), ())
+    people = {row["clip_id"]: row["person"] for row in rows}
+    assert len({people[clip] for clip in chosen.by_route["both"]}) == 10
 
 
 def test_landmarks_are_placed_in_thousandths_of_the_window():
