@@ -48,7 +48,7 @@ def ingest(
         corpus: Name of the corpus, unless a corpus file gives it.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
-        policy: Routing policy file, for a new workspace; `route` changes that of an old one.
+        policy: Routing policy file or preset (lrs2, lrw), for a new workspace; `route` changes that of an old one.
         dask: Address of a running Dask scheduler, such as tcp://host:8786.
         workers: Local worker processes.
         retry_quarantined: Try quarantined files once more.

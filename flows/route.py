@@ -33,7 +33,8 @@ def route(
     Returns the numbers of changes.
 
     Args:
-        policy: Routing policy file where the flow runs, in force from then on; else the one that is in force already.
+        policy: Routing policy file where the flow runs, or preset (lrs2, lrw), in force from then on; else the one in
+            force.
         workspace: Folder or URI that holds every table; else as the settings say.
         config: Settings file where the flow runs; else heterodub.toml in its working folder.
         dask: Address of a running Dask scheduler, such as tcp://host:8786.

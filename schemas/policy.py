@@ -20,7 +20,7 @@ from .limits import parse_limit as _parse
 from .reasons import ClipReason, Stage
 from .rights import Rights
 from .signals import BY_NAME
-from .toml import read_model
+from .toml import parse_toml, read_model
 
 OWN_SOUND_SCORE: Final = 2.8
 """Sync score from which a sound counts as the face's own: the default policy's limit (docs/policy.md)."""
@@ -192,9 +192,23 @@ def _rules(stage: Stage, limits: _Limits) -> list[Rule]:
     return rules
 
 
+PRESETS: Final = ("lrs2", "lrw")
+"""Policies beside the default one, by name; their files hold what differs from it."""
+
+
 def load_policy(path: str | Path | None = None) -> Policy:
-    """Read a policy file; without a path, the default policy.
+    """Read a policy file, or a preset by its name; without either, the default policy.
 
     Raises: SettingsError - the file is missing, not TOML, or holds a bad value (the text names field and value).
     """
+    if str(path) in PRESETS and not Path(str(path)).exists():
+        return _preset(str(path))
     return read_model(Policy, path or DEFAULT_POLICY, "policy file")
+
+
+def _preset(name: str) -> Policy:
+    default, own = (
+        parse_toml(file.read_text("utf-8")) for file in (DEFAULT_POLICY, DEFAULT_POLICY.with_name(f"{name}.toml"))
+    )
+    limits = {stage.value: default[stage.value] | own.get(stage.value, {}) for stage in Stage}
+    return Policy.model_validate(default | own | limits)

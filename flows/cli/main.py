@@ -71,7 +71,7 @@ def ingest(
     ],
     workspace: WorkspaceOption = None,
     corpus: Annotated[str, typer.Option(help="Name of the corpus, unless a corpus file gives it.")] = "default",
-    policy: Annotated[Path | None, typer.Option(help="Routing policy file.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="Routing policy file, or preset: lrs2, lrw.")] = None,
     dask: Annotated[str | None, typer.Option(help="Running Dask scheduler, such as tcp://host:8786.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Local worker processes.")] = None,
     retry_quarantined: Annotated[bool, typer.Option(help="Try quarantined files once more.")] = False,
@@ -115,7 +115,8 @@ def sample(
 @app.command()
 def route(
     policy: Annotated[
-        Path | None, typer.Option(help="New policy file; else the policy in force, with the labels added since.")
+        Path | None,
+        typer.Option(help="New policy file or preset (lrs2, lrw); else that in force, with labels added since."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change; reads no media.")] = False,
     clips: Annotated[

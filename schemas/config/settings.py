@@ -54,6 +54,12 @@ class ClipSettings(Section):
         25, description="clips with a better SNR and nothing loud beside speech skip DNSMOS"
     )
     dnsmos_excerpt_s: float = Field(9.01, ge=0, le=9.01, description="speech rated by DNSMOS per clip, seconds; 0: off")
+    remeasure: int = Field(
+        0,
+        ge=0,
+        description="raise it to have all footage measured again, in a new line beside what is in use, as for an extra "
+        "or weights that were installed later",
+    )
 
     @model_validator(mode="after")
     def _halves_are_long_enough(self) -> Self:
@@ -131,7 +137,9 @@ class Settings(Section):
         description="folder, or place in a store such as s3://bucket/place, that holds every table",
     )
     backend: Backend = Field("face_mesh_v1", description="landmark backend")
-    policy: Path | None = Field(None, description="routing policy file; without one, the default policy")
+    policy: Path | None = Field(
+        None, description="routing policy file, or preset: lrs2, lrw; without one, the default policy"
+    )
     promotion: Path | None = Field(None, description="promotion policy file; without one, the default one")
     device: Device = Field(
         "auto", description="what networks are trained, evaluated and used on; auto: an accelerator if there is one"
@@ -166,7 +174,8 @@ class Settings(Section):
     @property
     def extractor(self) -> str:
         """Identity of everything that turns bytes into rows: version, backend, and the clip settings."""
-        clips = hashlib.sha256(self.clips.model_dump_json().encode()).hexdigest()[:8]
+        unused = None if self.clips.remeasure else {"remeasure"}
+        clips = hashlib.sha256(self.clips.model_dump_json(exclude=unused).encode()).hexdigest()[:8]
         return f"{EXTRACTOR_VERSION}-{self.backend}-{clips}"
 
     @property

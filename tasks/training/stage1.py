@@ -67,7 +67,8 @@ def _require_scores(selection: Selection) -> None:
     if lost := len(clips.keys() - scored):
         raise TrainingError(
             f"{lost} of {len(clips)} clips of release {selection.release_id} have no senone scores: ingest all footage "
-            f'with the setting `senones = true` into a new workspace, or train with `speech_features = "mel"`'
+            "with the setting `senones = true` and `remeasure` of [clips] raised, or train with "
+            '`speech_features = "mel"`'
         )
 
 

@@ -203,7 +203,7 @@ def test_extractor_and_release_hash_their_settings(change, extractor, release):
 def test_every_clip_setting_counts_for_the_extractor():
     other = {"max_faces": 5, "detect_every_frames": 13, "min_mesh_score": 0.6, "cut_threshold": 4.0, "max_s": 9.0}
     other |= {"min_s": 2.0, "crop_px": 128, "crop_margin": 1.5, "crop_quality": 80, "dnsmos_excerpt_s": 0.0}
-    other["dnsmos_below_snr_db"] = 20.0
+    other |= {"dnsmos_below_snr_db": 20.0, "remeasure": 1}
     assert set(other) == set(type(Settings().clips).model_fields)
     names = {Settings(clips={name: value}).extractor for name, value in other.items()}
     assert len(names) == len(other)

@@ -63,6 +63,7 @@ def test_clips_without_embeddings_are_named(ws: Workspace):
     assert [one.health for one in about] == [Health.WARNING] * 2
     assert "no face embedding of 1 clip: the extra `identity` was not installed" in about[0].detail
     assert "1 clip older than embeddings" in about[1].detail
+    assert all("`remeasure = 1` under [clips]" in one.remedy for one in about)
 
 
 def test_embeddings_that_the_settings_do_not_want_are_named(ws: Workspace):

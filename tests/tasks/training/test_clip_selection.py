@@ -1,5 +1,7 @@
 """Selections: what cannot be trained on is refused before the first step, in words that say what to do."""
 
+import shutil
+from collections import Counter
 from dataclasses import replace
 
 import pyarrow as pa
@@ -7,8 +9,9 @@ import pytest
 
 from heterodub.model.evaluation.clip_scores import ClipScores, by_speaker
 from heterodub.model.evaluation.intervals import mean_interval
+from heterodub.model.training.sampler import WindowSampler
 from heterodub.schemas.config.settings import Settings
-from heterodub.schemas.config.training import Stage1Settings
+from heterodub.schemas.config.training import DataSettings, Stage1Settings
 from heterodub.schemas.contract import FEATURES_VERSION
 from heterodub.schemas.errors import ModelFileError, NotFoundError, TrainingError
 from heterodub.schemas.reasons import Stage
@@ -173,25 +176,35 @@ def same_person(workspace: Workspace, *speakers: str) -> None:
     publish(workspace)
 
 
-def test_person_of_two_names_counts_once_in_intervals_and_balance(own_workspace):
-    same_person(own_workspace, "speaker 3", "speaker 4")
-    clips = select(own_workspace, find_release(own_workspace, None), Stage.STAGE1).train
+@pytest.fixture(scope="module")
+def ten(tmp_path_factory) -> Workspace:
+    return talkers(tmp_path_factory.mktemp("ten") / "w", speakers=10, clips=2, frames=20)
+
+
+def test_person_of_two_names_counts_once_in_intervals_and_balance(ten, tmp_path):
+    workspace = Workspace.open(str(shutil.copytree(ten.root, tmp_path / "w")))
+    same_person(workspace, "speaker 3", "speaker 4")
+    clips = select(workspace, find_release(workspace, None), Stage.STAGE1).train
     joined = [clip for clip in clips if clip.group in ("speaker 3", "speaker 4")]
     assert {clip.facts.speaker for clip in joined} == {"p"}
     scores = [ClipScores(clip.facts.clip_id, clip.facts.speaker, "model", {"error": 1.0}) for clip in joined]
-    assert len(joined) > 1 and len(by_speaker(scores, "error")) == 1
+    assert len(joined) == 4 and len(by_speaker(scores, "error")) == 1
     assert mean_interval(list(by_speaker(scores, "error").values())).low is None  # one speaker has no interval
     assert len(few_a_speaker(joined, 1)) == 1
+    plan = WindowSampler([clip.facts for clip in clips], DataSettings(balance=1.0, window_frames=5, batch_size=8), 0)
+    drawn = Counter(plan.clips[window.clip].speaker for number in range(60) for window in plan.batch(number))
+    assert drawn["p"] / drawn.total() == pytest.approx(1 / 4, abs=0.02)  # of four people, and not of five
 
 
-def test_person_of_two_groups_is_in_one_fold(own_workspace):
+def test_person_of_two_groups_is_in_one_fold(ten, tmp_path):
     """As a person of train and val is who was found to be one only later."""
-    same_person(own_workspace, "speaker 0", "speaker 1")
-    release = find_release(own_workspace, None)
-    result = select(own_workspace, release, Stage.STAGE1)
+    workspace = Workspace.open(str(shutil.copytree(ten.root, tmp_path / "w")))
+    same_person(workspace, "speaker 0", "speaker 1")
+    release = find_release(workspace, None)
+    result = select(workspace, release, Stage.STAGE1)
     assert {clip.split for clip in (*result.train, *result.val) if clip.facts.speaker == "p"} == {"train", "val"}
     for fold, held in folds(result, 2):
         assert not {clip.facts.speaker for clip in (*fold.train, *fold.val)} & {clip.facts.speaker for clip in held}
         assert not {clip.facts.speaker for clip in fold.train} & {clip.facts.speaker for clip in fold.val}
-    groups = {clip.group for stage in Stage for clip in candidates(own_workspace, release, stage)}
+    groups = {clip.group for stage in Stage for clip in candidates(workspace, release, stage)}
     assert "speaker 0" in groups and "speaker 1" not in groups
