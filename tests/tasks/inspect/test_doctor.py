@@ -252,6 +252,7 @@ def test_weights_only_matter_for_the_backend_in_use(tmp_path: Path):
     assert health("face_mesh_v1", slots)["face_mesh_v2"] is Health.WARNING
     assert health("face_mesh_v2", slots)["face_mesh_v2"] is Health.PROBLEM
     assert health("face_alignment", WeightSettings())["face_alignment"] is Health.PROBLEM
+    assert health("face_mesh_v1", WeightSettings(vgg19=bundle))["vgg19"] is Health.PROBLEM
 
 
 def test_label_of_no_stored_clip_and_label_not_applied_are_named(ws: Workspace):

@@ -239,7 +239,7 @@ def painted(translator: Translator, pictures, landmarks):
 
 def test_feature_networks(tmp_path):
     torch.save(weights((2, 2, 4, 4, 4)), tmp_path / "vgg19.pth")
-    vgg, picture = open_vgg("VGG-19", "weights.vgg19", tmp_path / "vgg19.pth"), torch.rand(1, 3, 32, 32)
+    vgg, picture = open_vgg("VGG-19", "weights.vgg19", tmp_path / "vgg19.pth", {}), torch.rand(1, 3, 32, 32)
     for network in (Lite0(), vgg):
         here = network(picture)
         with on_pretend_device():
