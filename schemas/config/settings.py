@@ -54,12 +54,7 @@ class ClipSettings(Section):
         25, description="clips with a better SNR and nothing loud beside speech skip DNSMOS"
     )
     dnsmos_excerpt_s: float = Field(9.01, ge=0, le=9.01, description="speech rated by DNSMOS per clip, seconds; 0: off")
-    remeasure: int = Field(
-        0,
-        ge=0,
-        description="raise it to have all footage measured again, in a new line beside what is in use, as for an extra "
-        "or weights that were installed later",
-    )
+    remeasure: int = Field(0, ge=0, description="raise it to have all footage measured again, as for a later extra")
 
     @model_validator(mode="after")
     def _halves_are_long_enough(self) -> Self:
@@ -174,8 +169,7 @@ class Settings(Section):
     @property
     def extractor(self) -> str:
         """Identity of everything that turns bytes into rows: version, backend, and the clip settings."""
-        unused = None if self.clips.remeasure else {"remeasure"}
-        clips = hashlib.sha256(self.clips.model_dump_json(exclude=unused).encode()).hexdigest()[:8]
+        clips = hashlib.sha256(self.clips.model_dump_json().encode()).hexdigest()[:8]
         return f"{EXTRACTOR_VERSION}-{self.backend}-{clips}"
 
     @property
