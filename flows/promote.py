@@ -8,15 +8,17 @@ from prefect import flow
 from heterodub.tasks.preflight.models import check_promote
 from heterodub.tasks.promotion import manual
 from heterodub.tasks.promotion.evidence import promotion_summary
-from heterodub.tasks.steps.approval import approval_notice, ask_approval, require_shared_server
 from heterodub.tasks.steps.names import run_name
 from heterodub.tasks.steps.promote import (
+    approval_notice,
+    ask_approval,
     decide_promotion,
     draw_comparison,
     keep_champion,
     log_evidence,
     move_champion,
     open_comparison,
+    require_shared_server,
     score_candidates,
 )
 from heterodub.tasks.steps.recorded import recorded

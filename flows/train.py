@@ -44,7 +44,9 @@ def train(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps}}
     settings = check_train(stage, release, workspace, config, stage, chosen)
-    return show_training(fit(unvisited(stage_training(settings, release, stage)), settings, not resume))
+    spec = stage_training(settings, release, stage)
+    registered = fit(unvisited(spec), settings, not resume)
+    return show_training(registered)
 
 
 @flow(name="train-baseline", flow_run_name=run_name("train-baseline", "name", "preset"))
@@ -79,7 +81,9 @@ def train_baseline(
     """
     chosen = {"preset": preset, "seed": seed, "schedule": {"max_steps": steps, "minutes": minutes}}
     settings = check_train("stage2", release, workspace, config, "baselines", chosen)
-    return show_training(fit(unvisited(baseline_training(settings, release, name)), settings, not resume))
+    spec = baseline_training(settings, release, name)
+    registered = fit(unvisited(spec), settings, not resume)
+    return show_training(registered)
 
 
 @flow(name="finetune", flow_run_name=run_name("finetune", "clip"))
@@ -104,4 +108,6 @@ def finetune(
     """
     chosen = {"preset": preset, "finetuning": {"steps": steps, "seconds": seconds}}
     settings = check_finetune(clip, model, release, workspace, config, chosen)
-    return show_training(fit(unvisited(finetuning_training(settings, release, clip, model)), settings, not resume))
+    spec = finetuning_training(settings, release, clip, model)
+    registered = fit(unvisited(spec), settings, not resume)
+    return show_training(registered)

@@ -1,5 +1,6 @@
 """Cards in model files: enough to refuse data that the model was not made for."""
 
+from collections.abc import Mapping
 from typing import Final, Literal
 
 from pydantic import Field
@@ -18,11 +19,14 @@ from .contract import (
     MEL_WINDOW_SAMPLES,
     SAMPLE_RATE_HZ,
 )
+from .reasons import Stage
 
 GENERATOR: Final = "landmark-generator"
 """Name of the registered model of stage 1."""
 TRANSLATOR: Final = "landmark-translator"
 """Name of the registered model of stage 2."""
+MODEL_OF: Final[Mapping[str, str]] = {Stage.STAGE1: GENERATOR, Stage.STAGE2: TRANSLATOR}
+"""Name of the registered model of each stage."""
 FINETUNED: Final = "landmark-translator-finetuned"
 """Name of the registered fine-tuned translators. A version fits one speaker, so none may ever be stage 2's newest."""
 

@@ -112,11 +112,11 @@ def history(
     """List the champions: when, why, and by whom each was chosen."""
     configure_environment()
     from heterodub.flows.cli.render.promotion import show_history
+    from heterodub.schemas.cards import MODEL_OF
     from heterodub.schemas.config.settings import load_settings
-    from heterodub.tasks.promotion.evaluators import evaluator_of
     from heterodub.tasks.tracking.ledger import history as read_history
 
-    summary = read_history(load_settings(config, workspace=workspace), evaluator_of(stage).model if stage else None)
+    summary = read_history(load_settings(config, workspace=workspace), MODEL_OF[stage] if stage else None)
     print_result(summary, as_json, show_history)
 
 

@@ -20,7 +20,7 @@ from heterodub.tasks.evaluation.scored_clips import scored_clips
 from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.models import fetch_version
 from heterodub.tasks.tracking.registry import CHAMPION, aliased, usable_version
-from heterodub.tasks.tracking.store import open_workspace
+from heterodub.tasks.tracking.store import open_tracking
 from heterodub.tasks.training.clip_selection import find_release, select
 
 _STAGES: Final[Mapping[str, Stage]] = {GENERATOR: Stage.STAGE1, TRANSLATOR: Stage.STAGE2}
@@ -70,7 +70,8 @@ def _shipped(
     settings: Settings, kind: str, name: str | None, places: Mapping[str, Settings], notes: str, out: Path
 ) -> ShippedModel:
     stage = _STAGES[kind]
-    workspace, tracking = open_workspace(settings)
+    workspace = Workspace.open(settings.workspace)
+    tracking = open_tracking(settings.tracking, workspace)
     champion = aliased(tracking, kind, CHAMPION) if name is None else None
     version = champion or usable_version(tracking, kind, name)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:

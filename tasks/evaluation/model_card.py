@@ -27,7 +27,6 @@ from heterodub.tasks.tracking.models import LICENCES
 from heterodub.tasks.tracking.registry import (
     LONGEST_DESCRIPTION,
     describe_version,
-    named_version,
     tag_version,
     version_called,
 )
@@ -166,8 +165,7 @@ def describe_training(settings: Settings, spec: AnySpec, registered: Registered)
     selection = spec.clips
     assert isinstance(selection, Selection)
     with _warned():
-        tracking = open_tracking(settings.tracking, selection.workspace)
-        version = named_version(tracking, registered.model, str(registered.version))
+        tracking, version = open_tracking(settings.tracking, selection.workspace), registered.version
         footage = footage_of(selection.workspace, selection, ["licence"])
         card = model_card(registered.trained.card, f"{version}.".capitalize(), footage, {})
         text = describe_version(tracking, version, lambda present: present or card)

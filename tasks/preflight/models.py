@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from heterodub.schemas.cards import GENERATOR, TRANSLATOR
+from heterodub.schemas.cards import MODEL_OF, TRANSLATOR
 from heterodub.schemas.config.settings import Settings, load_settings
 from heterodub.schemas.errors import SettingsError
 from heterodub.schemas.promotion import load_promotion_policy
@@ -19,8 +19,6 @@ from heterodub.tasks.stores.workspace import Workspace
 from .parts import require_clips, require_model, require_scheduler, require_tracking, require_writable
 
 StageName = Literal["stage1", "stage2"]
-
-_MODELS: Mapping[str, str] = {"stage1": GENERATOR, "stage2": TRANSLATOR}
 
 
 def check_train(
@@ -88,7 +86,7 @@ def check_evaluate(
         require_clips(settings, release, Stage(stage), "train")
         return settings
     require_clips(settings, release, Stage(stage), split)
-    require_model(settings, _MODELS[stage], model)
+    require_model(settings, MODEL_OF[stage], model)
     return settings
 
 
@@ -176,7 +174,7 @@ def check_rollback(
     if not reason.strip():
         raise SettingsError("a rollback needs a reason for the ledger (--reason)")
     settings = load_settings(config, workspace=workspace)
-    require_model(settings, _MODELS[stage], None if to is None else str(to), may_be_folder=False)
+    require_model(settings, MODEL_OF[stage], None if to is None else str(to), may_be_folder=False)
     return settings
 
 

@@ -13,7 +13,7 @@ from heterodub.schemas.reasons import Stage
 from heterodub.tasks.builtin.find import builtin_model
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace, trouble_with_folder
-from heterodub.tasks.tracking.address import TrackingAddress, place_of, server_listens
+from heterodub.tasks.tracking.address import TrackingAddress, place_of, require_listening
 from heterodub.tasks.training.clip_selection import find_release
 
 _CONNECT_S: Final = 5.0
@@ -46,8 +46,7 @@ def require_tracking(settings: Settings) -> TrackingAddress:
     Raises: SettingsError - see place_of. TrackingError - a server does not answer. WorkspaceError.
     """
     place = place_of(settings.tracking, Workspace.open(settings.workspace))
-    if place.is_server and (why := server_listens(place, _CONNECT_S)):
-        raise TrackingError(f"no MLflow server answers at {place} ({why}); start it, or correct [tracking] uri")
+    require_listening(place)
     return place
 
 

@@ -38,6 +38,19 @@ class PromotionDecision:
     checks: tuple[PolicyCheck, ...]
     strata: tuple[StratumComparison, ...] = ()
 
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """A row for each check, as texts."""
+        return [
+            {
+                "check": check.name,
+                "required": check.what,
+                "result": figure(check),
+                "held": "yes" if check.passed else "NO",
+            }
+            for check in self.checks
+        ]
+
     def summary(self) -> dict[str, Any]:
         """Return the decision ready for JSON, with each check's figure in words."""
         return asdict(self) | {"checks": [asdict(check) | {"figure": figure(check)} for check in self.checks]}
@@ -229,11 +242,3 @@ def _how_far(check: PolicyCheck) -> str:
 
 def _amount(cost: float) -> str:
     return f"{cost:,.0f}" if cost >= 10_000 else f"{cost:.4g}"  # no exponent for counts of parameters
-
-
-def check_rows(verdict: PromotionDecision) -> list[dict[str, str]]:
-    """Return a row for each check, as texts."""
-    return [
-        {"check": check.name, "required": check.what, "result": figure(check), "held": "yes" if check.passed else "NO"}
-        for check in verdict.checks
-    ]

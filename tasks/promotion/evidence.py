@@ -9,7 +9,7 @@ from heterodub.tasks.tracking.runs import TrackedRun, tracked_run
 
 from .candidates import ModelScores
 from .checks import PolicyCheck
-from .decision import PromotionDecision, check_rows
+from .decision import PromotionDecision
 from .gate import Comparison
 
 FOLDER: Final = "promotion"
@@ -118,7 +118,7 @@ def _tags(comparison: Comparison, verdict: PromotionDecision) -> dict[str, str]:
 
 def _description(verdict: PromotionDecision) -> str:
     """Return the decision and its checks, in Markdown."""
-    rows = [f"| {' | '.join(row.values())} |" for row in check_rows(verdict)]
+    rows = [f"| {' | '.join(row.values())} |" for row in verdict.rows]
     head = ["| check | required | result | held |", "|---|---|---|---|"]
     return "\n".join([f"**{verdict.outcome}**: {verdict.reason}", "", *head, *rows])
 

@@ -24,6 +24,7 @@ from heterodub.tasks.tracking.ledger import Evidence, Move
 from heterodub.tasks.tracking.lineage import require_not_taken_down
 from heterodub.tasks.tracking.models import Version, fetch_version
 from heterodub.tasks.tracking.rights import require_rights
+from heterodub.tasks.tracking.store import open_tracking
 from heterodub.tasks.training.clip_selection import find_release
 
 from . import decision
@@ -69,19 +70,20 @@ def open_comparison(settings: Settings, stage: str, name: str | None) -> Compari
     """
     evaluator, policy = evaluator_of(stage), load_promotion_policy(settings.promotion)
     require_measured(evaluator, policy.rule(evaluator.model))
-    champions = Champions.open(settings, evaluator.model)
+    ws = Workspace.open(settings.workspace)
+    champions = Champions(open_tracking(settings.tracking, ws), ws, evaluator.model)
     standing, challenger, champion = champions.candidates(name)
     if challenger.version.number == standing.champion:
         raise PromotionError(f"{challenger.version} is the champion already")
     if name is None:
         _require_not_rolled_back(challenger.version, standing.moves)
-    release = find_release(champions.ws, None)
-    benchmark = benchmarks.frozen(champions.ws, release, evaluator.stage, f"first evaluated {evaluator.model}")
-    _require_promotable(champions.ws, challenger, benchmark)
+    release = find_release(ws, None)
+    benchmark = benchmarks.frozen(ws, release, evaluator.stage, f"first evaluated {evaluator.model}")
+    _require_promotable(ws, challenger, benchmark)
     if champion is not None:
         _require_unseen_benchmark(champion, benchmark)
-    scored = benchmarks.scored(champions.ws, benchmark)
-    strata = clip_strata(champions.ws, release, {clip.clip_id for clip in scored.clips})
+    scored = benchmarks.scored(ws, benchmark)
+    strata = clip_strata(ws, release, {clip.clip_id for clip in scored.clips})
     champions.challenge(challenger.version.number)
     return Comparison(
         settings, champions, evaluator, challenger.version, standing.champion_version, release, scored, policy,

@@ -6,18 +6,18 @@ No Prefect and no networks here, so that a faulty champion is replaced within se
 from pathlib import Path
 from typing import Any
 
+from heterodub.schemas.cards import MODEL_OF
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import ModelFileError, PromotionError
 from heterodub.tasks.monitoring.run_log import Counts, as_step, recorded
 from heterodub.tasks.preflight.models import StageName, check_promote, check_rollback
+from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking import ledger
 from heterodub.tasks.tracking.champions import Champions, Standing
 from heterodub.tasks.tracking.ledger import OVERRIDE, Evidence, Move
 from heterodub.tasks.tracking.models import Version, export_model
 from heterodub.tasks.tracking.registry import version_called
-from heterodub.tasks.tracking.store import open_workspace
-
-from .evaluators import evaluator_of
+from heterodub.tasks.tracking.store import open_tracking
 
 
 @recorded("rollback")
@@ -63,7 +63,7 @@ def roll_back(settings: Settings, stage: str, to: int | None, reason: str, adopt
     footage that was taken down, or another ledger leads the registry (with adopt: this one does already).
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
-    champions = Champions.open(settings, evaluator_of(stage).model)
+    champions = _champions(settings, stage)
     if adopt:
         version = champions.usable(str(champions.to_adopt(to)))
         return champions.adopt(version.number, reason, Evidence(run=version.run_id))
@@ -83,7 +83,7 @@ def promote_override(settings: Settings, stage: str, name: str | None, reason: s
     Raises: PromotionError - it is the champion, was trained on footage that was taken down, or another ledger leads.
     ModelFileError - its files are not the ones that were logged. TrackingError - no such version, or no store.
     """
-    champions = Champions.open(settings, evaluator_of(stage).model)
+    champions = _champions(settings, stage)
     now = champions.reconcile(may_be_gone=True).champion
     version = champions.usable(name, now)
     return champions.move("override", version.number, now, reason, Evidence(run=version.run_id))
@@ -95,12 +95,17 @@ def fetch(settings: Settings, name: str, folder: Path) -> dict[str, str]:
     Raises: ModelFileError - its files are not the ones that were logged, or the folder holds something already.
     TrackingError - no such version, or no store.
     """
-    _, tracking = open_workspace(settings)
+    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
     version = version_called(tracking, name)
     if folder.exists():
         raise ModelFileError(f"{folder} exists already: name a new folder")
     export_model(tracking, version, folder)
     return {"model": str(version), "run": version.run_id, "checksums_sha256": version.checksums, "folder": str(folder)}
+
+
+def _champions(settings: Settings, stage: str) -> Champions:
+    ws = Workspace.open(settings.workspace)
+    return Champions(open_tracking(settings.tracking, ws), ws, MODEL_OF[stage])
 
 
 def _require_former(standing: Standing, version: Version) -> None:

@@ -22,7 +22,7 @@ from heterodub.tasks.tracking.champions import Champions, Standing
 from heterodub.tasks.tracking.lineage import Clips, trained_on
 from heterodub.tasks.tracking.models import Version
 from heterodub.tasks.tracking.registry import EVALUATED, finished_training, kept_out, trained_by
-from heterodub.tasks.tracking.store import Tracking
+from heterodub.tasks.tracking.store import Tracking, open_tracking
 from heterodub.tasks.training.clip_selection import ClipRef, Selection, candidates, find_release, select
 from heterodub.tasks.training.run_dirs import training_folder
 from heterodub.tasks.training.tracked_run import settings_hash
@@ -72,9 +72,9 @@ def decide(settings: Settings, stage: StageName) -> Outlook:
     SettingsError - the tracking store. PromotionError - the champion's version was deleted.
     """
     evaluator = evaluator_of(stage)
-    champions = Champions.open(settings, evaluator.model)
-    ws, tracking, release = champions.ws, champions.tracking, find_release(champions.ws, None)
-    standing = champions.reconcile()
+    ws = Workspace.open(settings.workspace)
+    tracking, release = open_tracking(settings.tracking, ws), find_release(ws, None)
+    standing = Champions(tracking, ws, evaluator.model).reconcile()
     outlook = partial(Outlook, stage, evaluator.model, release.release_id, champion=standing.champion)
     try:
         selection = _trainable(ws, release, evaluator.stage)

@@ -20,6 +20,7 @@ from heterodub.tasks.media.paths import content_of
 from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.steps.artifacts import show_table
 from heterodub.tasks.steps.progress import step_progress
+from heterodub.tasks.stores.workspace import Workspace
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -63,14 +64,15 @@ def log_dubs(jobs: Sequence[DubJob], summaries: Sequence[dict[str, Any]], settin
 
 def _log_dub(job: DubJob, summary: dict[str, Any], settings: Settings) -> None:
     from heterodub.tasks.tracking.dubs import log_dub  # a dub without a workspace needs no MLflow
-    from heterodub.tasks.tracking.store import open_workspace
+    from heterodub.tasks.tracking.store import open_tracking
 
     kinds = {job.video: "video", job.turns: "turns", job.appearance_from: "appearance"}
     kinds |= dict.fromkeys(pictures_of(job).values(), "person")
     inputs: dict[str, list[str]] = {}
     for name in inputs_of(job):
         inputs.setdefault(kinds.get(name, "speech"), []).append(content_of(uri_of(name), settings.limits.web_origins))
-    log_dub(open_workspace(settings)[1], summary, inputs, settings.dub.kept_film_mib)
+    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
+    log_dub(tracking, summary, inputs, settings.dub.kept_film_mib)
 
 
 @task(cache_policy=NO_CACHE)

@@ -10,7 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from heterodub.model.evaluation.intervals import Interval
-from heterodub.schemas.cards import GENERATOR, TRANSLATOR
+from heterodub.schemas.cards import MODEL_OF, TRANSLATOR
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import Stage
 from heterodub.tasks.dubbing.jobs import read_jobs
@@ -40,8 +40,6 @@ from heterodub.tasks.training.clip_selection import candidates, find_release, se
 _PERCENT: Final = ("nme", "nme_lips", "nme_outline")
 """Scores that are shown in percent: landmark errors, of the face's diagonal."""
 
-_MODELS: Final[Mapping[Stage, str]] = {Stage.STAGE1: GENERATOR, Stage.STAGE2: TRANSLATOR}
-
 
 def _counted(evaluation: Evaluation) -> Counts:
     """Return the counts that the run log keeps of an evaluation."""
@@ -70,7 +68,7 @@ def score_model(
     selection = select(workspace, chosen, chosen_stage)
     clips, name = scored_clips(workspace, chosen, chosen_stage, split)
     with tempfile.TemporaryDirectory(prefix="heterodub-") as scratch:
-        located = find_model(settings, workspace, _MODELS[chosen_stage], model, Path(scratch))
+        located = find_model(settings, workspace, MODEL_OF[chosen_stage], model, Path(scratch))
         scores = EVALUATE[chosen_stage](settings, selection, clips, located.folder, name, references)
         return replace(scores, model=located.name, tags=located.tags)
 

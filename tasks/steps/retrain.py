@@ -15,8 +15,9 @@ from heterodub.tasks.monitoring.run_log import Counts, as_step
 from heterodub.tasks.promotion.retraining import Outlook, decide
 from heterodub.tasks.promotion.retraining_summary import markdown, summarise
 from heterodub.tasks.steps.artifacts import show_table, show_text
+from heterodub.tasks.stores.workspace import Workspace
 from heterodub.tasks.tracking.registry import keep_scores, named_version
-from heterodub.tasks.tracking.store import open_workspace
+from heterodub.tasks.tracking.store import open_tracking
 
 
 def _decision_counts(outlook: Outlook) -> Counts:
@@ -50,7 +51,7 @@ def log_training_scores(settings: Settings, outlook: Outlook, version: int, scor
 
     Raises: TrackingError - the store cannot be reached.
     """
-    _, tracking = open_workspace(settings)
+    tracking = open_tracking(settings.tracking, Workspace.open(settings.workspace))
     summary = {name: value for name, value in scores.items() if name != "rows"}
     trained = named_version(tracking, outlook.model, str(version))
     keep_scores(tracking, trained, outlook.release, summary)

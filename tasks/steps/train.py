@@ -89,7 +89,7 @@ def fit(spec: AnySpec, settings: Settings, fresh: bool) -> Registered:
     registered = train_and_register(spec, settings, training_callback(), fresh)
     describe_training(settings, spec, registered)
     root = Workspace.open(settings.workspace).root
-    model_trained(root, registered.trained.card.release, registered.model, registered.version)
+    model_trained(root, registered.trained.card.release, registered.version.name, registered.version.number)
     return registered
 
 

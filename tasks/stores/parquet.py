@@ -117,6 +117,20 @@ def write_file(ws: Workspace, table: str, name: str, rows: Iterable[pa.Table]) -
         unfinished.unlink(missing_ok=True)
 
 
+def write_rows(ws: Workspace, table: str, version: int, rows: pa.Table) -> tuple[DataFile, ...]:
+    """Write rows that a version of a table adds, as one file; none if there are no rows. The version in the name makes
+    rows that are appended twice two different files. Raises: as write_file.
+    """
+    file = write_file(ws, table, f"rows-{version:08d}-{{content}}.parquet", [rows])
+    return (file,) if file else ()
+
+
+def same_rows(first: pa.Table, second: pa.Table) -> bool:
+    """Return True if two tables hold the same rows, in whatever order."""
+    order: list[tuple[str, Any]] = [(first.column_names[0], "ascending")]
+    return first.num_rows == second.num_rows and bool(first.sort_by(order).equals(second.sort_by(order)))
+
+
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -16,7 +16,7 @@ from . import delta
 from .arrays import integers, texts
 from .delta import DataFile
 from .parquet import open_file, reading_errors
-from .tables import TableVersion, files_of, in_order
+from .tables import TableVersion, files_now, files_of, in_order
 from .where import RowCondition
 from .workspace import Workspace
 
@@ -165,7 +165,7 @@ def first_rows(
         every = [_nothing(table, needed), *pieces(ws, table, needed, where)]
         rows = in_order(pa.concat_tables(every), order)
         return FirstRows(rows.select(columns), rows.num_rows)
-    files = files_of(ws, table) if delta.exists(ws, table) else ()
+    files = files_now(ws, table)
     places, total = _first_places(ws, table, order, count, where, files)
     empty = _nothing(table, columns)
     return FirstRows(empty if places is None else _at(ws, table, columns, places, files), total)

@@ -13,7 +13,7 @@ from heterodub.schemas.tables import TABLES
 
 from . import delta
 from .delta import DataFile, Snapshot, TableChange, snapshot, transact
-from .parquet import PAYLOAD, read_files, stream_file, write_file
+from .parquet import PAYLOAD, read_files, same_rows, stream_file, write_file, write_rows
 from .workspace import Workspace
 
 TableVersion = int | Sequence[DataFile]
@@ -23,7 +23,6 @@ COMPACT_ABOVE_FILES: Final = 32
 
 LARGE_FILE_BYTES: Final = 32 << 20
 """A file this large is not compacted any more, so the cost of a commit does not grow with its table."""
-
 
 _ORDER: Final = {"catalog": ("uri",), "clips": ("uri", "start_frame", "clip_id")}
 """Order of the rows of a compacted file, so that a row group holds few addresses."""
@@ -73,7 +72,8 @@ def read(
 
     Raises: NotFoundError - there is no such version, or its files were erased.
     """
-    return read_files(ws, table, files_of(ws, table, version), columns, filter)
+    files = files_of(ws, table, version)
+    return read_files(ws, table, files, columns, filter)
 
 
 def files_of(ws: Workspace, table: str, version: TableVersion | None = None) -> Sequence[DataFile]:
@@ -84,17 +84,19 @@ def files_of(ws: Workspace, table: str, version: TableVersion | None = None) -> 
     return snapshot(ws, table, version).files if version is None or isinstance(version, int) else version
 
 
+def files_now(ws: Workspace, table: str) -> Sequence[DataFile]:
+    """Return the files of the newest version; none where the table is not there yet. Raises: WorkspaceError."""
+    return snapshot(ws, table).files if delta.exists(ws, table) else ()
+
+
 def read_any(
     ws: Workspace, table: str, columns: list[str] | None = None, filter: pc.Expression | None = None
 ) -> pa.Table:
     """Read the newest version as `read` does; no rows where the table is not there yet, which is not created by asking.
-
-    Raises: WorkspaceError - the table cannot be read.
+    Raises: WorkspaceError.
     """
-    if delta.exists(ws, table):
-        return read(ws, table, columns, None, filter)
-    schema = TABLES[table]
-    return pa.Table.from_batches([], schema if columns is None else pa.schema([schema.field(one) for one in columns]))
+    files = files_now(ws, table)
+    return read_files(ws, table, files, columns, filter)
 
 
 def batches(
@@ -126,7 +128,9 @@ def append_rows(
     if not rows.num_rows:
         return version(ws, table)
     return transact(
-        ws, table, lambda before: None if unless(before) else TableChange(_written(ws, table, before, rows))
+        ws,
+        table,
+        lambda before: None if unless(before) else TableChange(write_rows(ws, table, before.version + 1, rows)),
     )
 
 
@@ -137,7 +141,9 @@ def append_after(ws: Workspace, table: str, make: Callable[[pa.Table], pa.Table]
     """
 
     def plan(before: Snapshot) -> TableChange:
-        return TableChange(_written(ws, table, before, make(read_files(ws, table, before.files, None, None))))
+        return TableChange(
+            write_rows(ws, table, before.version + 1, make(read_files(ws, table, before.files, None, None)))
+        )
 
     return transact(ws, table, plan)
 
@@ -158,11 +164,13 @@ def replace_rows(ws: Workspace, table: str, rows: pa.Table, key: str, also: Coll
         if (
             hit
             and fresh.num_rows
-            and _same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh)
+            and same_rows(read_files(ws, table, tuple(hit), None, pc.field(key).isin(_texts(keys))), fresh)
         ):
             return None
         rewritten = [rewrite(ws, table, file, lambda piece: without(piece, key, keys)) for file in hit]
-        return TableChange((*_written(ws, table, before, fresh), *(file for file in rewritten if file)), tuple(hit))
+        return TableChange(
+            (*write_rows(ws, table, before.version + 1, fresh), *(file for file in rewritten if file)), tuple(hit)
+        )
 
     return transact(ws, table, plan)
 
@@ -181,14 +189,12 @@ def update_columns(ws: Workspace, table: str, changes: pa.Table, key: str = "cli
     """Set the columns of `changes` on the rows it names by `key`; return the table's version.
 
     Only files with a row that really changes are written anew. Keys that are not there are ignored.
-
     Raises: pyarrow.ArrowInvalid - values do not fit the schema. ValueError - a key stands twice in `changes`.
     WorkspaceError - the table cannot be written.
     """
     keys = changes[key].to_pylist()
     if len(set(keys)) != len(keys):
         raise ValueError(f"update of {table}: a {key} stands twice")
-
     return change_rows(ws, table, lambda rows: _updated(rows, changes, key), key, keys)
 
 
@@ -208,8 +214,8 @@ def change_rows(
         for file in _files_with(ws, table, before, key, set(values)):
             old = read_files(ws, table, (file,), None, None)
             new = change(old)
-            if not _same_rows(old, new):
-                added += _written(ws, table, before, new)
+            if not same_rows(old, new):
+                added += write_rows(ws, table, before.version + 1, new)
                 removed.append(file)
         return TableChange(tuple(added), tuple(removed))
 
@@ -236,7 +242,7 @@ def compact(ws: Workspace, table: str, above: int = COMPACT_ABOVE_FILES) -> int:
         sizes = accumulate(file.size_bytes for file in small)
         gathered = tuple(file for file, size in zip(small, sizes, strict=True) if size <= 2 * LARGE_FILE_BYTES)
         rows = in_order(read_files(ws, table, gathered, None, None), _ORDER.get(table, ()))
-        return TableChange(_written(ws, table, before, rows), gathered, same_rows=True)
+        return TableChange(write_rows(ws, table, before.version + 1, rows), gathered, same_rows=True)
 
     return transact(ws, table, plan)
 
@@ -256,12 +262,6 @@ def _files_with(ws: Workspace, table: str, before: Snapshot, key: str, values: s
             if pc.any(pc.is_in(column, value_set=value_set)).as_py():
                 matching.append(file)
     return matching
-
-
-def _written(ws: Workspace, table: str, before: Snapshot, rows: pa.Table) -> tuple[DataFile, ...]:
-    # The version in the name makes rows that are appended twice two different files.
-    file = write_file(ws, table, f"rows-{before.version + 1:08d}-{{content}}.parquet", [rows])
-    return (file,) if file else ()
 
 
 def rewrite(ws: Workspace, table: str, file: DataFile, change: Callable[[pa.Table], pa.Table]) -> DataFile | None:
@@ -289,11 +289,6 @@ def _updated(rows: pa.Table, changes: pa.Table, key: str) -> pa.Table:
             fresh = changes[name].cast(field.type).combine_chunks().take(places)
             rows = rows.set_column(number, field, pc.if_else(named, fresh, rows[name]))
     return rows
-
-
-def _same_rows(first: pa.Table, second: pa.Table) -> bool:
-    order: list[tuple[str, Any]] = [(first.column_names[0], "ascending")]
-    return first.num_rows == second.num_rows and bool(first.sort_by(order).equals(second.sort_by(order)))
 
 
 def _texts(values: set[str]) -> pa.Array:

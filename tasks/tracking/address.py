@@ -8,10 +8,13 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from heterodub.schemas.addresses import without_password
 from heterodub.schemas.config.settings import TrackingSettings
-from heterodub.schemas.errors import SettingsError
+from heterodub.schemas.errors import SettingsError, TrackingError
 from heterodub.tasks.stores.workspace import TRACKING, Workspace
 
 _PORTS: Final = {"http": 80, "https": 443}
+
+_CONNECT_S: Final = 5.0
+"""A server that takes no connection within this time is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,12 @@ def _server(uri: str) -> TrackingAddress:
     user, _, password = login.partition(":")
     clean = urlunsplit((parts.scheme, host, parts.path, parts.query, parts.fragment))
     return TrackingAddress(clean, login=(unquote(user), unquote(password)) if login else None)
+
+
+def require_listening(place: TrackingAddress) -> None:
+    """Refuse the address of a server that takes no connection. Raises: TrackingError."""
+    if place.is_server and (why := server_listens(place, _CONNECT_S)):
+        raise TrackingError(f"no MLflow server answers at {place} ({why}); start it, or correct [tracking] uri")
 
 
 def server_listens(place: TrackingAddress, timeout_s: float) -> str | None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from heterodub.schemas.addresses import without_password
-from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import PromotionError, TrackingError
 from heterodub.tasks.stores.workspace import Workspace
 
@@ -30,7 +29,7 @@ from .lineage import media_of, require_not_taken_down
 from .models import Version, verify_version
 from .registry import CHALLENGER, CHAMPION, PREVIOUS, aliased, named_version, registered_model, versions
 from .rights import require_rights
-from .store import Tracking, open_workspace, tracking_errors
+from .store import Tracking, tracking_errors
 
 _log = logging.getLogger(__name__)
 
@@ -77,12 +76,6 @@ class Champions:
     tracking: Tracking
     ws: Workspace
     model: str
-
-    @classmethod
-    def open(cls, settings: Settings, model: str) -> "Champions":
-        """Open workspace and tracking store of the settings. Raises: SettingsError, WorkspaceError."""
-        ws, tracking = open_workspace(settings)
-        return cls(tracking, ws, model)
 
     def candidates(self, name: str | None) -> tuple[Standing, Candidate, Candidate | None]:
         """Reconcile, then find the challenger of that name (see named_version) and the champion.

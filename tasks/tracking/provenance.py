@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel
 
@@ -18,6 +18,21 @@ LONGEST_PARAM: Final = 6000
 """Characters of a parameter that MLflow keeps (mlflow.utils.validation.MAX_PARAM_VAL_LENGTH)."""
 
 _CUT_MARK: Final = " ... (cut; whole in settings.json)"
+
+
+class Provenance(NamedTuple):
+    """Provenance as a run holds it: files by name, a text or a tree."""
+
+    params: dict[str, str]
+    tags: dict[str, str]
+    files: dict[str, str | dict[str, Any]]
+
+
+def provenance_of(settings: BaseModel | Mapping[str, Any], seed: int) -> Provenance:
+    """Return settings, seed, code and packages as parameters, tags and files."""
+    tree, packages = settings_tree(settings), installed()
+    tags = {**code_tags(), "seed": str(seed), "environment": environment_hash(packages)}
+    return Provenance(flattened(tree), tags, {"settings.json": tree, "environment.txt": "\n".join(packages) + "\n"})
 
 
 def settings_tree(settings: BaseModel | Mapping[str, Any]) -> dict[str, Any]:

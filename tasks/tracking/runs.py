@@ -20,7 +20,7 @@ from heterodub.tasks.monitoring.run_log import current_run
 from heterodub.tasks.releases.releases import Release
 from heterodub.tasks.stores.workspace import Workspace
 
-from .provenance import code_tags, environment_hash, flattened, installed, settings_tree
+from .provenance import provenance_of
 from .store import Tracking, tracking_errors
 
 LONGEST_TAG: Final = 8000
@@ -61,15 +61,14 @@ class TrackedRun:
 
         Where a resumed run differs from its beginning, a tag "resumed.<name>" holds the new value; the old one stays.
         """
-        tree, packages = settings_tree(settings), installed()
-        self.params(flattened(tree))
-        tags = {**code_tags(), "seed": str(seed), "environment": environment_hash(packages)}
+        params, tags, files = provenance_of(settings, seed)
+        self.params(params)
         stored = self._run().data.tags
         self.tags(
             {name if stored.get(name, value) == value else f"resumed.{name}": value for name, value in tags.items()}
         )
-        self.content("settings.json", tree)
-        self.content("environment.txt", "\n".join(packages) + "\n")
+        for name, content in files.items():
+            self.content(name, content)
 
     def params(self, values: Mapping[str, str]) -> None:
         """Store parameters. MLflow never changes one: where a value differs, the tag "resumed.<name>" holds the new."""

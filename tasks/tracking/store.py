@@ -17,19 +17,16 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from heterodub.model.files import is_disk_full
 from heterodub.schemas.addresses import without_password
-from heterodub.schemas.config.settings import Settings, TrackingSettings
+from heterodub.schemas.config.settings import TrackingSettings
 from heterodub.schemas.display import counted
 from heterodub.schemas.errors import TrackingError
 from heterodub.tasks.stores.workspace import TRACKING, Workspace
 
-from .address import TrackingAddress, place_of, server_listens
+from .address import TrackingAddress, place_of, require_listening, server_listens
 
 _log = logging.getLogger(__name__)
 
 Purpose = Literal["training", "evaluation", "promotion", "dubbing"]
-
-CONNECT_S: Final = 5.0
-"""A server that takes no connection within this time is not there."""
 
 _ENVIRONMENT: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -100,15 +97,10 @@ def open_tracking(settings: TrackingSettings, ws: Workspace) -> Tracking:
     Raises: SettingsError - see place_of. TrackingError - the server does not answer, or the store cannot be used.
     """
     place = place_of(settings, ws)
+    require_listening(place)
     with _first_opening(place):
         client = _client(place)
         return Tracking(place, client, settings.experiment, _experiment_id(place, client, settings.experiment))
-
-
-def open_workspace(settings: Settings) -> tuple[Workspace, Tracking]:
-    """Open the workspace of the settings and its tracking store. Raises: WorkspaceError; as open_tracking."""
-    ws = Workspace.open(settings.workspace)
-    return ws, open_tracking(settings.tracking, ws)
 
 
 def open_at(place: TrackingAddress) -> Tracking:
@@ -116,6 +108,7 @@ def open_at(place: TrackingAddress) -> Tracking:
 
     Raises: TrackingError - it cannot be reached. NotAtHomeError.
     """
+    require_listening(place)
     client = _client(place)
     with tracking_errors(f"tracking store {place}"):
         for experiment in client.search_experiments(ViewType.ALL, max_results=_EXPERIMENTS):
@@ -129,6 +122,7 @@ def look(place: TrackingAddress) -> str:
 
     Raises: TrackingError - it cannot be used.
     """
+    require_listening(place)
     client = _client(place)
     with tracking_errors(f"tracking store {place}"):
         models = client.search_registered_models(max_results=100)
@@ -187,8 +181,6 @@ def _client(place: TrackingAddress) -> MlflowClient:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = place.login
     for chatty in ("mlflow", "alembic", "urllib3.connectionpool"):
         logging.getLogger(chatty).setLevel(logging.ERROR)
-    if place.is_server and (why := server_listens(place, CONNECT_S)):
-        raise TrackingError(f"no MLflow server answers at {place} ({why}); start it, or correct [tracking] uri")
     with tracking_errors(f"tracking store {place}"):
         return MlflowClient(tracking_uri=place.uri, registry_uri=place.uri)
 

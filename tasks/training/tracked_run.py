@@ -18,6 +18,7 @@ from heterodub.tasks.training.run import AnyCard, TrainingResult, TrainingSpec, 
 from heterodub.tasks.training.run_dirs import RUN, run_of, training_folder
 
 if TYPE_CHECKING:
+    from heterodub.tasks.tracking.models import Version
     from heterodub.tasks.tracking.runs import TrackedRun
 
 Row = tuple[str, str, str]
@@ -33,16 +34,15 @@ class Registered:
 
     trained: AnyResult
     run_id: str
-    model: str
-    version: int
+    version: "Version"
 
     def summary(self) -> dict[str, Any]:
         """Return the summary for users, ready for JSON."""
         return {
             "release": self.trained.card.release,
             "run": self.run_id,
-            "model": self.model,
-            "version": self.version,
+            "model": self.version.name,
+            "version": self.version.number,
             "folder": str(self.trained.model),
             "parameters": self.trained.parameters,
             **_gain(self.trained),
@@ -75,7 +75,7 @@ def train_and_register(spec: AnySpec, settings: Settings, callback: Callback, fr
         run.metrics({**_gain(trained), "parameters": float(trained.parameters)}, trained.fitted.step)
         version = log_model(run, trained.model, KINDS[spec.model])
         _link_scores(run, version.model_id, trained.fitted.best_step, spec)
-        return Registered(trained, run.run_id, version.name, version.number)
+        return Registered(trained, run.run_id, version)
 
 
 def _link_scores(run: "TrackedRun", model_id: str | None, best_step: int, spec: AnySpec) -> None:
