@@ -167,7 +167,8 @@ def snapshot(ws: Workspace, table: str, version: int | None = None) -> Snapshot:
 
 def _snapshot(delta: DeltaTable) -> Snapshot:
     actions = pa.RecordBatchReader.from_stream(delta.get_add_actions(flatten=True)).read_all()  # pa.table loads pandas
-    narrow = actions.select([name for name in _ACTION_COLUMNS if name in actions.column_names])
+    named = set(actions.column_names)  # asked once: it is made anew each time
+    narrow = actions.select([name for name in _ACTION_COLUMNS if name in named])
     files = sorted((_data_file(delta.table_uri, action) for action in narrow.to_pylist()), key=lambda file: file.name)
     return Snapshot(delta.version(), tuple(files))
 

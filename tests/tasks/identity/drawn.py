@@ -1,5 +1,7 @@
 """Drawn people for tests: faces of 128 numbers, as near each other as real ones are, and rows that show them."""
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -27,10 +29,12 @@ def look(face: np.ndarray, seed: int, spread: float = 0.2) -> np.ndarray:
     return face + spread * drawn / np.linalg.norm(drawn)
 
 
-def add(
-    ws: Workspace, media: int, *faces: np.ndarray | None, number: int = 0, voice: Any = None, **changes: Any
-) -> None:
-    """Store a file whose clips show these faces, all at once; None: one that was not measured."""
+Rows = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+"""Those of `clips`, and those of `embeddings`."""
+
+
+def rows_of(media: int, *faces: np.ndarray | None, number: int = 0, voice: Any = None, **changes: Any) -> Rows:
+    """Rows of a file whose clips show these faces, all at once; None: one that was not measured."""
     rows, embeddings = [], []
     for place, face in enumerate(faces, number):
         stated = changes.get("speaker") or f"file:{sample.media_id(media)}"
@@ -40,8 +44,19 @@ def add(
         seen = {"face": None if face is None else face.tolist(), "face_frames": [0], "face_version": "drawn"}
         heard = {"voice": None if voice is None else voice.tolist(), "voice_s": 3.0, "voice_version": "drawn"}
         embeddings.append(dict.fromkeys(EMBEDDINGS.names) | base | seen | heard | {"missing": []})
-    tables.append_rows(ws, "clips", sample.clips(*rows))
-    tables.append_rows(ws, "embeddings", pa.Table.from_pylist(embeddings, schema=EMBEDDINGS))
+    return rows, embeddings
+
+
+def add_all(ws: Workspace, files: Iterable[Rows]) -> None:
+    """Store files in one batch, as an ingest does: a commit for each would take longer than what is tested of them."""
+    rows, embeddings = zip(*files, strict=True)
+    tables.append_rows(ws, "clips", sample.clips(*chain(*rows)))
+    tables.append_rows(ws, "embeddings", pa.Table.from_pylist([*chain(*embeddings)], schema=EMBEDDINGS))
+
+
+def add(ws: Workspace, media: int, *faces: np.ndarray | None, **more: Any) -> None:
+    """Store one file of `rows_of`."""
+    add_all(ws, [rows_of(media, *faces, **more)])
 
 
 def publish(ws: Workspace) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from heterodub.schemas.config.sections import SplitSettings
 from heterodub.tasks.identity.units import straddlers_of
 from heterodub.tasks.releases.publishing import assign
 from heterodub.tasks.stores import tables
-from tests.tasks.identity.drawn import add, look, people, person, publish
+from tests.tasks.identity.drawn import add, add_all, look, people, person, publish, rows_of
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import new_workspace
 
@@ -23,8 +23,7 @@ def split_of(ws, media):
 
 
 def test_unnamed_files_of_one_face_are_one_person_and_have_one_split(ws):
-    for media in range(12):
-        add(ws, media, look(person(media % 3), media), corpus="ab"[media % 2])
+    add_all(ws, (rows_of(media, look(person(media % 3), media), corpus="ab"[media % 2]) for media in range(12)))
     publish(ws)
     found = people(ws)
     assert len(set(found.values())) == 3 and all(found[media, 0] == found[media % 3, 0] for media in range(12))
@@ -42,10 +41,12 @@ def test_any_order_of_arrival_leaves_the_past_and_the_constraints(ws, seed):
     chance.shuffle(media)
     past: dict = {}
     while media:
+        files = []
         for one in [media.pop() for _ in range(min(len(media), chance.randint(1, 6)))]:
             stated = {"speaker": f"name {one % 4}", "corpus": "stated"} if one % 3 == 0 else {"corpus": "other"}
             faces = [look(person(one % 4), one), *([look(person(4 + one % 2), one)] if one % 5 == 0 else [])]
-            add(ws, one, *faces, **stated)
+            files.append(rows_of(one, *faces, **stated))
+        add_all(ws, files)
         publish(ws)
         found, splits = people(ws), people(ws, "split")
         assert {key: (found[key], splits[key]) for key in past} == past
@@ -96,8 +97,7 @@ def test_faces_on_screen_together_are_two_people_however_alike(ws):
 
 
 def test_a_file_s_people_go_to_their_own_splits_and_its_name_is_the_longest_seen_one(ws):
-    for media in range(30):
-        add(ws, media, look(person(media), media))
+    add_all(ws, (rows_of(media, look(person(media), media)) for media in range(30)))
     publish(ws)
     one, other = (next(media for media in range(30) if split_of(ws, media) == split) for split in ("train", "test"))
     add(ws, 40, look(person(one), 40), look(person(other), 41))
@@ -121,10 +121,8 @@ def test_unmeasured_clips_are_of_the_only_person_of_their_file(ws):
 
 
 def test_who_was_divided_as_nobody_stays_so_whoever_a_copy_or_a_later_clip_of_the_file_shows(ws):
-    for media in range(30):
-        add(ws, media, look(person(media), media))
-    for media in range(100, 108):
-        add(ws, media, None)
+    add_all(ws, (rows_of(media, look(person(media), media)) for media in range(30)))
+    add_all(ws, (rows_of(media, None) for media in range(100, 108)))
     publish(ws)
     splits, before = people(ws, "split"), people(ws)
     shown = {split: next(media for media in range(30) if split_of(ws, media) == split) for split in ("train", "test")}
@@ -148,10 +146,10 @@ def test_who_was_divided_as_nobody_stays_so_whoever_a_copy_or_a_later_clip_of_th
 
 
 def test_without_embeddings_splits_are_those_of_names_and_files_and_it_is_said(ws, tmp_path):
-    for media in range(8):
-        speaker = f"speaker {media % 3}" if media % 2 else f"file:{sample.media_id(media)}"
-        row = sample.clip_row(media, split=None, split_group=None, speaker=speaker)
-        tables.append_rows(ws, "clips", sample.clips(row))
+    names = [f"speaker {media % 3}" if media % 2 else f"file:{sample.media_id(media)}" for media in range(8)]
+    undivided = {"split": None, "split_group": None}
+    rows = (sample.clip_row(media, **undivided, speaker=name) for media, name in enumerate(names))
+    tables.append_rows(ws, "clips", sample.clips(*rows))
     assert "no faces are measured" in " ".join(publish(ws))
     rows = tables.read(ws, "clips", ["speaker", "split_group", "person"]).to_pylist()
     assert all(row["split_group"] == row["speaker"] for row in rows)
@@ -159,12 +157,10 @@ def test_without_embeddings_splits_are_those_of_names_and_files_and_it_is_said(w
 
 
 def test_switched_off_embeddings_give_new_clips_no_person_and_it_is_said(ws):
-    for media in range(12):
-        add(ws, media, look(person(media), media))
+    add_all(ws, (rows_of(media, look(person(media), media)) for media in range(12)))
     publish(ws)
     before, splits = people(ws), people(ws, "split")
-    for media in range(12):
-        add(ws, 20 + media, look(person(media), 20 + media))
+    add_all(ws, (rows_of(20 + media, look(person(media), 20 + media)) for media in range(12)))
     add(ws, 40, look(person(0), 40), speaker="ann")
     off = SplitSettings(test_share=0.3), False
     assert "`embeddings` of [identity] is off" in " ".join(assign(ws, *off).notes)
@@ -180,8 +176,7 @@ def test_switched_off_embeddings_give_new_clips_no_person_and_it_is_said(ws):
 
 
 def test_renaming_half_a_corpus_moves_only_what_was_renamed(ws):
-    for media in range(4):
-        add(ws, media, look(person(0), media), speaker="ann", corpus="stated")
+    add_all(ws, (rows_of(media, look(person(0), media), speaker="ann", corpus="stated") for media in range(4)))
     publish(ws)
     before = people(ws)
     renamed = [sample.clip_id(media) for media in (2, 3)]
@@ -195,8 +190,7 @@ def test_renaming_half_a_corpus_moves_only_what_was_renamed(ws):
 
 
 def test_renaming_all_of_a_person_keeps_it(ws):
-    for media in range(3):
-        add(ws, media, look(person(0), media), speaker="ann", corpus="stated")
+    add_all(ws, (rows_of(media, look(person(0), media), speaker="ann", corpus="stated") for media in range(3)))
     publish(ws)
     before = people(ws)
     changes = {"clip_id": [sample.clip_id(media) for media in range(3)], "speaker": ["Ann Lee"] * 3}
@@ -207,8 +201,7 @@ def test_renaming_all_of_a_person_keeps_it(ws):
 
 def test_a_voice_unlike_the_rest_of_its_person_is_doubtful(ws):
     voices = np.eye(256)
-    for media in range(3):
-        add(ws, media, look(person(0), media), voice=voices[0])
+    add_all(ws, (rows_of(media, look(person(0), media), voice=voices[0]) for media in range(3)))
     add(ws, 3, look(person(0), 3), voice=voices[1])
     publish(ws)
     doubts = people(ws, "person_doubt")
@@ -225,7 +218,6 @@ def test_damaged_embeddings_count_as_not_measured(ws):
 
 
 def test_nobody_is_in_two_splits_unless_merged(ws):
-    for media in range(40):
-        add(ws, media, look(person(media % 20), media))
+    add_all(ws, (rows_of(media, look(person(media % 20), media)) for media in range(40)))
     publish(ws)
     assert straddlers_of(tables.read(ws, "clips", ["person", "split"])) == ()

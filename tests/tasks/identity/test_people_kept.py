@@ -7,7 +7,7 @@ import pytest
 from heterodub.schemas.errors import WorkspaceError
 from heterodub.tasks.identity import correct
 from heterodub.tasks.stores import tables
-from tests.tasks.identity.drawn import add, look, people, person, publish
+from tests.tasks.identity.drawn import add, add_all, look, people, person, publish, rows_of
 from tests.tasks.stores import sample_rows as sample
 from tests.tasks.stores.sample_store import new_workspace
 
@@ -22,8 +22,9 @@ def ws(tmp_path):
 @pytest.mark.parametrize("stated", [False, True])
 def test_in_a_new_line_everybody_is_who_they_were(ws, stated):
     def fill(line, number):
-        for media in range(10):
-            add(line, media, look(person(media), media), number=number, **({"speaker": f"s{media}"} if stated else {}))
+        names = [{"speaker": f"s{media}"} if stated else {} for media in range(10)]
+        faces = [look(person(media), media) for media in range(10)]
+        add_all(line, (rows_of(media, faces[media], number=number, **names[media]) for media in range(10)))
 
     fill(ws, 0)
     publish(ws)
@@ -59,16 +60,15 @@ def test_in_a_new_line_twins_unmeasured_clips_and_what_was_split_off_stay_themse
 
 
 def test_people_whom_an_older_line_did_not_find_have_the_first_split_of_their_files(ws):
-    for media in range(20):
-        speaker = f"file:{sample.media_id(media)}"
-        row = sample.clip_row(media, split=None, split_group=None, speaker=speaker)
-        tables.append_rows(ws, "clips", sample.clips(row))
+    undivided = {"split": None, "split_group": None}
+    rows = (sample.clip_row(media, **undivided, speaker=f"file:{sample.media_id(media)}") for media in range(20))
+    tables.append_rows(ws, "clips", sample.clips(*rows))
     publish(ws)
     before = people(ws, "split")
     pair = [next(media for media in range(20) if before[media, 0] == split) for split in ("test", "train")]
     line = ws.of_line("9.9-x-y")
-    for media in range(20):
-        add(line, media, look(person(pair[0] if media == pair[1] else media), media), number=3)
+    shows = [pair[0] if media == pair[1] else media for media in range(20)]
+    add_all(line, (rows_of(media, look(person(shows[media]), media), number=3) for media in range(20)))
     publish(line)
     after = people(line, "split")
     expected = {media: before[media, 0] for media in range(20)} | {pair[0]: "train"}
@@ -80,23 +80,26 @@ def test_no_sequence_of_publications_moves_a_divided_clip_or_takes_a_person(ws, 
     chance = random.Random(seed)
     stored: dict = {}
     past: dict = {}
+    files: list = []
 
-    def store(media: int, number: int = 0, **changes) -> None:
+    def put(media: int, number: int = 0, **changes) -> None:
         who = chance.randrange(12)
         face = look(person(who), 1000 * number + media) if chance.random() < 0.7 else None
         if media % 4 == 0:
             changes |= {"speaker": f"name {media % 12}"}
         stored[media, number] = face, changes
-        add(ws, media, face, number=number, **changes)
+        files.append(rows_of(media, face, number=number, **changes))
 
     for step in range(4):
         for media in range(10 * step, 10 * step + 8):
-            store(media)
+            put(media)
         for media in chance.sample(range(10 * step), 4) if step else ():
             if (media, 0) in stored and (media, 1) not in stored:
                 row = sample.clip_row(media)
-                store(media, 1, start_frame=100)  # a later clip of the file
-                store(media + 100, picture_hash=row["picture_hash"], sound_hash=row["sound_hash"])
+                put(media, 1, start_frame=100)  # a later clip of the file
+                put(media + 100, picture_hash=row["picture_hash"], sound_hash=row["sound_hash"])
+        add_all(ws, files)
+        files.clear()
         publish(ws)
         found, splits = people(ws, "person_found"), people(ws, "split")
         assert {key: (found[key], splits[key]) for key in past} == past
@@ -105,14 +108,14 @@ def test_no_sequence_of_publications_moves_a_divided_clip_or_takes_a_person(ws, 
         done = correct.merge(ws, *chance.sample(known, 2), *WHY)
         if chance.random() < 0.5:
             correct.undo(ws, done.correction, *WHY)
-        (media, number), name = chance.choice([one for one in people(ws).items() if one[1]])
+        (media, number), name = chance.choice(sorted(one for one in people(ws).items() if one[1]))
         try:
             correct.split(ws, name, [sample.clip_id(media, number)], *WHY)
         except WorkspaceError:
             assert list(people(ws).values()).count(name) == 1  # nothing of the person would be left
     before, splits, line = people(ws), people(ws, "split"), ws.of_line("9.9-x-y")
-    for (media, number), (face, changes) in stored.items():
-        add(line, media, face, number=number + 3, **changes)
+    rows = (rows_of(media, face, number=number + 3, **more) for (media, number), (face, more) in stored.items())
+    add_all(line, rows)
     publish(line)
     after, divided = people(line), people(line, "split")
     assert {key: after[key[0], key[1] + 3] for key, name in before.items() if name} == {

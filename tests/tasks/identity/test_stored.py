@@ -6,7 +6,7 @@ from heterodub.tasks.identity.stored import count_embeddings, describe_embedding
 from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.batches import KnownMedia, commit_batch
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.stores.sample_store import batch_of, fill, new_workspace
+from tests.tasks.stores.sample_store import batch_of, filled_workspace, new_workspace
 
 _NO_FACE = {"face": None, "face_frames": None, "face_version": None}
 
@@ -17,7 +17,7 @@ def _add(ws, media: int, **changes) -> None:
 
 
 def test_causes_that_are_not_the_clips_own_are_noted(tmp_path):
-    fill(ws := new_workspace(tmp_path), range(1))
+    ws = filled_workspace(tmp_path, range(1))
     assert notes(count_embeddings(ws)) == []
     _add(ws, 1, missing=[("face", "not_installed"), ("voice", "not_installed")], **_NO_FACE)
     _add(ws, 2, missing=[("face", "no_good_frame"), ("voice", "switched_off")], **_NO_FACE)
@@ -34,7 +34,7 @@ def test_causes_that_are_not_the_clips_own_are_noted(tmp_path):
 
 
 def test_clip_without_a_row_has_no_words(tmp_path):
-    fill(ws := new_workspace(tmp_path), range(1))
+    ws = filled_workspace(tmp_path, range(1))
     words = describe_embeddings(ws, [sample.clip_id(0), "nowhere"])
     assert words == {
         sample.clip_id(0): ("face embedding from frames 5, 15, 25 (f)", "no voice embedding: no_sound_stream")

@@ -83,6 +83,23 @@ def line(ws) -> Workspace:
     return line_of(ws, settings(ws))
 
 
+@pytest.fixture(scope="module")
+def with_whole_line(published, tmp_path_factory) -> Path:
+    """The same, with all six files in the line as well. Copy it."""
+    ws = Workspace.open(str(shutil.copytree(published, tmp_path_factory.mktemp("whole") / "ws")))
+    line = line_of(ws, settings(ws))
+    for media in range(6):
+        store(line, media)
+    return Path(ws.root)
+
+
+@pytest.fixture
+def whole(with_whole_line, tmp_path) -> tuple[Workspace, Workspace]:
+    """The workspace and its line, which has all that the tables in use have."""
+    ws = Workspace.open(str(shutil.copytree(with_whole_line, tmp_path / "ws")))
+    return ws, line_of(ws, settings(ws))
+
+
 def go_over(line: Workspace) -> None:
     """All that publishing does for the switch, without an audit."""
     publishing.assign(line, Settings().splits)
@@ -124,11 +141,11 @@ def test_file_under_another_name_is_not_missing(ws, line):
     assert progress_of(ws, line.line).is_whole
 
 
-def test_switch_keeps_splits_and_older_releases(ws, line):
+def test_switch_keeps_splits_and_older_releases(whole):
+    ws, line = whole
     before = releases.latest(ws)
     old = {row["speaker"]: row["split"] for row in tables.read(ws, "clips").to_pylist()}
-    for media in (*range(6), 9):
-        store(line, media)
+    store(line, 9)
     go_over(line)
     rows = tables.read(ws, "clips").to_pylist()
     assert {row["speaker"]: row["split"] for row in rows if row["speaker"] in old} == old
@@ -142,9 +159,8 @@ def test_switch_keeps_splits_and_older_releases(ws, line):
 
 
 @pytest.mark.parametrize("table", LINE_TABLES)
-def test_switch_that_ended_after_a_table_is_done_again(ws, line, table, monkeypatch):
-    for media in range(6):
-        store(line, media)
+def test_switch_that_ended_after_a_table_is_done_again(whole, table, monkeypatch):
+    ws, line = whole
     work = standby.transact
 
     def die(place: Workspace, name: str, *rest: Any) -> int:
@@ -161,9 +177,8 @@ def test_switch_that_ended_after_a_table_is_done_again(ws, line, table, monkeypa
     assert extractors(ws) == {line.line} and len(payload(ws, "stage2")) == tables.read(ws, "catalog").num_rows == 6
 
 
-def test_rows_that_came_during_the_switch_are_stored_by_the_next_run(ws, line):
-    for media in range(6):
-        store(line, media)
+def test_rows_that_came_during_the_switch_are_stored_by_the_next_run(whole):
+    ws, line = whole
     go_over(line)
     store(line, 7)
     store(line, 0)  # the same once more
@@ -173,9 +188,8 @@ def test_rows_that_came_during_the_switch_are_stored_by_the_next_run(ws, line):
     assert payload(ws, "stage1") == payload(ws, "embeddings") == {clip_of(media, line.line) for media in (*range(6), 7)}
 
 
-def test_line_stays_while_another_run_may_write_there(ws, line):
-    for media in range(6):
-        store(line, media)
+def test_line_stays_while_another_run_may_write_there(whole):
+    ws, line = whole
     other = RunLog("ingest", ws.root, None)
     other.begin()
     go_over(line)
@@ -190,9 +204,8 @@ def test_line_stays_while_another_run_may_write_there(ws, line):
     assert {*payload(ws, "stage1")} == {clip_of(media, line.line) for media in (*range(6), 7, 8)}
 
 
-def test_late_rows_without_all_of_their_payload_are_left_to_the_next_ingest(ws, line):
-    for media in range(6):
-        store(line, media)
+def test_late_rows_without_all_of_their_payload_are_left_to_the_next_ingest(whole):
+    ws, line = whole
     go_over(line)
     store(line, 7)
     tables.delete_rows(line, "stage2", "media_id", [sample.media_id(7)])
@@ -211,9 +224,8 @@ def test_late_rows_without_all_of_their_payload_are_left_to_the_next_ingest(ws, 
     assert all({*tables.read(ws, table)["media_id"].to_pylist()} == media for table in ("catalog", "clips", "stage1"))
 
 
-def test_late_content_and_labels_of_known_files_are_stored(ws, line):
-    for media in range(6):
-        store(line, media)
+def test_late_content_and_labels_of_known_files_are_stored(whole):
+    ws, line = whole
     go_over(line)
     store(line, 20, uri="/footage/0.mp4", stamp="new")
     row = sample.catalog_row(1, extractor=line.line) | {"consent": "withdrawn"}
@@ -429,9 +441,8 @@ for step in steps:
 
 
 @pytest.mark.long  # two audits for each kill
-def test_killed_publish_is_finished_by_the_next(ws, line, tmp_path):
-    for media in range(6):
-        store(line, media)
+def test_killed_publish_is_finished_by_the_next(whole, tmp_path):
+    ws, line = whole
     steps = ("standby.switch_tables", "releases.publish", "standby.clear")
     for step in steps:
         shutil.copytree(ws.root, tmp_path / step)

@@ -21,7 +21,7 @@ from heterodub.tasks.stores.labels import NewLabel, store_labels
 from heterodub.tasks.stores.parts import commit_parts
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.stores.sample_store import batch_of, fill, new_workspace, taken_out_before, written_before
+from tests.tasks.stores.sample_store import batch_of, fill, filled_workspace, taken_out_before, written_before
 
 
 def test_audits_of_a_remote_workspace_at_once_keep_out_of_each_others_pages(tmp_path: Path):
@@ -53,8 +53,7 @@ def test_those_of_a_local_workspace_are_made_in_place(tmp_path: Path):
 
 def test_release_is_stable_and_old_versions_are_vacuumed(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
-    ws = new_workspace(tmp_path)
-    fill(ws, range(3))
+    ws = filled_workspace(tmp_path, range(3))
     tables.compact(ws, "clips", above=1)
     published = publish(ws, Settings(), load_policy())
     versions, (held,) = releases.current_versions(ws), tables.file_names(ws, "clips")
@@ -79,8 +78,7 @@ def test_release_is_stable_and_old_versions_are_vacuumed(tmp_path: Path, monkeyp
 
 
 def test_concurrent_half_written_batch_passes_the_audit(tmp_path: Path, monkeypatch):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(3))
+    ws = filled_workspace(tmp_path, range(3))
     batch, shown = batch_of(ws, 7), []
     commit_parts(ws, "stage1", batch.stage1)
 
@@ -99,8 +97,7 @@ def test_concurrent_half_written_batch_passes_the_audit(tmp_path: Path, monkeypa
 
 
 def test_footage_that_is_taken_down_after_the_audit_is_not_published(tmp_path: Path, monkeypatch):
-    ws, shown = new_workspace(tmp_path), []
-    fill(ws, range(4))
+    ws, shown = filled_workspace(tmp_path, range(4)), []
     first = releases.publish(ws, releases.current_versions(ws), releases.ReleaseProvenance(*["x"] * 5), {}).release
 
     def looked_at(*arguments):
@@ -123,8 +120,7 @@ def test_footage_that_is_taken_down_after_the_audit_is_not_published(tmp_path: P
 
 def test_rows_without_a_new_release_are_not_merged(tmp_path: Path, monkeypatch):
     """Else the tables would be of other versions than the last release, and each later ingest would audit them."""
-    ws = new_workspace(tmp_path)
-    fill(ws, range(3))
+    ws = filled_workspace(tmp_path, range(3))
     assert publish(ws, Settings(), load_policy()).is_new
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 2)
     tables.append_rows(ws, "catalog", sample.catalog(sample.catalog_row(9, state="rejected", reason="no_face")))
@@ -136,8 +132,7 @@ def test_rows_without_a_new_release_are_not_merged(tmp_path: Path, monkeypatch):
 
 
 def test_damage_without_a_writer_fails_the_audit(tmp_path: Path, monkeypatch):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(3))
+    ws = filled_workspace(tmp_path, range(3))
     commit_parts(ws, "stage1", batch_of(ws, 7).stage1)
     audits = []
     monkeypatch.setattr(
@@ -154,8 +149,7 @@ def _parquet(ws: Workspace) -> set[str]:
 
 def test_barred_clips_are_published_by_no_way(tmp_path: Path):
     """Not by a label, a route or rows that somebody edits: an edit is refused, then `route` puts it right."""
-    ws, policy = new_workspace(tmp_path), load_policy()
-    fill(ws, range(3))
+    ws, policy = filled_workspace(tmp_path, range(3)), load_policy()
     set_policy(ws, policy)
     first = publish(ws, Settings(), policy)
     clip, media = (tables.read(ws, "clips", [name])[name].to_pylist()[0] for name in ("clip_id", "media_id"))

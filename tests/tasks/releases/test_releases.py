@@ -24,16 +24,14 @@ from heterodub.tasks.stores.delta import load
 from heterodub.tasks.stores.labels import NewLabel, read_labels, store_labels
 from heterodub.tasks.training import clip_store
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.stores.sample_store import fill, new_workspace
+from tests.tasks.stores.sample_store import fill, filled_workspace
 
 ORIGIN = ReleaseProvenance(sample.BACKEND, sample.EXTRACTOR, "policy", "settings", "0.1")
 
 
 @pytest.fixture
 def ws(tmp_path):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(3))
-    return ws
+    return filled_workspace(tmp_path, range(3))
 
 
 def _publish(ws, origin=ORIGIN):

@@ -6,12 +6,11 @@ from heterodub.tasks.releases.strata import clip_strata
 from heterodub.tasks.stores.batches import KnownMedia, commit_batch
 from tests.tasks.releases.test_releases import _publish
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.stores.sample_store import batch_of, fill, new_workspace
+from tests.tasks.stores.sample_store import batch_of, filled_workspace
 
 
 def test_clips_have_the_strata_of_their_rows_and_the_language_of_their_file(tmp_path):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(1))
+    ws = filled_workspace(tmp_path, range(1))
     spoken = batch_of(ws, 1, clips=1, yaw_deg=40.0, licence="CC0-1.0", speaker=f"file:{sample.media_id(1)}")
     files = sample.catalog(sample.catalog_row(1, language="cy", clips=1))
     commit_batch(ws, type(spoken)(spoken.media, files, spoken.clips, spoken.stage1, spoken.stage2), KnownMedia(ws))

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,26 @@ def fill(ws: Workspace, media: range) -> None:
     held = KnownMedia(ws)
     for number in media:
         commit_batch(ws, batch_of(ws, number), held)
+
+
+def filled_workspace(folder: Path, media: range) -> Workspace:
+    """A new workspace of these files, to be changed: a copy, for each commit of a file takes some 0.12 CPU seconds.
+
+    Its data files are as old as the first one's, by what the tables' logs say, and new by what the disk says.
+    """
+    made = shutil.copytree(_filled(media), folder / "workspace", copy_function=shutil.copyfile)
+    return Workspace.open(str(made))
+
+
+@cache
+def _filled(media: range) -> str:
+    fill(ws := new_workspace(Path(_templates().name, f"{media.start}-{media.stop}")), media)
+    return ws.root
+
+
+@cache
+def _templates() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="filled-")  # goes with this process
 
 
 def written_before(ws: Workspace, table: str, days: int) -> None:

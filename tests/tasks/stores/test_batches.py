@@ -4,10 +4,9 @@ import pytest
 
 from heterodub.tasks.stores import batches, parts, tables
 from heterodub.tasks.stores.batches import FileBatch, KnownMedia, commit_batch, drop_media, orphans
-from heterodub.tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
-from .sample_store import batch_of, fill, new_workspace
+from .sample_store import batch_of, fill, filled_workspace, new_workspace
 
 _TABLES = ("catalog", "clips", "stage1", "stage2", "embeddings")
 
@@ -21,10 +20,9 @@ def _content(ws):
     return {table: tables.read(ws, table).sort_by(key.get(table, "clip_id")).to_pylist() for table in _TABLES}
 
 
-@pytest.fixture
-def undisturbed(tmp_path):
-    ws = Workspace.open(str(tmp_path / "undisturbed"), create=True)
-    fill(ws, range(3))
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    fill(ws := new_workspace(tmp_path_factory.mktemp("undisturbed")), range(3))
     return _content(ws)
 
 
@@ -36,8 +34,7 @@ _STEPS = [(parts, "transact", 1), (parts, "transact", 2), *((tables, "transact",
 def test_crash_at_any_commit_and_a_second_run_give_the_same_rows(
     tmp_path, undisturbed, monkeypatch, module, function, call, done
 ):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(2))
+    ws = filled_workspace(tmp_path, range(2))
     real, seen = getattr(module, function), []
 
     def stop(*given):
@@ -67,8 +64,7 @@ def test_second_run_over_everything_changes_no_rows(tmp_path, undisturbed):
 
 
 def test_measuring_anew_replaces_clips_and_payload(tmp_path):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(2))
+    ws = filled_workspace(tmp_path, range(2))
     commit_batch(ws, batch_of(ws, 0, clips=1), KnownMedia(ws))
     assert tables.size(ws, "stage1").rows == tables.size(ws, "clips").rows == 3
 
@@ -84,16 +80,14 @@ def test_clips_without_any_embedding_are_stored(tmp_path):
 
 
 def test_media_without_clips_lose_their_rows(tmp_path):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(2))
+    ws = filled_workspace(tmp_path, range(2))
     row = sample.catalog_row(0, state="rejected", reason="no_face", clips=0)
     commit_batch(ws, FileBatch(frozenset({sample.media_id(0)}), sample.catalog(row), sample.clips()), KnownMedia(ws))
     assert KnownMedia(ws).media == {sample.media_id(1)}
 
 
 def test_duplicate_of_a_stored_file_takes_nothing_from_it(tmp_path):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(1))
+    ws = filled_workspace(tmp_path, range(1))
     row = sample.catalog_row(0, uri="/footage/copy.mp4", state="duplicate", reason="same_bytes")
     commit_batch(ws, FileBatch(frozenset(), sample.catalog(row), sample.clips()), KnownMedia(ws))
     assert tables.size(ws, "clips").rows == 2
@@ -101,8 +95,7 @@ def test_duplicate_of_a_stored_file_takes_nothing_from_it(tmp_path):
 
 
 def test_orphans_are_found_and_dropped(tmp_path):
-    ws = new_workspace(tmp_path)
-    fill(ws, range(2))
+    ws = filled_workspace(tmp_path, range(2))
     parts.commit_parts(ws, "stage1", batch_of(ws, 5).stage1)
     tables.delete_rows(ws, "catalog", "uri", ["/footage/1.mp4"])
     assert orphans(ws) == {sample.media_id(1), sample.media_id(5)}

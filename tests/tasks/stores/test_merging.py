@@ -16,15 +16,13 @@ from heterodub.tasks.stores.merging import merge_parts
 from heterodub.tasks.training.clip_store import ClipSource, StoredClips
 
 from . import sample_rows as sample
-from .sample_store import batch_of, fill, new_workspace
+from .sample_store import batch_of, fill, filled_workspace
 
 
 @pytest.fixture
 def ws(tmp_path, monkeypatch):
     monkeypatch.setattr(merging, "MERGE_ABOVE_FILES", 4)
-    ws = new_workspace(tmp_path)
-    fill(ws, range(6))
-    return ws
+    return filled_workspace(tmp_path, range(6))
 
 
 def rows(ws, table="stage1"):

@@ -13,16 +13,14 @@ from heterodub.schemas.contract import LANDMARK_POINTS
 from heterodub.schemas.tables import TABLES
 from heterodub.tasks.stores.workspace import Workspace
 from tests.tasks.stores import sample_rows as sample
-from tests.tasks.stores.sample_store import fill, new_workspace
+from tests.tasks.stores.sample_store import filled_workspace
 
 FILLED = ("catalog", "clips", "stage1", "stage2")
 
 
 @pytest.fixture(scope="module")
 def ws(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    workspace = new_workspace(tmp_path_factory.mktemp("readers"))
-    fill(workspace, range(3))
-    return workspace
+    return filled_workspace(tmp_path_factory.mktemp("readers"), range(3))
 
 
 def landmarks(rows: list) -> np.ndarray:

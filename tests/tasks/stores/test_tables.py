@@ -15,7 +15,7 @@ from heterodub.tasks.stores import tables
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import sample_rows as sample
-from .sample_store import fill, new_workspace
+from .sample_store import fill, filled_workspace, new_workspace
 
 
 @pytest.fixture
@@ -40,8 +40,8 @@ def test_rows_come_back_as_they_were(ws):
     assert tables.read(ws, "clips").schema.equals(CLIPS, check_metadata=True)
 
 
-def test_columns_filter_and_sizes(ws):
-    fill(ws, range(3))
+def test_columns_filter_and_sizes(tmp_path):
+    ws = filled_workspace(tmp_path, range(3))
     only = tables.read(ws, "clips", ["clip_id"], filter=pc.field("media_id") == sample.media_id(1))
     assert sorted(only["clip_id"].to_pylist()) == sorted([sample.clip_id(1, 0), sample.clip_id(1, 1)])
     assert only.column_names == ["clip_id"]
@@ -89,8 +89,8 @@ def test_replacing_repairs_a_duplicate_key(ws):
     assert _uris(ws) == ["/footage/1.mp4"]
 
 
-def test_updating_writes_only_real_changes(ws):
-    fill(ws, range(3))
+def test_updating_writes_only_real_changes(tmp_path):
+    ws = filled_workspace(tmp_path, range(3))
     changes = pa.table(
         {
             "clip_id": [sample.clip_id(0), sample.clip_id(1)],
@@ -123,8 +123,8 @@ def test_updating_a_key_twice_is_an_error(ws):
         tables.update_columns(ws, "clips", pa.table({"clip_id": ["a", "a"], "split": ["val", "test"]}))
 
 
-def test_deleting_payload_keeps_its_form(ws):
-    fill(ws, range(3))
+def test_deleting_payload_keeps_its_form(tmp_path):
+    ws = filled_workspace(tmp_path, range(3))
     tables.delete_rows(ws, "stage1", "clip_id", [sample.clip_id(0)])
     tables.delete_rows(ws, "stage1", "media_id", [sample.media_id(2)])
     left = tables.read(ws, "stage1")
@@ -179,8 +179,8 @@ def test_compaction_is_not_for_payload(ws):
         tables.compact(ws, "stage1")
 
 
-def test_streaming_gives_all_rows_in_small_batches(ws):
-    fill(ws, range(5))
+def test_streaming_gives_all_rows_in_small_batches(tmp_path):
+    ws = filled_workspace(tmp_path, range(5))
     batches = list(tables.batches(ws, "stage1", None, ["clip_id", "landmarks"]))
     assert sum(batch.num_rows for batch in batches) == 10
     assert max(batch.num_rows for batch in batches) <= 4
@@ -194,8 +194,8 @@ def test_unknown_version_is_not_found(ws, rows):
         tables.read(ws, "clips", version=7)
 
 
-def test_other_tools_read_the_tables(ws):
-    fill(ws, range(2))
+def test_other_tools_read_the_tables(tmp_path):
+    ws = filled_workspace(tmp_path, range(2))
     tables.delete_rows(ws, "stage1", "clip_id", [sample.clip_id(0)])
     assert DeltaTable(ws.table_uri("stage1")).count() == 3
     assert DeltaTable(ws.table_uri("clips")).count() == 4
