@@ -1,13 +1,14 @@
 """Training of the mouth refiner (heterodub.tasks.faces.mouth_refiner) in torch; fit_mouth_refiner.py is its command.
 
-Shape suffix legend: B = mouths of a batch, C = channels, S = pixels of a side, K = points that are refined, XY = 2
-coordinates in units of the mouth's frame.
+Shape suffix legend: N = mouths, B = those of a batch, T = frames, D = kinds of damage, S = pixels of a side, K =
+refined points, P = 216 points, XY = 2 coordinates, in units of the mouth's frame where not said otherwise.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from itertools import pairwise
+from typing import Final, Self
 
 import numpy as np
 import torch
@@ -15,244 +16,194 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from heterodub.model.features.arrays import Array, Floats
-from heterodub.model.features.landmarks import LANDMARK_POINTS, MIRRORED
-from heterodub.tasks.faces.mouth_crop import BELOW, CROP_PX, CROP_UNITS, mouth_frame
-from heterodub.tasks.faces.mouth_refiner import MIRRORED_REFINED, POINTS, REFINED, SHARES
-from tests.bench.mouth_footage import DAMAGES, STORED_PX, MouthClip
+from heterodub.model.features.arrays import Array
+from heterodub.model.features.landmarks import LANDMARK_POINTS, POSE, interocular
+from heterodub.tasks.faces.mouth_crop import CROP_PX, mouth_frame
+from heterodub.tasks.faces.mouth_refiner import (
+    LEAST_SPREAD,
+    MIRRORED_REFINED,
+    PATCH_PX,
+    POINTS,
+    REFINED,
+    SHARES,
+    STRIDE,
+)
+from tests.bench.mouth_augmentation import LIP_POINTS, MouthBatch
+from tests.bench.mouth_footage import STORED_PX, MouthClip
 
-WIDTHS: Final = (16, 32, 64, 96)
+WIDTHS: Final = (48, 64, 96)
 HIDDEN: Final = 128
 DROPOUT: Final = 0.3
+
 BATCH: Final = 64
 LEARNING_RATE: Final = 2e-3
-DECAY: Final = 0.995
+WEIGHT_DECAY: Final = 0.05
+WARM_UP: Final = 50
+AVERAGED: Final = 0.99
+"""Decay of the moving average of the weights, which is what is kept."""
+
+CHIN_LOSS: Final = 0.2
 OPENING_LOSS: Final = 1.0
+"""Weights beside the lips' points: of the chin, on which the meshes differ most, and of the gap between the lips."""
+
+MOST_APART: Final = 0.1
+"""Distance of the meshes' brows, eyes and noses over the eyes' distance up to which v2's mouth is learned from."""
+
+_MOST_SHARE: Final = 0.7
+_MIDDLE: Final = slice(4, 11)
+
+
+def are_alike(clip: MouthClip) -> NDArray[np.bool_]:
+    """Return for each frame and damage (T, D) if both meshes see the face in one place."""
+    apart = np.linalg.norm(clip.seen_TDPXY[..., POSE, :] - clip.true_TDPXY[..., POSE, :], axis=-1).mean(axis=-1)
+    return np.asarray(apart < MOST_APART * interocular(clip.true_TDPXY))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mouths:
-    """N mouths. crops_NSS3 uint8; seen_NKXY and true_NKXY: points of the first mesh and of the second one. who_N:
-    number of the speaker.
-    """
+    """What is learned from. seen, true: points of the first mesh and of the second. chance_N: of being drawn."""
 
     crops_NSS3: NDArray[np.uint8]
     seen_NKXY: NDArray[np.float32]
     true_NKXY: NDArray[np.float32]
-    weight_N: NDArray[np.float64]
+    chance_N: NDArray[np.float64]
 
     @classmethod
-    def of(cls, clips: Sequence[MouthClip]) -> "Mouths":
+    def of(cls, clips: Sequence[MouthClip]) -> Self:
+        """Collect the mouths of clips. A speaker's are drawn more often the more there are, but less than in step."""
         crops, seen, true, who = [], [], [], []
         for clip in clips:
-            flat_seen = clip.seen_TDPXY.reshape(-1, LANDMARK_POINTS, 2)
-            flat_true = clip.true_TDPXY.reshape(-1, LANDMARK_POINTS, 2)
-            crops.append(clip.crops_TDSS3.reshape(-1, STORED_PX, STORED_PX, 3))
-            pairs = [in_frame(one, other) for one, other in zip(flat_seen, flat_true, strict=True)]
-            seen.append(np.stack([one for one, _ in pairs]))
-            true.append(np.stack([other for _, other in pairs]))
+            alike = are_alike(clip)
+            crops.append(clip.crops_TDSS3[alike])
+            pairs = [in_frame(*pair) for pair in zip(clip.seen_TDPXY[alike], clip.true_TDPXY[alike], strict=True)]
+            seen += [pair[0] for pair in pairs]
+            true += [pair[1] for pair in pairs]
             who += [clip.speaker] * len(pairs)
-        names, number, counts = np.unique(who, return_inverse=True, return_counts=True)
-        weights = 1 / np.maximum(counts[number], 75 * len(DAMAGES)) ** 0.7
-        return cls(np.concatenate(crops), np.concatenate(seen), np.concatenate(true), weights / weights.sum())
+        _, number_N, counts = np.unique(who, return_inverse=True, return_counts=True)
+        chance_N = counts[number_N] ** -_MOST_SHARE
+        return cls(np.concatenate(crops), np.stack(seen), np.stack(true), chance_N / chance_N.sum())
+
+    def batch(self, draw: np.random.Generator) -> MouthBatch:
+        """Draw a batch; half of them are mirrored."""
+        rows = draw.choice(len(self.chance_N), BATCH, p=self.chance_N)
+        crops = torch.from_numpy(self.crops_NSS3[rows]).permute(0, 3, 1, 2).float()
+        seen, true = torch.from_numpy(self.seen_NKXY[rows]), torch.from_numpy(self.true_NKXY[rows])
+        return (
+            MouthBatch(crops.flip(-1), mirrored(seen), mirrored(true))
+            if draw.random() < 0.5
+            else MouthBatch(crops, seen, true)
+        )
 
 
-def in_frame(seen_PXY: Floats, true_PXY: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def in_frame(seen_PXY: NDArray[np.float32], true_PXY: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return the refined points of both (216, 2; pixels) in the frame of the first one's mouth: two (K, 2)."""
     frame = mouth_frame(seen_PXY)
-    return tuple(frame.enter(points[None, REFINED])[0].astype(np.float32) for points in (seen_PXY, true_PXY))
+    return [frame.enter(points[None, REFINED])[0].astype(np.float32) for points in (seen_PXY, true_PXY)]
 
 
-SHARE: Final = torch.from_numpy(SHARES)[None, :, None]
+def mirrored(points_BKXY: Tensor) -> Tensor:
+    """Return the points of mirrored mouths."""
+    return points_BKXY[:, MIRRORED_REFINED] * torch.tensor([-1.0, 1.0])
 
 
 class TorchMouthRefiner(nn.Module):
-    """The network with gradients."""
+    """The network with gradients; batches are normed in training, and the norms go into the weights that are kept."""
 
-    def __init__(self, channels: int = 3, layout=((3, 2, 16), (3, 2, 32), (3, 2, 64), (3, 2, 96))) -> None:
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        before, side = channels, CROP_PX
-        for kernel, stride, width in layout:
-            layers += [nn.Conv2d(before, width, kernel, stride, 1 if kernel == 3 else 0, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            before, side = width, side // stride
-        self.channels = channels
-        self.convolutions = nn.Sequential(*layers)
-        shape = 2 * POINTS
-        self.hidden = nn.Linear(before * side**2 + shape, HIDDEN)
+        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], PATCH_PX, PATCH_PX, bias=False)]
+        for before, width in pairwise(widths):
+            layers += [nn.BatchNorm2d(before), nn.ReLU(), nn.Conv2d(before, width, 3, STRIDE, 1, bias=False)]
+        self.convolutions = nn.Sequential(*layers, nn.BatchNorm2d(widths[-1]), nn.ReLU())
+        cells = (CROP_PX // PATCH_PX // STRIDE ** (len(widths) - 1)) ** 2
+        self.hidden = nn.Linear(cells * widths[-1] + 2 * POINTS, HIDDEN)
         self.drop = nn.Dropout(DROPOUT)
-        self.out = nn.Linear(HIDDEN + shape, shape)
+        self.out = nn.Linear(HIDDEN + 2 * POINTS, 2 * POINTS)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, crops_BCSS: Tensor, seen_BKXY: Tensor) -> Tensor:
+    def forward(self, crops_B3SS: Tensor, seen_BKXY: Tensor) -> Tensor:
         """Move the points: (B, K, 2) -> (B, K, 2)."""
         shape = seen_BKXY.flatten(1)
-        features = self.convolutions(normalised(crops_BCSS, self.channels)).flatten(1)
-        hidden = self.drop(functional.relu(self.hidden(torch.cat([features, shape], dim=1))))
-        return seen_BKXY + SHARE * self.out(torch.cat([hidden, shape], dim=1)).view_as(seen_BKXY)
+        pixels = self.convolutions(normalised(crops_B3SS)).permute(0, 2, 3, 1).flatten(1)
+        hidden = self.drop(functional.relu(self.hidden(torch.cat([pixels, shape], dim=1))))
+        shifts = self.out(torch.cat([hidden, shape], dim=1)).view_as(seen_BKXY)
+        return seen_BKXY + shifts * torch.from_numpy(SHARES)[:, None]
+
+    def arrays(self) -> dict[str, Array]:
+        """Return the weights as MouthRefiner takes them."""
+        arrays: dict[str, Array] = {}
+        convolutions, norms = self.convolutions[::3], self.convolutions[1::3]
+        for number, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
+            gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+            kernels = (convolution.weight * gain[:, None, None, None]).permute(2, 3, 1, 0).flatten(0, 2)
+            arrays[f"convolutions.{number}.weights"] = kernels.detach().numpy()
+            arrays[f"convolutions.{number}.bias"] = (norm.bias - norm.running_mean * gain).detach().numpy()
+        for name, layer in (("hidden", self.hidden), ("out", self.out)):
+            arrays[f"{name}.weights"] = layer.weight.detach().numpy().T.copy()
+            arrays[f"{name}.bias"] = layer.bias.detach().numpy()
+        return arrays
 
 
-def normalised(crops_BCSS: Tensor, channels: int) -> Tensor:
-    if channels == 1:
-        crops_BCSS = crops_BCSS.mean(1, keepdim=True)
-    mean = crops_BCSS.mean((1, 2, 3), keepdim=True)
-    spread = crops_BCSS.std((1, 2, 3), keepdim=True, correction=0)
-    return (crops_BCSS - mean) / (spread + 4.0)
+def normalised(crops_B3SS: Tensor) -> Tensor:
+    """Take brightness and contrast out, as heterodub.tasks.faces.mouth_refiner does."""
+    centred = crops_B3SS - crops_B3SS.mean((1, 2, 3), keepdim=True)
+    return centred / ((centred**2).mean((1, 2, 3), keepdim=True).sqrt() + LEAST_SPREAD)
 
 
-# --- augmentation
-
-def _to_grid(points: Tensor, side: int) -> Tensor:
-    """Units of the frame -> coordinates of grid_sample (-1..1 over `side` pixels)."""
-    middle = points.new_tensor([0.0, BELOW])
-    return (points - middle) / (CROP_UNITS * side / CROP_PX / 2)
-
-
-def _from_grid(grid: Tensor, side: int) -> Tensor:
-    return grid * (CROP_UNITS * side / CROP_PX / 2) + grid.new_tensor([0.0, BELOW])
-
-
-def bent(crops: Tensor, seen: Tensor, true: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut (B, 3, CROP_PX, CROP_PX) out of stored crops, moved, turned, stretched and bent, and the points with them."""
-    count = len(crops)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=rng)
-
-    scale = torch.exp(normal(count, 2) * torch.tensor([0.10, 0.10]))
-    angle = normal(count) * 0.08
-    shear = normal(count) * 0.06
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    matrix = torch.stack([torch.stack([cos, -sin], 1), torch.stack([sin, cos], 1)], 1) * scale[:, None]
-    matrix[:, 0, 1] += shear
-    shift = normal(count, 2) * 0.03  # of stored half side
-    field = functional.interpolate(normal(count, 2, 5, 5) * 0.035, size=(16, 16), mode="bicubic", align_corners=True)
-
-    def place(points: Tensor) -> Tensor:
-        """Grid of the result (of CROP_PX) -> grid of the stored crop."""
-        flat = points.reshape(count, -1, 2)
-        bend = functional.grid_sample(field, flat[:, None], align_corners=True, padding_mode="border")[:, :, 0].transpose(1, 2)
-        moved = (flat @ matrix.transpose(1, 2)) * (CROP_PX / STORED_PX) + shift[:, None] + bend
-        return moved.reshape(points.shape)
-
-    axis = (torch.arange(CROP_PX) + 0.5) / CROP_PX * 2 - 1
-    grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), -1).expand(count, -1, -1, -1)
-    out = functional.grid_sample(crops, place(grid), align_corners=False, padding_mode="border")
-    inverse = torch.linalg.inv(matrix) * (STORED_PX / CROP_PX)
-    results = []
-    for points in (seen, true):
-        aim = _to_grid(points, STORED_PX)
-        at = ((aim - shift[:, None]) @ inverse.transpose(1, 2))
-        for _ in range(3):
-            at = at + ((aim - place(at)) @ inverse.transpose(1, 2))
-        results.append(_from_grid(at, CROP_PX))
-    return out, results[0], results[1]
-
-
-def lit(crops: Tensor, rng: torch.Generator) -> Tensor:
-    """Vary light, colour, sharpness and noise."""
-    count = len(crops)
-
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return torch.rand(shape, generator=rng) * (high - low) + low
-
-    kind = torch.rand(3, generator=rng)
-    part = torch.randperm(count, generator=rng)
-    if kind[0] < 0.4:
-        some = part[: count // 2]
-        low = int(torch.randint(14, 40, (1,), generator=rng))
-        small = functional.interpolate(crops[some], size=(low, low), mode="area")
-        crops = crops.index_copy(0, some, functional.interpolate(small, size=crops.shape[-2:], mode="bilinear"))
-    if kind[1] < 0.4:
-        some = part[count // 3 :]
-        sigma = float(uniform(0.5, 2.5))
-        axis = torch.arange(-5, 6)
-        kernel = torch.exp(-(axis**2) / (2 * sigma**2))
-        kernel = kernel / kernel.sum()
-        blurred = functional.conv2d(functional.pad(crops[some].flatten(0, 1)[:, None], (5, 5, 5, 5), mode="replicate"), kernel[None, None, None])
-        blurred = functional.conv2d(blurred, kernel[None, None, :, None]).reshape(len(some), 3, CROP_PX, CROP_PX)
-        crops = crops.index_copy(0, some, blurred)
-    grey = (torch.rand(count, generator=rng) < 0.2)[:, None, None, None]
-    crops = torch.where(grey, crops.mean(1, keepdim=True).expand_as(crops), crops)
-    crops = 255 * (crops.clamp(0, 255) / 255) ** torch.exp(uniform(-0.4, 0.4, count, 1, 1, 1))
-    crops = crops * torch.exp(uniform(-0.2, 0.2, count, 3, 1, 1)) + uniform(-12, 12, count, 3, 1, 1)
-    # a lamp from one side
-    ramp = torch.linspace(-1, 1, CROP_PX)
-    crops = crops * (1 + uniform(-0.35, 0.35, count, 1, 1, 1) * ramp + uniform(-0.35, 0.35, count, 1, 1, 1) * ramp[:, None])
-    noise = uniform(0, 6, count, 1, 1, 1) * torch.randn(crops.shape, generator=rng)
-    return (crops + noise).clamp(0, 255)
-
-
-def shaken(seen: Tensor, rng: torch.Generator) -> Tensor:
-    """Vary the first mesh's mouth: opened more or less, wider or narrower; its errors differ by person."""
-    count = len(seen)
-    middle = seen[:, :60].mean(1, keepdim=True)
-    factor = torch.exp(torch.randn((count, 1, 2), generator=rng) * torch.tensor([0.05, 0.2]))
-    lips = (seen[:, :60] - middle) * factor + middle + torch.randn((count, 1, 2), generator=rng) * 0.01
-    chin = seen[:, 60:] + torch.randn((count, 1, 2), generator=rng) * 0.02
-    return torch.cat([lips, chin], 1)
-
-
-GAP = slice(4, 11)
-
-
-def opening(points: Tensor) -> Tensor:
-    lips = points[:, :60].view(len(points), 4, 15, 2)
-    return (lips[:, 2, GAP, 1] - lips[:, 1, GAP, 1]).mean(1)
-
-
-def train(mouths: Mouths, steps: int, seed: int, channels: int = 3, log: Any = None, options: dict[str, Any] | None = None) -> TorchMouthRefiner:
-    options = options or {}
+def train(mouths: Mouths, steps: int, seed: int) -> TorchMouthRefiner:
+    """Train a network. The same mouths, steps and seed give the same one on one machine."""
     torch.manual_seed(seed)
-    rng = torch.Generator().manual_seed(seed)
-    draw = np.random.default_rng(seed)
-    layout = options.get("layout", ((3, 2, 16), (3, 2, 32), (3, 2, 64), (3, 2, 96)))
-    network = TorchMouthRefiner(channels, layout)
-    average = TorchMouthRefiner(channels, layout)
-    average.load_state_dict(network.state_dict())
-    rate = options.get("rate", LEARNING_RATE)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=options.get("decay", 0.05))
-    total = 0.0
-    for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 50) * (0.5 + 0.5 * math.cos(math.pi * step / steps))
-        rows = draw.choice(len(mouths.weight_N), BATCH, p=mouths.weight_N)
-        crops = torch.from_numpy(mouths.crops_NSS3[rows]).permute(0, 3, 1, 2).float()
-        seen, true = torch.from_numpy(mouths.seen_NKXY[rows]), torch.from_numpy(mouths.true_NKXY[rows])
-        if draw.random() < 0.5:
-            crops = crops.flip(-1)
-            seen, true = (points[:, MIRRORED_REFINED] * torch.tensor([-1.0, 1.0]) for points in (seen, true))
-        crops, seen, true = bent(crops, seen, true, rng)
-        crops = lit(crops, rng)
-        if options.get("shake", True):
-            seen = shaken(seen, rng)
-        true = seen + SHARE * (true - seen)
-        found = network(crops, seen)
-        loss = (found - true).abs().mean() + options.get("gap", OPENING_LOSS) * (opening(found) - opening(true)).abs().mean()
+    rng, draw = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    network = TorchMouthRefiner()
+    average = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGED), use_buffers=True
+    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+    rate = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min(1.0, (step + 1) / WARM_UP) * (1 + math.cos(math.pi * step / steps)) / 2
+    )
+    for _ in range(steps):
+        batch = mouths.batch(draw).varied(rng)
+        loss = _loss(network(batch.crops_B3SS, batch.seen_BKXY), batch)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        total += float(loss.detach())
-        with torch.no_grad():
-            decay = min(DECAY, (step + 1) / (step + 10))
-            for one, other in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-                if one.dtype.is_floating_point:
-                    one.lerp_(other, 1 - decay)
-                else:
-                    one.copy_(other)
-        if log and (step + 1) % 200 == 0:
-            log(step + 1, total / 200, average)
-            total = 0.0
-    return average.eval()
+        rate.step()
+        average.update_parameters(network)
+    return average.module.eval()
 
 
-def refined(network: TorchMouthRefiner, crops_NSS3: NDArray[np.uint8], seen_NKXY: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Refine mouths of stored crops, as at runtime: the mean over picture and mirror."""
+def _loss(found_BKXY: Tensor, batch: MouthBatch) -> Tensor:
+    true = batch.seen_BKXY + (batch.true_BKXY - batch.seen_BKXY) * torch.from_numpy(SHARES)[:, None]
+    apart = (found_BKXY - true).abs()
+    lips, chin = apart[:, :LIP_POINTS].mean(), apart[:, LIP_POINTS:].mean()
+    return lips + CHIN_LOSS * chin + OPENING_LOSS * (_opening(found_BKXY) - _opening(true)).abs().mean()
+
+
+def _opening(points_BKXY: Tensor) -> Tensor:
+    """Gap between the inner lips, as heterodub.model.features.landmarks measures it: (B,)."""
+    _, upper, lower, _ = points_BKXY[:, :LIP_POINTS, 1].view(len(points_BKXY), 4, -1).unbind(1)
+    return (lower - upper)[:, _MIDDLE].mean(1)
+
+
+def refined(network: TorchMouthRefiner, clip: MouthClip) -> NDArray[np.float32]:
+    """Refine the mouths of a clip as at runtime, all kinds of damage: (T, D, 216, 2), pixels."""
+    seen_NPXY = clip.seen_TDPXY.reshape(-1, LANDMARK_POINTS, 2)
+    frames = [mouth_frame(points) for points in seen_NPXY]
+    seen = np.stack([frame.enter(one[None, REFINED])[0] for frame, one in zip(frames, seen_NPXY, strict=True)])
+    found = _both_ways(network, clip.crops_TDSS3.reshape(-1, STORED_PX, STORED_PX, 3), seen.astype(np.float32))
+    moved = seen_NPXY.copy()
+    moved[:, REFINED] = [frame.leave(one[None])[0] for frame, one in zip(frames, found, strict=True)]
+    return moved.reshape(clip.seen_TDPXY.shape)
+
+
+@torch.inference_mode()
+def _both_ways(
+    network: TorchMouthRefiner, crops_NSS3: NDArray[np.uint8], seen_NKXY: NDArray[np.float32]
+) -> NDArray[np.float32]:
     edge = (STORED_PX - CROP_PX) // 2
     crops = torch.from_numpy(crops_NSS3[:, edge:-edge, edge:-edge]).permute(0, 3, 1, 2).float()
     seen = torch.from_numpy(seen_NKXY)
-    flip = torch.tensor([-1.0, 1.0])
-    network.eval()
-    with torch.inference_mode():
-        one = network(crops, seen)
-        other = network(crops.flip(-1), seen[:, MIRRORED_REFINED] * flip)[:, MIRRORED_REFINED] * flip
-    return ((one + other) / 2).numpy()
+    both = network(crops, seen) + mirrored(network(crops.flip(-1), mirrored(seen)))
+    return np.asarray(both.numpy() / 2)
