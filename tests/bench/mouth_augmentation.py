@@ -22,7 +22,7 @@ _STRETCH, _TURN, _SHEAR, _SHIFT, _BEND = 0.10, 0.08, 0.06, 0.03, 0.035
 
 _BEND_CELLS, _BEND_GRID = 5, 16
 
-_OPENED, _WIDENED, _MOVED, _CHIN_MOVED = 0.2, 0.05, 0.01, 0.02
+_OPENED, _WIDENED, _MOVED, _CHIN_MOVED = 0.1, 0.04, 0.01, 0.02
 """Standard deviations by which the first mesh's mouth is varied: log height and width, shifts of lips and chin."""
 
 _GREY: Final = 0.2
@@ -41,13 +41,13 @@ class MouthBatch:
 
     def varied(self, rng: torch.Generator) -> Self:
         """Bend, light and shake the mouths: stored crops become crops of CROP_PX."""
-        bend = _Bend.drawn(len(self.crops_B3SS), rng)
+        bend = Bend.drawn(len(self.crops_B3SS), rng)
         seen, true = (bend.points(points) for points in (self.seen_BKXY, self.true_BKXY))
         return type(self)(lit(_softened(bend.crops(self.crops_B3SS), rng), rng), shaken(seen, rng), true)
 
 
 @dataclass(frozen=True, slots=True)
-class _Bend:
+class Bend:
     """A map from the grid of a crop to that of the stored one: linear, a shift, and a smooth field on top."""
 
     matrix_B22: Tensor
@@ -120,7 +120,7 @@ def lit(crops_B3SS: Tensor, rng: torch.Generator) -> Tensor:
     ramp = torch.linspace(-1, 1, CROP_PX)
     aside, above = (_uniform(rng, -0.35, 0.35, count, 1, 1, 1) for _ in range(2))
     crops = crops * (1 + aside * ramp + above * ramp[:, None])
-    return (crops + _uniform(rng, 0, 6, count, 1, 1, 1) * _normal(rng, *crops.shape)).clamp(0, 255)
+    return (crops + _uniform(rng, 0, 4, count, 1, 1, 1) * _normal(rng, *crops.shape)).clamp(0, 255)
 
 
 def shaken(seen_BKXY: Tensor, rng: torch.Generator) -> Tensor:

@@ -22,7 +22,6 @@ from heterodub.tasks.faces.mouth_crop import CROP_PX, mouth_frame
 from heterodub.tasks.faces.mouth_refiner import (
     LEAST_SPREAD,
     MIRRORED_REFINED,
-    PATCH_PX,
     POINTS,
     REFINED,
     SHARES,
@@ -31,20 +30,28 @@ from heterodub.tasks.faces.mouth_refiner import (
 from tests.bench.mouth_augmentation import LIP_POINTS, MouthBatch
 from tests.bench.mouth_footage import STORED_PX, MouthClip
 
-WIDTHS: Final = (48, 64, 96)
+WIDTHS: Final = (16, 32, 64, 96)
 HIDDEN: Final = 128
-DROPOUT: Final = 0.3
+DROPOUT: Final = 0.1
 
-BATCH: Final = 64
+BATCH: Final = 32
 LEARNING_RATE: Final = 2e-3
 WEIGHT_DECAY: Final = 0.05
 WARM_UP: Final = 50
 AVERAGED: Final = 0.99
 """Decay of the moving average of the weights, which is what is kept."""
 
+NEAR: Final = 0.1
+"""Distance, in units of the mouth's frame, below which errors are squared."""
+
 CHIN_LOSS: Final = 0.2
-OPENING_LOSS: Final = 1.0
-"""Weights beside the lips' points: of the chin, on which the meshes differ most, and of the gap between the lips."""
+OPENING_LOSS: Final = 2.0
+SPREAD_LOSS: Final = 0.1
+"""Weights beside the lips' points: of the chin, on which the meshes differ most, of the gap between the lips, and of
+its spread over a batch, since least squares open mouths the less the less sure the network is.
+"""
+
+NORM_BATCHES: Final = 60
 
 MOST_APART: Final = 0.1
 """Distance of the meshes' brows, eyes and noses over the eyes' distance up to which v2's mouth is learned from."""
@@ -111,11 +118,11 @@ class TorchMouthRefiner(nn.Module):
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3, widths[0], PATCH_PX, PATCH_PX, bias=False)]
-        for before, width in pairwise(widths):
-            layers += [nn.BatchNorm2d(before), nn.ReLU(), nn.Conv2d(before, width, 3, STRIDE, 1, bias=False)]
-        self.convolutions = nn.Sequential(*layers, nn.BatchNorm2d(widths[-1]), nn.ReLU())
-        cells = (CROP_PX // PATCH_PX // STRIDE ** (len(widths) - 1)) ** 2
+        layers: list[nn.Module] = []
+        for before, width in pairwise((3, *widths)):
+            layers += [nn.Conv2d(before, width, 3, STRIDE, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers)
+        cells = (CROP_PX // STRIDE ** len(widths)) ** 2
         self.hidden = nn.Linear(cells * widths[-1] + 2 * POINTS, HIDDEN)
         self.drop = nn.Dropout(DROPOUT)
         self.out = nn.Linear(HIDDEN + 2 * POINTS, 2 * POINTS)
@@ -171,14 +178,43 @@ def train(mouths: Mouths, steps: int, seed: int) -> TorchMouthRefiner:
         optimiser.step()
         rate.step()
         average.update_parameters(network)
-    return average.module.eval()
+    return _normed(average.module, mouths, draw)
+
+
+@torch.no_grad()
+def _normed(network: TorchMouthRefiner, mouths: Mouths, draw: np.random.Generator) -> TorchMouthRefiner:
+    """Take the norms' statistics anew from crops as they are: varied ones differ more from each other."""
+    for norm in network.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.reset_running_stats()
+            norm.momentum = None  # the mean of all batches
+    network.train()
+    for _ in range(NORM_BATCHES):
+        batch = mouths.batch(draw)
+        network(_middle(batch.crops_B3SS), batch.seen_BKXY)
+    return network.eval()
+
+
+def _middle(stored_B3SS: Tensor) -> Tensor:
+    """Cut what the network sees at runtime out of stored crops."""
+    edge = (STORED_PX - CROP_PX) // 2
+    return stored_B3SS[..., edge:-edge, edge:-edge]
 
 
 def _loss(found_BKXY: Tensor, batch: MouthBatch) -> Tensor:
     true = batch.seen_BKXY + (batch.true_BKXY - batch.seen_BKXY) * torch.from_numpy(SHARES)[:, None]
-    apart = (found_BKXY - true).abs()
-    lips, chin = apart[:, :LIP_POINTS].mean(), apart[:, LIP_POINTS:].mean()
-    return lips + CHIN_LOSS * chin + OPENING_LOSS * (_opening(found_BKXY) - _opening(true)).abs().mean()
+    lips, chin = slice(None, LIP_POINTS), slice(LIP_POINTS, None)
+    return (
+        _apart(found_BKXY[:, lips], true[:, lips])
+        + CHIN_LOSS * _apart(found_BKXY[:, chin], true[:, chin])
+        + OPENING_LOSS * _apart(_opening(found_BKXY), _opening(true))
+        + SPREAD_LOSS * (_opening(found_BKXY).std() / _opening(true).std() - 1) ** 2
+    )
+
+
+def _apart(found: Tensor, true: Tensor) -> Tensor:
+    """Squared where near: the median, which absolute differences lead to, shuts mouths that are open now and then."""
+    return functional.smooth_l1_loss(found, true, beta=NEAR)
 
 
 def _opening(points_BKXY: Tensor) -> Tensor:
@@ -202,8 +238,7 @@ def refined(network: TorchMouthRefiner, clip: MouthClip) -> NDArray[np.float32]:
 def _both_ways(
     network: TorchMouthRefiner, crops_NSS3: NDArray[np.uint8], seen_NKXY: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    edge = (STORED_PX - CROP_PX) // 2
-    crops = torch.from_numpy(crops_NSS3[:, edge:-edge, edge:-edge]).permute(0, 3, 1, 2).float()
+    crops = _middle(torch.from_numpy(crops_NSS3).permute(0, 3, 1, 2)).float()
     seen = torch.from_numpy(seen_NKXY)
     both = network(crops, seen) + mirrored(network(crops.flip(-1), mirrored(seen)))
     return np.asarray(both.numpy() / 2)
