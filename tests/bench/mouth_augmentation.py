@@ -1,5 +1,5 @@
 """Variation of mouths in training, so that a few people stand for many: crops are moved, turned, stretched and bent
-with their points, lit anew, blurred, and the first mesh's mouth is opened and widened at random.
+with their points, tinted, and the first mesh's mouth is opened and widened at random.
 
 Shape suffix legend: B = mouths of a batch, S = pixels of a side, K = refined points, XY = 2 coordinates, of points in
 units of the mouth's frame, of a grid -1..1 over the crop's side (grid_sample's).
@@ -25,10 +25,8 @@ _BEND_CELLS, _BEND_GRID = 5, 16
 _OPENED, _WIDENED, _MOVED, _CHIN_MOVED = 0.1, 0.04, 0.01, 0.02
 """Standard deviations by which the first mesh's mouth is varied: log height and width, shifts of lips and chin."""
 
-_GREY: Final = 0.2
-_COARSE: Final = 0.4
-_BLURRED: Final = 0.4
-"""Shares of grey crops, and of batches of which a part is coarse or blurred."""
+_TINT: Final = 0.15
+"""Standard deviation of the log gain of a colour. Blur, noise and poor light are in the footage as it is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +38,11 @@ class MouthBatch:
     true_BKXY: Tensor
 
     def varied(self, rng: torch.Generator) -> Self:
-        """Bend, light and shake the mouths: stored crops become crops of CROP_PX."""
+        """Bend, tint and shake the mouths: stored crops become crops of CROP_PX."""
         bend = Bend.drawn(len(self.crops_B3SS), rng)
         seen, true = (bend.points(points) for points in (self.seen_BKXY, self.true_BKXY))
-        return type(self)(lit(_softened(bend.crops(self.crops_B3SS), rng), rng), shaken(seen, rng), true)
+        tint_B311 = torch.exp(_normal(rng, len(seen), 3, 1, 1) * _TINT)
+        return type(self)(bend.crops(self.crops_B3SS) * tint_B311, shaken(seen, rng), true)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,42 +86,6 @@ class Bend:
         return grid * (CROP_UNITS / 2) + middle
 
 
-def _softened(crops_B3SS: Tensor, rng: torch.Generator) -> Tensor:
-    """Make a part of the crops coarse and a part blurred."""
-    count = len(crops_B3SS)
-    order = torch.randperm(count, generator=rng)
-    if float(_uniform(rng, 0, 1)) < _COARSE:
-        some, side = order[: count // 2], int(_uniform(rng, 14, 40))
-        small = functional.interpolate(crops_B3SS[some], size=(side, side), mode="area")
-        coarse = functional.interpolate(small, size=crops_B3SS.shape[-2:], mode="bilinear")
-        crops_B3SS = crops_B3SS.index_copy(0, some, coarse)
-    if float(_uniform(rng, 0, 1)) < _BLURRED:
-        some = order[count // 3 :]
-        crops_B3SS = crops_B3SS.index_copy(0, some, _blurred(crops_B3SS[some], float(_uniform(rng, 0.5, 2.5))))
-    return crops_B3SS
-
-
-def _blurred(crops_B3SS: Tensor, sigma_px: float) -> Tensor:
-    kernel = torch.exp(-(torch.arange(-5.0, 6.0) ** 2) / (2 * sigma_px**2))
-    kernel = kernel / kernel.sum()
-    planes = functional.pad(crops_B3SS.flatten(0, 1)[:, None], (5, 5, 5, 5), mode="replicate")
-    planes = functional.conv2d(functional.conv2d(planes, kernel[None, None, None]), kernel[None, None, :, None])
-    return planes.view_as(crops_B3SS)
-
-
-def lit(crops_B3SS: Tensor, rng: torch.Generator) -> Tensor:
-    """Vary colour, light, its direction, and noise."""
-    count = len(crops_B3SS)
-    grey = _uniform(rng, 0, 1, count, 1, 1, 1) < _GREY
-    crops = torch.where(grey, crops_B3SS.mean(1, keepdim=True), crops_B3SS).clamp(0, 255)
-    crops = 255 * (crops / 255) ** torch.exp(_uniform(rng, -0.4, 0.4, count, 1, 1, 1))
-    crops = crops * torch.exp(_uniform(rng, -0.2, 0.2, count, 3, 1, 1)) + _uniform(rng, -12, 12, count, 3, 1, 1)
-    ramp = torch.linspace(-1, 1, CROP_PX)
-    aside, above = (_uniform(rng, -0.35, 0.35, count, 1, 1, 1) for _ in range(2))
-    crops = crops * (1 + aside * ramp + above * ramp[:, None])
-    return (crops + _uniform(rng, 0, 4, count, 1, 1, 1) * _normal(rng, *crops.shape)).clamp(0, 255)
-
-
 def shaken(seen_BKXY: Tensor, rng: torch.Generator) -> Tensor:
     """Vary the first mesh's mouth, whose errors differ by person: the picture is to be believed, not it."""
     count = len(seen_BKXY)
@@ -135,7 +98,3 @@ def shaken(seen_BKXY: Tensor, rng: torch.Generator) -> Tensor:
 
 def _normal(rng: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(shape, generator=rng)
-
-
-def _uniform(rng: torch.Generator, low: float, high: float, *shape: int) -> Tensor:
-    return torch.rand(shape, generator=rng) * (high - low) + low
