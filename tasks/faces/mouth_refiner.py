@@ -55,8 +55,8 @@ MIRRORED_REFINED: Final = np.argsort(REFINED)[np.searchsorted(np.sort(REFINED), 
 LEAST_SPREAD: Final = 4.0
 """Levels added to a crop's spread: of a black picture, noise is not to be enlarged."""
 
-
 STRIDE: Final = 2
+"""Pixels from one place of a convolution to the next."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
