@@ -35,7 +35,7 @@ _OF_THE_OWNER = frozenset({"trust_footage", "require_sandbox"})
 _NOT_SETTINGS = (_FILE_VARIABLE, "HETERODUB_CORPORA")
 """Variables of ours that set no field; the second is read by tests only."""
 
-Backend = Literal["face_mesh_v1", "face_mesh_v2", "face_alignment"]
+Backend = Literal["face_mesh_v1", "face_mesh_v1r", "face_mesh_v2", "face_alignment"]
 
 
 class ClipSettings(Section):

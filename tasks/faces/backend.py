@@ -4,7 +4,7 @@ from typing import Protocol
 
 from heterodub.schemas.config.settings import Settings
 
-from .mesh import open_mesh_v1, open_mesh_v2
+from .mesh import open_mesh_v1, open_mesh_v1r, open_mesh_v2
 from .region import Detection, FaceLandmarks, Picture, Region
 
 __all__ = ["Detection", "FaceLandmarks", "LandmarkBackend", "Region", "open_backend"]
@@ -39,6 +39,8 @@ def open_backend(settings: Settings, threads: int = 1) -> LandmarkBackend:
     match settings.backend:
         case "face_mesh_v1":
             return open_mesh_v1(threads)
+        case "face_mesh_v1r":
+            return open_mesh_v1r(threads)
         case "face_mesh_v2":
             return open_mesh_v2(settings.weights, threads)
         case "face_alignment":

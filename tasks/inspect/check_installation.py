@@ -125,6 +125,7 @@ def check_weights(settings: Settings) -> Iterator[Finding]:
     in_use = settings.backend
     weights = settings.weights
     yield _weight("face_mesh_v1", in_use, True, _mesh_v1)
+    yield _weight("face_mesh_v1r", in_use, True, _mesh_v1r)
     bundle = weights.face_landmarker_v2
     yield _weight("face_mesh_v2", in_use, bundle is not None, lambda: _mesh_v2(bundle))
     paths = {"fan_2d": weights.fan_2d, "s3fd": weights.s3fd}
@@ -163,6 +164,13 @@ def _mesh_v1() -> str:
 
     size = sum(len(package_model(name)) for name in _MESH_FILES)
     return f"{PACKAGE} {package_version()}, {size / 1e6:.1f} MB"
+
+
+def _mesh_v1r() -> str:
+    from heterodub.tasks.faces.mouth_refiner import WEIGHTS, open_refiner, weights_file
+
+    content = weights_file()
+    return f"{_mesh_v1()}; {WEIGHTS} {open_refiner(content)[1]}, {len(content) / 1e6:.1f} MB"
 
 
 def _mesh_v2(bundle: Path | None) -> str:

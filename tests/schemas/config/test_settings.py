@@ -55,7 +55,12 @@ def test_every_field_is_documented(model):
         ("[splits]\ntest_share = 0.9", "splits.test_share", "0.9", "less than or equal to 0.5"),
         ("[tracking]\nuri = 'mlruns'", "tracking.uri", "'mlruns'", "pattern"),
         ("[tracking]\nuri = 'file:///mlruns'", "tracking.uri", "'file:///mlruns'", "pattern"),
-        ("backend = 'dlib'", "backend", "'dlib'", "'face_mesh_v1', 'face_mesh_v2' or 'face_alignment'"),
+        (
+            "backend = 'dlib'",
+            "backend",
+            "'dlib'",
+            "'face_mesh_v1r', 'face_mesh_v2' or 'face_alignment'",
+        ),
     ],
 )
 def test_bad_value_is_named_with_its_field_and_what_would_be_right(toml, text, field, value, right):

@@ -1,4 +1,4 @@
-"""Both meshes, for tests that have to hold with either; v2 where its bundle is."""
+"""All meshes, for tests that have to hold with any; v2 where its bundle is."""
 
 import os
 
@@ -11,7 +11,7 @@ WEIGHTS = WeightSettings(face_landmarker_v2=BUNDLE)
 needs_bundle = pytest.mark.skipif(
     not BUNDLE, reason="no face_landmarker.task here: set HETERODUB_WEIGHTS__FACE_LANDMARKER_V2 to it"
 )
-MESHES = ("face_mesh_v1", pytest.param("face_mesh_v2", marks=needs_bundle))
+MESHES = ("face_mesh_v1", "face_mesh_v1r", pytest.param("face_mesh_v2", marks=needs_bundle))
 
 
 def behind_headset(picture):
