@@ -33,6 +33,11 @@ class DubSettings(Section):
         64, ge=1, le=512, description="reference frames of a face whose pictures stage 2 is shown"
     )
     chunk_frames: int = Field(16, ge=1, le=512, description="frames translated at once; changes memory, not pictures")
+    section_frames: int = Field(
+        1500,
+        ge=8,
+        description="frames of an output after which encoder and measures begin anew; workers share sections",
+    )
     steady_s: float = Field(0.04, ge=0, le=0.5, description="sigma of the low-pass on measured landmarks, seconds")
     placed_s: float = Field(
         0.4, ge=0, le=5, description="sigma of the low-pass on where the source's mouth lies, seconds; long as a word"
