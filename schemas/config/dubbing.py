@@ -54,7 +54,9 @@ class DubSettings(Section):
         600, gt=0, description="seconds without a further frame or step after which a job is given up"
     )
     workers: int = Field(
-        1, ge=1, description="jobs of a manifest that local Dask workers dub at once; run.dask names a cluster instead"
+        1,
+        ge=1,
+        description="local Dask workers for jobs of a manifest or pieces of a long film; or run.dask: a cluster",
     )
     kept_film_mib: float = Field(
         64, ge=0, description="films up to this size are kept in MLflow with the run of a dubbing flow; 0: none"

@@ -93,7 +93,7 @@ def composite(
     compositor = _Compositor(look, Canvas(look), translator, appearance_of, path_of, chunk_frames, monitor)
     waiting = deque(segment for segment in segments if segment.stop > frames.start)
     begins = min([frames.start, *(compositor.needs(segment, frames.start)[0] for segment in waiting)])
-    with closing(ahead(source_pictures(film, timeline, monitor, begins))) as source:
+    with closing(ahead(source_pictures(film, timeline, monitor, range(begins, timeline.frames)))) as source:
         pictures = _Pictures(source, begins)
         shown: list[tuple[Segment, Iterator[Layer | None]]] = []
         for frame in frames:
@@ -134,15 +134,16 @@ class _Pictures:
 
 
 def source_pictures(
-    film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor, first: int = 0
+    film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor, frames: range
 ) -> Generator[SourcePicture]:
-    """Yield the source picture of each output frame from `first` on; a picture that begins again is decoded again.
+    """Yield the source picture of each of some output frames; a picture that begins again is decoded again.
 
     Pictures before are decoded and dropped, so that what a decoder and a deinterlacer remember is the same.
     """
     pictures = monitor.over("decode", film.pictures())
     picture = next(pictures)
-    shown = timeline.source_N[first:].tolist(), timeline.follows_N[first:].tolist()
+    part = slice(frames.start, frames.stop)
+    shown = timeline.source_N[part].tolist(), timeline.follows_N[part].tolist()
     for source, follows in zip(*shown, strict=True):
         if not follows and source < picture.index:
             pictures = monitor.over("decode", film.pictures())
