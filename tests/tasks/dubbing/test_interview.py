@@ -13,6 +13,7 @@ from heterodub.tasks.dubbing.dub import dub
 from heterodub.tasks.dubbing.inputs import input_faults
 from heterodub.tasks.dubbing.jobs import ModelPaths, inputs_of, read_jobs, rooted
 from heterodub.tasks.dubbing.resume import dub_key
+from heterodub.tasks.dubbing.turns import place_of, place_text
 from heterodub.tasks.evaluation.dubbing import evaluate_dubbing
 from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice
@@ -174,6 +175,11 @@ def test_manifest_names_speeches_and_people_beside_itself(tmp_path):
     assert job.people == {"ANNA": "left", "BEN": f"{tmp_path}/ben.png"}
     assert set(inputs_of(job)) == {job.video, job.turns, *job.speeches.values(), job.people["BEN"]}
     assert rooted(job) == job
+
+
+@pytest.mark.parametrize("text", ["left", "right", "3", "0.250000,0.500000"])
+def test_place_and_its_text_are_each_other_s(text):
+    assert place_text(place_of(text)) == text
 
 
 def test_each_person_of_a_film_is_scored_by_their_own_speech(
