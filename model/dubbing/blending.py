@@ -6,6 +6,7 @@ Shape suffix legend: N = frames, S = side of a crop in pixels, Q = side of the c
 coordinates in crop pixels.
 """
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -93,11 +94,19 @@ def star(source_XY: Floats, wanted_XY: Floats, side: int) -> NDArray[np.float32]
 
 def _rounded(border: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round the corners of the border: one that points inwards would show as an edge."""
+    ring = border[:-1]  # its last place is its first
+    smooth = _rounding(len(ring)) @ ring
+    return np.append(np.minimum(ring, smooth), min(ring[0], smooth[0]))
+
+
+@cache
+def _rounding(places: int) -> NDArray[np.float64]:
+    """Return the matrix that averages a ring of so many places over the neighbours of each."""
     turns = np.arange(-_ROUND, _ROUND + 1)
     weights = np.exp(-0.5 * (2.5 * turns / _ROUND) ** 2)
-    ring = border[:-1]  # its last place is its first
-    smooth = sum(weight * np.roll(ring, turn) for weight, turn in zip(weights / weights.sum(), turns, strict=True))
-    return np.append(np.minimum(ring, smooth), min(ring[0], smooth[0]))
+    kernel = np.zeros(places)
+    kernel[turns] = weights / weights.sum()
+    return np.stack([np.roll(kernel, place) for place in range(places)])
 
 
 def _border(points_XY: Floats, centre: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,18 +54,22 @@ def seam_scores(
     side = dubbed_NSS3.shape[1]
     change_NQQ3 = _pooled(dubbed_NSS3) - _pooled(source_NSS3)
     luma_NQQ = change_NQQ3 @ _LUMA
-    seams, steps, flickers = [], [], [np.nan]
-    shown: NDArray[np.float32] = np.zeros(0, np.float32)
-    band: NDArray[np.bool_] = np.zeros(0, bool)
-    for number, (change, luma) in enumerate(zip(change_NQQ3, luma_NQQ, strict=True)):
-        if number % _HELD == 0:
-            shown = star(source_NPXY[number], wanted_NPXY[number], side)
-            band = (shown > _BAND[0]) & (shown < _BAND[1])
-        seams.append(_steepness(luma, shown))
-        steps.append(float(np.linalg.norm(change[band].mean(axis=0))) if band.any() else 0.0)
-        if number:
-            flickers.append(float(np.abs(luma - luma_NQQ[number - 1])[band].mean()) if band.any() else 0.0)
-    return SeamScores(np.array(seams), np.array(steps), np.array(flickers))
+    seams, steps, flickers = [], [], [np.array([np.nan])]
+    for first in range(0, len(luma_NQQ), _HELD):
+        held = slice(first, first + _HELD)
+        shown = star(source_NPXY[first], wanted_NPXY[first], side)
+        band = (shown > _BAND[0]) & (shown < _BAND[1])
+        seams.append(_steepness(luma_NQQ[held], shown))
+        steps.append(np.linalg.norm(_means(change_NQQ3[held], band), axis=1))
+        moved = np.abs(np.diff(luma_NQQ[max(0, first - 1) : held.stop], axis=0))
+        flickers.append(_means(moved[..., None], band)[:, 0])
+    return SeamScores(np.concatenate(seams), np.concatenate(steps), np.concatenate(flickers))
+
+
+def _means(values_NQQC: Floats, band_QQ: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the means over a region, (N, C); 0 where it is empty."""
+    inside = values_NQQC[:, band_QQ]
+    return np.asarray(inside.mean(axis=1) if inside.shape[1] else inside.sum(axis=1), np.float64)
 
 
 def _pooled(pictures_NSS3: Pictures) -> NDArray[np.float32]:
@@ -74,11 +78,11 @@ def _pooled(pictures_NSS3: Pictures) -> NDArray[np.float32]:
     return np.asarray(functional.avg_pool2d(channels, COARSE).permute(0, 2, 3, 1).numpy())
 
 
-def _steepness(change_QQ: Floats, shown_QQ: Floats) -> float:
+def _steepness(change_NQQ: Floats, shown_QQ: Floats) -> NDArray[np.float64]:
     around = _grown(_grown(shown_QQ > 0)) & (shown_QQ < _BORDER)
-    down, across = np.gradient(change_QQ)
-    steps = np.hypot(down, across)[around]
-    return float(np.percentile(steps, _STEEP)) if len(steps) else 0.0
+    down, across = np.gradient(change_NQQ, axis=(1, 2))
+    steps = np.hypot(down[:, around], across[:, around])
+    return np.asarray(np.percentile(steps, _STEEP, axis=1) if steps.shape[1] else np.zeros(len(steps)), np.float64)
 
 
 def _grown(flags_QQ: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -33,6 +33,11 @@ class DubSettings(Section):
         64, ge=1, le=512, description="reference frames of a face whose pictures stage 2 is shown"
     )
     chunk_frames: int = Field(16, ge=1, le=512, description="frames translated at once; changes memory, not pictures")
+    section_frames: int = Field(
+        1500,
+        ge=8,
+        description="frames of an output after which encoder and measures begin anew; workers share sections",
+    )
     steady_s: float = Field(0.04, ge=0, le=0.5, description="sigma of the low-pass on measured landmarks, seconds")
     placed_s: float = Field(
         0.4, ge=0, le=5, description="sigma of the low-pass on where the source's mouth lies, seconds; long as a word"
@@ -49,7 +54,9 @@ class DubSettings(Section):
         600, gt=0, description="seconds without a further frame or step after which a job is given up"
     )
     workers: int = Field(
-        1, ge=1, description="jobs of a manifest that local Dask workers dub at once; run.dask names a cluster instead"
+        1,
+        ge=1,
+        description="local Dask workers for jobs of a manifest or pieces of a long film; or run.dask: a cluster",
     )
     kept_film_mib: float = Field(
         64, ge=0, description="films up to this size are kept in MLflow with the run of a dubbing flow; 0: none"

@@ -6,7 +6,7 @@ this process.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,8 @@ from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, HeterodubError, MediaRefusedError
+from heterodub.tasks.dubbing.divided_film import OpenWorkers, dub_divided
+from heterodub.tasks.dubbing.elsewhere import Elsewhere, Outcome
 from heterodub.tasks.dubbing.job_faults import find_faults
 from heterodub.tasks.dubbing.jobs import Dubbed, DubResult, ModelPaths, inputs_of, local_inputs, readable
 from heterodub.tasks.dubbing.resume import finished, record_finished
@@ -40,14 +42,6 @@ _OPEN = FunctionName("heterodub.tasks.dubbing.worker:open_both")
 _WORK = FunctionName("heterodub.tasks.dubbing.worker:work_on")
 _RECORD = FunctionName("heterodub.tasks.dubbing.signing:dub_record")
 # by name: only the children load decoders and models
-
-Outcome = Dubbed | str
-"""Result of a job, or why there is none."""
-
-Elsewhere = Callable[
-    [Mapping[int, DubJob], ModelPaths, AcceptancePolicy | None, ProgressSink], Iterable[tuple[int, Outcome]]
-]
-"""Works on jobs, by their places among all; gives the outcome of each as it ends. Models: those found here."""
 
 _NEWS: Final = tuple[Literal["phase"], tuple[str, int | None]] | tuple[Literal["advance"], tuple[()]]
 
@@ -71,8 +65,9 @@ class Dubber:
     ) -> None:
         self._settings = settings
         self._scratch = Path(scratch or "")
+        self.made = self._scratch / "made"
         self._tunings = dubbings(Workspace.open(settings.workspace)) if tuned else None
-        writes = [*([self._scratch / "made"] if scratch else ()), *([self._tunings] if self._tunings else ())]
+        writes = [*([self.made] if scratch else ()), *([self._tunings] if self._tunings else ())]
         for folder in writes:
             folder.mkdir(parents=True, exist_ok=True)
         reads = [str(Path(name).absolute()) for name in (*models, scratch) if name and Path(name).is_dir()]
@@ -128,16 +123,22 @@ class Dubber:
         policy: AcceptancePolicy | None,
         progress: ProgressSink,
         signer: Signer | None = None,
+        workers: OpenWorkers | None = None,
     ) -> Dubbed:
-        """Dub a job's video, measure it against a policy, sign it, and put the output under its name.
+        """Dub a job's video, measure it against a policy, sign it, and put the output under its name. workers: of long
+        films.
 
         Raises: as dub.dub, and as Decoder.run. DubbingError - the policy refuses it. SigningError - it cannot be
         signed. OSError - there is no room for it.
         """
-        with emptied(self._scratch / "made") as made:
+        with emptied(self.made) as made:
             rendered = made / f"dubbed{Path(job.out).suffix}"
-            request = (_WORK, job, paths, self._settings, rendered, policy)
-            accepted: AcceptedDub = self.ask(*request, progress=progress, media=inputs_of(job), returns=AcceptedDub)
+            given = job, paths, self._settings
+            if workers is not None:
+                accepted = dub_divided(self, *given, policy, rendered, progress, workers)
+            else:
+                request = (_WORK, *given, rendered, policy)
+                accepted = self.ask(*request, progress=progress, media=inputs_of(job), returns=AcceptedDub)
             dubbed = replace(accepted.dubbed, out=job.out, notes=(*paths.notes, *accepted.dubbed.notes))
             if refusal := refusal_of(dubbed):
                 publish_reports(Path(job.out), dubbed, accepted.evidence, rendered)
@@ -206,7 +207,7 @@ def dub_jobs(
     """Dub every job, in order, in a child process. What goes wrong with one, a crash of its decoder or a hang too, is
     its outcome; what goes wrong with the models is raised. All are checked before the first is worked on, and those
     that cannot be done are not tried. resume: skip jobs that an earlier run finished, see tasks/dubbing/resume.py.
-    elsewhere: works on several jobs in place of this process's child.
+    elsewhere: works on several jobs in place of this process's child, and on pieces of a single long film.
 
     Raises: ModelFileError, TrackingError, WorkspaceError, WeightsMissingError, SigningError - before the first job.
     SettingsError - the acceptance policy cannot be read. DubbingError - opening the models killed the child.
@@ -243,10 +244,12 @@ def dub_by(
             dubber.open(paths)
     left = [place for place in left if place not in results]
     if elsewhere is not None and len(left) > 1:
-        done = elsewhere({place: jobs[place] for place in left}, paths, policy, progress)
+        done = elsewhere.jobs({place: jobs[place] for place in left}, paths, policy, progress)
     else:
+        workers = partial(elsewhere.pieces, paths) if elsewhere is not None and left else None
         works = (
-            partial(dubber.dub, jobs[place], paths, policy, titled(progress, jobs, place), signer) for place in left
+            partial(dubber.dub, jobs[place], paths, policy, titled(progress, jobs, place), signer, workers)
+            for place in left
         )
         done = ((place, outcome_of(jobs[place], work)) for place, work in zip(left, works, strict=True))
     for place, outcome in done:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, TypeVar
 
 import numpy as np
@@ -72,11 +72,14 @@ def composite(
     references: Mapping[Face, ReferenceFrames],
     chunk_frames: int,
     monitor: PassMonitor,
+    frames: range | None = None,
 ) -> Generator[CompositedFrame]:
     """Yield every output frame, in order: the source's own, with the translated face in those of a segment, or several.
 
     segments: by their first frame; those of different faces may overlap. chunk_frames: frames translated at once.
+    frames: those of the output that are wanted, else all; each is the same whichever they are.
     """
+    frames = frames or range(timeline.frames)
 
     @lru_cache(maxsize=_FACES)
     def appearance_of(face: Face) -> Appearance:
@@ -88,13 +91,15 @@ def composite(
             return _path(segment, appearance_of(segment.face))
 
     compositor = _Compositor(look, Canvas(look), translator, appearance_of, path_of, chunk_frames, monitor)
-    with closing(ahead(source_pictures(film, timeline, monitor))) as source:
-        pictures, waiting = _Pictures(source), deque(segments)
+    waiting = deque(segment for segment in segments if segment.stop > frames.start)
+    begins = min([frames.start, *(compositor.needs(segment, frames.start)[0] for segment in waiting)])
+    with closing(ahead(source_pictures(film, timeline, monitor, range(begins, timeline.frames)))) as source:
+        pictures = _Pictures(source, begins)
         shown: list[tuple[Segment, Iterator[Layer | None]]] = []
-        for frame in range(timeline.frames):
-            while waiting and waiting[0].first == frame:
+        for frame in frames:
+            while waiting and waiting[0].first <= frame:
                 segment = waiting.popleft()
-                shown.append((segment, compositor.layers(segment, pictures.from_frame(frame))))
+                shown.append((segment, compositor.layers(segment, pictures, frame)))
             layers = [next(layers) for segment, layers in shown]
             yield compositor.frame(pictures.take(frame), [layer for layer in layers if layer is not None])
             shown = [(segment, layers) for segment, layers in shown if segment.stop > frame + 1]
@@ -105,8 +110,8 @@ class _Pictures:
     until the frame is taken.
     """
 
-    def __init__(self, source: Iterator[SourcePicture]) -> None:
-        self._source, self._kept, self._first = source, deque[SourcePicture](), 0
+    def __init__(self, source: Iterator[SourcePicture], first: int) -> None:
+        self._source, self._kept, self._first = source, deque[SourcePicture](), first
 
     def from_frame(self, frame: int) -> Iterator[SourcePicture]:
         """Yield the pictures from a frame on that was not yet taken."""
@@ -120,18 +125,26 @@ class _Pictures:
             frame += 1
 
     def take(self, frame: int) -> SourcePicture:
-        """Return the picture of a frame, the next in turn, which is not kept any longer."""
+        """Return the picture of a frame; it and those before are not kept any longer."""
         picture = next(self.from_frame(frame))
-        self._kept.popleft()
-        self._first += 1
+        while self._first <= frame:
+            self._kept.popleft()
+            self._first += 1
         return picture
 
 
-def source_pictures(film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor) -> Generator[SourcePicture]:
-    """Yield the source picture of each output frame; a picture that begins again is decoded again."""
+def source_pictures(
+    film: SourceVideo, timeline: OutputTimeline, monitor: PassMonitor, frames: range
+) -> Generator[SourcePicture]:
+    """Yield the source picture of each of some output frames; a picture that begins again is decoded again.
+
+    Pictures before are decoded and dropped, so that what a decoder and a deinterlacer remember is the same.
+    """
     pictures = monitor.over("decode", film.pictures())
     picture = next(pictures)
-    for source, follows in zip(timeline.source_N.tolist(), timeline.follows_N.tolist(), strict=True):
+    part = slice(frames.start, frames.stop)
+    shown = timeline.source_N[part].tolist(), timeline.follows_N[part].tolist()
+    for source, follows in zip(*shown, strict=True):
         if not follows and source < picture.index:
             pictures = monitor.over("decode", film.pictures())
             picture = next(pictures)
@@ -164,15 +177,25 @@ class _Compositor:
                 lay_in(planes_of(copy, self.look), self.look.colours, *layer.place, layer.change)
             return CompositedFrame(copy, True)
 
-    def layers(self, segment: Segment, pictures: Iterator[SourcePicture]) -> Iterator[Layer | None]:
-        """Yield what is added to each frame of a segment; None where nothing shows. Just their pictures are taken."""
-        rows = zip(range(len(segment.rows_N)), pictures, strict=False)
+    def needs(self, segment: Segment, frame: int) -> tuple[int, int]:
+        """Return the first output frame whose picture is needed to begin a segment at a frame, and that with which the
+        frame's chunk begins: chunks are those of the whole segment, whose last digits depend on their size.
+        """
+        chunk = max(0, frame - segment.first) // self.chunk_frames * self.chunk_frames
+        return segment.first + max(0, chunk - self.translator.context), segment.first + chunk
+
+    def layers(self, segment: Segment, pictures: _Pictures, frame: int) -> Iterator[Layer | None]:
+        """Yield what is added to each frame of a segment from `frame` on; None where nothing shows."""
+        low, begins = self.needs(segment, frame)
+        rows = zip(range(low - segment.first, len(segment.rows_N)), pictures.from_frame(low), strict=False)
         cutouts = (self._cut_out(row, picture, segment.window(row)) for row, picture in rows)
-        for chunk, new in _chunks(cutouts, self.chunk_frames, self.translator.context):
-            if any(segment.strength(cutout.row) for cutout in chunk[new]):
-                yield from self._translated(segment, chunk, new)
-            else:
-                yield from (None for _ in chunk[new])
+        chunks = _chunks(cutouts, self.chunk_frames, self.translator.context, begins - low)
+        return islice(chain.from_iterable(self._layers_of(segment, *one) for one in chunks), frame - begins, None)
+
+    def _layers_of(self, segment: Segment, chunk: Sequence[_Cutout], new: slice) -> Iterator[Layer | None]:
+        if any(segment.strength(cutout.row) for cutout in chunk[new]):
+            return self._translated(segment, chunk, new)
+        return (None for _ in chunk[new])
 
     def _cut_out(self, row: int, picture: SourcePicture, window: Window) -> _Cutout:
         with self.monitor("colours"):
@@ -221,12 +244,11 @@ def _path(segment: Segment, appearance: Appearance) -> NDArray[np.intp]:
     return steady_path(np.concatenate(apart))
 
 
-def _chunks(items: Iterator[T], size: int, context: int) -> Iterator[tuple[list[T], slice]]:
+def _chunks(items: Iterator[T], size: int, context: int, done: int = 0) -> Iterator[tuple[list[T], slice]]:
     """Yield items in pieces: a list of `size` new ones with up to `context` others on either side, and the slice of the
-    new ones.
+    new ones. done: the first so many are context alone.
     """
     buffer: list[T] = []
-    done = 0
     while True:
         buffer += islice(items, done + size + context - len(buffer))
         if done == len(buffer):

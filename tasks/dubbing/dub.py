@@ -1,8 +1,6 @@
 """Dubbing of one video: follow its faces, speak, collect references, fine-tune, composite, and encode."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,19 +11,18 @@ from numpy.typing import NDArray
 
 from heterodub.model.dubbing.faces import nth_face
 from heterodub.model.dubbing.timing import OutputTimeline, plan_timeline
-from heterodub.schemas.config.dubbing import SYNTHETIC, DubJob
-from heterodub.schemas.config.sections import LimitSettings
+from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError
 from heterodub.tasks.dubbing.casting import lines_of, pictures_of_people
-from heterodub.tasks.dubbing.compositing import composite
-from heterodub.tasks.dubbing.dialogue import Dialogue, Speech, dialogue_notes, open_dialogue
+from heterodub.tasks.dubbing.compositing import CompositedFrame, composite
+from heterodub.tasks.dubbing.dialogue import Dialogue, dialogue_notes
+from heterodub.tasks.dubbing.dub_inputs import DubInputs, FilmInputs, open_inputs
 from heterodub.tasks.dubbing.face_tracking import Followed, follow
-from heterodub.tasks.dubbing.jobs import OF_SPEECH, Dubbed, output_faults, own_version, readable, uri_of
+from heterodub.tasks.dubbing.jobs import Dubbed, output_faults, readable, synthetic_comment, uri_of
 from heterodub.tasks.dubbing.models import Models, as_clip, finetune, first_seconds
 from heterodub.tasks.dubbing.notes import length_notes, no_face
 from heterodub.tasks.dubbing.output import write_output
-from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.dubbing.references import ReferenceFrames, collect_references, load_references
 from heterodub.tasks.dubbing.segments import Face, FaceLine, Segment, covered_frames, speak
 from heterodub.tasks.dubbing.speaker_choice import speaking_faces
@@ -35,25 +32,10 @@ from heterodub.tasks.media.canvas import Canvas, PictureFormat
 from heterodub.tasks.media.counted_notes import note_lines
 from heterodub.tasks.media.paths import fingerprint, localise
 from heterodub.tasks.media.source_video import SourceVideo
-from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.monitoring.progress import ProgressSink
 
 _SILENT: Final = 10 ** (-60 / 20)
 """Peak below which a speech counts as silent: -60 dBFS, below the level of the quietest speech that is learned from."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DubInputs:
-    """The opened files of a job, and what works on them. scratch: a folder that is removed behind it."""
-
-    job: DubJob
-    film: SourceVideo
-    speech: Speech
-    models: Models
-    backend: LandmarkBackend
-    settings: Settings
-    scratch: Path
-    monitor: PassMonitor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +45,6 @@ class DubPlan:
     """
 
     look: PictureFormat
-    canvas: Canvas
     followed: Followed
     timeline: OutputTimeline
     lines: Sequence[FaceLine]
@@ -118,48 +99,13 @@ def dub(
         return render(inputs, plan_dub(inputs), out or Path(job.out))
 
 
-@contextmanager
-def open_inputs(
-    job: DubJob, models: Models, backend: LandmarkBackend, settings: Settings, progress: ProgressSink | None = None
-) -> Iterator[DubInputs]:
-    """Open the job's video and speech.
-
-    Raises: SourceError - one of them cannot be used, now or within the block.
-    """
-    monitor, limits = PassMonitor(progress), settings.limits
-    with tempfile.TemporaryDirectory(prefix="heterodub-") as folder:
-        scratch = Path(folder)
-        with readable(job.video), localise(uri_of(job.video), scratch, limits.web_origins) as path:
-            with monitor("decode sound"), ExitStack() as opened:
-                speech = opened.enter_context(_opened_speech(job, path, limits, scratch))
-                kept = opened.pop_all()
-            with kept:
-                film = SourceVideo.open(path, limits)
-                yield DubInputs(job, film, speech, models, backend, settings, scratch, monitor)
-
-
-def _opened_speech(job: DubJob, film: Path, limits: LimitSettings, scratch: Path) -> AbstractContextManager[Speech]:
-    if job.speech is None:
-        return open_dialogue(job, film, limits, scratch)
-    return open_speech(job.speech, limits, scratch)
-
-
-def open_speech(location: str, limits: LimitSettings, scratch: Path) -> SpeechSource:
-    """Open a speech by its path or address: it is decoded into `scratch`. To be closed.
-
-    Raises: SourceError - it cannot be used.
-    """
-    with readable(location, OF_SPEECH), localise(uri_of(location), scratch, limits.web_origins) as path:
-        return SpeechSource.open(path, limits, scratch)
-
-
 def plan_dub(inputs: DubInputs) -> DubPlan:
     """Plan the frames of the output: follow the faces of the video, and predict the lips of the chosen one.
 
     Raises: MediaRefusedError - the video cannot be read. DubbingError - it has no such face.
     """
     job, speech, models, settings = inputs.job, inputs.speech, inputs.models, inputs.settings
-    look, canvas, followed = _follow(inputs)
+    look, followed = _follow(inputs)
     notes: tuple[str, ...] = ()
     number = 1 if job.face == "speaking" else job.face
     if job.face == "speaking" and job.turns is None:
@@ -173,7 +119,7 @@ def plan_dub(inputs: DubInputs) -> DubPlan:
     covered = covered_frames(lines, timeline)
     if not segments:
         raise DubbingError(no_face(job, len(followed.tracks), covered))
-    return DubPlan(look, canvas, followed, timeline, lines, segments, covered, speech.seconds, speech.peak, notes)
+    return DubPlan(look, followed, timeline, lines, segments, covered, speech.seconds, speech.peak, notes)
 
 
 def _lines(inputs: DubInputs, look: PictureFormat, followed: Followed, number: int) -> list[FaceLine]:
@@ -190,25 +136,32 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
 
     Raises: MediaRefusedError, SourceError, DubbingError, ModelFileError, WorkspaceError, OSError - as dub.
     """
-    film, speech, settings, monitor = inputs.film, inputs.speech, inputs.settings, inputs.monitor
-    references = _references(inputs, plan)
-    models = _finetuned(inputs, plan)
-    monitor.progress.phase("dub", plan.timeline.frames)
-    frames = composite(
-        film,
-        plan.look,
-        plan.timeline,
-        plan.parts,
-        models.translator,
-        references,
-        settings.dub.chunk_frames,
-        monitor,
-    )
-    if settings.provenance.watermark:
-        frames = watermarked(frames, plan.look, monitor)
-    job, comment = inputs.job, _comment(models.names)
-    into = (plan.look, plan.timeline, plan.is_shown, speech, comment, settings.dub, monitor)
-    written = write_output(job, out, frames, film, *into)
+    references = references_of(inputs, plan)
+    using = replace(inputs, models=_finetuned(inputs, plan))
+    inputs.monitor.progress.phase("dub", plan.timeline.frames)
+    return write(using, plan, painted(using, plan, references), out)
+
+
+def painted(
+    inputs: FilmInputs, plan: DubPlan, references: Mapping[Face, ReferenceFrames], numbers: range | None = None
+) -> Generator[CompositedFrame]:
+    """Yield the output's frames, ready to be encoded. numbers: of those that are wanted, else all."""
+    film, monitor, settings = inputs.film, inputs.monitor, inputs.settings
+    given = film, plan.look, plan.timeline, plan.parts, inputs.models.translator, references
+    frames = composite(*given, settings.dub.chunk_frames, monitor, numbers)
+    return watermarked(frames, plan.look, monitor) if settings.provenance.watermark else frames
+
+
+def write(
+    inputs: DubInputs, plan: DubPlan, frames: Generator[CompositedFrame] | Sequence[Path], out: Path
+) -> Dubbed:  # fmt: skip
+    """Write the output. frames: themselves, or files in which they lie encoded.
+
+    Raises: DubbingError, MediaRefusedError, OSError - as write_output.
+    """
+    monitor, names = inputs.monitor, inputs.models.names
+    into = (plan.look, plan.timeline, plan.is_shown, inputs.speech, _comment(names, plan.dubbed), inputs.settings.dub)
+    written = write_output(inputs.job, out, frames, inputs.film, *into, monitor)
     return Dubbed(
         out=str(out),
         frames=plan.timeline.frames,
@@ -217,32 +170,34 @@ def render(inputs: DubInputs, plan: DubPlan, out: Path) -> Dubbed:
         seconds=float(plan.timeline.end_s),
         took_s=monitor.took_s,
         seconds_by=monitor.seconds,
-        generator=models.names[0],
-        translator=models.names[1],
+        generator=names[0],
+        translator=names[1],
         covered=plan.covered,
         speech_cut_s=plan.speech_cut_s,
         notes=(*_notes(inputs, plan), *written.notes),
     )
 
 
-def _follow(inputs: DubInputs) -> tuple[PictureFormat, Canvas, Followed]:
+def _follow(inputs: DubInputs) -> tuple[PictureFormat, Followed]:
     """Follow the faces of the first video stream that shows one, or of the last one, if none does."""
     film, settings, monitor = inputs.film, inputs.settings, inputs.monitor
     for look in film.looks():
-        canvas = Canvas(look)
         monitor.progress.phase("follow faces", _expected_frames(film))
-        followed = follow(film, canvas, inputs.backend, settings.clips, settings.dub.least_tracked_frames, monitor)
+        followed = follow(
+            film, Canvas(look), inputs.backend, settings.clips, settings.dub.least_tracked_frames, monitor
+        )
         if followed.tracks:
             break
-    return look, canvas, followed
+    return look, followed
 
 
-def _references(inputs: DubInputs, plan: DubPlan) -> dict[Face, ReferenceFrames]:
+def references_of(inputs: FilmInputs, plan: DubPlan) -> dict[Face, ReferenceFrames]:
     """Reference crops of each face: its own, or those of the video or picture that lends its looks to all."""
     side_px, lender = inputs.models.translator.side_px, inputs.job.appearance_from
     inputs.monitor.progress.phase("references", None)
     if lender is None:
-        return collect_references(plan.faces, inputs.film, plan.canvas, side_px, inputs.scratch, inputs.monitor)
+        given = plan.faces, inputs.film, Canvas(plan.look), side_px
+        return collect_references(*given, inputs.scratch, inputs.monitor)
     origins = inputs.settings.limits.web_origins
     with readable(lender), localise(uri_of(lender), inputs.scratch, origins) as path:
         lent = load_references(path, inputs.backend, inputs.settings, side_px, inputs.scratch)
@@ -255,7 +210,8 @@ def _finetuned(inputs: DubInputs, plan: DubPlan) -> Models:
     if seconds is None:
         return models
     faces = first_seconds(plan.faces, plan.followed, seconds)
-    by_face = collect_references(faces, film, plan.canvas, models.translator.side_px, inputs.scratch, monitor)
+    given = faces, film, Canvas(plan.look), models.translator.side_px
+    by_face = collect_references(*given, inputs.scratch, monitor)
     clips = [as_clip(face, references) for face, references in by_face.items()]
     with monitor("fine-tune"):
         return finetune(models, clips, fingerprint(film.path), seconds, inputs.settings, monitor.progress)
@@ -284,9 +240,7 @@ def _notes(inputs: DubInputs, plan: DubPlan) -> Iterator[str]:
     yield from plan.look.notes
 
 
-def _comment(names: tuple[str, str]) -> str:
-    """Text for the file's metadata: that it is synthetic, and made by which models."""
-    return (
-        f"synthetic: the mouth was made to fit another speech; digitalSourceType={SYNTHETIC}; "
-        f"software=heterodub {own_version()}; landmarks={names[0]}; translator={names[1]}"
-    )
+def _comment(names: tuple[str, str], dubbed: int) -> str:
+    """Text for the file's metadata: what was made, by which models. dubbed: frames in which something of it shows."""
+    mouth, sound = "the mouth was made to fit another speech", "another speech replaces the sound, the picture stays"
+    return f"{synthetic_comment(mouth if dubbed else sound)}; landmarks={names[0]}; translator={names[1]}"

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -11,25 +11,19 @@ from typing import Any, Final
 import av
 import av.error
 from av.audio.frame import AudioFrame
-from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Disposition
-from av.video.frame import PictureType
+from av.video.stream import VideoStream
 
 from heterodub.model.dubbing.timing import OutputTimeline
 from heterodub.model.files import atomic_path, is_disk_full
 from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubSettings
 from heterodub.schemas.errors import DubbingError
 from heterodub.tasks.dubbing.carried import CarriedStreams
-from heterodub.tasks.dubbing.compositing import CompositedFrame
 from heterodub.tasks.dubbing.dialogue import Speech
-from heterodub.tasks.dubbing.packets import KeptPicture
-from heterodub.tasks.dubbing.passes import PassMonitor, ahead
-from heterodub.tasks.media.canvas import PictureFormat
+from heterodub.tasks.dubbing.passes import PassMonitor
+from heterodub.tasks.dubbing.picture_encoder import EncodedFrame, PictureEncoder
 from heterodub.tasks.media.containers import words
-
-_SAME_RATE: Final = 0.02
-"""Share by which a claimed rate may differ from the pictures' mean: containers round times."""
 
 _BLOCK: Final = 1024
 """Samples of an AAC frame."""
@@ -37,21 +31,19 @@ _BLOCK: Final = 1024
 
 def encode(
     out: Path,
-    frames: Generator[CompositedFrame],
-    look: PictureFormat,
+    coming: Generator[EncodedFrame],
+    picture: PictureEncoder,
     timeline: OutputTimeline,
     speech: Speech,
     comment: str,
     settings: DubSettings,
     monitor: PassMonitor,
     carried: CarriedStreams | None = None,
-    keeper: KeptPicture | None = None,
 ) -> int:
-    """Encode frames as they come, with the speech beside them. Returns the number of those that were dubbed.
+    """Write frames as they come, with the speech beside them. Returns the number of those that were dubbed.
 
     The sound begins with the first frame and is as long as the picture. The container follows from the name. comment:
-    goes into the file's metadata. carried: further streams. keeper: writes
-    the picture where packets of the source are kept.
+    goes into the file's metadata. carried: further streams. picture: what `coming` comes from, or would have.
 
     Raises: DubbingError - the libraries refuse to write. OSError - there is no room.
     """
@@ -61,13 +53,11 @@ def encode(
     with (
         atomic_path(out) as partial,
         _named_errors(out),
-        closing(ahead(frames)) as coming,
+        closing(coming),
         av.open(os.fspath(partial), "w", form, options=options) as file,
     ):
-        video = keeper or _video_stream(file, look, timeline, settings)
-        if keeper is not None:
-            keeper.add_to(file)
-        file.streams.video[0].disposition = Disposition.default
+        picture.add_to(file)
+        video = _Video(file.streams.video[0], timeline)
         voice: Any = file.add_stream("aac", rate=speech.rate_hz, layout=speech.layout)
         voice.bit_rate = settings.sound_kbps * 1000 * speech.channels
         voice.disposition = Disposition.default
@@ -76,26 +66,16 @@ def encode(
         file.metadata["comment"] = comment
         sound = _Sound(speech, timeline.end_s)
         dubbed = 0
-        lasts = dict(zip(timeline.ticks_N.tolist(), timeline.lasts_N.tolist(), strict=True))
-        for (tick, duration), composited in zip(lasts.items(), coming, strict=True):
+        times = (tick * timeline.base for tick in [*timeline.ticks_N.tolist(), timeline.end_s / timeline.base])
+        for time_s, one in zip(times, coming, strict=True):
             with monitor("encode"):
-                frame = composited.frame
-                frame.pict_type = PictureType.NONE  # else the encoder would repeat the source's own choices
-                frame.pts, frame.time_base, frame.duration = tick, timeline.base, duration
-                file.mux(_lasting(video.encode(frame), lasts))
-                for piece in sound.until(tick * timeline.base):
+                file.mux(video.placed(one.packets))
+                for piece in sound.until(time_s):
                     file.mux(voice.encode(piece))
                 if carried is not None:
-                    carried.write(file, tick * timeline.base)
-            dubbed += composited.dubbed
-            monitor.progress.advance()
-        with monitor("encode"):
-            for piece in sound.until(timeline.end_s):
-                file.mux(voice.encode(piece))
-            if carried is not None:
-                carried.write(file, timeline.end_s)
-            file.mux(_lasting(video.encode(None), lasts))
-            file.mux(voice.encode(None))
+                    carried.write(file, time_s)
+            dubbed += one.dubbed
+        file.mux(voice.encode(None))
     return dubbed
 
 
@@ -113,39 +93,27 @@ def _named_errors(out: Path) -> Iterator[None]:
         raise DubbingError(f"{out} cannot be written: {words(error)}") from error
 
 
-def _lasting(packets: "list[Packet[Any]]", lasts: dict[int, int]) -> "list[Packet[Any]]":
-    """Set the durations of packets; encoders leave them open, and the last one's would be lost."""
-    for packet in packets:
-        if packet.pts is not None:
-            packet.duration = lasts.get(packet.pts, packet.duration)
-    return packets
+class _Video:
+    """Puts the packets of a picture into a stream of the output."""
 
+    def __init__(self, stream: VideoStream, timeline: OutputTimeline) -> None:
+        stream.disposition = Disposition.default
+        self._stream = stream
+        self._lasts = dict(zip(timeline.ticks_N.tolist(), timeline.lasts_N.tolist(), strict=True))
+        self._latest: int | None = None
 
-def _video_stream(out: OutputContainer, look: PictureFormat, timeline: OutputTimeline, settings: DubSettings) -> Any:
-    rate = _rate(look.rate, timeline)
-    options = {"preset": settings.preset, "crf": f"{settings.crf:g}"}
-    video: Any = out.add_stream("libx264", rate=rate, options=options)
-    video.width, video.height, video.pix_fmt = look.width, look.height, look.pix_fmt
-    codec = video.codec_context
-    codec.time_base = timeline.base
-    codec.color_range, codec.colorspace = look.range, look.matrix
-    codec.color_primaries, codec.color_trc = look.primaries, look.transfer
-    if look.geometry.aspect != 1:
-        codec.sample_aspect_ratio = look.geometry.aspect
-    if look.display_matrix is not None:
-        video.set_display_matrix(look.display_matrix)
-    return video
-
-
-def _rate(claimed: Fraction | None, timeline: OutputTimeline) -> Fraction:
-    """Pictures a second that the encoder assumes, for its level and bit rate: their mean, as the source states it.
-
-    A container's clock (1000 a second in Matroska) is at times given for its rate; it would ask for level 6.
-    """
-    mean = timeline.frames / timeline.end_s
-    if claimed and abs(claimed - mean) <= _SAME_RATE * mean:
-        return Fraction(claimed)
-    return mean.limit_denominator(1001)
+    def placed(self, packets: "Sequence[Packet[Any]]") -> "list[Packet[Any]]":
+        """Set durations, which encoders leave open, and keep decoding times rising where an encoder begins anew: at
+        variable rates it may set the first ones before the last of the encoder before. They stay before the times of
+        their pictures, for these lie further apart than the pictures that an encoder holds back.
+        """
+        for packet in packets:
+            if packet.pts is not None:
+                packet.duration = self._lasts.get(packet.pts, packet.duration)
+            if packet.dts is not None:
+                packet.dts = self._latest = packet.dts if self._latest is None else max(packet.dts, self._latest + 1)
+            packet.stream = self._stream
+        return list(packets)
 
 
 class _Sound:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from heterodub.schemas.acceptance import Acceptance
-from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, DubJob
+from heterodub.schemas.config.dubbing import OUTPUT_FORMATS, SYNTHETIC, DubJob
 from heterodub.schemas.display import message_of
 from heterodub.schemas.endings import ending_of_jobs, with_ending
 from heterodub.schemas.errors import MediaRefusedError, SettingsError, SourceError
@@ -266,6 +266,11 @@ def own_version() -> str:
         return version("heterodub")
     except PackageNotFoundError:
         return "of a checkout"
+
+
+def synthetic_comment(done: str) -> str:
+    """Text for a file's metadata, by which ingest knows what was made. done: what, in words."""
+    return f"synthetic: {done}; digitalSourceType={SYNTHETIC}; software=heterodub {own_version()}"
 
 
 def identity(path: Path) -> object:

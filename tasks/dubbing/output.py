@@ -1,7 +1,7 @@
 """The file of a dubbing: its frames and sound, the source's other streams, and, where wanted, the source's packets."""
 
-from collections.abc import Generator
-from contextlib import ExitStack
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,8 @@ from heterodub.tasks.dubbing.compositing import CompositedFrame
 from heterodub.tasks.dubbing.dialogue import Speech
 from heterodub.tasks.dubbing.encoding import encode
 from heterodub.tasks.dubbing.packets import KeptPicture, NotKeepableError, kept_picture
-from heterodub.tasks.dubbing.passes import PassMonitor
+from heterodub.tasks.dubbing.passes import PassMonitor, ahead
+from heterodub.tasks.dubbing.picture_encoder import PictureEncoder, SectionEncoder, encoded, stored
 from heterodub.tasks.media.canvas import PictureFormat
 from heterodub.tasks.media.source_video import SourceVideo
 
@@ -39,7 +40,7 @@ class Written:
 def write_output(
     job: DubJob,
     out: Path,
-    frames: Generator[CompositedFrame],
+    frames: Generator[CompositedFrame] | Sequence[Path],
     film: SourceVideo,
     look: PictureFormat,
     timeline: OutputTimeline,
@@ -49,7 +50,8 @@ def write_output(
     settings: DubSettings,
     monitor: PassMonitor,
 ) -> Written:
-    """Write the frames of a job into a file. is_shown: flags of those in which something of the dubbing shows.
+    """Write the frames of a job into a file. frames: themselves, or files in which they lie encoded, one after the
+    other. is_shown: flags of those in which something of the dubbing shows.
 
     Raises: DubbingError - the job wants packets kept, and they cannot be; or as encode. MediaRefusedError - the film is
     gone. OSError - as encode.
@@ -57,14 +59,25 @@ def write_output(
     notes: list[str] = []
     with ExitStack() as opened:
         keeper = _keeper(job, film, look, timeline, is_shown, settings, opened, notes)
-        if job.preserve == "near-lossless" or (job.preserve == "best" and keeper is None):
-            settings = settings.model_copy(update={"crf": min(settings.crf, NEAR_LOSSLESS_CRF)})
+        settings = settings_of(job, settings, keeper is not None)
+        picture: PictureEncoder = keeper or SectionEncoder(look, timeline, settings)
+        if isinstance(frames, Generator):
+            coming = encoded(opened.enter_context(closing(ahead(frames))), picture, timeline, monitor)
+        else:
+            coming = stored(frames, timeline.base)
         carried = opened.enter_context(other_streams(film, timeline.end_s)) if job.length == "picture" else None
-        dubbed = encode(out, frames, look, timeline, speech, comment, settings, monitor, carried, keeper)
+        dubbed = encode(out, coming, picture, timeline, speech, comment, settings, monitor, carried)
         notes += [f"not carried over: {words}" for words in (carried.lost if carried else ())]
     if keeper is not None:
         notes.append(f"{keeper.kept} of {timeline.frames} pictures are the source's own packets")
     return Written(dubbed, keeper.kept if keeper else 0, tuple(notes))
+
+
+def settings_of(job: DubJob, settings: DubSettings, keeps_packets: bool) -> DubSettings:
+    """Return the settings with the quality that a job asks for."""
+    if job.preserve == "near-lossless" or (job.preserve == "best" and not keeps_packets):
+        return settings.model_copy(update={"crf": min(settings.crf, NEAR_LOSSLESS_CRF)})
+    return settings
 
 
 def _keeper(

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from heterodub.schemas.config.dubbing import DubSettings
 from heterodub.schemas.errors import DubbingError, MediaRefusedError
+from heterodub.tasks.dubbing.picture_encoder import GLOBAL_HEADER
 from heterodub.tasks.media.canvas import PictureFormat
 from heterodub.tasks.media.containers import open_input
 from heterodub.tasks.media.parameter_sets import ParameterSets, nal_units, of_annex_b
@@ -34,8 +35,6 @@ from heterodub.tasks.media.streams import picture_of
 _CONTAINERS: Final = (Container.MP4, Container.MATROSKA)
 _IDR, _SPS, _PPS = 5, 7, 8
 _PROFILES: Final = {66: "baseline", 77: "main", 100: "high", 110: "high10"}
-_GLOBAL_HEADER: Final = 1 << 22
-"""ffmpeg's flag by which an encoder puts parameter sets into its header and into no packet."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -222,7 +221,7 @@ class KeptPicture:
             "forced-idr": "1",
             "x264-params": f"sps-id={self._number}:bframes=0:keyint=infinite:scenecut=0",
         }
-        encoder.flags |= _GLOBAL_HEADER
+        encoder.flags |= GLOBAL_HEADER
         encoder.open()
         return encoder
 

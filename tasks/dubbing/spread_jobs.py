@@ -7,24 +7,30 @@ among them; records of finished jobs are the driver's.
 
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from heterodub.schemas.acceptance import AcceptancePolicy
 from heterodub.schemas.config.cores import usable_cores
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.errors import DubbingError, MediaRefusedError
-from heterodub.tasks.dubbing.batch import Dubber, Elsewhere, Outcome, open_dubber, outcome_of
+from heterodub.tasks.dubbing.batch import Dubber, open_dubber, outcome_of
+from heterodub.tasks.dubbing.divided_film import PieceWork, Spent, Workers
+from heterodub.tasks.dubbing.elsewhere import Elsewhere, Outcome
 from heterodub.tasks.dubbing.jobs import Dubbed, ModelPaths, rooted
-from heterodub.tasks.ingestion.dask_client import open_client
+from heterodub.tasks.ingestion.dask_client import open_client, workers_for_files
 from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.provenance.certificate import open_signer
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Item = tuple[int, DubJob]
 
@@ -50,39 +56,70 @@ def workers_of(settings: Settings, generator: str | None, translator: str | None
     """Return what dubs on Dask workers, where the settings name some: a cluster, or several on this machine."""
     if settings.run.dask is None and settings.dub.workers < 2:
         return None
-    return partial(_dub_on_workers, generator=generator, translator=translator, settings=settings)
+    return _DaskWorkers(settings, (_rooted(generator), _rooted(translator)))
 
 
-def _dub_on_workers(
-    jobs: Mapping[int, DubJob],
-    paths: ModelPaths,
-    policy: AcceptancePolicy | None,
-    progress: ProgressSink,
-    generator: str | None,
-    translator: str | None,
-    settings: Settings,
-) -> Iterator[tuple[int, Outcome]]:
-    """Yield the outcome of each job as it ends, the largest film first.
+@dataclass(frozen=True, slots=True)
+class _DaskWorkers:
+    """Workers of a cluster, or local ones. models: as they were asked for."""
 
-    Raises: ClusterError - there is no such cluster, or it was lost.
-    """
-    cores = None if settings.run.dask else max(1, usable_cores() // settings.dub.workers)
-    tuned = any(job.finetune is not None for job in jobs.values())
-    models = _rooted(generator), _rooted(translator)
-    asked = models, paths.names, settings.rooted(), tuned
-    work = partial(_work, asked=asked, policy=policy, cores=cores)
-    items = iter(
-        sorted(((place, rooted(job)) for place, job in jobs.items()), key=lambda item: (-_size(item), item[0]))
-    )
-    workers = min(settings.dub.workers, len(jobs))
-    progress.phase("dub jobs", len(jobs))
-    with (
-        tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
-        open_client(settings.run.dask, workers, Path(scratch), settings.limits.attempts) as client,
-    ):
-        for (place, job), outcome in spread(client, work, items, lambda item: f"dub-{item[0]}", _size):
-            progress.advance()
-            yield place, f"{job.video}: {outcome}" if isinstance(outcome, MediaRefusedError) else outcome
+    settings: Settings
+    models: tuple[str | None, str | None]
+
+    def jobs(
+        self, jobs: Mapping[int, DubJob], paths: ModelPaths, policy: AcceptancePolicy | None, progress: ProgressSink
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Yield the outcome of each job as it ends, the largest film first.
+
+        Raises: ClusterError - there is no such cluster, or it was lost.
+        """
+        tuned = any(job.finetune is not None for job in jobs.values())
+        work = partial(_work, asked=self._asked(paths, tuned), policy=policy, cores=self._cores)
+        items = iter(
+            sorted(((place, rooted(job)) for place, job in jobs.items()), key=lambda item: (-_size(item), item[0]))
+        )
+        progress.phase("dub jobs", len(jobs))
+        with self._client(min(self.settings.dub.workers, len(jobs))) as client:
+            for (place, job), outcome in spread(client, work, items, lambda item: f"dub-{item[0]}", _size):
+                progress.advance()
+                yield place, f"{job.video}: {outcome}" if isinstance(outcome, MediaRefusedError) else outcome
+
+    @contextmanager
+    def pieces(self, paths: ModelPaths, progress: ProgressSink) -> Iterator[tuple[int, Workers]]:
+        """Open workers for one film, and say how many there are.
+
+        Raises: ClusterError - there is no such cluster, or it was lost; within the block, what a piece raises.
+        """
+        work = partial(_work_on_piece, asked=self._asked(paths, False), cores=self._cores)
+        with self._client(self.settings.dub.workers) as client:
+
+            def do(pieces: Sequence[PieceWork]) -> list[Spent]:
+                done: dict[int, Spent] = {}
+                items = enumerate([replace(piece, job=rooted(piece.job)) for piece in pieces])
+                for (number, _), spent in spread(client, work, items, lambda item: f"piece-{item[0]}"):
+                    if isinstance(spent, MediaRefusedError):
+                        raise spent
+                    done[number] = spent
+                    progress.advance()
+                return [done[number] for number in range(len(pieces))]
+
+            yield sum(workers_for_files(client).values()), do
+
+    @property
+    def _cores(self) -> int | None:
+        return None if self.settings.run.dask else max(1, usable_cores() // self.settings.dub.workers)
+
+    def _asked(self, paths: ModelPaths, tuned: bool) -> Asked:
+        return self.models, paths.names, self.settings.rooted(), tuned
+
+    @contextmanager
+    def _client(self, workers: int) -> "Iterator[Client]":
+        settings = self.settings
+        with (
+            tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
+            open_client(settings.run.dask, workers, Path(scratch), settings.limits.attempts) as client,
+        ):
+            yield client
 
 
 def _size(item: Item) -> float:
@@ -105,6 +142,12 @@ def _work(item: Item, asked: Asked, policy: AcceptancePolicy | None, cores: int 
         return dubber.dub(item[1], paths, policy, ProgressSink(), open_signer(asked[2].provenance))
 
     return outcome_of(item[1], work)
+
+
+def _work_on_piece(item: tuple[int, PieceWork], asked: Asked, cores: int | None) -> Spent:
+    """Work on a piece of a film, on a worker."""
+    dubber, paths = _opened(asked, cores)
+    return item[1].done_by(dubber, paths, asked[2])
 
 
 def _opened(asked: Asked, cores: int | None) -> tuple[Dubber, ModelPaths]:

@@ -57,6 +57,14 @@ def place_of(text: str) -> Place | None:
     return None
 
 
+def place_text(place: Place | None) -> str:
+    """Return the text that names a place, see place_of; empty without one."""
+    if place is None:
+        return ""
+    texts = {"left": "left", "right": "right", "rank": str(place.rank), "point": f"{place.x:f},{place.y:f}"}
+    return texts[place.kind]
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One turn of a film's talk, seconds after its first picture. row: its number in the list, from 1.

@@ -12,12 +12,13 @@ from heterodub.schemas.acceptance import Acceptance, AcceptancePolicy, ShotVerdi
 from heterodub.schemas.config.choices import OnFail
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
-from heterodub.tasks.dubbing.dub import DubInputs, DubPlan, open_inputs, plan_dub, render
+from heterodub.tasks.dubbing.dub import DubPlan, plan_dub, render
+from heterodub.tasks.dubbing.dub_inputs import DubInputs, open_inputs
 from heterodub.tasks.dubbing.jobs import Dubbed, readable
 from heterodub.tasks.dubbing.models import Models
 from heterodub.tasks.evaluation.acceptance_evidence import evidence_of, write_small_film
 from heterodub.tasks.evaluation.acceptance_reports import AcceptedDub, small_film_of
-from heterodub.tasks.evaluation.shot_measures import FilmMeter, MeasuredShot
+from heterodub.tasks.evaluation.shot_measures import FilmMeter, MeasuredShot, measured_shots
 from heterodub.tasks.evaluation.verdict import judge
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.speech import SpeechSource
@@ -40,20 +41,40 @@ def dub_accepted(
     Raises: as dub.dub.
     """
     with open_inputs(job, models, backend, settings, progress) as inputs:
-        plan = plan_dub(inputs)
-        dubbed = render(inputs, plan, rendered)
-        if policy is None:
-            return AcceptedDub(dubbed)
-        return _accepted(inputs, plan, rendered, dubbed, policy)
+        return rendered_and_accepted(inputs, plan_dub(inputs), rendered, policy)
 
 
-def _accepted(
-    inputs: DubInputs, plan: DubPlan, rendered: Path, dubbed: Dubbed, policy: AcceptancePolicy
+def rendered_and_accepted(
+    inputs: DubInputs, plan: DubPlan, rendered: Path, policy: AcceptancePolicy | None
 ) -> AcceptedDub:  # fmt: skip
-    began, on_fail = time.process_time(), inputs.settings.dub.on_fail
+    """Render a plan, and measure it; see dub_accepted.
+
+    Raises: as dub.render, FilmMeter.pairs.
+    """
+    dubbed = render(inputs, plan, rendered)
+    if policy is None:
+        return AcceptedDub(dubbed)
+    began = time.process_time()
     shots = measure(inputs, plan, rendered)
+    return accepted(inputs, plan, rendered, dubbed, policy, shots, time.process_time() - began)
+
+
+def accepted(
+    inputs: DubInputs,
+    plan: DubPlan,
+    rendered: Path,
+    dubbed: Dubbed,
+    policy: AcceptancePolicy,
+    shots: Sequence[MeasuredShot],
+    spent: float,
+) -> AcceptedDub:
+    """Judge a rendered file by the measures of its shots; where failed shots are to show the source, render and measure
+    it once more. spent: processor seconds of measuring.
+
+    Raises: as rendered_and_accepted.
+    """
+    on_fail = inputs.settings.dub.on_fail
     verdicts = [judge(shot.measures, policy) for shot in shots]
-    spent = time.process_time() - began
     if on_fail == "keep-source" and any(verdict.broken for verdict in verdicts):
         plan = _without_failed(plan, shots, verdicts)
         dubbed, began = render(inputs, plan, rendered), time.process_time()
@@ -70,10 +91,11 @@ def measure(inputs: DubInputs, plan: DubPlan, finished: Path) -> Sequence[Measur
     Raises: as FilmMeter.pairs.
     """
     inputs.monitor.progress.phase("measure", plan.timeline.frames)
-    with readable(str(finished)), SpeechSource.open(finished, inputs.settings.limits, inputs.scratch) as sound:
-        meter = FilmMeter(inputs, plan, finished, sound)
+    limits, scratch = inputs.settings.limits, inputs.scratch
+    with readable(str(finished)), SpeechSource.open(finished, limits, scratch, is_heard=False) as sound:
+        meter = FilmMeter(inputs, plan, finished)
         write_small_film(small_film_of(finished), meter, sound, float(plan.timeline.end_s))
-    return meter.shots
+        return measured_shots(inputs, plan, meter.values, sound)
 
 
 def _without_failed(plan: DubPlan, shots: Sequence[MeasuredShot], verdicts: Sequence[ShotVerdict]) -> DubPlan:

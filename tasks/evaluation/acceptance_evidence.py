@@ -1,6 +1,7 @@
 """Evidence behind a verdict, for its page: curves of each shot, stills of those that failed, and a small film."""
 
-from collections.abc import Generator, Iterator, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -8,13 +9,14 @@ from typing import Final
 import cv2
 import numpy as np
 
+from heterodub.model.dubbing.timing import OutputTimeline
 from heterodub.model.features.arrays import Rgb, evenly_spaced
 from heterodub.model.features.timing import SAMPLES_PER_FRAME, frame_to_sample, frame_to_second
 from heterodub.schemas.acceptance import ShotEvidence, ShotVerdict
-from heterodub.schemas.config.dubbing import SYNTHETIC
-from heterodub.tasks.dubbing.jobs import own_version
+from heterodub.tasks.dubbing.jobs import synthetic_comment
 from heterodub.tasks.evaluation.shot_measures import FilmMeter, FramePair, MeasuredShot
 from heterodub.tasks.media.speech import SpeechSource
+from heterodub.tasks.visualization.video_writer import write_video
 
 CURVES: Final = ("opening", "wanted", "source", "seam", "colour_step", "flicker", "silent")
 
@@ -26,13 +28,11 @@ _STILLS: Final = 60
 """Stills on a page at most."""
 
 _HIGH_PX: Final = 180
-_CRF, _KBIT_S = 28, 400
-"""Height of the small film's pictures, its quality, and most that a second of it takes."""
+_CRF, _CRF_BEFORE, _KBIT_S = 28, 16, 400
+"""Height of the small film's pictures, its quality, that of parts which are encoded once more, and the kilobits that a
+second of it takes at most."""
 
-_COMMENT: Final = (
-    f"synthetic: the mouth on the right was made to fit another speech; digitalSourceType={SYNTHETIC}; "
-    f"software=heterodub {own_version()}"
-)
+_COMMENT: Final = synthetic_comment("the mouth on the right was made to fit another speech")
 """By which ingest knows the small film, as it knows a dub."""
 
 
@@ -72,30 +72,60 @@ def write_small_film(path: Path, meter: FilmMeter, sound: SpeechSource, length_s
 
     Raises: as FilmMeter.pairs; av.error.FFmpegError, OSError - it cannot be written.
     """
-    from heterodub.tasks.visualization.video_writer import write_video
+    frames = frames_at_25_fps(length_s)
+    with closing(meter.pairs()) as pairs:
+        write_sounded(path, at_25_fps(pairs, range(frames)), frames, sound)
 
-    frames = max(1, round(length_s / frame_to_second(1)))
+
+def write_sounded(path: Path, pictures: Iterator[Rgb], frames: int, sound: SpeechSource) -> None:
+    """Write a small film with the sound of a dub.
+
+    Raises: av.error.FFmpegError, OSError - it cannot be written.
+    """
     samples = np.memmap(path.with_suffix(".sound"), np.float32, "w+", shape=(frames * SAMPLES_PER_FRAME,))
     for first in range(0, frames, 1500):
         part = slice(frame_to_sample(first), frame_to_sample(min(frames, first + 1500)))
         samples[part] = sound.samples(part.start, part.stop - part.start)
     try:
-        with closing(meter.pairs()) as pairs:
-            write_video(path, _at_25_fps(pairs, frames), _CRF, _KBIT_S, samples, _COMMENT)
+        write_video(path, pictures, _CRF, _KBIT_S, samples, _COMMENT)
     finally:
         del samples
         path.with_suffix(".sound").unlink()
 
 
-def _at_25_fps(pairs: Generator[FramePair], frames: int) -> Iterator[Rgb]:
-    """Yield `frames` pictures, one each 40 ms: the last pair that has begun by then. All pairs are taken."""
-    shown, last = 0, next(pairs)
+def write_silent(path: Path, pictures: Iterator[Rgb]) -> None:
+    """Write a part of a small film that is going to be encoded once more.
+
+    Raises: av.error.FFmpegError, OSError - it cannot be written.
+    """
+    write_video(path, pictures, _CRF_BEFORE, _KBIT_S * 10)
+
+
+def frames_at_25_fps(length_s: float) -> int:
+    """Return the number of frames of a small film."""
+    return max(1, round(length_s / frame_to_second(1)))
+
+
+def shown_at_25_fps(timeline: OutputTimeline, numbers: range) -> range:
+    """Return the frames of a small film that begin in some frames of the output."""
+
+    def before(number: int) -> int:
+        if number == timeline.frames:
+            return frames_at_25_fps(float(timeline.end_s))
+        return math.ceil(float(timeline.seconds(slice(number, number + 1))[0]) / frame_to_second(1) - 1e-6)
+
+    return range(before(numbers.start), before(numbers.stop))
+
+
+def at_25_fps(pairs: Iterator[FramePair], frames: range) -> Iterator[Rgb]:
+    """Yield a picture for each frame, one each 40 ms: the last pair that has begun by then. All pairs are taken."""
+    shown, last = frames.start, next(pairs)
     for pair in pairs:
-        while shown < frames and frame_to_second(shown) < pair.time_s - 1e-6:
+        while shown < frames.stop and frame_to_second(shown) < pair.time_s - 1e-6:
             yield _side_by_side(last)
             shown += 1
         last = pair
-    for _ in range(shown, frames):
+    for _ in range(shown, frames.stop):
         yield _side_by_side(last)
 
 

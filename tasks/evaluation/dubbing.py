@@ -8,6 +8,7 @@ at rest ("copy").
 Shape suffix legend: N = output frames, T = frames at 25 fps, P = 216 points, XY = 2 coordinates.
 """
 
+import csv
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,15 +32,17 @@ from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.endings import ending_of_jobs, with_ending
 from heterodub.schemas.errors import HeterodubError
-from heterodub.tasks.dubbing.dub import DubPlan, open_inputs, open_speech, plan_dub, render
+from heterodub.tasks.dubbing.dialogue import SpokenTurn
+from heterodub.tasks.dubbing.dub import DubPlan, plan_dub, render
+from heterodub.tasks.dubbing.dub_inputs import open_inputs
 from heterodub.tasks.dubbing.jobs import readable
 from heterodub.tasks.dubbing.models import Models
 from heterodub.tasks.dubbing.passes import PassMonitor
-from heterodub.tasks.dubbing.segments import Segment
+from heterodub.tasks.dubbing.segments import Segment, VoiceSource
+from heterodub.tasks.dubbing.turns import is_spoken, place_text, read_turns
 from heterodub.tasks.evaluation.finished_frames import finished_frames
 from heterodub.tasks.faces.backend import LandmarkBackend
 from heterodub.tasks.media.source_video import SourceVideo
-from heterodub.tasks.media.speech import SpeechSource
 from heterodub.tasks.monitoring.progress import ProgressSink
 
 Setting = Literal["paired", "unpaired"]
@@ -103,15 +106,14 @@ def evaluate_dubbing(
     scratch: Path,
     progress: ProgressSink,
 ) -> DubScores:
-    """Score a job's output, and its video dubbed with its own speech. Only `scratch` is written to."""
-    if job.turns is not None:
-        why = "dubbed by turns; one face and one speech are scored"
-        return DubScores(*models.names, (), {job.video: why}, {})
+    """Score a job's output, and its video dubbed with its own speech; of a job by turns, each person by the longest
+    stretch in which they are dubbed. Only `scratch` is written to.
+    """
     rows: list[ClipScores] = []
     failed: dict[str, str] = {}
     notes: dict[str, str] = {}
     evaluator = _DubEvaluator(models, backend, settings, scorer, scratch, progress)
-    paired = job.model_copy(update={"speech": job.video, "out": str(scratch / "paired.mp4")})
+    paired = _with_own_speech(job, scratch).model_copy(update={"out": str(scratch / "paired.mp4")})
     for setting, variant in zip(_SETTINGS, (paired, job), strict=True):
         try:
             note = _evaluate_job(setting, variant, job.out, evaluator, rows)
@@ -149,43 +151,81 @@ def _evaluate_job(
     settings = evaluator.settings
     delivered = setting == "unpaired" and Path(job.out).is_file()
     out = Path(job.out) if delivered else evaluator.scratch / "made.mp4"
-    plan = _planned(job, evaluator, None if delivered else out)
-    with readable(str(out)):
-        film = SourceVideo.open(out, settings.limits)
-        part = max(plan.parts, key=lambda segment: len(segment.rows_N))
-        detected, is_detected = _detect(film, part, plan.timeline, evaluator)
-    targets = part.landmarks(slice(0, len(part.rows_N)))
-    track = part.face.track
-    tracked = track.usable[part.rows_N]
-    reference = reference_frames(track.usable, settings.dub.references)
-    is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
-    detected_frac = float((is_detected & tracked).sum() / tracked.sum()) if tracked.any() else None
-    copied = copy_reference(track.points_TPXY[reference], targets.source_NPXY)
-    with open_speech(job.speech or job.video, settings.limits, evaluator.scratch) as speech:
-
-        def scored(system: str, points: Floats, flags: Flags, **more: float | None) -> ClipScores:
-            metrics = _landmark_scores(points, targets.wanted_NPXY, flags & ~is_reference_N)
-            sync = _sync(evaluator.scorer, speech, points, flags, part.times_N) if flags.any() else None
-            return ClipScores(name, name, f"{setting}/{system}", metrics | {SYNC: sync} | more)
-
-        passed = 1 - plan.dubbed / plan.timeline.frames
-        rows += [
-            scored("dubbed", detected, is_detected & tracked, face_found_frac=detected_frac, passed_through=passed),
-            scored("source", track.points_TPXY[part.rows_N], tracked),
-            scored("copy", copied, tracked),
-        ]
+    with open_inputs(job, evaluator.models, evaluator.backend, settings, evaluator.progress) as inputs:
+        plan = plan_dub(inputs)
+        if not delivered:
+            render(inputs, plan, out)
+        with readable(str(out)):
+            film = SourceVideo.open(out, settings.limits)
+            people = _people(plan)
+            found = _detect(film, [_longest(parts) for parts in people.values()], plan.timeline, evaluator)
+        for person, parts in people.items():
+            part = _longest(parts)
+            shown = np.concatenate([one.shown_N for one in parts]) if person else plan.is_shown
+            who = f"{name} ({person})" if person else name
+            rows += _scored(setting, who, part, *found[part], float((shown == 0).mean()), evaluator)
     if delivered:
         return _other_models_note(film, evaluator.models)
     return f"{job.out} is missing; a fresh dubbing was evaluated" if setting == "unpaired" else None
 
 
-def _planned(job: DubJob, evaluator: _DubEvaluator, out: Path | None) -> DubPlan:
-    """Return the plan of a job's dubbing; out: a file to render it to."""
-    with open_inputs(job, evaluator.models, evaluator.backend, evaluator.settings, evaluator.progress) as inputs:
-        plan = plan_dub(inputs)
-        if out is not None:
-            render(inputs, plan, out)
-    return plan
+def _scored(
+    setting: Setting,
+    name: str,
+    part: Segment,
+    detected: NDArray[np.float32],
+    is_detected: Flags,
+    passed: float,
+    evaluator: _DubEvaluator,
+) -> list[ClipScores]:
+    """Score a person in a part of the file. passed: share of frames that are the source's."""
+    targets = part.landmarks(slice(0, len(part.rows_N)))
+    track = part.face.track
+    tracked = track.usable[part.rows_N]
+    reference = reference_frames(track.usable, evaluator.settings.dub.references)
+    is_reference_N = np.isin(part.rows_N, reference) | np.isin(part.rows_N + track.first, part.face.references)
+    detected_frac = float((is_detected & tracked).sum() / tracked.sum()) if tracked.any() else None
+    copied = copy_reference(track.points_TPXY[reference], targets.source_NPXY)
+
+    def scored(system: str, points: Floats, flags: Flags, **more: float | None) -> ClipScores:
+        metrics = _landmark_scores(points, targets.wanted_NPXY, flags & ~is_reference_N)
+        sync = _sync(evaluator.scorer, part.voice, points, flags, part.times_N) if flags.any() else None
+        return ClipScores(name, name, f"{setting}/{system}", metrics | {SYNC: sync} | more)
+
+    return [
+        scored("dubbed", detected, is_detected & tracked, face_found_frac=detected_frac, passed_through=passed),
+        scored("source", track.points_TPXY[part.rows_N], tracked),
+        scored("copy", copied, tracked),
+    ]
+
+
+def _people(plan: DubPlan) -> dict[str, list[Segment]]:
+    """Return the segments of each person who has turns, by name; of a job with one speech, those of nobody's name."""
+    people: dict[str, list[Segment]] = {}
+    for part in plan.parts:
+        person = part.voice.turn.person if isinstance(part.voice, SpokenTurn) else ""
+        people.setdefault(person, []).append(part)
+    return people
+
+
+def _longest(parts: Sequence[Segment]) -> Segment:
+    return max(parts, key=lambda segment: len(segment.rows_N))
+
+
+def _with_own_speech(job: DubJob, scratch: Path) -> DubJob:
+    """Return a job with the video's own sound in the place of every speech."""
+    if job.turns is None:
+        return job.model_copy(update={"speech": job.video})
+    turns = [turn for turn in read_turns(job) if is_spoken(turn, job.speeches)]
+    path = scratch / "turns.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("start", "end", "person", "face"))
+        rows.writerows((turn.start_s, turn.end_s, turn.person, place_text(turn.face)) for turn in turns)
+    people = {turn.person for turn in turns}
+    kept = {person: place for person, place in job.people.items() if person in people}
+    own = dict.fromkeys(sorted(people), job.video)
+    return job.model_copy(update={"turns": str(path), "speeches": own, "people": kept})
 
 
 def _other_models_note(film: SourceVideo, models: Models) -> str | None:
@@ -207,24 +247,26 @@ def _landmark_scores(points_NPXY: Floats, wanted_NPXY: Floats, counts_N: Flags) 
 
 
 def _detect(
-    film: SourceVideo, part: Segment, timeline: OutputTimeline, evaluator: _DubEvaluator
-) -> tuple[NDArray[np.float32], Flags]:
-    """Detect landmarks (N, 216, 2) in the part's frames of the finished file; second: flags of detections (N,).
+    film: SourceVideo, parts: Sequence[Segment], timeline: OutputTimeline, evaluator: _DubEvaluator
+) -> dict[Segment, tuple[NDArray[np.float32], Flags]]:
+    """Detect landmarks (N, 216, 2) in the frames of each part of the finished file; second: flags of detections (N,).
 
     Raises: DubbingError - the file has other frames than the dubbing. MediaRefusedError - it cannot be read.
     """
-    points = part.face.track.points_TPXY[part.rows_N].copy()
-    is_detected = np.zeros(len(points), bool)
-    frames = finished_frames(film, [part], timeline, evaluator.backend, evaluator.settings.clips, PassMonitor())
-    for frame in frames:
-        found = frame.found.get(part)
-        if found is not None:
-            points[frame.number - part.first], is_detected[frame.number - part.first] = found, True
-    return points, is_detected
+    found = {part: (part.face.track.points_TPXY[part.rows_N], np.zeros(len(part.rows_N), bool)) for part in parts}
+    clips, section_frames = evaluator.settings.clips, evaluator.settings.dub.section_frames
+    in_order = sorted(parts, key=lambda part: part.first)
+    given = film, in_order, timeline, evaluator.backend, clips, PassMonitor(), section_frames
+    for frame in finished_frames(*given):
+        for part, points in frame.found.items():
+            if points is not None:
+                row = frame.number - part.first
+                found[part][0][row], found[part][1][row] = points, True
+    return found
 
 
 def _sync(
-    scorer: SyncScorer, speech: SpeechSource, points_NPXY: Floats, flags_N: Flags, times_N: NDArray[np.float64]
+    scorer: SyncScorer, speech: VoiceSource, points_NPXY: Floats, flags_N: Flags, times_N: NDArray[np.float64]
 ) -> float | None:
     first, stop = frames_around(float(times_N[0]), float(times_N[-1]))
     times = np.array([frame_to_second(frame) for frame in range(first, stop)])

@@ -42,15 +42,26 @@ def finished_frames(
     backend: LandmarkBackend,
     clips: ClipSettings,
     monitor: PassMonitor,
+    section_frames: int,
+    numbers: range | None = None,
 ) -> Generator[FinishedFrame]:
-    """Yield every frame of a finished file. segments: by time; outside of them no face is looked for.
+    """Yield every frame of a finished file. segments: by time; outside of them no face is looked for. section_frames:
+    the search for faces begins anew after so many frames. numbers: of the wanted frames, from the start of a section
+    on; else all.
 
     Raises: DubbingError - it has other frames than the dubbing. MediaRefusedError - it cannot be read.
     """
-    canvas, tracker, base_s = Canvas(film.look()), FaceTracker(backend, clips), float(film.base())
-    waiting, active = list(segments), list[Segment]()
+    known = clips.model_copy(update={"detect_every_frames": section_frames})  # faces that come later are nobody's
+    canvas, tracker, base_s = Canvas(film.look()), FaceTracker(backend, known), float(film.base())
+    wanted = numbers or range(timeline.frames)
+    waiting, active = [segment for segment in segments if segment.stop > wanted.start], list[Segment]()
     count = 0
     for picture in monitor.over("decode output", film.pictures()):
+        if count < wanted.start:
+            count += 1
+            continue
+        if count == wanted.stop < timeline.frames:
+            return
         active = [segment for segment in active if segment.stop > count]
         begins = [segment for segment in waiting if segment.first <= count]
         waiting = waiting[len(begins) :]
@@ -60,7 +71,7 @@ def finished_frames(
         faces: list[FaceObservation] = []
         if active:
             with monitor("faces of output"):
-                faces = tracker.step(rgb, cut=bool(begins))
+                faces = tracker.step(rgb, cut=bool(begins) or count % section_frames == 0)
         found = {segment: _nearest(faces, segment, count - segment.first) for segment in active}
         yield FinishedFrame(count, picture.tick * base_s, rgb, found)
         count += 1

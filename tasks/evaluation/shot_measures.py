@@ -3,7 +3,7 @@
 Memory holds some pictures of the running shots, and a dozen numbers of each of their frames.
 """
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,13 @@ from heterodub.schemas.acceptance import ShotMeasures
 from heterodub.schemas.config.settings import Settings
 from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.dubbing.compositing import source_pictures
-from heterodub.tasks.dubbing.dub import DubInputs, DubPlan
+from heterodub.tasks.dubbing.dub import DubPlan
+from heterodub.tasks.dubbing.dub_inputs import DubInputs, FilmInputs
 from heterodub.tasks.dubbing.jobs import readable
 from heterodub.tasks.dubbing.passes import ahead
 from heterodub.tasks.dubbing.segments import Segment, VoiceSource
 from heterodub.tasks.evaluation.finished_frames import FinishedFrame, finished_frames
-from heterodub.tasks.evaluation.shot_meter import FrameValues, ShotMeter
+from heterodub.tasks.evaluation.shot_meter import FrameValues, ShotMeter, ShotValues
 from heterodub.tasks.evaluation.shot_sound import silent_frames, sound_lag
 from heterodub.tasks.identity.face_network import FaceNetwork, open_face_network
 from heterodub.tasks.media.canvas import Canvas
@@ -67,28 +68,31 @@ class FramePair:
 
 
 class FilmMeter:
-    """Measures of a finished file. `pairs` is the pass; `shots` holds the shots that have ended in it."""
+    """Measures frames of a finished file, all or some. `pairs` is the pass; `values` holds what was measured, by shot.
 
-    def __init__(self, inputs: DubInputs, plan: DubPlan, finished: Path, sound: SpeechSource) -> None:
-        self._inputs, self._plan, self._finished, self._sound = inputs, plan, finished, sound
-        self.shots: list[MeasuredShot] = []
+    numbers: of the frames, from the start of a section on; else all.
+    """
+
+    def __init__(self, inputs: FilmInputs, plan: DubPlan, finished: Path, numbers: range | None = None) -> None:
+        self._inputs, self._plan, self._finished = inputs, plan, finished
+        self._numbers = numbers or range(plan.timeline.frames)
+        self.values: dict[Segment, ShotValues] = {}
 
     def pairs(self) -> Generator[FramePair]:
         """Yield every frame beside its source once it is measured.
 
         Raises: DubbingError - the file has other frames than the plan. SourceError - it cannot be read.
         """
-        inputs, plan = self._inputs, self._plan
-        monitor = inputs.monitor
+        inputs, plan, numbers = self._inputs, self._plan, self._numbers
+        monitor, section_frames = inputs.monitor, inputs.settings.dub.section_frames
         canvas = Canvas(plan.look)
         running: dict[Segment, ShotMeter] = {}
         with readable(str(self._finished)):
             film = SourceVideo.open(self._finished, inputs.settings.limits)
-            frames = finished_frames(film, plan.parts, plan.timeline, inputs.backend, inputs.settings.clips, monitor)
-            with (
-                closing(ahead(source_pictures(inputs.film, plan.timeline, monitor))) as sources,
-                closing(ahead(frames)) as coming,
-            ):
+            given = film, plan.parts, plan.timeline, inputs.backend, inputs.settings.clips, monitor
+            coming = ahead(finished_frames(*given, section_frames, numbers))
+            sources = ahead(source_pictures(inputs.film, plan.timeline, monitor, numbers))
+            with closing(sources), closing(coming):
                 for frame, picture in zip(coming, sources, strict=True):
                     with monitor("colours"):
                         source = canvas.rgb(picture.frame, picture.geometry)
@@ -96,41 +100,52 @@ class FilmMeter:
                         self._add(frame, source, running)
                     monitor.progress.advance()
                     yield FramePair(frame.time_s, frame.rgb, source)
-            for meter in list(running.values()):
-                self._end(meter)
+            for meter in running.values():
+                meter.flush()
 
     def _add(self, frame: FinishedFrame, source: Rgb, running: dict[Segment, ShotMeter]) -> None:
+        settings = self._inputs.settings
         for segment in frame.found:
             if segment not in running:
-                running[segment] = ShotMeter(segment, recogniser_of(self._inputs.settings))
+                meter = ShotMeter(segment, recogniser_of(settings), settings.dub.section_frames, frame.number)
+                running[segment], self.values[segment] = meter, meter.measured
             running[segment].add(frame, source)
         for segment in [segment for segment in running if segment.stop == frame.number + 1]:
-            self._end(running.pop(segment))
+            running.pop(segment).flush()
 
-    def _end(self, meter: ShotMeter) -> None:
-        meter.flush()
-        values, missing = _values(meter, self._inputs.speech, self._sound)
-        segment, times = meter.segment, meter.segment.times_N
-        worst_s = {name: meter.worst[name].time_s for name in meter.worst}
-        timeline = self._plan.timeline
+
+def measured_shots(
+    inputs: DubInputs, plan: DubPlan, values: Mapping[Segment, ShotValues], sound: SpeechSource
+) -> list[MeasuredShot]:
+    """Return the measures of every shot, by its end, from the values of all of its frames. sound: of the file."""
+    recogniser, timeline = recogniser_of(inputs.settings), plan.timeline
+    shots = []
+    for number, segment in enumerate(sorted(plan.parts, key=lambda part: part.stop)):
+        measured = values[segment]
+        figures, missing = _values(segment, measured.frames, recogniser, inputs.speech, sound)
         end_s = float(int(timeline.ticks_N[segment.stop - 1] + timeline.lasts_N[segment.stop - 1]) * timeline.base)
-        measures = ShotMeasures(
-            len(self.shots), segment.first, segment.stop, float(times[0]), end_s, values, missing, worst_s
-        )
-        self.shots.append(
-            MeasuredShot(segment, measures, meter.frames, {name: still.jpeg for name, still in meter.worst.items()})
-        )
+        worst_s = {name: still.time_s for name, still in measured.worst.items()}
+        begins_s = float(segment.times_N[0])
+        measures = ShotMeasures(number, segment.first, segment.stop, begins_s, end_s, figures, missing, worst_s)
+        stills = {name: still.jpeg for name, still in measured.worst.items()}
+        shots.append(MeasuredShot(segment, measures, measured.frames, stills))
+    return shots
 
 
 _Values = tuple[dict[str, float | None], dict[str, MissingCause]]
 
 
-def _values(meter: ShotMeter, speech: VoiceSource, sound: SpeechSource) -> _Values:
-    """Return the measures of a shot that has ended, and the causes of those that are missing."""
-    frames = meter.frames
+def _values(
+    segment: Segment,
+    frames: FrameValues,
+    recogniser: FaceNetwork | MissingCause,
+    speech: VoiceSource,
+    sound: SpeechSource,
+) -> _Values:
+    """Return the measures of a shot, and the causes of those that are missing."""
     strength, found = frames.of("strength"), frames.of("found") == 1
     is_dubbed, counts = strength > 0, (strength == 1) & found
-    silent = silent_frames(meter.segment.voice, meter.segment.times_N)
+    silent = silent_frames(segment.voice, segment.times_N)
     frames.extend("silent", silent)
     values: dict[str, float | None] = {
         "face_found_frac": float(found[is_dubbed].mean()) if is_dubbed.any() else None,
@@ -142,11 +157,9 @@ def _values(meter: ShotMeter, speech: VoiceSource, sound: SpeechSource) -> _Valu
         "covered_frac": float(frames.of("covered").mean()),
         "passed_through": float((strength == 0).mean()),
         "outside_psnr_db": _middle(frames.of("outside_psnr_db")),
-        **_sync(meter, counts, speech, sound),
+        **_sync(segment, frames, counts, speech, sound),
     }
-    return values, {
-        name: _cause(name, meter.recogniser, counts, silent) for name, value in values.items() if value is None
-    }
+    return values, {name: _cause(name, recogniser, counts, silent) for name, value in values.items() if value is None}
 
 
 def _lips(frames: FrameValues, counts: Flags) -> dict[str, float | None]:
@@ -168,8 +181,10 @@ def _silence(opening: NDArray[np.float64]) -> dict[str, float | None]:
     }
 
 
-def _sync(meter: ShotMeter, counts: Flags, speech: VoiceSource, sound: SpeechSource) -> dict[str, float | None]:
-    planned, actual = meter.segment.times_N, np.array(meter.frames.time_s)
+def _sync(
+    segment: Segment, measured: FrameValues, counts: Flags, speech: VoiceSource, sound: SpeechSource
+) -> dict[str, float | None]:
+    planned, actual = segment.times_N, np.array(measured.time_s)
     lag = sound_lag(sound, speech, float(planned[0]), float(planned[-1]))
     if lag is None:
         return {"sync_offset_s": None, "sound_match": None}
@@ -178,7 +193,7 @@ def _sync(meter: ShotMeter, counts: Flags, speech: VoiceSource, sound: SpeechSou
         first, stop = frames_around(float(planned[0]), float(planned[-1]))
         grid = np.array([frame_to_second(frame) for frame in range(first, stop)])
         opening, wanted = (
-            at_times(meter.frames.of(name)[counts], times[counts], grid)
+            at_times(measured.of(name)[counts], times[counts], grid)
             for name, times in (("opening", actual), ("wanted", planned))
         )
         frames = best_lag(opening, wanted, _LEAST_FIT)

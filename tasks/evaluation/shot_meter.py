@@ -40,7 +40,7 @@ _MOUTH_ROOM: Final = 1.5
 _SHARP_EVERY: Final = 4
 """One of so many frames is compared in sharpness."""
 
-_FACE_EVERY_S: Final = 0.5
+_FACE_EVERY_S: Final = 1.0
 """Time between the frames of which the recogniser describes the face: 11 ms a face and side."""
 
 _CHANGED: Final = 4.0
@@ -70,6 +70,12 @@ class FrameValues:
     def of(self, name: str, rows: slice = slice(None)) -> NDArray[np.float64]:
         """Return the values of some frames (N,), of all if left out."""
         return np.array(self.values[name][rows] if name in self.values else (), np.float64)
+
+    def append(self, later: "FrameValues") -> None:
+        """Add the values of the frames that follow."""
+        self.time_s.extend(later.time_s)
+        for name in later.values:
+            self.extend(name, later.of(name))
 
 
 _EYES: Final = [
@@ -101,17 +107,35 @@ class Still:
     jpeg: bytes
 
 
-class ShotMeter:
-    """Collects the frames of one segment. frames: values so far, complete after `flush`. worst: stills by measure.
+@dataclass(slots=True, eq=False)
+class ShotValues:
+    """Values of consecutive frames of a shot, and the stills where they are worst, by measure."""
 
-    recogniser: describes faces; else why there is none.
+    frames: FrameValues = field(default_factory=FrameValues)
+    worst: dict[str, Still] = field(default_factory=dict)
+
+    def append(self, later: "ShotValues") -> None:
+        """Add the values of the frames that follow."""
+        self.frames.append(later.frames)
+        for name, still in later.worst.items():
+            if name not in self.worst or still.value > self.worst[name].value:
+                self.worst[name] = still
+
+
+class ShotMeter:
+    """Collects frames of one segment. measured: their values so far, complete after `flush`.
+
+    recogniser: describes faces; else why there is none. section_frames: measures of frames of different sections do
+    not depend on each other.
     """
 
-    def __init__(self, segment: Segment, recogniser: FaceNetwork | MissingCause) -> None:
+    def __init__(
+        self, segment: Segment, recogniser: FaceNetwork | MissingCause, section_frames: int, first: int
+    ) -> None:  # fmt: skip
         self.segment = segment
         self.recogniser = recogniser
-        self.frames = FrameValues()
-        self.worst: dict[str, Still] = {}
+        self.measured = ShotValues()
+        self._section_frames = section_frames
         points = segment.face.track.points_TPXY
         self._squares = [_Square(points[:, LIPS], _MOUTH_ROOM), _Square(points[:, _EYES], 1.0)]
         self._next_face_s = -np.inf
@@ -121,15 +145,18 @@ class ShotMeter:
         self._source: list[Rgb] = []
         self._found: list[NDArray[np.float32] | None] = []
         self._windows: list[Window] = []
-        self._done = 0
+        self._done = first - segment.first
 
     def add(self, frame: FinishedFrame, source: Rgb) -> None:
         """Add the next frame, and the source's picture of it, as displayed."""
+        if frame.number % self._section_frames == 0:
+            self.flush()
+            self._next_face_s = -np.inf
         row = frame.number - self.segment.first
         window = self.segment.window(row)
         if not self._windows:
             self._outside_db = _outside_psnr(frame.rgb, source, window)
-        self.frames.time_s.append(frame.time_s)
+        self.measured.frames.time_s.append(frame.time_s)
         self._dubbed.append(cut_window(frame.rgb, window, _SIDE_PX))
         self._source.append(cut_window(source, window, _SIDE_PX))
         shown, is_full = int(self.segment.rows_N[row]), self.segment.strength(row) == 1
@@ -152,26 +179,28 @@ class ShotMeter:
         rows = slice(self._done, self._done + count)
         targets = self.segment.landmarks(rows)
         strength_N = np.array([self.segment.strength(row) for row in range(rows.start, rows.stop)])
-        self.frames.extend("strength", strength_N)
+        self.measured.frames.extend("strength", strength_N)
         self._measure_lips(targets, strength_N)
         self._measure_pictures(targets, rows, strength_N)
         self._measure_identity(count)
-        self.frames.extend("outside_psnr_db", np.array([self._outside_db] + [np.nan] * (count - 1)))
-        self._keep_worst(rows)
+        self.measured.frames.extend("outside_psnr_db", np.array([self._outside_db] + [np.nan] * (count - 1)))
+        self._keep_worst(count)
         self._done += count
         for kept in (self._dubbed, self._source, self._found, self._windows, self._details, self._chips):
             kept.clear()
 
-    def _keep_worst(self, rows: slice) -> None:
+    def _keep_worst(self, count: int) -> None:
+        measured, last = self.measured, len(self.measured.frames.time_s)
         for name in FRAME_MEASURES:
-            values = self.frames.of(name, rows)
+            values = measured.frames.of(name, slice(last - count, last))
             if np.isnan(values).all():
                 continue
             row = int(np.nanargmax(values))
-            if name not in self.worst or values[row] > self.worst[name].value:
+            if name not in measured.worst or values[row] > measured.worst[name].value:
                 both = np.concatenate([self._source[row], self._dubbed[row]], axis=1)
                 _, jpeg = cv2.imencode(".jpg", cv2.cvtColor(both, cv2.COLOR_RGB2BGR))
-                self.worst[name] = Still(float(values[row]), self.frames.time_s[rows.start + row], jpeg.tobytes())
+                time_s = measured.frames.time_s[last - count + row]
+                measured.worst[name] = Still(float(values[row]), time_s, jpeg.tobytes())
 
     def _measure_lips(self, targets: MouthTargets, strength_N: Floats) -> None:
         is_found = np.array([points is not None for points in self._found])
@@ -183,11 +212,11 @@ class ShotMeter:
         opening, wanted = openings(found, targets.wanted_NPXY, head)
         source, _ = openings(targets.source_NPXY, targets.wanted_NPXY, head)
         nme = nme_frames(found, targets.wanted_NPXY, LIPS)
-        self.frames.extend("found", is_found)
-        self.frames.extend("opening", np.where(is_found, opening, np.nan))
-        self.frames.extend("wanted", wanted)
-        self.frames.extend("source", source)
-        self.frames.extend("nme_lips", np.where(is_found & (strength_N == 1), nme, np.nan))
+        self.measured.frames.extend("found", is_found)
+        self.measured.frames.extend("opening", np.where(is_found, opening, np.nan))
+        self.measured.frames.extend("wanted", wanted)
+        self.measured.frames.extend("source", source)
+        self.measured.frames.extend("nme_lips", np.where(is_found & (strength_N == 1), nme, np.nan))
 
     def _measure_pictures(self, targets: MouthTargets, rows: slice, strength_N: Floats) -> None:
         dubbed, source = np.stack(self._dubbed), np.stack(self._source)
@@ -198,24 +227,24 @@ class ShotMeter:
         is_dubbed = strength_N > 0
         seams = seam_scores(dubbed, source, before, wanted)
         moved = np.array([True, *(one != two for one, two in zip(self._windows, self._windows[1:], strict=False))])
-        self.frames.extend("seam", np.where(is_dubbed, seams.seam_N, np.nan))
-        self.frames.extend("colour_step", np.where(is_dubbed, seams.colour_step_N, np.nan))
-        self.frames.extend("flicker", np.where(is_dubbed & ~moved, seams.flicker_N, np.nan))
+        self.measured.frames.extend("seam", np.where(is_dubbed, seams.seam_N, np.nan))
+        self.measured.frames.extend("colour_step", np.where(is_dubbed, seams.colour_step_N, np.nan))
+        self.measured.frames.extend("flicker", np.where(is_dubbed & ~moved, seams.flicker_N, np.nan))
         boxes = mouth.boxes(wanted, _SIDE_PX)
         pair = _cut(dubbed, boxes), _cut(source, boxes)
         changed = np.abs(pair[0] - pair[1]).mean(axis=(1, 2, 3)) * 255 > _CHANGED
         occluded = self.segment.face.track.occluded_T[self.segment.rows_N[rows]]
-        self.frames.extend("covered", changed & occluded)
-        self.frames.extend("changed", changed)
+        self.measured.frames.extend("covered", changed & occluded)
+        self.measured.frames.extend("changed", changed)
         ratio = _relative_sharpness(self._details)
-        self.frames.extend("sharpness", np.full(len(dubbed), np.nan if ratio is None else ratio))
+        self.measured.frames.extend("sharpness", np.full(len(dubbed), np.nan if ratio is None else ratio))
 
     def _measure_identity(self, count: int) -> None:
         distances = np.full(count, np.nan)
         if isinstance(self.recogniser, FaceNetwork) and self._chips:
             described = self.recogniser.descriptors(np.concatenate([*self._chips.values()])).reshape(-1, 2, FACE_SIZE)
             distances[[*self._chips]] = np.linalg.norm(described[:, 0] - described[:, 1], axis=1)
-        self.frames.extend("identity_distance", distances)
+        self.measured.frames.extend("identity_distance", distances)
 
 
 def _cut(pictures_NSS3: Pictures, boxes_N3: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from numpy.typing import NDArray
 
 from heterodub.schemas.contract import SAMPLE_RATE_HZ
 
@@ -72,8 +73,8 @@ class AudioWriter:
     damaged time stamp, and stretches what only jitters.
 
     `zero_s` is the time on the file's line that becomes sample 0, `clock` the stream's own on it. `channel` is the
-    number of the channel that is recorded; None: all of them, mixed. `is_float`: see ClippingMarks. `whole`: an offset
-    of the signal from zero is kept.
+    number of the channel that is recorded; None: all of them, mixed. `is_float`: see ClippingMarks; None: clipping is
+    not marked. `whole`: an offset of the signal from zero is kept.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class AudioWriter:
         rate_hz: int = SAMPLE_RATE_HZ,
         channel: int | None = None,
         clock: StreamClock | None = None,
-        is_float: bool = False,
+        is_float: bool | None = None,
         whole: bool = False,
     ) -> None:
         self._spool = spool
@@ -91,24 +92,26 @@ class AudioWriter:
         self._rate_hz, self._channel, self._whole = rate_hz, channel, whole
         self._clock = clock or StreamClock()
         self._run: _Run | None = None
-        self._clipping = ClippingMarks(spool, is_float)
+        self._clipping = None if is_float is None else ClippingMarks(spool, is_float)
 
-    def write(self, frame: AudioFrame) -> bool:
-        """Record a frame; returns whether there is room for more.
+    def write(self, frame: AudioFrame, converted_CN: NDArray[np.float32] | None = None) -> bool:
+        """Record a frame; returns whether there is room for more. converted_CN: its samples by `to_float`, where they
+        are at hand.
 
         Raises: MediaRefusedError - DISK_FULL.
         """
         if frame.sample_rate not in RATES_HZ or not frame.samples:
             return True
         try:
-            samples_CN = to_float(frame)
+            samples_CN = to_float(frame) if converted_CN is None else converted_CN
         except (av.error.FFmpegError, ValueError):
             return True
         begins_s, skipped = self._place(frame, samples_CN.shape[1])
         samples_CN = samples_CN[:, skipped:]
         if not samples_CN.shape[1]:
             return True
-        self._clipping.add(samples_CN, float(begins_s), frame.sample_rate)
+        if self._clipping is not None:
+            self._clipping.add(samples_CN, float(begins_s), frame.sample_rate)
         if self._channel is not None and self._channel < len(samples_CN):
             mono = samples_CN[self._channel]
         else:
@@ -118,7 +121,8 @@ class AudioWriter:
     def finish(self) -> None:
         """Write what is still inside the resampler."""
         self._end_run()
-        self._clipping.end()
+        if self._clipping is not None:
+            self._clipping.end()
 
     def _end_run(self) -> None:
         if self._run is not None:

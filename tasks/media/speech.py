@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
@@ -19,7 +20,7 @@ from heterodub.schemas.contract import SAMPLE_RATE_HZ
 from heterodub.schemas.errors import MediaRefusedError
 from heterodub.schemas.reasons import FileReason
 from heterodub.tasks.media.audio_writer import AudioWriter, sound_frames
-from heterodub.tasks.media.channels import Channel, best_channel
+from heterodub.tasks.media.channels import Channel, best_channel, to_float
 from heterodub.tasks.media.containers import has_decoder, open_input, open_sound_file, set_up
 from heterodub.tasks.media.paths import open_regular, unreadable
 from heterodub.tasks.media.sniff import HEAD_BYTES, Container, sniff
@@ -77,21 +78,26 @@ class SpeechSource:
     seconds: its length. rate_hz, layout: of the output's sound.
     """
 
-    def __init__(self, path: Path, limits: LimitSettings, scratch: Path, rate_hz: int | None = None) -> None:
+    def __init__(
+        self, path: Path, limits: LimitSettings, scratch: Path, rate_hz: int | None = None, is_heard: bool = True
+    ) -> None:  # fmt: skip
         self._path, self._limits, self._scratch, self._rate_hz = path, limits, scratch, rate_hz
+        self._is_heard = is_heard
         self._open_spools = ExitStack()
         self.rate_hz, self.layout = _STANDARD_RATE_HZ, "mono"
         self._mono = self._spool(SAMPLE_RATE_HZ)
         self._channels: list[Spool] = []
 
     @classmethod
-    def open(cls, path: Path, limits: LimitSettings, scratch: Path, rate_hz: int | None = None) -> Self:
+    def open(
+        cls, path: Path, limits: LimitSettings, scratch: Path, rate_hz: int | None = None, is_heard: bool = True
+    ) -> Self:  # fmt: skip
         """Decode the audible sound stream of a sound file or of a video that ingest would prefer. rate_hz: of the
-        output, else the file's own.
+        output, else the file's own. is_heard: False leaves the output's channels out; there is no `sound` then.
 
         Raises: MediaRefusedError - it is neither, cannot be read, has no sound, or DISK_FULL.
         """
-        speech = cls(path, limits, scratch, rate_hz)
+        speech = cls(path, limits, scratch, rate_hz, is_heard)
         try:
             speech._record(sniff_speech(path))
         except BaseException:
@@ -176,9 +182,13 @@ class SpeechSource:
         with self._opened(place.form) as source:
             stream = sound_of(source, number)
             for frame in sound_frames(source, stream) if stream is not None else ():
+                try:
+                    samples_CN = to_float(frame)
+                except (av.error.FFmpegError, ValueError):
+                    continue
                 if not recorders:
                     recorders = self._recorders(frame, zero_s, channel, lambda: place.timeline.clock(number))
-                room = [writer.write(frame) for writer in recorders]
+                room = [writer.write(frame, samples_CN) for writer in recorders]
                 if not all(room):
                     break
         for writer in recorders:
@@ -196,11 +206,11 @@ class SpeechSource:
         if zero_s is None:
             zero_s = (first.pts or 0) * (first.time_base or Fraction(1, first.sample_rate))
         recorded = None if channel is None else channel.number
-        self._channels = [self._spool(self.rate_hz) for _ in range(self.channels)]
+        self._channels = [self._spool(self.rate_hz) for _ in range(self.channels if self._is_heard else 0)]
         numbers = [recorded] if self.channels == 1 else range(self.channels)
         single = [
             AudioWriter(spool, zero_s, self.rate_hz, number, clock(), whole=True)
-            for spool, number in zip(self._channels, numbers, strict=True)
+            for spool, number in zip(self._channels, numbers, strict=False)
         ]
         return [AudioWriter(self._mono, zero_s, channel=recorded, clock=clock()), *single]
 

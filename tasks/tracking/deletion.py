@@ -33,8 +33,8 @@ def erase_about(
 ) -> int:
     """Delete what runs keep of clips and media, in every experiment; return how many files.
 
-    footage: ids of clips and media; files that have the first twelve digits of one in their name go. pages: files that
-    go from `page_runs`.
+    footage: ids of clips and media; files that have the first twelve digits of one in their name, folders included, go.
+    pages: files that go from `page_runs`.
 
     Raises: TrackingError - the store cannot be reached, or keeps its files where they cannot be deleted.
     """
@@ -47,7 +47,7 @@ def erase_about(
             )
             continue
         for name in _files(tracking, run_id, ""):
-            if any(mark in name.rsplit("/", 1)[-1] for mark in marks) or (run_id in page_runs and name in pages):
+            if any(mark in name for mark in marks) or (run_id in page_runs and name in pages):
                 with tracking_errors(f"{name} of run {run_id}"):
                     get_artifact_repository(place, tracking_uri=tracking.place.uri).delete_artifacts(name)  # type: ignore[no-untyped-call]
                 gone += 1

@@ -16,6 +16,9 @@ from .store import Tracking
 
 _FIGURES: Final = ("frames", "dubbed", "passed_through", "covered", "seconds", "speech_cut_s", "realtime_factor")
 
+_IDS: Final = 16
+"""Inputs that are named in one part of a film's name: 207 bytes, and an ending."""
+
 
 def log_dub(
     tracking: Tracking, summary: Mapping[str, Any], inputs: Mapping[str, Sequence[str]], longest_mib: float
@@ -58,6 +61,8 @@ def _log_acceptance(run: TrackedRun, summary: Mapping[str, Any], media: Sequence
 
 def film_name(media: Sequence[str], suffix: str) -> str:
     """Return the name of a film, or of a report on it, among a run's files: the beginnings of its inputs' ids, by
-    which it is erased.
+    which it is erased; of many, in folders, since no part of a name may be longer than 255 bytes.
     """
-    return f"dub/{'-'.join(one[:12] for one in media)}{suffix}"
+    ids = [one[:12] for one in media]
+    parts = ["-".join(ids[first : first + _IDS]) for first in range(0, len(ids), _IDS)]
+    return f"dub/{'/'.join(parts)}{suffix}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Floats, Pictures, evenly_spaced
 from heterodub.model.stage2 import mask
+from heterodub.tasks.dubbing.jobs import synthetic_comment
 
 from .charts import GIVEN, GIVEN_RGB, MOVED, PREDICTED_RGB
 from .film import draw_boundaries
@@ -49,12 +50,14 @@ def contact_sheet(columns: Columns, rows: int) -> bytes:
 
 
 def crop_film(path: Path, columns: Columns) -> None:
-    """Write a silent MP4 of the columns side by side at 25 fps; a file of that name is replaced once it is complete.
+    """Write a silent MP4 of the columns side by side at 25 fps, marked as synthetic; a file of that name is replaced
+    once it is complete.
 
     Raises: ValueError - the columns are not equally long. av.error.FFmpegError, OSError - it cannot be written.
     """
     head, frames = _headings(columns), _length(columns)
-    write_video(path, (np.concatenate([head, _row(columns, frame)]) for frame in range(frames)), 20, 1600)
+    pictures = (np.concatenate([head, _row(columns, frame)]) for frame in range(frames))
+    write_video(path, pictures, 20, 1600, comment=synthetic_comment("mouths that models made beside each other"))
 
 
 def _length(columns: Columns) -> int:

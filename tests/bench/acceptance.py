@@ -23,7 +23,8 @@ from heterodub.schemas.acceptance import load_acceptance_policy
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.builtin.find import builtin_model
-from heterodub.tasks.dubbing.dub import open_inputs, plan_dub, render
+from heterodub.tasks.dubbing.dub import plan_dub, render
+from heterodub.tasks.dubbing.dub_inputs import open_inputs
 from heterodub.tasks.dubbing.jobs import ModelPaths
 from heterodub.tasks.dubbing.models import Models, open_models
 from heterodub.tasks.evaluation.acceptance import measure

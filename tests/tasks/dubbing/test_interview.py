@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from heterodub.model.evaluation.syncnet import SyncScorer
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.errors import DubbingError, SourceError
 from heterodub.tasks.dubbing.compositing import composite
@@ -12,6 +13,7 @@ from heterodub.tasks.dubbing.dub import dub
 from heterodub.tasks.dubbing.inputs import input_faults
 from heterodub.tasks.dubbing.jobs import ModelPaths, inputs_of, read_jobs, rooted
 from heterodub.tasks.dubbing.resume import dub_key
+from heterodub.tasks.dubbing.turns import place_of, place_text
 from heterodub.tasks.evaluation.dubbing import evaluate_dubbing
 from heterodub.tasks.monitoring.progress import ProgressSink
 from tests.flows.heads import voice
@@ -175,10 +177,27 @@ def test_manifest_names_speeches_and_people_beside_itself(tmp_path):
     assert rooted(job) == job
 
 
-def test_jobs_by_turns_are_not_scored(interview, models, backend, settings, tmp_path):
-    asked = job_of(interview, tmp_path / "out.mp4")
-    scores = evaluate_dubbing(asked, models, backend, settings, None, tmp_path, ProgressSink())
-    assert scores.failed == {asked.video: "dubbed by turns; one face and one speech are scored"}
+@pytest.mark.parametrize("text", ["left", "right", "3", "0.250000,0.500000"])
+def test_place_and_its_text_are_each_other_s(text):
+    assert place_text(place_of(text)) == text
+
+
+def test_each_person_of_a_film_is_scored_by_their_own_speech(
+    interview, made, models, backend, settings, tmp_path
+):  # fmt: skip
+    """Judged by each other's speech, the lips of the same file are further from the wanted ones."""
+    own = job_of(interview, made[0].out)
+    swapped = job_of(interview, made[0].out, speeches=f"BEN={interview}/anna.wav;ANNA={interview}/ben.wav")
+    errors = []
+    for number, job in enumerate((own, swapped)):
+        (scratch := tmp_path / str(number)).mkdir()
+        scores = evaluate_dubbing(job, models, backend, settings, SyncScorer(), scratch, ProgressSink())
+        assert scores.failed == {}
+        assert scores.evaluated == 4  # two people in two settings
+        errors.append({row.clip_id: row.metrics["nme_lips"] for row in scores.rows if row.system == "unpaired/dubbed"})
+    people = {f"{made[0].out} ({person})" for person in ("ANNA", "BEN")}
+    assert set(errors[0]) == set(errors[1]) == people
+    assert all(errors[0][person] < errors[1][person] for person in people)
 
 
 def test_key_of_a_job_follows_its_list_and_everybody_s_speech(interview, settings, generator_folder, tmp_path):

@@ -9,7 +9,8 @@ import pytest
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.errors import DubbingError
-from heterodub.tasks.dubbing.dub import dub, open_inputs, plan_dub, render
+from heterodub.tasks.dubbing.dub import dub, plan_dub, render
+from heterodub.tasks.dubbing.dub_inputs import open_inputs
 from heterodub.tasks.dubbing.inputs import input_faults
 from heterodub.tasks.media.parameter_sets import ParameterSets, of_annex_b
 from tests.flows.heads import head as head_pictures

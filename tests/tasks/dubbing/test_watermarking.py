@@ -16,6 +16,7 @@ from heterodub.tasks.media.source_video import SourceVideo
 from heterodub.tasks.provenance.watermark import embed
 from heterodub.tasks.provenance.watermark_search import MOST_PICTURES, has_watermark
 from tests.bench.watermark import luma
+from tests.tasks.media.media_files import regular, write_media
 
 
 @pytest.mark.parametrize("asked", [True, False])
@@ -24,6 +25,23 @@ def test_finished_dub_bears_the_mark_that_was_asked_for(asked, head, speech, mod
     job = DubJob(video=str(head), speech=str(speech), out=str(tmp_path / "out.mp4"))
     dub(job, models, backend, marked)
     assert has_watermark(tmp_path / "out.mp4", LimitSettings()) is asked
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_mark_of_the_source_stays_in_its_dub(asked, head, speech, models, backend, settings, tmp_path):
+    """Marked again, or not: nothing but the mouth changes, and a second mark is laid in the same places."""
+    again = settings.model_copy(update={"provenance": ProvenanceSettings(watermark=asked)})
+    film = SourceVideo.open(head, LimitSettings())
+    canvas, pictures = Canvas(look := film.look()), []
+    for picture in film.pictures():
+        frame = canvas.copy(picture.frame, picture.geometry)
+        embed(planes_of(frame, look).luma, 8)
+        pictures.append(frame.to_ndarray(format="rgb24"))
+    source = write_media(tmp_path / "source.mp4", regular(len(pictures)), size=(256, 256), pictures=pictures)
+    assert has_watermark(source, LimitSettings())
+    job = DubJob(video=str(source), speech=str(speech), out=str(tmp_path / "out.mp4"))
+    assert dub(job, models, backend, again).dubbed == len(pictures)
+    assert has_watermark(tmp_path / "out.mp4", LimitSettings())
 
 
 def test_frames_of_the_source_keep_their_samples(head):

@@ -13,7 +13,8 @@ from heterodub.schemas.acceptance import load_acceptance_policy
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.schemas.config.settings import Settings
 from heterodub.tasks.builtin.find import builtin_model
-from heterodub.tasks.dubbing.dub import dub, open_inputs, plan_dub, render
+from heterodub.tasks.dubbing.dub import dub, plan_dub, render
+from heterodub.tasks.dubbing.dub_inputs import open_inputs
 from heterodub.tasks.dubbing.models import Models
 from heterodub.tasks.evaluation.acceptance import measure
 from heterodub.tasks.evaluation.verdict import judge

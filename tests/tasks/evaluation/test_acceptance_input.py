@@ -1,11 +1,12 @@
-"""Good dubs of difficult sources are accepted: HDR, combed pictures, variable rate with pictures without a face."""
+"""Good dubs of difficult sources are accepted: HDR, combed pictures, variable rate, pictures without a face, music."""
 
 import numpy as np
 import pytest
 
 from heterodub.schemas.config.dubbing import DubJob
 from heterodub.tasks.media.colour import PQ, ColourTags, tone_mapping
-from tests.flows.heads import head
+from tests.flows.heads import head, voice, write_head
+from tests.tasks.dubbing.conftest import write_wav
 from tests.tasks.media.media_files import regular, write_media
 from tests.tasks.media.test_frame_converter import LOSSLESS, as_samples, encode
 from tests.tasks.media.test_interlace import woven
@@ -37,7 +38,13 @@ def uneven(path):
     return write_media(path, times, size=(256, 256), pictures=pictures)
 
 
-@pytest.mark.parametrize("made", [hdr, combed, uneven])
+def faceless(path):
+    """Two of 66 pictures, 3 %, show nobody."""
+    pictures = [np.full((256, 256, 3), 90, np.uint8) if at in (30, 31) else one for at, one in enumerate(head(0, 66))]
+    return write_media(path, regular(66), size=(256, 256), pictures=pictures)
+
+
+@pytest.mark.parametrize("made", [hdr, combed, uneven, faceless])
 def test_a_good_dub_of_a_difficult_source_is_accepted(made, judged, models, speech, tmp_path):
     video = made(tmp_path / "video.mp4")
     result = judged(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models)
@@ -45,4 +52,18 @@ def test_a_good_dub_of_a_difficult_source_is_accepted(made, judged, models, spee
     assert [verdict.broken for verdict in result.verdicts] == [()] * len(result.shots)
     values = result.shots[0].measures.values
     assert values["face_found_frac"] == 1
+    assert abs(values["sync_offset_s"]) < 0.03
+    assert result.plan.timeline.frames - result.plan.dubbed < 20
+
+
+def test_music_under_the_speech_is_no_fault(judged, models, tmp_path):
+    """A chord as loud as the voice; the mouth follows what it follows, and the sound of the file is the speech's."""
+    times = np.arange(24_000) / 16_000
+    chord = sum(np.sin(2 * np.pi * hertz * times) for hertz in (220, 277.2, 329.6)) / 15
+    speech = write_wav(tmp_path / "speech.wav", (voice(1, 1.5).samples + chord).astype(np.float32))
+    video = write_head(tmp_path / "video.mp4", 0, 36)
+    result = judged(DubJob(video=str(video), speech=str(speech), out=str(tmp_path / "out.mp4")), models)
+    assert [verdict.broken for verdict in result.verdicts] == [()]
+    values = result.shots[0].measures.values
+    assert values["sound_match"] > 0.95
     assert abs(values["sync_offset_s"]) < 0.03

@@ -49,6 +49,17 @@ def test_dub_of_a_file_is_erased_with_it(tracking, tmp_path):
     assert tracking.client.list_artifacts(runs[0], "dub") == []
 
 
+def test_dub_of_many_files_has_a_name_that_file_systems_take_and_is_erased_with_each(tracking, tmp_path):
+    (tmp_path / "out.mp4").write_bytes(b"a film")
+    figures = dict.fromkeys(("frames", "dubbed", "passed_through", "covered", "seconds", "speech_cut_s"), 1)
+    summary = {"out": str(tmp_path / "out.mp4"), "generator": "g 1", "translator": "warp", "realtime_factor": 2.0}
+    media = [f"{number:02}e{number:02}f" * 10 for number in range(40)]
+    for erased in (media[0], media[20], media[39]):
+        log_dub(tracking, summary | figures, {"video": media[:1], "speech": media[1:]}, 1)
+        assert erase_about(tracking, [erased], [], ()) == 1
+    assert max(len(part) for part in film_name(media, ".acceptance.html").split("/")) <= 255
+
+
 def test_version_is_deleted_with_its_files(tracking, tmp_path):
     make(tmp_path / "generator")
     with tracked_run(tracking, "training") as run:

@@ -8,6 +8,7 @@ import pytest
 from heterodub.model.stage2 import mask
 from heterodub.tasks.visualization.sheets import as_bytes, contact_sheet, crop_film, seen
 from tests.model.stage2.faces import SIDE, speaker
+from tests.tasks.media.test_synthetic_marks import mark_of
 
 
 def test_sheet_has_a_row_for_each_frame_and_a_column_for_each_heading():
@@ -34,6 +35,7 @@ def test_film_has_every_frame(tmp_path):
     assert frames[0].shape == (16 + SIDE, 2 * SIDE, 3)
     assert np.abs(frames[3][16:, :SIDE].astype(int) - pictures[3]).mean() < 12
     assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
+    assert mark_of(tmp_path / "film.mp4") == "digitalSourceType compositeWithTrainedAlgorithmicMedia"
 
 
 def test_columns_of_other_lengths_are_refused(tmp_path):
