@@ -1,6 +1,6 @@
 """Copies of some footage among all clips: those of published ones are known, only what is new is compared."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -30,8 +30,9 @@ def copies_of(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
     """
     if not media:
         return frozenset()
-    copies = _copies_in_use(ws, media)
-    return copies.union(*(_copies_beside(line, media | copies) for line in standing_by(ws)))
+    beside = standing_by(ws)
+    copies = _copies_in_use(ws, media, beside)
+    return copies.union(*(_copies_beside(line, media | copies) for line in beside))
 
 
 def _copies_beside(line: Workspace, media: frozenset[str]) -> frozenset[str]:
@@ -47,8 +48,17 @@ def _copies_beside(line: Workspace, media: frozenset[str]) -> frozenset[str]:
     return frozenset(reached - media)
 
 
-def _copies_in_use(ws: Workspace, media: frozenset[str]) -> frozenset[str]:
-    reached = _with_clusters(ws, read_where(ws, "clips", _IDS, among("media_id", media)))
+def _like_those_beside(ws: Workspace, media: frozenset[str], beside: Sequence[Workspace]) -> set[str]:
+    """Return clips in use that are copies of clips of contents that only lines which stand by hold."""
+    of_them = [read_where(line, "clips", COLUMNS, among("media_id", media)) for line in beside if media]
+    rows = pa.concat_tables(of_them) if of_them else None
+    return _matching(rows, partial(pieces, ws, "clips", COLUMNS)) if rows is not None and rows.num_rows else set()
+
+
+def _copies_in_use(ws: Workspace, media: frozenset[str], beside: Sequence[Workspace]) -> frozenset[str]:
+    own = read_where(ws, "clips", _IDS, among("media_id", media))
+    like = _like_those_beside(ws, media.difference(own["media_id"].to_pylist()), beside)
+    reached = _with_clusters(ws, pa.concat_tables([own, read_where(ws, "clips", _IDS, among("clip_id", like))]))
     fresh = read_where(ws, "clips", COLUMNS, is_null("split"))
     found = reached if fresh.num_rows else {}
     while found:

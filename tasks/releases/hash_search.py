@@ -68,10 +68,7 @@ class KeyIndex:
         self._rest, self._drop = rest, max(bits - _FILTER_BITS, 0)
         self._keys = self._leading(self.entries.key)
         self._distinct, self._first = np.unique(self._keys, return_index=True)
-        is_there = np.zeros(1 << min(bits, _FILTER_BITS), np.bool_)
-        is_there[self._looked_up(self._keys)] = True
-        packed = pa.py_buffer(np.packbits(is_there, bitorder="little"))
-        self._is_there = pa.Array.from_buffers(pa.bool_(), len(is_there), [None, packed])
+        self._is_there = _bits_at(self._looked_up(self._distinct), 1 << min(bits, _FILTER_BITS))
 
     def _leading(self, key: AnyWords) -> AnyWords:
         return key >> key.dtype.type(self._rest) if self._rest else key
@@ -137,6 +134,16 @@ class KeyIndex:
             done, step = done + step, step * 8
             more = sizes[group] > done
             entry, group = entry[more], group[more]
+
+
+def _bits_at(places: ShortWords, count: int) -> pa.Array:
+    """Return so many flags, True at some places, given in order; what is not touched of them takes no memory."""
+    packed = np.zeros(count // 8, np.uint8)
+    if len(places):
+        starts = np.flatnonzero(np.diff(places >> 3, prepend=places[:1] + np.uint32(8)))
+        bits = np.left_shift(np.uint8(1), (places & 7).astype(np.uint8))
+        packed[places[starts] >> 3] = np.bitwise_or.reduceat(bits, starts)
+    return pa.Array.from_buffers(pa.bool_(), count, [None, pa.py_buffer(packed)])
 
 
 class Joined:
