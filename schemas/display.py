@@ -21,6 +21,8 @@ def visible(text: str, but: str = "") -> str:
 
     Terminals would act on control characters, and direction marks would make a name read as another one.
     """
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() or letter in but else _escape(letter) for letter in text)
 
 

@@ -50,6 +50,7 @@ class Retimer:
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
         self._intervals: deque[Fraction] = deque(maxlen=_USUAL_INTERVALS)
+        self._alike = 0  # how many of the latest intervals equal the last one
         self.stopped: str | None = None
         self.seen = 0
         self.reached_s = Fraction(0)
@@ -91,6 +92,7 @@ class Retimer:
             return self._end_of_last(chosen), None
         interval_s = following.since_first_s - chosen.since_first_s
         usual_s = self._usual_s(interval_s if later is None else later.since_first_s - following.since_first_s)
+        self._alike = self._alike + 1 if self._intervals and self._intervals[-1] == interval_s else 1
         self._intervals.append(interval_s)
         if interval_s <= _longest_s(usual_s):
             # FPS times the moment half-way between both pictures; a frame exactly there still shows the earlier.
@@ -105,8 +107,8 @@ class Retimer:
         return max(_frame_after(chosen.since_first_s + (lasts_s if lasts_s <= _longest_s(usual_s) else usual_s)), 1)
 
     def _usual_s(self, nearby_s: Fraction) -> Fraction:
-        if all(interval == nearby_s for interval in self._intervals):  # as in most films: fractions are slow to sort
-            return nearby_s
+        if not self._intervals or (self._alike >= len(self._intervals) and self._intervals[-1] == nearby_s):
+            return nearby_s  # as in most films: fractions are slow to sort
         return median_low([*self._intervals, nearby_s])
 
 

@@ -165,12 +165,13 @@ class ClippingMarks:
             self._tail = np.zeros((len(samples_CN), FLAT_SAMPLES - 1), np.float32)
         joined_CN = np.concatenate([self._tail, samples_CN], axis=1)
         self._tail = joined_CN[:, 1 - FLAT_SAMPLES :]
-        windows_CNW = np.lib.stride_tricks.sliding_window_view(joined_CN, FLAT_SAMPLES, axis=1)
         if not self._is_float:
-            if (np.abs(samples_CN) >= FULL_SCALE).any():
+            if max(samples_CN.max(initial=0), -samples_CN.min(initial=0)) >= FULL_SCALE:
+                windows_CNW = np.lib.stride_tricks.sliding_window_view(joined_CN, FLAT_SAMPLES, axis=1)
                 flat_CN = (windows_CNW >= FULL_SCALE).all(axis=-1) | (windows_CNW <= -FULL_SCALE).all(axis=-1)
                 self._spool.mark_clipped(_pieces(np.flatnonzero(flat_CN.any(axis=0)), begins_s, rate_hz))
             return
+        windows_CNW = np.lib.stride_tricks.sliding_window_view(joined_CN, FLAT_SAMPLES, axis=1)
         self._highest_C = np.maximum(self._highest_C, np.abs(samples_CN).max(axis=1))
         level_CN = np.abs(windows_CNW[..., -1])
         same_CN = np.ptp(windows_CNW, axis=-1) <= _SAME * level_CN

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from heterodub.model.features.arrays import Flags
 from heterodub.schemas.policy import OWN_SOUND_SCORE
 
-from .hash_search import Ints, Keys, Words
+from .hash_search import AnyInts, Ints, Keys, Words
 from .recordings import Movement, sound_streams
 from .streams import Streams
 
@@ -24,6 +24,11 @@ HASHES: Final = 5
 PICTURE_KEY_BITS: Final = 16
 """A copy differs in 25 of 320 bits at most. Of twenty pieces of 16 bits one at least is untouched by that, all but
 surely; shorter pieces would be shared by chance too often."""
+
+MAX_MEAN_BITS: Final = 5
+MAX_BITS: Final = 10
+MAX_LENGTH_RATIO: Final = 1.1
+MAX_LENGTH_FRAMES: Final = 5
 
 COLUMNS: Final = ["clip_id", "media_id", "frames", "picture_hash", "sound_hash", "face_motion", "av_sync_score"]
 """Columns of `clips` that a comparison needs."""
@@ -50,7 +55,7 @@ class Fingerprints:
         """Those of rows with COLUMNS; where clusters are known, also with near_copy_of, same_scene_as and part."""
         ids, media_id = (flat(rows[name]) for name in ("clip_id", "media_id"))
         names = {"scene": _named(rows, "same_scene_as"), "copy": _named(rows, "near_copy_of")}
-        hashes_NH, is_usable = _picture_words(rows["picture_hash"].to_pylist())
+        hashes_NH, is_usable = picture_words(rows["picture_hash"])
         return cls(
             ids,
             media_id,
@@ -66,13 +71,18 @@ class Fingerprints:
         )
 
     def picture_keys(self) -> Iterator[Keys]:
-        """Yield a key of each clip with usable pictures: the hashes, rotated so that another piece leads each time."""
-        clip = np.flatnonzero(self.is_usable).astype(np.int32)
-        for number in range(HASHES):
-            word = self.hashes_NH[clip, number]
-            for start in range(0, 64, PICTURE_KEY_BITS):
-                turned = word << np.uint64(start) | word >> np.uint64((64 - start) % 64)
-                yield Keys(turned, clip, np.zeros(len(clip), np.int32))
+        """Yield a key of each clip with usable pictures, one piece of its hashes after the other."""
+        return picture_keys(self.hashes_NH, self.is_usable)
+
+
+def picture_keys(hashes_NH: Words, is_usable: Flags) -> Iterator[Keys]:
+    """Yield a key of each clip with usable pictures: the hashes, rotated so that another piece leads each time."""
+    clip = np.flatnonzero(is_usable).astype(np.int32)
+    for number in range(HASHES):
+        word = hashes_NH[clip, number]
+        for start in range(0, 64, PICTURE_KEY_BITS):
+            turned = word << np.uint64(start) | word >> np.uint64((64 - start) % 64)
+            yield Keys(turned, clip, np.zeros(len(clip), np.int32))
 
 
 def flat(column: pa.ChunkedArray) -> pa.Array:
@@ -95,10 +105,22 @@ def hashed(texts: pa.Array) -> Words:
     return np.asarray(pd.util.hash_array(texts.to_numpy(zero_copy_only=False), categorize=False), np.uint64)
 
 
-def _picture_words(hashes: list[bytes]) -> tuple[Words, Flags]:
+def picture_words(column: pa.ChunkedArray) -> tuple[Words, Flags]:
     """Return the hashes (N, H), and which clips have usable ones: not of flat pictures (all zeros or ones)."""
-    whole = np.array([len(value) == HASHES * 8 for value in hashes], bool)
-    packed = b"".join(value if len(value) == HASHES * 8 else bytes(HASHES * 8) for value in hashes)
+    is_whole = pc.equal(pc.binary_length(column), HASHES * 8).to_numpy()
+    packed = b"".join(pc.if_else(is_whole, column, bytes(HASHES * 8)).to_pylist())
     words_NH = np.frombuffer(packed, ">u8").astype(np.uint64).reshape(-1, HASHES)
-    flat = (words_NH == 0) | (words_NH == np.uint64(2**64 - 1))
-    return words_NH, whole & ~flat.any(axis=1)
+    is_flat = (words_NH == 0) | (words_NH == np.uint64(2**64 - 1))
+    return words_NH, is_whole & ~is_flat.any(axis=1)
+
+
+def similar_pictures(left_CH: Words, right_CH: Words) -> Flags:
+    """Return True for pairs whose hashes differ by at most 5 bits on average, and 10 at most."""
+    bits_CH = np.bitwise_count(left_CH ^ right_CH)
+    return np.asarray((bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1, initial=0) <= MAX_BITS))
+
+
+def similar_length(left: AnyInts, right: AnyInts) -> Flags:
+    """Return True for pairs of numbers of frames that differ by a tenth at most, or by 5."""
+    longer, shorter = np.maximum(left, right), np.minimum(left, right)
+    return np.asarray((longer <= shorter * MAX_LENGTH_RATIO) | (longer - shorter <= MAX_LENGTH_FRAMES))

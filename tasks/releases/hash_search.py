@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
@@ -25,7 +27,8 @@ AnyWords = npt.NDArray[np.unsignedinteger[Any]]
 NEIGHBOURS: Final = 24
 """Members of a bucket that each new member is compared with before clusters are looked at: in order of the bits next to
 the key, so in a large bucket these are the likeliest. What they do not join is compared with all others."""
-_FILTER_BITS: Final = 24
+_FILTER_BITS: Final = 26
+"""Leading bits of a key that are looked up; a bit for each value of these takes 8 MiB."""
 _PIECE: Final = 1 << 20
 """Candidates at a time."""
 
@@ -64,26 +67,32 @@ class KeyIndex:
         self.entries = keys.at(np.argsort(keys.key, kind="stable"))
         self._rest, self._drop = rest, max(bits - _FILTER_BITS, 0)
         self._keys = self._leading(self.entries.key)
-        self._tables = []
-        for part in (self._high, self._low):
-            table = np.zeros(1 << min(bits, _FILTER_BITS), bool)
-            table[part(self._keys)] = True
-            self._tables.append(table)
+        self._distinct, self._first = np.unique(self._keys, return_index=True)
+        self._is_there = _bits_at(self._looked_up(self._distinct), 1 << min(bits, _FILTER_BITS))
 
     def _leading(self, key: AnyWords) -> AnyWords:
         return key >> key.dtype.type(self._rest) if self._rest else key
 
-    def _high(self, leading: AnyWords) -> AnyWords:
-        return leading >> leading.dtype.type(self._drop) if self._drop else leading
-
-    def _low(self, leading: AnyWords) -> AnyWords:
-        return leading & leading.dtype.type((1 << _FILTER_BITS) - 1)
+    def _looked_up(self, leading: AnyWords) -> ShortWords:
+        return (leading >> leading.dtype.type(self._drop) if self._drop else leading).astype(np.uint32, copy=False)
 
     def likely(self, key: AnyWords) -> Ints:
         """Return the places of the keys that the index may have; nearly all of the others are left out."""
-        leading = self._leading(key)
-        some = np.flatnonzero(self._tables[0][self._high(leading)])
-        return some[self._tables[1][self._low(leading[some])]] if self._drop else some
+        at = pa.array(self._looked_up(self._leading(key)))
+        return np.asarray(pc.indices_nonzero(pc.take(self._is_there, at, boundscheck=False))).astype(np.int64)
+
+    def pairs(self, others: Keys, most: int) -> tuple[Ints, Ints] | None:
+        """Return all pairs (entry of the index, place in `others`) that share a key; None if there are more."""
+        order = np.argsort(others.key, kind="stable")  # equal and near keys are found one after the other
+        keys = self._leading(others.key[order])
+        at = np.minimum(np.searchsorted(self._distinct, keys), max(len(self._distinct) - 1, 0))
+        is_there = self._distinct[at] == keys if len(self._distinct) else np.zeros(len(keys), np.bool_)
+        at, order = at[is_there], order[is_there]
+        counts = np.append(self._first, len(self._keys))[at + 1] - self._first[at]
+        if counts.sum() > most:
+            return None
+        other, entry = _spread(self._first[at], counts)
+        return entry, order[other]
 
     def neighbours(self) -> Iterator[tuple[Ints, Ints]]:
         """Yield pairs of entries that share a key, at most NEIGHBOURS for each."""
@@ -125,6 +134,16 @@ class KeyIndex:
             done, step = done + step, step * 8
             more = sizes[group] > done
             entry, group = entry[more], group[more]
+
+
+def _bits_at(places: ShortWords, count: int) -> pa.Array:
+    """Return so many flags, True at some places, given in order; what is not touched of them takes no memory."""
+    packed = np.zeros(count // 8, np.uint8)
+    if len(places):
+        starts = np.flatnonzero(np.diff(places >> 3, prepend=places[:1] + np.uint32(8)))
+        bits = np.left_shift(np.uint8(1), (places & 7).astype(np.uint8))
+        packed[places[starts] >> 3] = np.bitwise_or.reduceat(bits, starts)
+    return pa.Array.from_buffers(pa.bool_(), count, [None, pa.py_buffer(packed)])
 
 
 class Joined:

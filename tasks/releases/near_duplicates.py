@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 
 from heterodub.model.features.arrays import Flags
 
-from .fingerprints import HASHES, PICTURE_KEY_BITS, Fingerprints, flat, hashed
-from .hash_search import AnyInts, Ints, Joined, KeyIndex, Keys, Words, firsts
+from .fingerprints import PICTURE_KEY_BITS, Fingerprints, flat, hashed, similar_length, similar_pictures
+from .hash_search import AnyInts, Ints, Joined, KeyIndex, Keys, firsts
 from .recordings import (
     MIN_MOTION_FRAMES,
     MIN_SOUND_FRAMES,
@@ -30,12 +30,9 @@ from .recordings import (
     same_motion,
     same_sound,
 )
-from .streams import MAX_SHIFT, ROTATIONS, Streams, agrees_beside, overlap
+from .sieve import KeySieve
+from .streams import ROTATIONS, Streams, shared
 
-MAX_MEAN_BITS: Final = 5
-MAX_BITS: Final = 10
-MAX_LENGTH_RATIO: Final = 1.1
-MAX_LENGTH_FRAMES: Final = 5
 BLOCK: Final = 40_000
 """New clips that are compared at once; bounds memory, some 10 kB each."""
 _PAIRS_PER_CLIP: Final = 8
@@ -128,6 +125,16 @@ class CopySearch:
             self._meet(sound, old.sound.keys(turn, sound), old, "copy", self._sounds)
             self._meet(motion, old.movement.streams.keys(turn, motion), old, "copy", self._motions)
 
+    def against_rows(self, pieces: Iterable[pa.Table]) -> None:
+        """Compare the new clips with others, given as rows of which Fingerprints can be made."""
+        for rows in self.sieve().kept(pieces):
+            if rows.num_rows:
+                self.against(Fingerprints.of(rows))
+
+    def sieve(self) -> KeySieve:
+        """Return a sieve that keeps what may match one of the new clips."""
+        return KeySieve(self.new, self._pictures, self._sound, self._motion)
+
     def _checks(self) -> Iterator[tuple[Callable[[Fingerprints, Keys, Keys], None], list[KeyIndex]]]:
         yield self._scenes, self._pictures
         yield self._sounds, self._sound
@@ -149,8 +156,8 @@ class CopySearch:
         at most.
         """
         left, right = self._ordered(old, entries, others)
-        near = _similar_length(self.new.frames[left], old.frames[right])
-        near[near] = _near(self.new.hashes_NH[left[near]], old.hashes_NH[right[near]])
+        near = similar_length(self.new.frames[left], old.frames[right])
+        near[near] = similar_pictures(self.new.hashes_NH[left[near]], old.hashes_NH[right[near]])
         self._add(old, left[near], right[near], "picture")
 
     def _ordered(self, old: Fingerprints, entries: Keys, others: Keys) -> tuple[AnyInts, AnyInts]:
@@ -174,7 +181,9 @@ class CopySearch:
         new = self.new
         left, right, shift = self._shifts(old, new.sound, old.sound, entries, others, MIN_SOUND_FRAMES)
         own = new.is_synced[left] & old.is_synced[right]
-        vouched = own | (new.is_usable[left] & old.is_usable[right] & _near(new.hashes_NH[left], old.hashes_NH[right]))
+        vouched = own | (
+            new.is_usable[left] & old.is_usable[right] & similar_pictures(new.hashes_NH[left], old.hashes_NH[right])
+        )
         wanted = vouched | ~self._joined["scene"].holds(left, old.clusters["scene"][right])
         left, right, shift, vouched = left[wanted], right[wanted], shift[wanted], vouched[wanted]
         same = same_sound(new.sound, old.sound, left, right, shift)
@@ -195,18 +204,8 @@ class CopySearch:
         self, old: Fingerprints, one: Streams, other: Streams, entries: Keys, others: Keys, frames: int
     ) -> tuple[AnyInts, AnyInts, Ints]:
         """Return clips of different media and the shifts at which they share a key and so many frames, each once."""
-        left, right, at, its = entries.clip, others.clip, entries.place, others.place
-        shift = (at - one.starts[left]) - (its - other.starts[right])
-        near = (
-            self._apart(old, left, right, "copy")
-            & (np.abs(shift) <= MAX_SHIFT)
-            & (overlap(one, other, left, right, shift) >= frames)
-        )
-        left, right, at, its, shift = left[near], right[near], at[near], its[near], shift[near]
-        code = (left.astype(np.int64) * len(old.ids) + right) * (2 * MAX_SHIFT + 1) + shift + MAX_SHIFT
-        agreeing = agrees_beside(one, at, other, its)
-        once = np.flatnonzero(agreeing)[np.unique(code[agreeing], return_index=True)[1]]
-        return left[once], right[once], shift[once]
+        apart = self._apart(old, entries.clip, others.clip, "copy")
+        return shared(one, other, entries.at(apart), others.at(apart), frames)
 
 
 def find_near_copies(clips: pa.Table) -> NearCopies:
@@ -232,13 +231,15 @@ def find_new_copies(
     for start in range(0, len(ids), BLOCK):
         search = CopySearch(Fingerprints.of(read(ids.slice(start, BLOCK)).sort_by("clip_id")))
         search.among()
-        for rows in stream() if len(ids) > 0 else ():
-            number = pc.fill_null(pc.index_in(rows["clip_id"], ids), -1)
-            others = rows.filter(pc.less(number, start))
-            if others.num_rows:
-                search.against(Fingerprints.of(others))
+        search.against_rows(_but(rows, ids.slice(start)) for rows in stream())
         found.append(search.found.joined())
     return _clusters(pd.concat(found) if found else _Found().joined())
+
+
+def _but(rows: pa.Table, ids: pa.Array) -> pa.Table:
+    """Return rows of other clips than these."""
+    among = pc.is_in(rows["clip_id"], ids)
+    return rows.filter(pc.invert(among)) if pc.any(among).as_py() else rows
 
 
 def _clusters(found: pd.DataFrame) -> NearCopies:
@@ -261,13 +262,3 @@ def _first_of(left: Any, right: Any) -> dict[str, str]:
     names, number = np.unique(np.concatenate([left, right]).astype(object), return_inverse=True)
     first = firsts(number[: len(left)], number[len(left) :], len(names)) if len(names) else np.empty(0, np.int64)
     return {str(names[i]): str(names[i_first]) for i, i_first in enumerate(first) if i != i_first}
-
-
-def _similar_length(left: AnyInts, right: AnyInts) -> Flags:
-    longer, shorter = np.maximum(left, right), np.minimum(left, right)
-    return np.asarray((longer <= shorter * MAX_LENGTH_RATIO) | (longer - shorter <= MAX_LENGTH_FRAMES))
-
-
-def _near(left_CH: Words, right_CH: Words) -> Flags:
-    bits_CH = np.bitwise_count(left_CH ^ right_CH)
-    return np.asarray((bits_CH.sum(axis=1) <= MAX_MEAN_BITS * HASHES) & (bits_CH.max(axis=1, initial=0) <= MAX_BITS))

@@ -62,16 +62,16 @@ class Movement:
 
     def __init__(self, column: Column) -> None:
         data, sizes = _joined(column, SIGNALS)
-        self._track_TF = data.view(np.int8).reshape(-1, SIGNALS)
-        self.streams = Streams(
-            motion_words(self._track_TF, sizes // SIGNALS), sizes // SIGNALS, _MOTION_KEY_BITS, _MOTION_BESIDE
-        )
+        self._track_TF, lengths = data.view(np.int8).reshape(-1, SIGNALS), sizes // SIGNALS
+        self.streams = Streams(motion_words(self._track_TF, lengths), lengths, _MOTION_KEY_BITS, _MOTION_BESIDE)
 
     def rows(self, at_CT: Ints, inside_CT: Flags) -> Reals:
         """Signals at these places, (C, T, F); 0 where they do not count."""
         if not len(self._track_TF):
             return np.zeros((*at_CT.shape, SIGNALS), np.float32)
-        return self._track_TF[at_CT].astype(np.float32) * inside_CT[..., None]
+        frames_T = self._track_TF.view(np.int32).reshape(-1)  # all signals of a frame are taken at once
+        rows_CTF = frames_T.take(at_CT).view(np.int8).reshape(*at_CT.shape, SIGNALS)
+        return rows_CTF * inside_CT[..., None].astype(np.float32)
 
 
 def correlation(
@@ -136,19 +136,24 @@ def motion_words(track_TF: Track, lengths: Ints) -> ShortWords:
     """
     words = np.zeros(len(track_TF), np.uint32)
     reach = (_STEPS - 1) * _STEP_FRAMES
-    count = len(words) - reach
-    if count <= 0:
+    if len(words) <= reach:
         return words
-    places = np.uint8(1) << np.arange(SIGNALS, dtype=np.uint8)[::-1]
-    signs = ((track_TF > 0) * places).sum(axis=1, dtype=np.uint8)
-    sideways = places[_SIDEWAYS]
-    for step in range(_STEPS):
-        start = step // (_STEPS // 2) * (_STEPS // 2) * _STEP_FRAMES
-        turned = signs[step * _STEP_FRAMES :][:count] ^ (signs[start:][:count] & sideways)
-        words[:count] = (words[:count] << np.uint32(SIGNALS)) | turned
-    ends = np.repeat(np.cumsum(lengths), lengths)
-    words[np.arange(len(words)) + reach >= ends] = 0
+    signs = _signs(track_TF)
+    two = signs[:-_STEP_FRAMES] << SIGNALS | signs[_STEP_FRAMES:]
+    four = two[: -2 * _STEP_FRAMES].astype(np.uint16) << 2 * SIGNALS | two[2 * _STEP_FRAMES :]
+    sideways = signs[: len(four)] & (1 << SIGNALS - 1 - _SIDEWAYS)
+    four ^= sideways * np.uint16(0x1111)  # into each of the four places
+    words[:-reach] = four[: -4 * _STEP_FRAMES].astype(np.uint32) << 4 * SIGNALS | four[4 * _STEP_FRAMES :]
+    ends = np.cumsum(lengths)
+    last_NT = (ends - 1)[:, None] - np.arange(reach)
+    words[last_NT[last_NT >= (ends - lengths)[:, None]]] = 0
     return words
+
+
+def _signs(track_TF: Track) -> npt.NDArray[np.uint8]:
+    """Return a bit for each signal that is above 0, the first one highest, (T,)."""
+    packed = np.packbits(track_TF > 0)  # of two frames in each byte
+    return np.column_stack([packed >> SIGNALS, packed & (1 << SIGNALS) - 1]).reshape(-1)[: len(track_TF)]
 
 
 def _joined(column: Column, unit: int) -> tuple[npt.NDArray[np.uint8], Ints]:

@@ -18,7 +18,7 @@ from heterodub.tasks.stores.json_cells import json_cell
 from heterodub.tasks.stores.workspace import Workspace
 
 from . import release_files
-from .release_content import CLIP_COLUMNS, ReleaseProvenance, counts_of, identity, licences_of
+from .release_content import COUNTED, ReleaseProvenance, counts_of, identity, licences_of
 
 PINNED: Final = ("catalog", "clips", "stage1", "stage2", "labels", "person_corrections")
 _JSON: Final = ("counts", "audit", "same_at")
@@ -74,7 +74,7 @@ def identity_of(ws: Workspace, release: Release) -> str:
     """
     origin = ReleaseProvenance(**{field.name: getattr(release, field.name) for field in fields(ReleaseProvenance)})
     files = {table: table_files(ws, release, table) for table in PINNED}
-    return identity(ws, files, origin, tables.read(ws, "clips", CLIP_COLUMNS, files["clips"]))
+    return identity(ws, files, origin)
 
 
 def identity_of_versions(ws: Workspace, versions: Mapping[str, int], origin: ReleaseProvenance) -> str:
@@ -83,7 +83,7 @@ def identity_of_versions(ws: Workspace, versions: Mapping[str, int], origin: Rel
     Raises: NotFoundError - there is no such version. WorkspaceError - a table cannot be read.
     """
     files = {table: tables.files_of(ws, table, versions[table]) for table in PINNED}
-    return identity(ws, files, origin, tables.read(ws, "clips", CLIP_COLUMNS, files["clips"]))
+    return identity(ws, files, origin)
 
 
 def table_files(ws: Workspace, release: Release, table: str) -> tuple[DataFile, ...]:
@@ -124,9 +124,9 @@ def publish(
     Raises: NotFoundError - there is no such version. WorkspaceError - the table cannot be written.
     """
     files = {table: tables.files_of(ws, table, versions[table]) for table in PINNED}
-    clips = tables.read(ws, "clips", CLIP_COLUMNS, files["clips"])
+    clips = tables.read(ws, "clips", COUNTED, files["clips"])
     release = Release(
-        release_id=identity(ws, files, origin, clips),
+        release_id=identity(ws, files, origin),
         sequence=0,
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         catalog_version=versions["catalog"],

@@ -56,6 +56,21 @@ def is_informative(words: ShortWords) -> Flags:
     return np.asarray((words != 0) & (words != np.uint32(0xFFFFFFFF)))
 
 
+def shared(first: Streams, second: Streams, left: Keys, right: Keys, frames: int) -> tuple[AnyInts, AnyInts, Ints]:
+    """Return clips and the frames by which the first is ahead, each once, of pairs of equal keys that are not equal by
+    chance and whose clips, so shifted, have so many frames in common.
+    """
+    shift = (left.place - first.starts[left.clip]) - (right.place - second.starts[right.clip])
+    near = np.abs(shift) <= MAX_SHIFT
+    near &= overlap(first, second, left.clip, right.clip, shift) >= frames
+    left, right, shift = left.at(near), right.at(near), shift[near]
+    agrees = agrees_beside(first, left.place, second, right.place)
+    one, two, shift = left.clip[agrees], right.clip[agrees], shift[agrees]
+    code = (one.astype(np.int64) * len(second.lengths) + two) * (2 * MAX_SHIFT + 1) + shift + MAX_SHIFT
+    once = np.unique(code, return_index=True)[1]
+    return one[once], two[once], shift[once]
+
+
 def agrees_beside(first: Streams, at_first: AnyInts, second: Streams, at_second: AnyInts) -> Flags:
     """Return False for pairs of places of equal keys where the words beside differ too much, not where none are."""
     owners = first.owners[at_first], second.owners[at_second]

@@ -105,7 +105,9 @@ def _append_clips(ws: Workspace, first: int, end: int) -> None:
 
 
 def made_clips(start: int, end: int) -> pa.Table:
-    """Rows of `clips` that both stages refuse: no two alike, fingerprints as long as those of real footage."""
+    """Rows of `clips`, published, that both stages refuse: no two alike, each of a person of its own, fingerprints as
+    long as those of real footage.
+    """
     chance, count = np.random.default_rng(start), end - start
     refused: dict[str, Any] = {
         "stage1": False,
@@ -124,6 +126,9 @@ def made_clips(start: int, end: int) -> pa.Table:
         "speaker": pa.array([f"speaker {number}" for number in range(start, end)]),
         "split_group": pa.array([f"speaker {number}" for number in range(start, end)]),
         "split": pc.take(pa.array(["train", "val", "test"]), pa.array(np.arange(start, end) % 3)),
+        "person": (people := pa.array([f"p{number:011d}" for number in range(start, end)])),
+        "person_found": people,
+        "person_cause": pa.array(["stated"] * count),
         "frames": pa.array(frames),
         "picture_hash": pieces_of(chance.bytes(40 * count), np.full(count, 40)),
         "sound_hash": pieces_of(chance.bytes(4 * int(frames.sum())), 4 * frames),
@@ -144,7 +149,7 @@ def _all_but_new(ws: Workspace, count: int) -> None:
     """Clips that were compared with each other and divided, and NEW that were not."""
     _append_clips(ws, 0, count)
     fresh = made_clips(count, count + NEW)
-    for name in ("split", "split_group"):
+    for name in ("split", "split_group", "person", "person_found", "person_cause"):
         fresh = fresh.set_column(fresh.schema.get_field_index(name), name, pa.nulls(NEW, pa.string()))
     tables.append_rows(ws, "clips", fresh)
 

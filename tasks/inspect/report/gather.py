@@ -32,7 +32,7 @@ from .histograms import Histogram, histograms
 from .numbers import Numbers, numbers
 from .pictures import ClipPictures
 from .snippets import snippets
-from .strata import StratumTable, stratum_tables
+from .strata import StratumTable, stated_languages, stratum_tables
 
 TABLE_ROWS: Final = 3000
 """Clips in the page's table; more would make the page slow, and `list --clips` has them all."""
@@ -43,8 +43,9 @@ MEDIA_BYTES: Final[Mapping[str, int]] = {"none": 0, "some": 8_000_000, "all": 60
 _FILE_NAMES: Final = 6
 
 _CHOSEN_BY: Final = ["clip_id", "speaker", "person", "stage1", "stage2", "stage1_reasons", "stage2_reasons"]
-_LIGHT: Final = [*_CHOSEN_BY, "media_id", "uri", "start_frame", "frames"]
+_OF_ALL: Final = [*_CHOSEN_BY, "frames", "corpus", "licence", *SIGNAL_NAMES, "missing"]
 """Columns that are read of every clip; whole rows are read only of those that are shown."""
+_FILM: Final = ["clip_id", "uri", "start_frame", "frames"]
 
 _ORDER: Final = ("uri", "start_frame", "clip_id")
 
@@ -100,7 +101,8 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
     """
     ws = Workspace.open(settings.workspace)
     policy = policy_in_force(ws, settings)
-    clips = read_where(ws, "clips", [*_LIGHT, "corpus", "licence", *SIGNAL_NAMES, "missing"], None)
+    languages = stated_languages(ws)
+    clips = read_where(ws, "clips", [*_OF_ALL, *(["uri"] if languages.num_rows else [])], None)
     choice = choose(clips.select(_CHOSEN_BY), [_clip(ws, name) for name in requested])
     pictured = in_order(read_where(ws, "clips", CLIP_COLUMNS, among("clip_id", choice.shown)), _ORDER)
     first = first_rows(ws, "clips", CLIP_COLUMNS, _ORDER, TABLE_ROWS).rows
@@ -116,13 +118,13 @@ def gather(settings: Settings, requested: Sequence[str], media: str = "some") ->
         routes=_routes(clips, choice),
         file_reasons=_file_reasons(ws),
         stage_reasons=tuple((stage, _stage_reasons(clips, stage, choice)) for stage in ("stage1", "stage2")),
-        strata=stratum_tables(ws, clips),
+        strata=stratum_tables(clips, languages),
         histograms=tuple(histograms(clips, policy)),
         rows=tuple(_listed(row) for row in first.to_pylist()),
         clips=clips.num_rows,
         thumbnails=thumbnails,
         details=details,
-        named={row["clip_id"]: base_name(row["uri"]) for row in shown.select(_LIGHT).to_pylist()},
+        named={row["clip_id"]: base_name(row["uri"]) for row in shown.select(_FILM).to_pylist()},
         files=tuple(_files(ws)),
         numbers=numbers(shown, clips, policy),
         films=snippets(_most_wanted(details, shown, media), catalog, settings, MEDIA_BYTES[media]),
@@ -145,7 +147,7 @@ def _files(ws: Workspace) -> Iterator[Row]:
 
 def _most_wanted(details: Sequence[Detail], clips: pa.Table, media: str) -> list[Row]:
     """Return the clips to hear and watch: those refused for their sound first, then the others in detail, then all."""
-    rows = {row["clip_id"]: row for row in clips.select(_LIGHT).to_pylist()}
+    rows = {row["clip_id"]: row for row in clips.select(_FILM).to_pylist()}
     by_sound = sorted(details, key=lambda entry: not any(signal.group != "picture" for _, signal in entry.refusals))
     chosen = dict.fromkeys(entry.answer.clip_id for entry in by_sound)
     return [rows[clip] for clip in (chosen | dict.fromkeys(rows) if media == "all" else chosen)]

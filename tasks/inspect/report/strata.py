@@ -40,13 +40,21 @@ class StratumTable:
     left_out: int
 
 
-def stratum_tables(ws: Workspace, clips: pa.Table) -> tuple[StratumTable, ...]:
-    """Divide all clips by each factor. clips: with the factors' columns (but the language), person, uri, frames,
-    stages.
+def stated_languages(ws: Workspace) -> pa.Table:
+    """Return uri and language of the files that state one.
+
+    Raises: WorkspaceError - the table cannot be read.
+    """
+    return read_where(ws, "catalog", ["uri", "language"], ~is_null("language"))
+
+
+def stratum_tables(clips: pa.Table, languages: pa.Table) -> tuple[StratumTable, ...]:
+    """Divide all clips by each factor. clips: with the factors' columns (but the language), person, frames, stages;
+    with uri where any `languages`, of stated_languages, are stated.
     """
     # encoded once, for each table counts them
     people = pa.chunked_array([_encoded(pa.chunked_array([counted_as(clips)]))])
-    rows = clips.append_column("language", _languages(ws, clips["uri"])).append_column("counted_as", people)
+    rows = clips.append_column("language", _languages(clips, languages)).append_column("counted_as", people)
     return tuple(stratum_table(factor, rows) for factor in FACTORS) if clips.num_rows else ()
 
 
@@ -70,10 +78,11 @@ def _encoded(values: pa.ChunkedArray) -> pa.DictionaryArray:
     return values.combine_chunks().dictionary_encode(null_encoding="encode")
 
 
-def _languages(ws: Workspace, uris: pa.ChunkedArray) -> pa.ChunkedArray:
+def _languages(clips: pa.Table, stated: pa.Table) -> pa.Array | pa.ChunkedArray:
     """Return the stated language of each clip's file, null without one."""
-    stated = read_where(ws, "catalog", ["uri", "language"], ~is_null("language"))
-    return stated["language"].take(pc.index_in(uris, value_set=stated["uri"].combine_chunks()))
+    if not stated.num_rows:
+        return pa.nulls(clips.num_rows, pa.string())
+    return stated["language"].take(pc.index_in(clips["uri"], value_set=stated["uri"].combine_chunks()))
 
 
 def stratum_table(factor: StratumFactor, clips: pa.Table) -> StratumTable:

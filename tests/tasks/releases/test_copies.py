@@ -42,3 +42,17 @@ def test_copies_equal_those_of_all_clips_with_all(tmp_path, published: float):
     some = frozenset(row["media_id"] for row in rows[::5])
     assert copies_of(ws, some) == _of_all_with_all(ws, some)
     assert copies_of(ws, frozenset()) == frozenset()
+
+
+def test_copies_in_use_of_footage_that_only_stands_by_are_found(tmp_path):
+    ws, rows = new_workspace(tmp_path), chained_rows(3, films=8)
+    first, second = next(
+        (one, other)
+        for one in rows
+        for other in rows
+        if one is not other and one["face_motion"] == other["face_motion"]
+    )
+    tables.append_rows(ws, "clips", sample.clips(second))
+    assign(ws, SplitSettings())
+    tables.append_rows(ws.of_line("beside"), "clips", sample.clips(first))
+    assert copies_of(ws, frozenset({first["media_id"]})) == {second["media_id"]}

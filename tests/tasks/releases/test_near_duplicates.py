@@ -139,8 +139,10 @@ def test_chain_points_at_its_smallest_clip(chance):
 def compared(monkeypatch):
     """The number of pairs in each comparison that a search makes of pictures and of sounds."""
     pictures, sounds = [], []
-    near, same = near_duplicates._near, near_duplicates.same_sound
-    monkeypatch.setattr(near_duplicates, "_near", lambda one, other: pictures.append(len(one)) or near(one, other))
+    near, same = near_duplicates.similar_pictures, near_duplicates.same_sound
+    monkeypatch.setattr(
+        near_duplicates, "similar_pictures", lambda one, other: pictures.append(len(one)) or near(one, other)
+    )
     monkeypatch.setattr(near_duplicates, "same_sound", lambda *given: sounds.append(len(given[2])) or same(*given))
     return pictures, sounds
 
