@@ -2,9 +2,12 @@
 
 The sync network (sync_network.py) lays the mouth of each frame and its sound near each other; the products are averaged
 at every offset within 1.5 s. Speech that belongs to the mouth fits best near offset 0. The score says how far the best
-fit within the correctable offsets stands out from the fits at offsets that cannot be true.
+fit within the correctable offsets stands out from the fits at offsets that cannot be true, in units of what chance
+gives: a mean over n frames spreads by the network's spread of one frame over sqrt(n). The clip's own false offsets are
+too few, and too alike, to tell that spread.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,18 +37,21 @@ _LEAST_SPEECH_S: Final = 1.0
 _LEAST_MOTION: Final = 1e-3
 """Mouth opening, in eye distances, that varies by less is a still mouth."""
 
-_CLEARLY_BETTER: Final = 2.0
-"""Spreads of chance by which an offset beyond the correctable ones must beat them to be believed."""
+_USUAL_FRAMES: Final = 2
+_RARELY: Final = 0.5
+"""Standard deviations of chance that an offset beyond the usual ones must make up for: recorders are mostly right, and
+there are eight such offsets to be lucky at."""
 
-_PEAK_FRAMES: Final = 5
-"""Fits this near to the best one belong to its peak, and are no chance."""
+_CLEARLY_BETTER: Final = 2.0
+"""Standard deviations of chance by which an offset beyond the correctable ones must beat them to be believed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AvSync:
     """Synchrony of sound and mouth.
 
-    score: z of the best fit within the correctable offsets among the fits at false offsets.
+    score: best fit within the correctable offsets less the mean at false offsets, in standard deviations of chance,
+    less 0.5 beyond two frames.
     correlation: likeness of mouth and sound there, -1..1. offset_frames: how late the sound is (+).
     speech_motion_ratio: mouth movement during speech over movement in pauses; None without a pause.
     """
@@ -70,8 +76,8 @@ def measure_av_sync(
         return MissingCause.TOO_SHORT
     if is_still(points, tracked):
         return MissingCause.MOUTH_STILL
-    sound, lips = embed_sound(mel), embed_lips(points, tracked)
-    return evaluate_fits(*fit_curve(sound, lips, tracked), _speech_motion_ratio(points, is_speech))
+    curve = fit_curve(embed_sound(mel), embed_lips(points, tracked), tracked)
+    return evaluate_curve(curve, sync_network().chance, _speech_motion_ratio(points, is_speech))
 
 
 def is_still(points: NDArray[np.float32], usable: NDArray[np.bool_]) -> bool:
@@ -110,24 +116,40 @@ def mean_fits(fits: Array, usable: NDArray[np.bool_]) -> Array:
     return np.asarray(np.where(known, fits[usable], 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
 
 
-def fit_curve(sound: Floats, lips: Floats, usable: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Array]:
-    """Average the fits of the usable frames (T,) at every offset, (K,); above 0 the sound comes late."""
+@dataclass(frozen=True, slots=True, eq=False)
+class FitCurve:
+    """Mean fit of a mouth and a sound at every offset, over so many usable frames. offsets, fits: (K,)."""
+
+    offsets: NDArray[np.int64]
+    fits: Array
+    frames: int
+
+    @property
+    def false_fits(self) -> Array:
+        """Those at offsets that cannot be true."""
+        return np.asarray(self.fits[np.abs(self.offsets) >= FALSE_FROM_FRAMES])
+
+
+def fit_curve(sound: Floats, lips: Floats, usable: NDArray[np.bool_]) -> FitCurve:
+    """Average the fits of the usable frames (T,) at every offset; above 0 the sound comes late."""
     offsets, fits = frame_fits(sound, lips)
-    return offsets, mean_fits(fits, usable)
+    return FitCurve(offsets, mean_fits(fits, usable), int(usable.sum()))
 
 
-def evaluate_fits(offsets: NDArray[np.int64], fits: Array, ratio: float | None) -> AvSync:
-    """Evaluate a curve of fits (offsets,); `ratio` is passed through."""
-    near, far = np.abs(offsets) <= CORRECTABLE_FRAMES, np.abs(offsets) >= FALSE_FROM_FRAMES
-    best, anywhere = int(np.argmax(np.where(near, fits, -np.inf))), int(np.argmax(fits))
-    chance = far & (np.abs(offsets - offsets[anywhere]) > _PEAK_FRAMES)
-    is_elsewhere = fits[anywhere] > fits[best] + _CLEARLY_BETTER * _spread(fits[chance])
-    score = float((fits[best] - fits[far].mean()) / _spread(fits[far]))
-    return AvSync(score, float(fits[best]), int(offsets[anywhere if is_elsewhere else best]), ratio)
+def chance_spread(curves: Sequence[FitCurve]) -> float:
+    """Estimate the spread that chance gives the fit of one frame, from the false offsets of many curves."""
+    return float(np.sqrt(np.mean([curve.false_fits.var() * curve.frames for curve in curves])))
 
 
-def _spread(fits: Array) -> float:
-    return max(float(fits.std()), 1e-6) if len(fits) else np.inf
+def evaluate_curve(curve: FitCurve, chance: float, ratio: float | None) -> AvSync:
+    """Evaluate a curve of fits. chance: spread of one frame's fit by chance; `ratio` is passed through."""
+    distance = np.abs(curve.offsets)
+    standing = (curve.fits - curve.false_fits.mean()) / (chance / np.sqrt(max(1, curve.frames)))
+    standing -= _RARELY * (distance > _USUAL_FRAMES)
+    best = int(np.argmax(np.where(distance <= CORRECTABLE_FRAMES, standing, -np.inf)))
+    anywhere = int(np.argmax(standing))
+    found = anywhere if standing[anywhere] > standing[best] + _CLEARLY_BETTER else best
+    return AvSync(float(standing[best]), float(curve.fits[best]), int(curve.offsets[found]), ratio)
 
 
 def _speech_motion_ratio(points: NDArray[np.float32], is_speech: NDArray[np.bool_]) -> float | None:

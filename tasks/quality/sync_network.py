@@ -125,15 +125,18 @@ class SyncNetwork:
 
     lips: tuple[_Convolution, ...]
     sound: tuple[_Convolution, ...]
+    chance: float
+    """Spread of that product, at false offsets, of speakers the network has not seen, times the square root of the number
+    of frames it is averaged over. NaN of a network that was not held against any yet."""
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Self:
-        """Build the network from arrays named lips.0.weights, lips.0.bias, lips.0.norm, ..., sound.0.weights, ..."""
+        """Build the network from arrays named lips.0.weights, lips.0.bias, lips.0.norm, ..., sound.0.weights, ..., chance."""
         lips, sound = (
             tuple(_layer(arrays, f"{side}.{number}", stride) for number, stride in enumerate(strides))
             for side, strides in (("lips", LIP_STRIDES), ("sound", SOUND_STRIDES))
         )
-        return cls(lips, sound)
+        return cls(lips, sound, float(arrays.get("chance", np.nan)))
 
     def embed_lips(self, lips_TC: Matrix) -> Matrix:
         """Embed lip features (T, LIP_CHANNELS) -> (T, E), of length below 1."""

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from heterodub.model.features.arrays import Array
 from heterodub.schemas.contract import FPS, LANDMARK_POINTS, MEL_BANDS
-from heterodub.tasks.quality.av_sync import LEAST_FRAMES, AvSync, evaluate_fits, fit_curve
+from heterodub.tasks.quality.av_sync import LEAST_FRAMES, AvSync, FitCurve, chance_spread, evaluate_curve, fit_curve
 from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
 from heterodub.tasks.quality.sync_network import WEIGHTS, SyncNetwork, lip_features, sound_features
 from heterodub.tasks.stores import tables
@@ -37,6 +37,9 @@ FALSE_PAIRS: Final = 10
 
 MOST_CLIPS: Final = 12
 """Clips of a speaker and a backend that are used, the first by id."""
+
+LATE: Final = {"late": 15, "0.2 s late": 5}
+"""Frames by which the sound of a trial comes late: more than can be corrected, and less."""
 
 ALONE: Final = 0.1
 """Share of frames with another face up to which a clip is used: else it may be that one who speaks."""
@@ -75,12 +78,21 @@ def _matrix(value: pa.Scalar) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trial:
-    """One mouth with one sound. kind: own, late (by 0.6 s), or other. weight: less where a speaker has many clips."""
+    """One mouth with one sound. kind: own, a key of LATE, or other. weight: less where a speaker has many clips.
+
+    chance: spread of a frame's fit by chance; known when all folds were tried.
+    """
 
     kind: str
-    sync: AvSync
+    curve: FitCurve
     example: Example
     weight: float
+    chance: float = float("nan")
+
+    @property
+    def sync(self) -> AvSync:
+        """Score and offset."""
+        return evaluate_curve(self.curve, self.chance, None)
 
 
 def held_out(examples: Sequence[Example], steps: int, fold: int) -> list[Trial]:
@@ -92,7 +104,7 @@ def held_out(examples: Sequence[Example], steps: int, fold: int) -> list[Trial]:
 
 
 def trials(examples: Sequence[Example], network: SyncNetwork) -> list[Trial]:
-    """Measure clips with their own sound, with it late by 0.6 s, and with that of other speakers among them."""
+    """Try clips with their own sound, with it late, and with that of other speakers among them."""
     draw = np.random.default_rng(0)
     counts = Counter((example.speaker, example.backend) for example in examples)
     lips = [network.embed_lips(example.lips) for example in examples]
@@ -103,8 +115,9 @@ def trials(examples: Sequence[Example], network: SyncNetwork) -> list[Trial]:
         usable = example.lips.any(axis=1)
         add = partial(_trial, example, weight)
         found.append(add("own", lips[number], sounds[number], usable))
-        if len(usable) >= LEAST_FRAMES + 15:
-            found.append(add("late", lips[number][15:], sounds[number][:-15], usable[15:]))
+        for kind, frames in LATE.items():
+            if len(usable) >= LEAST_FRAMES + frames:
+                found.append(add(kind, lips[number][frames:], sounds[number][:-frames], usable[frames:]))
         others = [
             place
             for place, other in enumerate(examples)
@@ -118,7 +131,7 @@ def trials(examples: Sequence[Example], network: SyncNetwork) -> list[Trial]:
 
 
 def _trial(example: Example, weight: float, kind: str, lips: Array, sound: Array, usable: NDArray[np.bool_]) -> Trial:
-    return Trial(kind, evaluate_fits(*fit_curve(sound, lips, usable), None), example, weight)
+    return Trial(kind, fit_curve(sound, lips, usable), example, weight)
 
 
 def _fold(speaker: str) -> int:
@@ -153,7 +166,18 @@ def report(found: Sequence[Trial]) -> dict[str, Any]:
         | {k: round(passed(found, k, strict)[0], 3) for k in ("own", "late", "other")},
         "at 95 % own": {"limit": lenient} | {k: round(passed(found, k, lenient)[0], 3) for k in ("late", "other")},
         "offset within a frame": round(float(np.average(np.abs(offsets) <= 1, weights=weights)), 3),
+        "0.2 s late found within a frame": round(_late_found(found, own), 3),
     }
+
+
+def _late_found(found: Sequence[Trial], own: Sequence[Trial]) -> float:
+    """Return the weighted share of clips whose offset moves by 0.2 s, within a frame, when their sound does."""
+    before = {(one.example.clip_id, one.example.backend): one.sync.offset_frames for one in own}
+    late = [trial for trial in found if trial.kind == "0.2 s late"]
+    moved = [
+        one.sync.offset_frames - before[one.example.clip_id, one.example.backend] - LATE[one.kind] for one in late
+    ]
+    return float(np.average(np.abs(moved) <= 1, weights=[trial.weight for trial in late]))
 
 
 def card(examples: Sequence[Example], steps: int, footage: str, summary: dict[str, Any]) -> str:
@@ -201,6 +225,9 @@ def main() -> None:
             trial for fold in pool.map(partial(held_out, examples, arguments.steps), range(FOLDS)) for trial in fold
         ]
         arrays = {name: values.astype(np.float16) for name, values in whole.result().items()}
+    chance = chance_spread([trial.curve for trial in found if trial.kind == "other"])
+    found = [replace(trial, chance=chance) for trial in found]
+    arrays["chance"] = np.array(chance, np.float32)
     summary = {"all": report(found)}
     for backend in sorted({example.backend for example in examples}):
         summary[backend] = report([trial for trial in found if trial.example.backend == backend])

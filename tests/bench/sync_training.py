@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from heterodub.model.features.arrays import Array
-from heterodub.tasks.quality.av_sync import AvSync, evaluate_fits, fit_curve
+from heterodub.tasks.quality.av_sync import FitCurve, chance_spread, evaluate_curve, fit_curve
 from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
 from heterodub.tasks.quality.sync_network import (
     LIP_CHANNELS,
@@ -66,10 +66,9 @@ class Example:
     facts: dict[str, Any] = field(default_factory=dict)
     offset: int = 0
 
-    def measured(self, network: SyncNetwork) -> AvSync:
-        """Measure the clip with its own sound."""
-        usable = self.lips.any(axis=1)
-        return evaluate_fits(*fit_curve(network.embed_sound(self.sound), network.embed_lips(self.lips), usable), None)
+    def curve(self, network: SyncNetwork) -> FitCurve:
+        """Hold the clip's lips against its own sound."""
+        return fit_curve(network.embed_sound(self.sound), network.embed_lips(self.lips), self.lips.any(axis=1))
 
 
 class _ChannelNorm(nn.LayerNorm):
@@ -150,8 +149,10 @@ _WELL_MEASURED: Final = 4.0
 def align(examples: Sequence[Example], network: SyncNetwork) -> None:
     """Set each clip's offset to where the network finds it, less the median; 0 where it is not well measured."""
     found = {}
-    for number, example in enumerate(examples):
-        sync = example.measured(network)
+    curves = [example.curve(network) for example in examples]
+    chance = chance_spread(curves)
+    for number, curve in enumerate(curves):
+        sync = evaluate_curve(curve, chance, None)
         if sync.score >= _WELL_MEASURED and abs(sync.offset_frames) <= CORRECTABLE_FRAMES:
             found[number] = sync.offset_frames
     middle = round(float(np.median(list(found.values())))) if found else 0

@@ -7,6 +7,9 @@ from heterodub.model.features.mel import log_mel
 from heterodub.schemas.reasons import MissingCause
 from heterodub.tasks.quality.av_sync import (
     AvSync,
+    FitCurve,
+    chance_spread,
+    evaluate_curve,
     fit_curve,
     measure_av_sync,
 )
@@ -134,21 +137,62 @@ def test_fit_is_one_at_the_offset_by_which_a_copy_is_moved():
     movement = rng.standard_normal((200, 3))
     movement /= np.linalg.norm(movement, axis=1, keepdims=True)
     for late in (-20, -1, 0, 1, 20):
-        offsets, fits = fit_curve(np.roll(movement, late, axis=0), movement, np.ones(200, bool))
-        assert offsets[np.argmax(fits)] == late
-        assert fits.max() == pytest.approx(1.0, abs=1e-6)
-    assert (offsets == np.arange(-37, 38)).all()
+        curve = fit_curve(np.roll(movement, late, axis=0), movement, np.ones(200, bool))
+        assert curve.offsets[np.argmax(curve.fits)] == late
+        assert curve.fits.max() == pytest.approx(1.0, abs=1e-6)
+    assert (curve.offsets == np.arange(-37, 38)).all()
 
 
 def test_offsets_leave_a_second_of_overlap():
     random = np.random.default_rng(0).standard_normal((40, 3))
-    offsets, fits = fit_curve(np.ones((40, 3)), random, np.ones(40, bool))
-    assert (offsets == np.arange(-15, 16)).all()
-    assert np.isfinite(fits).all()
+    curve = fit_curve(np.ones((40, 3)), random, np.ones(40, bool))
+    assert (curve.offsets == np.arange(-15, 16)).all()
+    assert np.isfinite(curve.fits).all()
 
 
 def test_fits_are_of_frames_whose_mouth_is_known():
     lips = np.ones((60, 2))
     usable = np.arange(60) < 40
-    _, fits = fit_curve(np.where(usable, 1.0, 9.0)[:, None] * lips, lips, usable)
-    assert fits[len(fits) // 2] == 2.0
+    curve = fit_curve(np.where(usable, 1.0, 9.0)[:, None] * lips, lips, usable)
+    assert curve.fits[len(curve.fits) // 2] == 2.0
+    assert curve.frames == 40
+
+
+def peaked(offset: int, frames: int = 100, height: float = 0.5) -> FitCurve:
+    """Return a curve of fits that are 0.1 everywhere, and higher by `height` at one offset."""
+    offsets = np.arange(-37, 38)
+    return FitCurve(offsets, 0.1 + height * (offsets == offset), frames)
+
+
+def test_score_is_in_standard_deviations_of_chance():
+    assert evaluate_curve(peaked(0), 1.0, None).score == pytest.approx(0.5 * 10)  # of a mean over 100 frames: 0.1
+    assert evaluate_curve(peaked(0), 2.0, None).score == pytest.approx(0.5 * 5)
+
+
+def test_score_grows_with_the_root_of_the_frames():
+    short, long = (evaluate_curve(peaked(0, frames), 1.0, None).score for frames in (50, 200))
+    assert long == pytest.approx(2 * short)
+
+
+@pytest.mark.parametrize(("offset", "less"), [(2, 0.0), (3, 0.5), (-6, 0.5)])
+def test_score_of_an_unusual_offset_is_lower(offset, less):
+    found = evaluate_curve(peaked(offset), 1.0, None)
+    assert (found.offset_frames, found.score) == (offset, pytest.approx(5 - less))
+
+
+def test_sound_far_out_of_sync_has_the_offset_it_has_and_no_score():
+    found = evaluate_curve(peaked(20), 1.0, None)
+    assert found.offset_frames == 20
+    assert found.score < 1
+
+
+def test_offset_that_is_hardly_better_is_not_believed_beyond_the_correctable():
+    curve = peaked(0)
+    curve.fits[-1] = curve.fits.max() + 0.1  # a standard deviation
+    assert evaluate_curve(curve, 1.0, None).offset_frames == 0
+
+
+def test_chance_is_the_spread_of_one_frames_fit():
+    random = np.random.default_rng(0)
+    curves = [FitCurve(np.arange(-37, 38), random.normal(0, 3 / 10, 75), 100) for _ in range(50)]
+    assert chance_spread(curves) == pytest.approx(3, rel=0.05)
