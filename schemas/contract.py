@@ -9,7 +9,7 @@ from typing import Final
 FEATURES_VERSION: Final = "4"
 """Version of what models read: frames, landmarks, mel, crops. A model of another version is refused."""
 
-EXTRACTOR_VERSION: Final = f"{FEATURES_VERSION}.2"
+EXTRACTOR_VERSION: Final = f"{FEATURES_VERSION}.3"
 """Version of everything between a file's bytes and a stored row: of the features, then of all else (where clips begin
 and end, measures)."""
 

@@ -22,7 +22,7 @@ from .rights import Rights
 from .signals import BY_NAME
 from .toml import parse_toml, read_model
 
-OWN_SOUND_SCORE: Final = 2.8
+OWN_SOUND_SCORE: Final = 2.2
 """Sync score from which a sound counts as the face's own: the default policy's limit (docs/policy.md)."""
 
 DEFAULT_POLICY: Final = Path(__file__).parent / "policies" / "default.toml"

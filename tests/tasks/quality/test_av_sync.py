@@ -77,7 +77,7 @@ def test_stage_1_mel_is_shifted_by_the_offset(talks):
     ("score", "offset", "frames"),
     [
         (9.0, 0, 0), (9.0, 1, 0), (9.0, -1, 0), (9.0, 2, 2), (9.0, -2, -2), (9.0, 6, 6), (9.0, -6, -6), (9.0, 7, 0),
-        (9.0, -7, 0), (9.0, 30, 0), (4.0, 3, 3), (3.99, 3, 0), (None, 3, 0), (9.0, None, 0), (-5.0, 3, 0),
+        (9.0, -7, 0), (9.0, 30, 0), (4.0, 3, 3), (2.99, 3, 0), (None, 3, 0), (9.0, None, 0), (-5.0, 3, 0),
     ],
 )  # fmt: skip
 def test_only_small_well_measured_offsets_are_corrected(score, offset, frames):
