@@ -232,8 +232,7 @@ def commands(clips: int) -> dict[str, list[str]]:
     number = clips // 2 // 10 * 10 + 8  # of a file with two clips
     (uri,) = _uris(_places(number, number + 1, clips), clips)
     media, clip = sample.media_id(number), sample.clip_id(_clips_before(number))
-    speaker = uri.split("/")[4]
-    takedown = ["takedown", "--dry-run"]
+    speaker, takedown = uri.split("/")[4], ["takedown", "--dry-run"]
     return {
         "status": ["status"],
         "list --limit": ["list", "--limit", "20"],
