@@ -71,7 +71,7 @@ class Movement:
             return np.zeros((*at_CT.shape, SIGNALS), np.float32)
         frames_T = self._track_TF.view(np.int32).reshape(-1)  # all signals of a frame are taken at once
         rows_CTF = frames_T.take(at_CT).view(np.int8).reshape(*at_CT.shape, SIGNALS)
-        return rows_CTF * inside_CT[..., None].astype(np.float32)
+        return np.asarray(rows_CTF * inside_CT[..., None].astype(np.float32), np.float32)
 
 
 def correlation(

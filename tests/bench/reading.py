@@ -6,8 +6,7 @@ makes workspaces of CLIPS and of TIMES as many clips and files, runs each comman
 and peak memory of its whole process tree, start-up included; an exponent of 1 is work that grows with the workspace.
 With `--in`, workspaces are made there once and stay. The rows are made by the project's own writing and compaction, as
 ingests of twenty corpora commit them: signals and fingerprints as long as those of real footage; the payload is one
-frame a clip, in merged files as a publish leaves them. A release holds all corpora but the last. A command that fails
-ends the measurement.
+frame a clip, in merged files as a publish leaves them. A release holds all corpora but the last. What fails ends it.
 """
 
 import argparse
@@ -48,9 +47,7 @@ _CLIPS_OF: Final = (0, 0, 1, 1, 1, 1, 1, 1, 2, 2)
 """Clips of a file, by the last digit of its number."""
 _ADMITTED: Final = {"stage1": 0.36, "stage2": 0.67}
 
-_FAIL: Final = frozenset({"explain, of nothing"})
-"""Commands that find nothing, so that their exit code is 1."""
-
+_FINDS_NOTHING: Final = "explain, of nothing"
 _LAUNCHER: Final = """
 import json, os, sys
 child = os.fork()
@@ -218,17 +215,11 @@ def _store_payload(ws: Workspace, admitted: dict[str, list[pa.Table]], single: i
 
 
 def _payload(stage: str, ids: pa.Table) -> pa.Table:
-    if stage == "stage1":
-        row = sample.stage1(sample.stage1_row(0, length=1))
-    else:
-        row = sample.stage2(sample.stage2_row(0, length=1, crops=[_crop()]))
+    crop = cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
+    speech, pictures = sample.stage1_row(0, length=1), sample.stage2_row(0, length=1, crops=[crop])
+    row = sample.stage1(speech) if stage == "stage1" else sample.stage2(pictures)
     rows = row.take(pa.array(np.zeros(ids.num_rows, int)))
     return _set(rows, {name: ids[name].combine_chunks() for name in ("clip_id", "media_id")})
-
-
-def _crop() -> bytes:
-    """Return a grey face crop, as stored."""
-    return cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes()
 
 
 def _release(ws: Workspace) -> None:
@@ -241,8 +232,7 @@ def commands(clips: int) -> dict[str, list[str]]:
     number = clips // 2 // 10 * 10 + 8  # of a file with two clips
     (uri,) = _uris(_places(number, number + 1, clips), clips)
     media, clip = sample.media_id(number), sample.clip_id(_clips_before(number))
-    speaker = uri.split("/")[4]
-    takedown = ["takedown", "--dry-run"]
+    speaker, takedown = uri.split("/")[4], ["takedown", "--dry-run"]
     return {
         "status": ["status"],
         "list --limit": ["list", "--limit", "20"],
@@ -254,7 +244,7 @@ def commands(clips: int) -> dict[str, list[str]]:
         "explain, the end of one": ["explain", uri.rsplit("/", 1)[-1]],
         "explain, the start of a media id": ["explain", media[:12]],
         "explain, the start of a clip id": ["explain", clip[:12]],
-        "explain, of nothing": ["explain", "2024-05-99 interwiew.mp4"],
+        _FINDS_NOTHING: ["explain", "2024-05-99 interwiew.mp4"],
         "doctor": ["doctor"],
         "report": ["report", "--media", "none"],
         "takedown --speaker --dry-run": [*takedown, "--speaker", speaker],
@@ -266,12 +256,12 @@ def commands(clips: int) -> dict[str, list[str]]:
 def run(name: str, arguments: list[str], workspace: Path) -> tuple[float, float]:
     """Run a command on a workspace; return processor seconds and peak memory in MiB of its process tree.
 
-    Raises: SystemExit - it did not end as it should: only what is asked for nothing may fail, and by a line of its own.
+    Raises: SystemExit - it failed, or found what is not there.
     """
     command = [sys.executable, "-m", "heterodub.flows.cli.main", *arguments, "-w", str(workspace)]
     answer = subprocess.run([sys.executable, "-S", "-E", "-c", _LAUNCHER, *command], capture_output=True, text=True)
     result = json.loads(answer.stdout)
-    if result["code"] != (name in _FAIL) or "Traceback" in answer.stderr:
+    if result["code"] != (name == _FINDS_NOTHING) or "Traceback" in answer.stderr:
         raise SystemExit(f"`{name}` ended with {result['code']}, so its cost is not that of its work\n{answer.stderr}")
     return result["seconds"], result["mib"]
 
