@@ -80,7 +80,7 @@ def _pooled(pictures_NSS3: Pictures) -> NDArray[np.float32]:
 
 def _steepness(change_NQQ: Floats, shown_QQ: Floats) -> NDArray[np.float64]:
     around = _grown(_grown(shown_QQ > 0)) & (shown_QQ < _BORDER)
-    down, across = np.gradient(change_NQQ, axis=(1, 2))
+    down, across = (np.asarray(one) for one in np.gradient(change_NQQ, axis=(1, 2)))
     steps = np.hypot(down[:, around], across[:, around])
     return np.asarray(np.percentile(steps, _STEEP, axis=1) if steps.shape[1] else np.zeros(len(steps)), np.float64)
 

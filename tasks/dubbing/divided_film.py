@@ -53,8 +53,8 @@ class PieceWork:
         """
         media = [*inputs_of(self.job), *map(str, self.reads)]
         with emptied(dubber.made) as made:
-            request = self.work, self.job, paths, settings, *self.reads, made
-            spent: Spent = dubber.ask(*request, media=media, returns=Spent)
+            request = self.job, paths, settings, *self.reads, made
+            spent: Spent = dubber.ask(self.work, *request, media=media, returns=Spent)
             for name in self.files:
                 copy_untrusted(made / name, self.into.with_name(f"{self.into.name}.{name}"))
         return spent
@@ -122,8 +122,8 @@ def _shared(
         kernels for _, kernels in do([PieceWork(_PAINT, job, (piece,), piece, ("packets",)) for piece in pieces])
     ]
     packets = _made(pieces, "packets")
-    request = _TOGETHER, rendered, packets, kernels
-    dubber.ask(*request, progress=progress, media=[*media, *map(str, packets)], returns=type(None))
+    reads = [*media, *map(str, packets)]
+    dubber.ask(_TOGETHER, rendered, packets, kernels, progress=progress, media=reads, returns=type(None))
     spent, values, films = 0.0, list[Path](), list[Path]()
     if policy is not None:
         progress.phase("measure pieces", len(pieces))
@@ -133,9 +133,9 @@ def _shared(
         works = [PieceWork(_MEASURE, job, (piece, finished), piece, files) for piece in pieces]
         spent = sum(cpu_s for cpu_s, _ in do(works))
         values, films = _made(pieces, "values"), _made(pieces, "small.mp4")
-    request = _FINISH, rendered, policy, values, films, spent
+    request = rendered, policy, values, films, spent
     reads = [*media, *map(str, (*values, *films))]
-    accepted: AcceptedDub = dubber.ask(*request, progress=progress, media=reads, returns=AcceptedDub)
+    accepted: AcceptedDub = dubber.ask(_FINISH, *request, progress=progress, media=reads, returns=AcceptedDub)
     return accepted
 
 

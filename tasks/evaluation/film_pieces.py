@@ -94,7 +94,7 @@ def divide(folder: Path, most: int) -> tuple[str, ...]:
     planned = _planned()
     inputs, plan = planned.inputs, planned.plan
     references = references_of(inputs, plan)
-    names = []
+    names: list[str] = []
     for numbers in divided(plan.timeline.frames, inputs.settings.dub.section_frames, most):
         names.append(f"piece-{len(names)}")
         write_piece(folder / names[-1], numbers, plan, references, inputs.film.facts)
