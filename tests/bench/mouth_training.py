@@ -232,17 +232,9 @@ def refined(network: TorchMouthRefiner, clip: MouthClip) -> NDArray[np.float32]:
     seen_NPXY = clip.seen_TDPXY.reshape(-1, LANDMARK_POINTS, 2)
     frames = [mouth_frame(points) for points in seen_NPXY]
     seen = np.stack([frame.enter(one[None, REFINED])[0] for frame, one in zip(frames, seen_NPXY, strict=True)])
-    found = _both_ways(network, clip.crops_TDSS3.reshape(-1, STORED_PX, STORED_PX, 3), seen.astype(np.float32))
+    crops = torch.from_numpy(clip.crops_TDSS3.reshape(-1, STORED_PX, STORED_PX, 3)).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        found = network(_middle(crops).float(), torch.from_numpy(seen.astype(np.float32))).numpy()
     moved = seen_NPXY.copy()
     moved[:, REFINED] = [frame.leave(one[None])[0] for frame, one in zip(frames, found, strict=True)]
     return moved.reshape(clip.seen_TDPXY.shape)
-
-
-@torch.inference_mode()
-def _both_ways(
-    network: TorchMouthRefiner, crops_NSS3: NDArray[np.uint8], seen_NKXY: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    crops = _middle(torch.from_numpy(crops_NSS3).permute(0, 3, 1, 2)).float()
-    seen = torch.from_numpy(seen_NKXY)
-    both = network(crops, seen) + mirrored(network(crops.flip(-1), mirrored(seen)))
-    return np.asarray(both.numpy() / 2)

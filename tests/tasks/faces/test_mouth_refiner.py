@@ -87,11 +87,12 @@ def test_refiner_moves_lips_and_chin_alone(astronaut, mesh):
     assert one.next_region == other.next_region
 
 
-def test_mirrored_face_is_refined_to_mirrored_points(astronaut, face, refiner):
+def test_mirrored_face_is_refined_nearly_to_mirrored_points(astronaut, face, refiner):
     width = astronaut.shape[1]
     flipped = (face.points[MIRRORED] * (-1, 1) + (width - 1, 0)).astype(np.float32)
     mirror = refiner(np.ascontiguousarray(astronaut[:, ::-1]), flipped)[MIRRORED] * (-1, 1) + (width - 1, 0)
-    np.testing.assert_allclose(mirror, refiner(astronaut, face.points), atol=0.02)
+    apart = np.linalg.norm(mirror - refiner(astronaut, face.points), axis=1)[REFINED]
+    assert apart.mean() < 0.03 * interocular(face.points)
 
 
 def test_refined_points_move_with_the_picture(astronaut, face, refiner):
@@ -131,12 +132,9 @@ def test_numpy_network_is_the_trained_one(trained, astronaut, face):
     frame = mouth_frame(face.points)
     seen = frame.enter(face.points[None, REFINED])[0].astype(np.float32)
     crop = mouth_crop(astronaut, frame)
-    both = np.stack([crop, crop[:, ::-1]])
     with torch.inference_mode():
-        flipped = mouth_refiner.mirrored(seen)
-        pixels = torch.from_numpy(both.transpose(0, 3, 1, 2).astype(np.float32))
-        one, other = trained(pixels, torch.from_numpy(np.stack([seen, flipped]))).numpy()
-    expected = (one + mouth_refiner.mirrored(other)) / 2
+        pixels = torch.from_numpy(crop[None].transpose(0, 3, 1, 2).astype(np.float32))
+        expected = trained(pixels, torch.from_numpy(seen[None]))[0].numpy()
     assert np.abs(expected - seen).max() > 0.05
     np.testing.assert_allclose(MouthRefiner.of(trained.arrays()).move(crop, seen), expected, atol=1e-4)
 
