@@ -4,8 +4,8 @@ A small convolutional network sees the mouth and where v1 drew lips and chin, an
 draw them. Plain numpy, since the process that decodes foreign files has no torch. Weights and card ship with the
 package; `python -m tests.bench.fit_mouth_refiner CORPUS` trains them anew (mouth_training.py beside it).
 
-Shape suffix legend: B = pictures (the mouth and its mirror image), S = pixels of a side, C = channels, F = features,
-K = refined points, XY = 2 coordinates in units of the mouth's frame.
+Shape suffix legend: S = pixels of a side, C = channels, F = features, K = refined points, XY = 2 coordinates in units
+of the mouth's frame.
 """
 
 import hashlib
@@ -66,14 +66,14 @@ class _PixelConvolution:
     weights: Matrix
     bias: Matrix
 
-    def __call__(self, values_BSSC: Matrix) -> Matrix:
-        count, side, _, channels = values_BSSC.shape
-        padded = np.zeros((count, side + 2, side + 2, channels), np.float32)  # np.pad takes longer than the product
-        padded[:, 1:-1, 1:-1] = values_BSSC
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::STRIDE, ::STRIDE]
-        out: Matrix = windows.transpose(0, 1, 2, 4, 5, 3).reshape(-1, 9 * channels) @ self.weights
+    def __call__(self, values_SSC: Matrix) -> Matrix:
+        side, _, channels = values_SSC.shape
+        padded = np.zeros((side + 2, side + 2, channels), np.float32)  # np.pad takes longer than the product
+        padded[1:-1, 1:-1] = values_SSC
+        windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(0, 1))[::STRIDE, ::STRIDE]
+        out: Matrix = windows.transpose(0, 1, 3, 4, 2).reshape(-1, 9 * channels) @ self.weights
         out += self.bias
-        return np.maximum(out, 0, out=out).reshape(count, side // STRIDE, side // STRIDE, -1)
+        return np.maximum(out, 0, out=out).reshape(side // STRIDE, side // STRIDE, -1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,20 +115,14 @@ class MouthRefiner:
         return refined
 
     def move(self, crop_SS3: Rgb, seen_KXY: Matrix) -> Matrix:
-        """Move points in the mouth's frame: the mean of what the network says of the mouth and of its mirror image."""
-        crops_BSS3 = np.stack([crop_SS3, crop_SS3[:, ::-1]])
-        seen_BKXY = np.stack([seen_KXY, mirrored(seen_KXY)])
-        shifts_BKXY = self._shifts(normalised(crops_BSS3), seen_BKXY)
-        return np.asarray(seen_KXY + (shifts_BKXY[0] + mirrored(shifts_BKXY[1])) / 2 * SHARES[:, None])
-
-    def _shifts(self, values_BSSC: Matrix, seen_BKXY: Matrix) -> Matrix:
+        """Move points in the mouth's frame."""
+        values_SSC = normalised(crop_SS3)
         for convolution in self.convolutions:
-            values_BSSC = convolution(values_BSSC)
-        shape_BF = seen_BKXY.reshape(len(seen_BKXY), -1)
-        features_BF = np.concatenate([values_BSSC.reshape(len(shape_BF), -1), shape_BF], axis=1)
-        hidden_BF = np.maximum(features_BF @ self.hidden[0] + self.hidden[1], 0)
-        out_BF = np.concatenate([hidden_BF, shape_BF], axis=1) @ self.out[0] + self.out[1]
-        return np.asarray(out_BF.reshape(seen_BKXY.shape))
+            values_SSC = convolution(values_SSC)
+        shape_F = seen_KXY.ravel()
+        hidden_F = np.maximum(np.concatenate([values_SSC.ravel(), shape_F]) @ self.hidden[0] + self.hidden[1], 0)
+        shifts_F = np.concatenate([hidden_F, shape_F]) @ self.out[0] + self.out[1]
+        return np.asarray(seen_KXY + shifts_F.reshape(seen_KXY.shape) * SHARES[:, None])
 
 
 def _layer(arrays: Mapping[str, Array], name: str) -> tuple[Matrix, Matrix]:
@@ -136,16 +130,11 @@ def _layer(arrays: Mapping[str, Array], name: str) -> tuple[Matrix, Matrix]:
     return weights, bias
 
 
-def mirrored(points_KXY: Matrix) -> Matrix:
-    """Return the refined points (K, 2) of the mirrored mouth."""
-    return np.asarray(points_KXY[MIRRORED_REFINED] * np.array([-1, 1], np.float32))
-
-
-def normalised(crops_BSS3: NDArray[np.uint8]) -> Matrix:
-    """Take brightness and contrast out of crops (B, S, S, 3)."""
-    values = crops_BSS3.astype(np.float32)
-    values -= values.mean(axis=(1, 2, 3), keepdims=True)
-    values /= np.sqrt((values**2).mean(axis=(1, 2, 3), keepdims=True)) + np.float32(LEAST_SPREAD)
+def normalised(crop_SS3: Rgb) -> Matrix:
+    """Take brightness and contrast out of a crop (S, S, 3)."""
+    values = crop_SS3.astype(np.float32)
+    values -= values.mean()
+    values /= np.sqrt((values**2).mean()) + np.float32(LEAST_SPREAD)
     return values
 
 

@@ -142,7 +142,8 @@ def card(learned: Sequence[MouthClip], steps: int, footage: str, tested: dict[st
 
 def write(network: TorchMouthRefiner, text: str, folder: Path) -> None:
     """Write weights, in 16 bits, and card."""
-    np.savez_compressed(folder / WEIGHTS, **{name: one.astype(np.float16) for name, one in network.arrays().items()})
+    arrays: dict[str, Any] = {name: one.astype(np.float16) for name, one in network.arrays().items()}
+    np.savez_compressed(folder / WEIGHTS, allow_pickle=False, **arrays)
     (folder / WEIGHTS).with_suffix(".json").write_text(text + "\n")
 
 

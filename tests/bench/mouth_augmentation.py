@@ -73,7 +73,8 @@ class Bend:
         axis = (torch.arange(CROP_PX) + 0.5) / CROP_PX * 2 - 1
         grid = torch.stack(torch.meshgrid(axis, axis, indexing="xy"), dim=-1).view(1, -1, 2)
         places = self(grid.expand(len(stored_B3SS), -1, -1)).view(-1, CROP_PX, CROP_PX, 2)
-        return functional.grid_sample(stored_B3SS, places, align_corners=False, padding_mode="border")
+        crops: Tensor = functional.grid_sample(stored_B3SS, places, align_corners=False, padding_mode="border")
+        return crops
 
     def points(self, points_BKXY: Tensor) -> Tensor:
         """Invert the map for points, by a fixed point: the field is small."""
@@ -83,7 +84,7 @@ class Bend:
         grid = (target - self.shift_B1XY) @ inverse
         for _ in range(3):
             grid = grid + (target - self(grid)) @ inverse
-        return grid * (CROP_UNITS / 2) + middle
+        return torch.add(grid * (CROP_UNITS / 2), middle)
 
 
 def shaken(seen_BKXY: Tensor, rng: torch.Generator) -> Tensor:

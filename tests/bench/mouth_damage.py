@@ -49,7 +49,7 @@ class Damage:
             rgb = cv2.add(rgb, cv2.randn(np.empty(rgb.shape, np.int16), 0, self.noise), dtype=cv2.CV_8U)
         if self.quality < 100:
             coded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, self.quality])[1]
-            rgb = cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1]
+            rgb = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
         return np.ascontiguousarray(rgb)
 
     def _placed(self, square: Rgb) -> Rgb:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 import numpy as np
@@ -64,6 +64,8 @@ class MouthClip:
     crops_TDSS3: NDArray[np.uint8]
 
 
+Arrays = dict[str, NDArray[Any]]
+
 _ARRAYS: Final = ("seen_TDPXY", "true_TDPXY", "crops_TDSS3")
 
 
@@ -83,7 +85,8 @@ def load_clips(corpus: Path, bundle: Path, cache: Path) -> list[MouthClip]:
             step = 1 if float(row["seconds"] or 0) < _SHORT_S else 2
             pictures = _pictures(corpus / "media" / row["file"], step, _FREE_FRAMES if is_free else _FRAMES)
             made = list(reader.clips(pictures, np.random.default_rng(number)))
-            np.savez(kept, **{f"{at}.{name}": values for at, clip in enumerate(made) for name, values in clip.items()})
+            named: Arrays = {f"{at}.{name}": one for at, clip in enumerate(made) for name, one in clip.items()}
+            np.savez(kept, allow_pickle=False, **named)
         with np.load(kept) as stored:
             for at in range(len(stored.files) // len(_ARRAYS)):
                 arrays = (stored[f"{at}.{name}"] for name in _ARRAYS)
@@ -109,7 +112,7 @@ def _pictures(path: Path, step: int, most: int) -> Iterator[Rgb]:
                 if number == most * step:
                     return
                 if number % step == 0:
-                    yield frame.to_ndarray(format="rgb24")
+                    yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     except (av.error.FFmpegError, IndexError):
         return
 
@@ -120,7 +123,7 @@ class _FilmReader:
     def __init__(self, bundle: Path) -> None:
         self._first, self._second = open_mesh_v1(), MeshBackend("v2", bundle_model(bundle))
 
-    def clips(self, pictures: Iterator[Rgb], rng: np.random.Generator) -> Iterator[dict[str, NDArray]]:
+    def clips(self, pictures: Iterator[Rgb], rng: np.random.Generator) -> Iterator[Arrays]:
         """Yield the arrays of each stretch in which one face is followed."""
         tracker, clip = FaceTracker(self._first, ClipSettings()), None
         for rgb in pictures:
@@ -166,7 +169,8 @@ class _GrowingClip:
         found = self._second.landmarks(square, self._true_region or _region_around(here))
         self._true_region = found.next_region
         rows = [self._row(number, square, here, found.points) for number in range(len(DAMAGES))]
-        self._rows.append(tuple(map(np.stack, zip(*rows, strict=True))))
+        seen, true, crops = zip(*rows, strict=True)
+        self._rows.append((np.stack(seen), np.stack(true), np.stack(crops)))
 
     def _start(self, window: Window, face_px: float) -> None:
         side_px = min(_MOST_PX, window[2])
@@ -183,7 +187,7 @@ class _GrowingClip:
         self._regions[number] = face.next_region if face.score >= ClipSettings().min_mesh_score else None
         return face.points, damage.points(true), mouth_crop(picture, mouth_frame(face.points), STORED_PX)
 
-    def finished(self) -> Iterator[dict[str, NDArray]]:
+    def finished(self) -> Iterator[Arrays]:
         """Yield the clip's arrays, if it is long enough."""
         if len(self._rows) >= _LEAST_FRAMES:
             yield dict(zip(_ARRAYS, map(np.stack, zip(*self._rows, strict=True)), strict=True))

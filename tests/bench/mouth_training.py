@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from heterodub.model.features.arrays import Array
-from heterodub.model.features.landmarks import LANDMARK_POINTS, POSE, interocular
+from heterodub.model.features.landmarks import POSE, interocular
+from heterodub.schemas.contract import LANDMARK_POINTS
 from heterodub.tasks.faces.mouth_crop import CROP_PX, mouth_frame
 from heterodub.tasks.faces.mouth_refiner import (
     LEAST_SPREAD,
@@ -135,13 +136,13 @@ class TorchMouthRefiner(nn.Module):
         pixels = self.convolutions(normalised(crops_B3SS)).permute(0, 2, 3, 1).flatten(1)
         hidden = self.drop(functional.relu(self.hidden(torch.cat([pixels, shape], dim=1))))
         shifts = self.out(torch.cat([hidden, shape], dim=1)).view_as(seen_BKXY)
-        return seen_BKXY + shifts * torch.from_numpy(SHARES)[:, None]
+        return torch.add(seen_BKXY, shifts * torch.from_numpy(SHARES)[:, None])
 
     def arrays(self) -> dict[str, Array]:
         """Return the weights as MouthRefiner takes them."""
         arrays: dict[str, Array] = {}
-        convolutions, norms = self.convolutions[::3], self.convolutions[1::3]
-        for number, (convolution, norm) in enumerate(zip(convolutions, norms, strict=True)):
+        layers: list[Any] = list(self.convolutions)
+        for number, (convolution, norm) in enumerate(zip(layers[::3], layers[1::3], strict=True)):
             gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
             kernels = (convolution.weight * gain[:, None, None, None]).permute(2, 3, 1, 0).flatten(0, 2)
             arrays[f"convolutions.{number}.weights"] = kernels.detach().numpy()
@@ -164,7 +165,9 @@ def train(mouths: Mouths, steps: int, seed: int) -> TorchMouthRefiner:
     rng, draw = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     network = TorchMouthRefiner()
     average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGED), use_buffers=True
+        network,
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(AVERAGED),  # type: ignore[no-untyped-call]
+        use_buffers=True,
     )
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     rate = torch.optim.lr_scheduler.LambdaLR(
@@ -182,7 +185,7 @@ def train(mouths: Mouths, steps: int, seed: int) -> TorchMouthRefiner:
 
 
 @torch.no_grad()
-def _normed(network: TorchMouthRefiner, mouths: Mouths, draw: np.random.Generator) -> TorchMouthRefiner:
+def _normed(network: Any, mouths: Mouths, draw: np.random.Generator) -> TorchMouthRefiner:
     """Take the norms' statistics anew from crops as they are: varied ones differ more from each other."""
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm2d):
@@ -192,7 +195,8 @@ def _normed(network: TorchMouthRefiner, mouths: Mouths, draw: np.random.Generato
     for _ in range(NORM_BATCHES):
         batch = mouths.batch(draw)
         network(_middle(batch.crops_B3SS), batch.seen_BKXY)
-    return network.eval()
+    averaged: TorchMouthRefiner = network.eval()
+    return averaged
 
 
 def _middle(stored_B3SS: Tensor) -> Tensor:
@@ -228,17 +232,9 @@ def refined(network: TorchMouthRefiner, clip: MouthClip) -> NDArray[np.float32]:
     seen_NPXY = clip.seen_TDPXY.reshape(-1, LANDMARK_POINTS, 2)
     frames = [mouth_frame(points) for points in seen_NPXY]
     seen = np.stack([frame.enter(one[None, REFINED])[0] for frame, one in zip(frames, seen_NPXY, strict=True)])
-    found = _both_ways(network, clip.crops_TDSS3.reshape(-1, STORED_PX, STORED_PX, 3), seen.astype(np.float32))
+    crops = torch.from_numpy(clip.crops_TDSS3.reshape(-1, STORED_PX, STORED_PX, 3)).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        found = network(_middle(crops).float(), torch.from_numpy(seen.astype(np.float32))).numpy()
     moved = seen_NPXY.copy()
     moved[:, REFINED] = [frame.leave(one[None])[0] for frame, one in zip(frames, found, strict=True)]
     return moved.reshape(clip.seen_TDPXY.shape)
-
-
-@torch.inference_mode()
-def _both_ways(
-    network: TorchMouthRefiner, crops_NSS3: NDArray[np.uint8], seen_NKXY: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    crops = _middle(torch.from_numpy(crops_NSS3).permute(0, 3, 1, 2)).float()
-    seen = torch.from_numpy(seen_NKXY)
-    both = network(crops, seen) + mirrored(network(crops.flip(-1), mirrored(seen)))
-    return np.asarray(both.numpy() / 2)

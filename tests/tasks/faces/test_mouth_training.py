@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from heterodub.model.features.landmarks import LANDMARK_POINTS, LIPS, interocular
+from heterodub.model.features.landmarks import LIPS, interocular
+from heterodub.schemas.contract import LANDMARK_POINTS
 from heterodub.tasks.faces.mouth_crop import BELOW, CROP_PX, CROP_UNITS, mouth_crop, mouth_frame
 from tests.bench.fit_mouth_refiner import report, scores
 from tests.bench.mouth_augmentation import Bend, MouthBatch
