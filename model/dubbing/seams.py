@@ -69,7 +69,7 @@ def seam_scores(
 def _means(values_NQQC: Floats, band_QQ: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return the means over a region, (N, C); 0 where it is empty."""
     inside = values_NQQC[:, band_QQ]
-    return np.asarray(inside.mean(axis=1) if inside.shape[1] else inside.sum(axis=1), np.float64)
+    return np.asarray(inside.sum(axis=1) / max(1, inside.shape[1]), np.float64)
 
 
 def _pooled(pictures_NSS3: Pictures) -> NDArray[np.float32]:

@@ -21,9 +21,9 @@ from .voice_embedding import LEAST_SPEECH_S, MOST_SPEECH_S, open_voice_encoder
 
 FACE, VOICE = "face", "voice"
 
-_OWN_SPEECH_SCORE: Final = OWN_SOUND_SCORE + 0.7
-"""Score of a clip's sync from which its speech counts as that of the face: fewer than 1 in 20 sounds of others reach
-it, people who read sentences of one form included. Stage 1 is content with less, for a wrong clip there is one among
+_OWN_SPEECH_SCORE: Final = OWN_SOUND_SCORE + 1.5
+"""Score of a clip's sync from which its speech counts as that of the face: 1 in 20 sounds of others reach it,
+people who read sentences of one form included. Stage 1 is content with less, for a wrong clip there is one among
 many; here it would join two people."""
 
 

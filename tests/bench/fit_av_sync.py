@@ -174,9 +174,7 @@ def _late_found(found: Sequence[Trial], own: Sequence[Trial]) -> float:
     """Return the weighted share of clips whose offset moves by 0.2 s, within a frame, when their sound does."""
     before = {(one.example.clip_id, one.example.backend): one.sync.offset_frames for one in own}
     late = [trial for trial in found if trial.kind == "0.2 s late"]
-    moved = [
-        one.sync.offset_frames - before[one.example.clip_id, one.example.backend] - LATE[one.kind] for one in late
-    ]
+    moved = [one.sync.offset_frames - before[one.example.clip_id, one.example.backend] - LATE[one.kind] for one in late]
     return float(np.average(np.abs(moved) <= 1, weights=[trial.weight for trial in late]))
 
 
