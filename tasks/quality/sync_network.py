@@ -126,12 +126,14 @@ class SyncNetwork:
     lips: tuple[_Convolution, ...]
     sound: tuple[_Convolution, ...]
     chance: float
-    """Spread of that product, at false offsets, of speakers the network has not seen, times the square root of the number
-    of frames it is averaged over. NaN of a network that was not held against any yet."""
+    """Spread of a mean of that product at false offsets, of speakers the network has not seen, times the root of the
+    number of frames. NaN of a network that was not held against any yet."""
 
     @classmethod
     def of(cls, arrays: Mapping[str, Array]) -> Self:
-        """Build the network from arrays named lips.0.weights, lips.0.bias, lips.0.norm, ..., sound.0.weights, ..., chance."""
+        """Build the network from arrays named lips.0.weights, lips.0.bias, lips.0.norm, ..., sound.0.weights, ... and
+        chance.
+        """
         lips, sound = (
             tuple(_layer(arrays, f"{side}.{number}", stride) for number, stride in enumerate(strides))
             for side, strides in (("lips", LIP_STRIDES), ("sound", SOUND_STRIDES))
