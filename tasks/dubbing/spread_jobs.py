@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from heterodub.schemas.acceptance import AcceptancePolicy
 from heterodub.schemas.config.cores import usable_cores
@@ -28,9 +28,6 @@ from heterodub.tasks.ingestion.dask_executor import spread
 from heterodub.tasks.media.paths import local_path
 from heterodub.tasks.monitoring.progress import ProgressSink
 from heterodub.tasks.provenance.certificate import open_signer
-
-if TYPE_CHECKING:
-    from distributed import Client
 
 Item = tuple[int, DubJob]
 
@@ -113,7 +110,7 @@ class _DaskWorkers:
         return self.models, paths.names, self.settings.rooted(), tuned
 
     @contextmanager
-    def _client(self, workers: int) -> "Iterator[Client]":
+    def _client(self, workers: int) -> Iterator[Any]:
         settings = self.settings
         with (
             tempfile.TemporaryDirectory(prefix="heterodub-") as scratch,
