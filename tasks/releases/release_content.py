@@ -23,7 +23,7 @@ from heterodub.tasks.stores.delta import DataFile
 from heterodub.tasks.stores.labels import read_labels
 from heterodub.tasks.stores.workspace import Workspace
 
-COUNTED: Final = ["speaker", "licence", "frames", "stage1", "stage2", "split", "clip_id"]
+COUNTED: Final = ["speaker", "person", "licence", "frames", "stage1", "stage2", "split", "clip_id"]
 """Columns of clips that are counted in a release."""
 
 _NAMED: Final = ["clip_id", "speaker", "stage1", "stage2", "split"]
