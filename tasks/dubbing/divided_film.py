@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from heterodub.model.files import copy_untrusted, emptied
 from heterodub.schemas.acceptance import AcceptancePolicy
@@ -21,9 +21,6 @@ from heterodub.tasks.evaluation.acceptance_reports import AcceptedDub
 from heterodub.tasks.ingestion.child_process import FunctionName
 from heterodub.tasks.monitoring.progress import ProgressSink
 
-if TYPE_CHECKING:
-    from heterodub.tasks.dubbing.batch import Dubber
-
 _CHILD: Final = "heterodub.tasks.evaluation.film_pieces:"
 _BEGIN, _ALONE, _DIVIDE = (FunctionName(_CHILD + name) for name in ("begin", "finish_alone", "divide"))
 _TOGETHER, _FINISH = (FunctionName(_CHILD + name) for name in ("put_together", "finish"))
@@ -32,6 +29,16 @@ _MEASURE: Final = FunctionName(_CHILD + "measure_piece")
 
 Spent = tuple[float, dict[str, float]]
 """Processor seconds of a piece, and seconds by kernel."""
+
+
+class DubbingChild(Protocol):
+    """A child in a sandbox with its models, see batch.Dubber. made: folder that it may write to."""
+
+    made: Path
+
+    def ask(self, work: FunctionName, *arguments: Any, progress: ProgressSink | None = None, **more: Any) -> Any:
+        """Call work(*arguments) in the sandbox."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class PieceWork:
     into: Path
     files: tuple[str, ...]
 
-    def done_by(self, dubber: "Dubber", paths: ModelPaths, settings: Settings) -> Spent:
+    def done_by(self, dubber: DubbingChild, paths: ModelPaths, settings: Settings) -> Spent:
         """Do it in a dubber's child, and put the files into their place.
 
         Raises: as Decoder.run. OSError - there is no room.
@@ -76,7 +83,7 @@ def is_divisible(job: DubJob, frames: int, settings: Settings) -> bool:
 
 
 def dub_divided(
-    dubber: "Dubber",
+    dubber: DubbingChild,
     job: DubJob,
     paths: ModelPaths,
     settings: Settings,
@@ -108,7 +115,7 @@ def dub_divided(
 
 
 def _shared(
-    dubber: "Dubber",
+    dubber: DubbingChild,
     job: DubJob,
     policy: AcceptancePolicy | None,
     rendered: Path,
