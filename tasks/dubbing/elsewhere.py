@@ -1,4 +1,4 @@
-"""What a batch of dubbing jobs asks of workers elsewhere, on this machine or on a cluster."""
+"""Requests of a batch of dubbing jobs to workers elsewhere, on this machine or on a cluster."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager

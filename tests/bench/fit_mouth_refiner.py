@@ -36,7 +36,7 @@ Points = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class MouthScores:
-    """How a clip's mouth follows mesh v2's. errors: mean distance over the eyes' distance. jitter: mean second
+    """Agreement of a clip's mouth with mesh v2's. errors: mean distance over the eyes' distance. jitter: mean second
     difference of the lips, in the same unit.
     """
 

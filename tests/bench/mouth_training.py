@@ -69,7 +69,7 @@ def are_alike(clip: MouthClip) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Mouths:
-    """What is learned from. seen, true: points of the first mesh and of the second. chance_N: of being drawn."""
+    """Examples of a training. seen, true: points of the first mesh and of the second. chance_N: of being drawn."""
 
     crops_NSS3: NDArray[np.uint8]
     seen_NKXY: NDArray[np.float32]

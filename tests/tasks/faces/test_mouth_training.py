@@ -1,4 +1,4 @@
-"""What the mouth refiner learns from: damaged pictures and bent crops keep their points, and it learns."""
+"""Training of the mouth refiner: damaged pictures and bent crops keep their points, and it learns."""
 
 import csv
 from pathlib import Path
