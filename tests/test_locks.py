@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
+THIRTEENTH = {"python_full_version": "3.11.13", "extra": ""}
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
@@ -44,6 +46,16 @@ def test_runtime_lock_holds_what_the_project_asks_for_and_no_tool_of_its_develop
     for asked, lock in ((project["dependencies"], runs), (extras["dev"] + extras["postgres"], develops)):
         assert {name: version for name, version in wanted(asked).items() if lock.get(name, ("",))[0] != version} == {}
     assert not runs.keys() & develops.keys()
+
+
+def test_runtime_lock_holds_what_packages_ask_for_on_earlier_releases_of_this_python():
+    """A lock is made on one release, whose markers leave out what the others need."""
+    locked = pins("requirements.lock")
+    asked = [Requirement(line) for name in locked for line in metadata.distribution(name).requires or []]
+    first = {"python_full_version": "3.11.0", "extra": ""}
+    early = [one for one in asked if one.marker and one.marker.evaluate(first) and not one.marker.evaluate(THIRTEENTH)]
+    assert "async-timeout" in {one.name for one in early}
+    assert [str(one) for one in early if canonicalize_name(one.name) not in locked] == []
 
 
 def test_every_locked_package_has_its_licence_on_the_page():
