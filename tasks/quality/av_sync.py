@@ -38,7 +38,7 @@ _LEAST_MOTION: Final = 1e-3
 """Mouth opening, in eye distances, that varies by less is a still mouth."""
 
 _USUAL_FRAMES: Final = 2
-_RARELY: Final = 0.5
+_RARELY: Final = 1.0
 """Standard deviations of chance that an offset beyond the usual ones must make up for: recorders are mostly right, and
 there are eight such offsets to be lucky at."""
 
@@ -51,7 +51,7 @@ class AvSync:
     """Synchrony of sound and mouth.
 
     score: best fit within the correctable offsets less the mean at false offsets, in standard deviations of chance,
-    less 0.5 beyond two frames.
+    less 1 beyond two frames.
     correlation: likeness of mouth and sound there, -1..1. offset_frames: how late the sound is (+).
     speech_motion_ratio: mouth movement during speech over movement in pauses; None without a pause.
     """
