@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d
 
 from heterodub.model.features.arrays import Floats
 from heterodub.model.features.landmarks import SLICES, eye_centres
@@ -75,6 +74,8 @@ def smooth(values: Floats, sigma_frames: float) -> NDArray[np.float64]:
     """
     if not sigma_frames:
         return np.asarray(values, np.float64)
+    from scipy.ndimage import gaussian_filter1d  # a command that only asks for weights loads no scipy
+
     low_pass = partial(gaussian_filter1d, sigma=sigma_frames, axis=0, mode="constant", truncate=_CUT)
     weights = low_pass(np.ones((len(values), *[1] * (np.ndim(values) - 1))))
     return np.asarray(low_pass(np.asarray(values, np.float64)) / weights)

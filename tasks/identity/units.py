@@ -38,8 +38,10 @@ def counted_as(clips: pa.Table) -> pa.Array:
     Splits go by `units_of` instead, which no correction changes. clips: columns speaker and person.
     """
     speaker, person = (clips[name].combine_chunks() for name in ("speaker", "person"))
-    known = clips.select(["speaker", "person"]).group_by("speaker").aggregate([("person", "min")])
-    beside = known["person_min"].combine_chunks().take(pc.index_in(speaker, known["speaker"].combine_chunks()))
+    known = clips.select(["speaker", "person"]).filter(pc.is_valid(person))
+    known = known.take(pc.sort_indices(known, [("speaker", "ascending"), ("person", "ascending")]))
+    first = pc.index_in(speaker, known["speaker"].combine_chunks())  # a group_by would load pandas
+    beside = known["person"].combine_chunks().take(first)
     return pc.coalesce(person, beside, speaker)
 
 
