@@ -29,7 +29,7 @@ def sounds(*scores):
     [
         ((6.0, 0.2), ALONE, 0),
         ((0.2, 6.0), ALONE, 1),  # a dubbed language is flagged, the original one fits
-        ((0.2, 4.0), ALONE, 0),  # fits, but not clearly
+        ((0.2, 3.9), ALONE, 0),  # fits, but not clearly
         ((3.5, 7.0), ALONE, 0),
         ((0.2, 4.0), EQUAL, 1),
         ((3.4, 7.0), EQUAL, 1),
