@@ -47,14 +47,15 @@ class SoundEvidence:
 def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
     """Return the place of the sound to use, of several in the order of preference.
 
-    The first is taken if it fits the mouths, or if none does. `default_alone`: it alone is flagged as the default; then
-    another must fit clearly to replace it. A sound that is not silent replaces one that is.
+    The first is taken if no other fits the mouths much better. `default_alone`: it alone is flagged as the default; then
+    another replaces it only if that fits clearly and it does not: a voice dubbed to the lips has their rhythm, and fits
+    somewhat. A sound that is not silent replaces one that is.
     """
     first = next((place for place, sound in enumerate(evidence) if sound.is_heard), 0)
     scores = [sound.score if sound.score is not None else 0.0 for sound in evidence]
     best = max(range(len(evidence)), key=lambda place: (scores[place], -place))
     flagged = default_alone and first == 0
-    if scores[best] < (PAIRS_CLEARLY if flagged else OWN_SOUND_SCORE) or (flagged and scores[first] >= OWN_SOUND_SCORE):
+    if scores[best] < (PAIRS_CLEARLY if flagged else OWN_SOUND_SCORE) or (flagged and scores[first] >= PAIRS_CLEARLY):
         return first
     return best if scores[best] >= scores[first] + _CLEARLY_MORE else first
 

@@ -30,7 +30,8 @@ def sounds(*scores):
         ((6.0, 0.2), ALONE, 0),
         ((0.2, 6.0), ALONE, 1),  # a dubbed language is flagged, the original one fits
         ((0.2, 3.9), ALONE, 0),  # fits, but not clearly
-        ((3.5, 7.0), ALONE, 0),
+        ((3.5, 7.0), ALONE, 1),  # a voice dubbed to the lips has their rhythm
+        ((4.2, 7.0), ALONE, 0),
         ((0.2, 4.0), EQUAL, 1),
         ((3.4, 7.0), EQUAL, 1),
         ((6.0, 6.4), EQUAL, 0),  # the same voice in stereo and in surround
