@@ -47,7 +47,7 @@ class SoundEvidence:
 def choose_sound(evidence: Sequence[SoundEvidence], default_alone: bool) -> int:
     """Return the place of the sound to use, of several in the order of preference.
 
-    The first is taken if no other fits the mouths much better. `default_alone`: it alone is flagged as the default; then
+    The first is taken if no other fits the mouths much better. `default_alone`: it alone is flagged as default; then
     another replaces it only if that fits clearly and it does not: a voice dubbed to the lips has their rhythm, and fits
     somewhat. A sound that is not silent replaces one that is.
     """
