@@ -26,7 +26,7 @@ from heterodub.tasks.quality.av_sync import (
 from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
 from heterodub.tasks.quality.sync_network import sync_network
 
-DECIDED: Final = 2.5
+DECIDED: Final = 2.0
 """Margin from which one face speaks and another does not (docs/policy.md)."""
 
 _TURN_FRAMES: Final = 150
