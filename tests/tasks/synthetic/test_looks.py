@@ -11,7 +11,7 @@ from heterodub.schemas.config.settings import ClipSettings
 from heterodub.tasks.faces.mesh import open_mesh_v1
 from heterodub.tasks.faces.tracker import FaceTracker
 from heterodub.tasks.quality.fingerprints import picture_hash
-from heterodub.tasks.releases.near_duplicates import MAX_MEAN_BITS
+from heterodub.tasks.releases.fingerprints import MAX_MEAN_BITS
 from heterodub.tasks.synthetic.looks import Look
 from heterodub.tasks.synthetic.people import BY_NAME, PEOPLE
 from heterodub.tasks.synthetic.portrait import portrait
