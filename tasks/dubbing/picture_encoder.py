@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from av.container import OutputContainer
 from av.packet import Packet
@@ -17,10 +17,12 @@ from av.video.stream import VideoStream
 
 from heterodub.model.dubbing.timing import OutputTimeline
 from heterodub.schemas.config.dubbing import DubSettings
-from heterodub.tasks.dubbing.compositing import CompositedFrame
 from heterodub.tasks.dubbing.passes import PassMonitor
 from heterodub.tasks.media.canvas import PictureFormat
 from heterodub.tasks.media.paths import open_regular
+
+if TYPE_CHECKING:  # it brings torch, which those who check a job do not need
+    from heterodub.tasks.dubbing.compositing import CompositedFrame
 
 GLOBAL_HEADER: Final = 1 << 22
 """ffmpeg's flag by which an encoder puts parameter sets into its header and into no packet."""
@@ -104,7 +106,7 @@ class SectionEncoder:
 
 
 def encoded(
-    frames: Iterable[CompositedFrame],
+    frames: "Iterable[CompositedFrame]",
     encoder: PictureEncoder,
     timeline: OutputTimeline,
     monitor: PassMonitor,
