@@ -24,9 +24,8 @@ from heterodub.tasks.quality.av_sync import (
     mean_fits,
 )
 from heterodub.tasks.quality.sound_shift import CORRECTABLE_FRAMES
-from heterodub.tasks.quality.sync_network import sync_network
 
-DECIDED: Final = 2.0
+DECIDED: Final = 2.5
 """Margin from which one face speaks and another does not (docs/policy.md)."""
 
 _TURN_FRAMES: Final = 150
@@ -87,16 +86,17 @@ def speaking_evidence(faces: Sequence[SeenFace], mel_SM: Floats) -> Array:
     }
     offsets_K = measured[able[0]][0]
     near_K, false_K = np.abs(offsets_K) <= CORRECTABLE_FRAMES, np.abs(offsets_K) >= FALSE_FROM_FRAMES
-    stands_out_K = np.zeros(len(offsets_K))
+    curves = {}
     for number, (_, fits_TK) in measured.items():
-        usable_T = faces[number].usable_T
-        curve_K = mean_fits(fits_TK, usable_T)
-        stands_out_K += usable_T.sum() * np.maximum(curve_K - curve_K[false_K].mean(), 0) ** 2
+        curve_K = mean_fits(fits_TK, faces[number].usable_T)
+        curves[number] = (curve_K - curve_K[false_K].mean(), max(float(curve_K[false_K].std()), 1e-9))
+    stands_out_K = sum(np.maximum(curve_K / spread, 0) ** 2 for curve_K, spread in curves.values())
     best = int(np.argmax(np.where(near_K, stands_out_K, -1)))
     for number, (_, fits_TK) in measured.items():
         usable_T = faces[number].usable_T & ~np.isnan(fits_TK[:, best])
-        false = np.nanmean(fits_TK[:, false_K][faces[number].usable_T])
-        evidence_NT[number, usable_T] = (fits_TK[usable_T, best] - false) / sync_network().chance
+        chance = np.nanmean(fits_TK[:, false_K][faces[number].usable_T])
+        frame_spread = curves[number][1] * np.sqrt(max(1, int(usable_T.sum())))
+        evidence_NT[number, usable_T] = (fits_TK[usable_T, best] - chance) / frame_spread
     return evidence_NT
 
 

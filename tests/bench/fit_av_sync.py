@@ -1,4 +1,4 @@
-"""Train the sync network: `python -m tests.bench.fit_av_sync WORKSPACE ... [-o FOLDER] [--steps 800]`.
+"""Train the sync network: `python -m tests.bench.fit_av_sync WORKSPACE ... [-o FOLDER] [--steps 1200]`.
 
 Learns from the stage-1 rows of workspaces: those of several landmark backends may lie in one each. Speakers are held
 out in turn to measure how own sound stands out from others' and from late sound; then the network is trained on all of
@@ -207,7 +207,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="folder; without one nothing is written")
     parser.add_argument("--footage", default="", help="whose footage it is, and its licences: for the card")
     parser.add_argument("--trials", type=Path, help="file for every trial, a JSON object a line")
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--workers", type=int, default=1, help="processes, a fold each")
     parser.add_argument("--skip", nargs="*", default=[], help="files with one of these in their address are left out")
     arguments = parser.parse_args()
